@@ -1,0 +1,194 @@
+//! Endpoints and the keys made of them: who an event belongs to, and what it is called in the table.
+//!
+//! Every key is a pure function of the payload, so a redelivery finds the item that it made before; and none holds
+//! personal data, so keys, logs and streams may be read by anybody.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::{digest, hmac};
+use serde::{Deserialize, Serialize};
+
+use crate::event::Timestamp;
+
+/// One address of one customer on one channel, in canonical form (`canonical::canonicalise`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EndpointKey {
+    pub scheme: String,
+    pub scope: Option<String>,
+    pub value: String,
+}
+
+/// The secret behind endpoint ids. Whoever has it can tell which item belongs to a given phone number.
+pub struct TenantKey(hmac::Key);
+
+/// Bytes. Below 128 bits of key an endpoint id could be searched for its phone number.
+pub const TENANT_KEY_BYTES_MIN: usize = 16;
+
+impl TenantKey {
+    /// A key of at least [`TENANT_KEY_BYTES_MIN`] bytes; none when it is shorter.
+    pub fn new(secret: &[u8]) -> Option<Self> {
+        (secret.len() >= TENANT_KEY_BYTES_MIN).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, secret)))
+    }
+
+    /// The id of an endpoint: HMAC-SHA256 over scheme, scope and value, cut to 128 bits.
+    pub fn eid(&self, key: &EndpointKey) -> Eid {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(key.scheme.as_bytes());
+        mac.update(&[0]);
+        mac.update(key.scope.as_deref().unwrap_or_default().as_bytes());
+        mac.update(&[0]);
+        mac.update(key.value.as_bytes());
+        Eid(URL_SAFE_NO_PAD.encode(&mac.sign().as_ref()[..16]))
+    }
+
+    /// Tells two tenant keys apart without giving either away.
+    pub fn fingerprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(&hmac::sign(&self.0, b"rapport tenant key fingerprint").as_ref()[..16])
+    }
+}
+
+/// The id of an endpoint: 22 characters of base64url.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Eid(String);
+
+impl Eid {
+    /// An id read back from a key of the table or from the API; none when it cannot be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_id(text).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Eid {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// Whether `text` is 128 bits of base64url.
+pub(crate) fn is_id(text: &str) -> bool {
+    text.len() == 22 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+/// Milliseconds: what 48 bits hold, the year 10889. A ULID has no room for more.
+pub const TIMESTAMP_MAX: Timestamp = (1 << 48) - 1;
+
+/// The name of an event: a ULID of the provider's milliseconds and 80 bits of hash over (account, event id).
+///
+/// Sorts by the provider's time. The same delivery always has the same name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventKey(String);
+
+impl EventKey {
+    /// The key of the event `id` of `account` at `at`; none when `at` is beyond [`TIMESTAMP_MAX`].
+    pub fn new(at: Timestamp, account: &str, id: &str) -> Option<Self> {
+        (at <= TIMESTAMP_MAX).then(|| {
+            let mut text = first_of_millisecond(at);
+            text.push_str(MessageKey::new(account, id).as_str());
+            Self(text)
+        })
+    }
+
+    /// A key read back from the table or from a cursor; none when it cannot be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let valid = text.len() == 26 && text.bytes().all(|byte| CROCKFORD.contains(&byte));
+        valid.then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last 16 characters: 80 bits of hash, without the time.
+    pub fn hash(&self) -> &str {
+        &self.0[10..]
+    }
+}
+
+impl fmt::Display for EventKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// The name of a message, whoever speaks of it and whenever: 80 bits of hash over (account, message id).
+///
+/// A status, an edit or a reaction knows its message's id but not its time; this is the part of the message's key that
+/// it can compute.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageKey(String);
+
+impl MessageKey {
+    pub fn new(account: &str, id: &str) -> Self {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        // The length keeps ("ab", "c") and ("a", "bc") apart.
+        hash.update(&(account.len() as u64).to_be_bytes());
+        hash.update(account.as_bytes());
+        hash.update(id.as_bytes());
+        let bytes = hash.finish();
+        let high = u128::from_be_bytes(std::array::from_fn(|i| if i < 6 { 0 } else { bytes.as_ref()[i - 6] }));
+        Self(crockford(high, 16))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Ten characters that sort before every event of this millisecond and after every earlier one.
+pub fn first_of_millisecond(at: Timestamp) -> String {
+    crockford(u128::from(at), 10)
+}
+
+const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+fn crockford(number: u128, digits: u32) -> String {
+    (0..digits).rev().map(|place| char::from(CROCKFORD[(number >> (5 * place)) as usize & 31])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_id_depends_on_key_scheme_scope_and_value() {
+        let tenant = TenantKey::new(&[7; 32]).unwrap();
+        let key = |scheme: &str, scope: Option<&str>, value: &str| {
+            tenant.eid(&EndpointKey { scheme: scheme.into(), scope: scope.map(Into::into), value: value.into() })
+        };
+        let eid = key("phone", None, "+16505551234");
+        assert!(is_id(eid.as_str()));
+        assert_eq!(eid, key("phone", None, "+16505551234"));
+        assert_ne!(eid, key("sms", None, "+16505551234"));
+        assert_ne!(eid, key("phone", Some("x"), "+16505551234"));
+        let other = TenantKey::new(&[8; 32]).unwrap();
+        assert_ne!(
+            eid,
+            other.eid(&EndpointKey { scheme: "phone".into(), scope: None, value: "+16505551234".into() })
+        );
+        assert!(TenantKey::new(&[7; 15]).is_none());
+    }
+
+    #[test]
+    fn an_event_key_is_a_ulid_that_sorts_by_time() {
+        let early = EventKey::new(1_700_000_000_000, "acc", "b").unwrap();
+        let late = EventKey::new(1_700_000_000_001, "acc", "a").unwrap();
+        assert!(early < late);
+        assert_eq!(early.as_str().len(), 26);
+        assert_eq!(&early.as_str()[..10], "01HF7YAT00"); // as every ULID of that millisecond
+        assert_eq!(early.hash(), MessageKey::new("acc", "b").as_str());
+        assert_eq!(EventKey::parse(early.as_str()), Some(early));
+        assert!(EventKey::new(TIMESTAMP_MAX + 1, "a", "b").is_none());
+        assert!(EventKey::new(TIMESTAMP_MAX, "a", "b").is_some());
+    }
+
+    #[test]
+    fn account_and_id_do_not_run_into_each_other() {
+        assert_ne!(MessageKey::new("ab", "c"), MessageKey::new("a", "bc"));
+    }
+}

@@ -1,0 +1,371 @@
+//! The event: one thing that happened to one customer, in the words of the contract (`wit/types.wit`).
+//!
+//! Every type here is the contract's record of the same name, and its `serde` form is the JSON that `data` of a
+//! CloudEvent has: snake_case names, a variant as a one-key object, `json` as JSON.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub type Timestamp = u64;
+
+/// The growth point of a record: reverse-DNS key, JSON value.
+pub type Extensions = BTreeMap<String, Value>;
+
+/// One thing that happened to one customer. Immutable, and a pure function of the provider's payload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Unique within `account`; the de-duplication key.
+    pub id: String,
+    /// The provider's clock.
+    pub at: Timestamp,
+    /// The business side: phone-number id, page id, mailbox, portal.
+    pub account: String,
+    pub contact: Contact,
+    #[serde(flatten)]
+    pub body: Body,
+    pub extensions: Extensions,
+}
+
+/// What one payload says of one customer. `identifiers[0]` is where a reply goes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Contact {
+    pub identifiers: Vec<Identifier>,
+    pub display_name: Option<String>,
+    /// BCP 47.
+    pub locale: Option<String>,
+    /// IANA time zone.
+    pub time_zone: Option<String>,
+    pub traits: Extensions,
+}
+
+/// One address of a customer, as the provider sent it. (scheme, scope, canonical value) is its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identifier {
+    /// `phone`, `email`, `whatsapp`, … in lower case.
+    pub scheme: String,
+    /// The provider account inside which `value` is unique; none where it is unique in the world.
+    pub scope: Option<String>,
+    pub value: String,
+    pub attestation: Attestation,
+}
+
+/// Who vouches that an identifier belongs to the person it is said of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attestation {
+    /// The channel itself delivered it.
+    Provider,
+    /// The business signed it.
+    Signature,
+    /// An agent entered it.
+    Agent,
+    /// The customer typed it.
+    Customer,
+    /// A bulk import or CRM record carried it.
+    Imported,
+}
+
+impl Attestation {
+    /// Whether two identifiers of one payload may be linked on this word alone (`storage.md`, "What may link by itself").
+    pub fn links_by_itself(self) -> bool {
+        matches!(self, Self::Provider | Self::Signature)
+    }
+
+    /// The contract's name of this attestation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Signature => "signature",
+            Self::Agent => "agent",
+            Self::Customer => "customer",
+            Self::Imported => "imported",
+        }
+    }
+}
+
+/// What happened. The case's name, in snake_case, is the middle of a CloudEvent's `type`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    Message(Message),
+    MessageEdited(Edit),
+    /// The id of the message that is gone.
+    MessageDeleted(String),
+    Reaction(Reaction),
+    Delivery(Delivery),
+    /// The traits and identifiers in `contact` are news by themselves.
+    ContactUpdated,
+    IdentifierReplaced(Replacement),
+    /// The provider demands erasure of this person.
+    ContactErased,
+    Consent(Consent),
+    Feedback(Feedback),
+    Call(Call),
+    Ticket(Ticket),
+    /// Who holds the conversation after this event.
+    Control(Controller),
+    /// A product or marketing activity: name and properties.
+    Activity(String, Value),
+    Other(String, Value),
+}
+
+impl Body {
+    /// The contract's name of the case, in snake_case.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "message",
+            Self::MessageEdited(_) => "message_edited",
+            Self::MessageDeleted(_) => "message_deleted",
+            Self::Reaction(_) => "reaction",
+            Self::Delivery(_) => "delivery",
+            Self::ContactUpdated => "contact_updated",
+            Self::IdentifierReplaced(_) => "identifier_replaced",
+            Self::ContactErased => "contact_erased",
+            Self::Consent(_) => "consent",
+            Self::Feedback(_) => "feedback",
+            Self::Call(_) => "call",
+            Self::Ticket(_) => "ticket",
+            Self::Control(_) => "control",
+            Self::Activity(..) => "activity",
+            Self::Other(..) => "other",
+        }
+    }
+}
+
+/// A list of parts, so that a text, an album and a MIME mail are one shape.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// The provider's own id, the same on every redelivery.
+    pub id: String,
+    pub author: Author,
+    pub subject: Option<String>,
+    pub parts: Vec<Part>,
+    pub in_reply_to: Option<String>,
+    /// The provider's thread, where it has one.
+    pub thread: Option<String>,
+    pub referral: Option<Referral>,
+    pub forwarded: bool,
+}
+
+/// Who wrote a message or began a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Author {
+    Customer,
+    Agent,
+    Automation,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    Text(String),
+    Html(String),
+    Media(Media),
+    Place(Place),
+    ContactCard(Contact),
+    Choices(Vec<Choice>),
+    Chosen(Choice),
+    /// A submitted form or flow.
+    Form(Value),
+    Template(Template),
+    Other(String, Value),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Media {
+    pub source: MediaSource,
+    pub mime_type: Option<String>,
+    pub file_name: Option<String>,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// `content-id` of an inline e-mail part.
+    pub content_id: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaSource {
+    Url(String),
+    /// To be fetched through `outbound` with `fetch-media`.
+    ProviderId(String),
+    /// Already in the host's blob store.
+    Blob(String),
+}
+
+/// WGS 84 degrees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    pub latitude: f64,
+    pub longitude: f64,
+    pub name: Option<String>,
+    pub address: Option<String>,
+}
+
+/// A button, quick reply or list row that was offered or chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    pub id: String,
+    pub title: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Template {
+    pub name: String,
+    pub locale: String,
+    pub parameters: Vec<Value>,
+}
+
+/// How the customer came: an advertisement, a deep link, a referral code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Referral {
+    pub source: String,
+    pub id: Option<String>,
+    pub url: Option<String>,
+    pub details: Option<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Edit {
+    pub message_id: String,
+    pub parts: Vec<Part>,
+}
+
+/// `emoji` none: the reaction was taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reaction {
+    pub message_id: String,
+    pub author: Author,
+    pub emoji: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProviderError {
+    pub code: String,
+    pub title: String,
+    pub detail: Option<Value>,
+    pub retryable: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    Queued,
+    Sent,
+    Delivered,
+    Read,
+    Failed(ProviderError),
+    Other(String),
+}
+
+/// What a status report covers: one message, or all sent up to an instant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Covered {
+    Message(String),
+    UpTo(Timestamp),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    pub covers: Covered,
+    pub state: DeliveryState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentState {
+    Granted,
+    Withdrawn,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Consent {
+    /// `service`, `marketing`, … (W3C DPV terms).
+    pub purpose: String,
+    pub state: ConsentState,
+    pub evidence: Option<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    Nps,
+    Csat,
+    Ces,
+    Stars,
+    Thumbs,
+    Other(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Feedback {
+    pub metric: Metric,
+    pub score: f64,
+    /// The ends of the scale, lowest satisfaction first: (1, 7) or (7, 1).
+    pub scale: (f64, f64),
+    pub comment: Option<String>,
+    /// The message, conversation, ticket or order it is about.
+    pub about: Option<String>,
+    /// The provider's id of this response: a later event with the same id revises it.
+    pub response_id: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    Ringing,
+    Answered,
+    Ended,
+    Missed,
+    Voicemail,
+    Other(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    pub id: String,
+    pub state: CallState,
+    pub initiator: Author,
+    /// Seconds of talk.
+    pub duration: Option<u32>,
+    pub recording: Option<Media>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketState {
+    Opened,
+    Pending,
+    Solved,
+    Closed,
+    Reopened,
+    Other(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ticket {
+    pub id: String,
+    pub state: TicketState,
+    pub subject: Option<String>,
+    pub url: Option<String>,
+}
+
+/// Old address, new address, one person: a changed number, a regenerated user id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Replacement {
+    pub old: Identifier,
+    pub new: Identifier,
+}
+
+/// Who holds the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Controller {
+    Automation,
+    Agent,
+    OtherApp,
+}

@@ -1,0 +1,242 @@
+//! The profile: one person, folded from the endpoints that evidence says are theirs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::conversation::Head;
+use crate::endpoint::{Eid, EndpointKey, EventKey};
+use crate::event::{Attestation, ConsentState, Controller, Timestamp};
+use crate::fold::{ConsentCell, TraitCell};
+use crate::identity::ProfileId;
+
+/// Everything that the table holds of one endpoint, besides its events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointState {
+    pub eid: Eid,
+    pub key: EndpointKey,
+    /// As the provider first wrote it.
+    pub raw: String,
+    pub first_seen: Timestamp,
+    /// By business account.
+    pub heads: BTreeMap<String, Head>,
+    pub traits: Vec<TraitCell>,
+    pub consents: Vec<ConsentCell>,
+}
+
+/// A profile as the API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Profile {
+    pub id: ProfileId,
+    pub identifiers: Vec<ProfileIdentifier>,
+    pub traits: BTreeMap<String, ProfileTrait>,
+    pub consents: BTreeMap<String, ProfileConsent>,
+    pub channels: Vec<Channel>,
+    /// Events by kind, over all channels; `events` is their sum.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// One address of the person.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProfileIdentifier {
+    pub scheme: String,
+    pub scope: Option<String>,
+    /// Canonical.
+    pub value: String,
+    /// As the provider first wrote it.
+    pub raw: String,
+    /// RFC 3339, the provider's clock.
+    pub first_seen: String,
+    pub last_seen: String,
+}
+
+/// The newest word on one trait, and whose it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProfileTrait {
+    pub value: Value,
+    /// The scheme of the endpoint that it was said of.
+    pub channel: String,
+    /// The sequence (`EventKey`) of the event that said so.
+    pub source: EventKey,
+    pub at: String,
+    pub attestation: Attestation,
+}
+
+/// The most restrictive word on one purpose.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProfileConsent {
+    pub state: ConsentState,
+    pub channel: String,
+    pub source: EventKey,
+    pub at: String,
+    pub evidence: Option<Value>,
+}
+
+/// One endpoint's conversation with one business account.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Channel {
+    pub channel: String,
+    pub scope: Option<String>,
+    pub address: String,
+    pub account: String,
+    pub first_seen: String,
+    pub last_seen: String,
+    pub last_received: Option<String>,
+    pub last_sent: Option<String>,
+    /// The first message of the customer that nobody has answered.
+    pub waiting_since: Option<String>,
+    pub controller: Option<Controller>,
+}
+
+/// Folds a profile of its endpoints.
+///
+/// Traits: the newest word wins. Consents: the most restrictive wins, and among equals the newest.
+pub fn fold(id: ProfileId, mut endpoints: Vec<EndpointState>) -> Profile {
+    endpoints.sort_by(|a, b| (a.first_seen, &a.key).cmp(&(b.first_seen, &b.key)));
+    let mut profile = Profile {
+        id,
+        identifiers: endpoints.iter().map(|endpoint| identifier(endpoint, &endpoints)).collect(),
+        traits: BTreeMap::new(),
+        consents: BTreeMap::new(),
+        channels: Vec::new(),
+        counters: BTreeMap::new(),
+    };
+    for endpoint in &endpoints {
+        profile.fold_traits(endpoint);
+        profile.fold_consents(endpoint);
+        profile.fold_heads(endpoint);
+    }
+    let events = profile.counters.values().sum();
+    profile.counters.insert("events".to_owned(), events);
+    profile
+}
+
+fn identifier(endpoint: &EndpointState, all: &[EndpointState]) -> ProfileIdentifier {
+    let own = endpoint.heads.values().map(|head| (head.first_at, head.last_at));
+    let named = all.iter().flat_map(|other| other.heads.values()).filter_map(|head| head.names.get(&endpoint.eid));
+    let (first_seen, last_seen) = own
+        .chain(named.copied())
+        .fold((endpoint.first_seen, endpoint.first_seen), |seen, said| (seen.0.min(said.0), seen.1.max(said.1)));
+    ProfileIdentifier {
+        scheme: endpoint.key.scheme.clone(),
+        scope: endpoint.key.scope.clone(),
+        value: endpoint.key.value.clone(),
+        raw: endpoint.raw.clone(),
+        first_seen: rfc3339(first_seen),
+        last_seen: rfc3339(last_seen),
+    }
+}
+
+impl Profile {
+    fn fold_traits(&mut self, endpoint: &EndpointState) {
+        let words = endpoint.heads.values().flat_map(|head| head.words.values());
+        for cell in endpoint.traits.iter().chain(words) {
+            if self.traits.get(&cell.name).is_some_and(|newest| newest.source >= cell.source) {
+                continue;
+            }
+            let newest = ProfileTrait {
+                value: cell.value.clone(),
+                channel: endpoint.key.scheme.clone(),
+                source: cell.source.clone(),
+                at: rfc3339(cell.at),
+                attestation: cell.attestation,
+            };
+            self.traits.insert(cell.name.clone(), newest);
+        }
+    }
+
+    fn fold_consents(&mut self, endpoint: &EndpointState) {
+        for cell in &endpoint.consents {
+            let restrictive = |state| state == ConsentState::Withdrawn;
+            let wins = self.consents.get(&cell.purpose).is_none_or(|other| {
+                (restrictive(cell.state), &cell.source) > (restrictive(other.state), &other.source)
+            });
+            if wins {
+                let consent = ProfileConsent {
+                    state: cell.state,
+                    channel: endpoint.key.scheme.clone(),
+                    source: cell.source.clone(),
+                    at: rfc3339(cell.at),
+                    evidence: cell.evidence.clone(),
+                };
+                self.consents.insert(cell.purpose.clone(), consent);
+            }
+        }
+    }
+
+    fn fold_heads(&mut self, endpoint: &EndpointState) {
+        for (account, head) in &endpoint.heads {
+            for (name, count) in &head.counters {
+                *self.counters.entry(name.clone()).or_default() += count;
+            }
+            self.channels.push(Channel {
+                channel: endpoint.key.scheme.clone(),
+                scope: endpoint.key.scope.clone(),
+                address: endpoint.key.value.clone(),
+                account: account.clone(),
+                first_seen: rfc3339(head.first_at),
+                last_seen: rfc3339(head.last_at),
+                last_received: head.customer_at.map(rfc3339),
+                last_sent: head.business_at.map(rfc3339),
+                waiting_since: head.waiting_since.map(rfc3339),
+                controller: head.controller.as_ref().map(|(_, controller)| *controller),
+            });
+        }
+    }
+}
+
+/// An instant in RFC 3339, UTC, with milliseconds only where there are some.
+pub fn rfc3339(at: Timestamp) -> String {
+    let instant = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000)
+        .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    instant.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(scheme: &str, first_seen: Timestamp) -> EndpointState {
+        let eid = Eid::parse(&format!("{scheme:_<22}")).unwrap();
+        let key = EndpointKey { scheme: scheme.into(), scope: None, value: "1".into() };
+        EndpointState { eid, key, raw: "1".into(), first_seen, heads: BTreeMap::new(), traits: vec![], consents: vec![] }
+    }
+
+    fn consent(at: Timestamp, state: ConsentState) -> ConsentCell {
+        let source = EventKey::new(at, "a", "c").unwrap();
+        ConsentCell { purpose: "marketing".into(), state, evidence: None, source, at }
+    }
+
+    fn named(at: Timestamp, name: &str) -> TraitCell {
+        TraitCell {
+            name: "display_name".into(),
+            value: name.into(),
+            source: EventKey::new(at, "a", "t").unwrap(),
+            at,
+            attestation: Attestation::Provider,
+        }
+    }
+
+    #[test]
+    fn traits_are_the_newest_and_consents_the_most_restrictive_word() {
+        let (mut a, mut b) = (endpoint("email", 5), endpoint("whatsapp", 3));
+        a.traits = vec![named(10, "Old")];
+        b.traits = vec![named(20, "New")];
+        a.consents = vec![consent(1, ConsentState::Withdrawn)];
+        b.consents = vec![consent(2, ConsentState::Granted)];
+        let id = ProfileId::implied(&a.eid);
+        let profile = fold(id.clone(), vec![a.clone(), b.clone()]);
+        assert_eq!(profile.traits["display_name"].value, "New");
+        assert_eq!(profile.consents["marketing"].state, ConsentState::Withdrawn);
+        assert_eq!(profile.identifiers[0].scheme, "whatsapp", "the address that was seen first comes first");
+        assert_eq!(profile, fold(id, vec![b, a]), "the order of endpoints does not matter");
+    }
+
+    #[test]
+    fn instants_are_rfc_3339() {
+        assert_eq!(rfc3339(1_700_000_000_000), "2023-11-14T22:13:20Z");
+        assert_eq!(rfc3339(1_700_000_000_120), "2023-11-14T22:13:20.12Z");
+        assert_eq!(rfc3339(crate::endpoint::TIMESTAMP_MAX), "1970-01-01T00:00:00Z", "beyond the year 9999");
+    }
+}

@@ -1,0 +1,47 @@
+//! What can go wrong with storage, and whether trying again helps.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::config::http::HttpResponse;
+
+/// A storage failure. Nothing was acknowledged; nothing that was durable is lost.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// DynamoDB did not answer, throttled or failed. The provider redelivers; the stream tries again.
+    #[error("storage did not do `{operation}`: {detail}")]
+    Unavailable { operation: &'static str, detail: String },
+    /// An optimistic write lost against others more often than it may. Trying later helps.
+    #[error("`{operation}` lost against concurrent writes {attempts} times; try again")]
+    Contended { operation: &'static str, attempts: u32 },
+    /// An item is not what this version writes.
+    #[error("item `{key}` cannot be read: {detail}; was it written by a newer version of Rapport?")]
+    Corrupt { key: String, detail: String },
+    /// The blob store failed.
+    #[error("blob `{key}`: {source}")]
+    Blob { key: String, source: std::io::Error },
+    /// The table holds another tenant key's data.
+    #[error("this data was made with another tenant key; fix: give the key it was made with, or another data folder")]
+    OtherTenantKey,
+    /// The embedded DynamoDB could not be started.
+    #[error("embedded DynamoDB: {0}")]
+    Embedded(String),
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(key: impl Into<String>, detail: impl ToString) -> Self {
+        Self::Corrupt { key: key.into(), detail: detail.to_string() }
+    }
+}
+
+/// Makes a [`StoreError`] of an SDK error: the service's own code and message where it gave any.
+pub(crate) fn unavailable<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    move |error| {
+        let detail = match (error.code(), error.message()) {
+            (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
+            _ => aws_sdk_dynamodb::error::DisplayErrorContext(&error).to_string(),
+        };
+        StoreError::Unavailable { operation, detail }
+    }
+}

@@ -1,0 +1,30 @@
+//! The one DynamoDB table behind Rapport: log, index, queue of intents and state.
+//!
+//! This is the only crate that knows AWS storage. Locally the same code speaks the same protocol to a DynamoDB served by
+//! this process from one SQLite file ([`embedded`]), so there is one storage implementation and no mock.
+//!
+//! What is promised, by whom: [`events`] makes an event durable with one conditional write; [`heads`] applies a stream
+//! record exactly once; [`identity`] keeps profiles the connected components of their links; [`parked`] keeps what no
+//! connector could handle; [`blobs`] keeps what is too large for an item.
+
+pub mod blobs;
+mod cells;
+mod client;
+mod codec;
+#[cfg(feature = "embedded")]
+pub mod embedded;
+mod error;
+pub mod events;
+pub mod heads;
+pub mod identity;
+mod items;
+mod keys;
+pub mod parked;
+mod profiles;
+pub mod stream;
+mod table;
+
+pub use cells::Written;
+pub use codec::RawWebhook;
+pub use error::StoreError;
+pub use table::{Access, Table};

@@ -1,0 +1,101 @@
+//! Reading what a profile is folded of.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use rapport_model::fold::DeliveryCell;
+use rapport_model::profile::EndpointState;
+use rapport_model::{Eid, EndpointKey, MessageKey};
+
+use crate::error::{StoreError, unavailable};
+use crate::items::{Item, Reader, s};
+use crate::keys;
+use crate::table::Table;
+
+/// Keys in one `BatchGetItem`, by the API.
+const BATCH_GET_MAX: usize = 100;
+
+impl Table {
+    /// All that is known of an endpoint besides its events; none when it was never seen.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn endpoint(&self, eid: &Eid) -> Result<Option<EndpointState>, StoreError> {
+        let pk = self.endpoint_pk(eid);
+        // `@` < `A#` < `C#` < `K#`: one query, and the events (`V#`) are behind it.
+        let items = self.all(&pk, keys::ENDPOINT, &format!("{}{}", keys::CONSENTS, keys::END)).await?;
+        let Some(endpoint) = items.iter().find(|item| sk(item) == Some(keys::ENDPOINT)) else { return Ok(None) };
+        let mut state = read_endpoint(eid, endpoint)?;
+        for item in &items {
+            let reader = Reader(item);
+            match sk(item) {
+                Some(name) if name.starts_with(keys::HEADS) => {
+                    state.heads.insert(name[keys::HEADS.len()..].to_owned(), reader.json("head")?);
+                }
+                Some(name) if name.starts_with(keys::TRAITS) => state.traits.push(reader.json("cell")?),
+                Some(name) if name.starts_with(keys::CONSENTS) => state.consents.push(reader.json("cell")?),
+                _ => {}
+            }
+        }
+        Ok(Some(state))
+    }
+
+    /// How far messages got, as far as is known: by (endpoint, message).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn deliveries(
+        &self,
+        wanted: &[(Eid, MessageKey)],
+    ) -> Result<HashMap<String, DeliveryCell>, StoreError> {
+        let mut found = HashMap::new();
+        for batch in wanted.chunks(BATCH_GET_MAX) {
+            let key = |(eid, message): &(Eid, MessageKey)| {
+                let sk = keys::delivery_sk(message.as_str());
+                HashMap::from([("pk".to_owned(), s(self.endpoint_pk(eid))), ("sk".to_owned(), s(sk))])
+            };
+            for item in self.batch_get(batch.iter().map(key).collect()).await? {
+                let cell: DeliveryCell = Reader(&item).json("cell")?;
+                let better = found.get(&cell.message).is_none_or(|other: &DeliveryCell| other.rank < cell.rank);
+                if better {
+                    found.insert(cell.message.clone(), cell);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn batch_get(&self, keys: Vec<HashMap<String, AttributeValue>>) -> Result<Vec<Item>, StoreError> {
+        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build().expect("keys are given");
+        let mut pending = HashMap::from([(self.name().to_owned(), wanted)]);
+        let mut items = Vec::new();
+        while !pending.is_empty() {
+            let request = self.dynamodb().batch_get_item().set_request_items(Some(pending));
+            let answer = request.send().await.map_err(unavailable("BatchGetItem"))?;
+            items.extend(answer.responses.unwrap_or_default().into_values().flatten());
+            pending = answer.unprocessed_keys.unwrap_or_default();
+        }
+        Ok(items)
+    }
+}
+
+fn sk(item: &Item) -> Option<&str> {
+    Reader(item).text_opt("sk")
+}
+
+fn read_endpoint(eid: &Eid, item: &Item) -> Result<EndpointState, StoreError> {
+    let reader = Reader(item);
+    Ok(EndpointState {
+        eid: eid.clone(),
+        key: EndpointKey {
+            scheme: reader.text("scheme")?.to_owned(),
+            scope: reader.text_opt("scp").map(str::to_owned),
+            value: reader.text("addr")?.to_owned(),
+        },
+        raw: reader.text("raw")?.to_owned(),
+        first_seen: reader.number("seen")?,
+        heads: Default::default(),
+        traits: Vec::new(),
+        consents: Vec::new(),
+    })
+}

@@ -1,0 +1,216 @@
+//! The table: making it, and the handle through which everything else reaches it.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    StreamSpecification, StreamViewType, TimeToLiveSpecification,
+};
+use rapport_model::{Eid, EndpointKey, TenantKey};
+
+use crate::blobs::Blobs;
+use crate::error::{StoreError, unavailable};
+use crate::items::{Item, Reader, s};
+use crate::keys;
+
+/// The name of the attribute that DynamoDB's time to live looks at: seconds since the epoch.
+pub(crate) const TTL: &str = "ttl";
+
+/// What it takes to reach a table: clients, its name, whose data it holds.
+pub struct Access {
+    pub dynamodb: Client,
+    pub streams: aws_sdk_dynamodbstreams::Client,
+    /// At least 12 characters: the stream ids of shorter ones are refused by some SDKs.
+    pub table: String,
+    /// The first part of every key.
+    pub tenant: String,
+    pub tenant_key: TenantKey,
+    pub blobs: Blobs,
+}
+
+/// One tenant's part of one table. Cheap to clone.
+#[derive(Clone)]
+pub struct Table(pub(crate) Arc<Access>);
+
+impl Table {
+    /// Makes the table if it is not there, and makes sure that it belongs to this tenant key.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherTenantKey`] when the data was made with another key: endpoint ids would never meet.
+    pub async fn open(access: Access) -> Result<Self, StoreError> {
+        let table = Self(Arc::new(access));
+        table.create().await?;
+        table.claim().await?;
+        Ok(table)
+    }
+
+    /// The id of an endpoint under this table's tenant key.
+    pub fn eid(&self, key: &EndpointKey) -> Eid {
+        self.0.tenant_key.eid(key)
+    }
+
+    /// The key behind this table's endpoint ids.
+    pub fn tenant_key(&self) -> &TenantKey {
+        &self.0.tenant_key
+    }
+
+    /// Whether the table answers.
+    ///
+    /// # Errors
+    /// What [`StoreError::Unavailable`] says.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.get(keys::tenant_key_pk(self.tenant()), keys::ENDPOINT.to_owned()).await.map(drop)
+    }
+
+    pub(crate) fn tenant(&self) -> &str {
+        &self.0.tenant
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.0.table
+    }
+
+    pub(crate) fn dynamodb(&self) -> &Client {
+        &self.0.dynamodb
+    }
+
+    pub(crate) fn endpoint_pk(&self, eid: &Eid) -> String {
+        keys::endpoint_pk(self.tenant(), eid)
+    }
+
+    /// One item, strongly consistent.
+    pub(crate) async fn get(&self, pk: String, sk: String) -> Result<Option<Item>, StoreError> {
+        let request = self.dynamodb().get_item().table_name(self.name()).consistent_read(true);
+        let answer = request.key("pk", s(pk)).key("sk", s(sk)).send().await.map_err(unavailable("GetItem"))?;
+        Ok(answer.item)
+    }
+
+    /// One page of a partition's items between two sort keys, both included; strongly consistent.
+    pub(crate) async fn page(&self, range: Range<'_>) -> Result<Page, StoreError> {
+        let request = self
+            .dynamodb()
+            .query()
+            .table_name(self.name())
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", s(range.pk))
+            .expression_attribute_values(":from", s(range.from))
+            .expression_attribute_values(":to", s(range.to))
+            .scan_index_forward(range.order == Order::Ascending)
+            .set_limit(range.limit)
+            .set_exclusive_start_key(range.start);
+        let answer = request.send().await.map_err(unavailable("Query"))?;
+        Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+    }
+
+    /// All items of a partition between two sort keys, page by page.
+    pub(crate) async fn all(&self, pk: &str, from: &str, to: &str) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut start = None;
+        loop {
+            let range = Range { start, ..Range::new(pk, from, to) };
+            let page = self.page(range).await?;
+            items.extend(page.items);
+            start = page.next;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    async fn create(&self) -> Result<(), StoreError> {
+        let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let attribute = |name: &str| {
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+        };
+        let complete = "all required parts are given";
+        let stream = StreamSpecification::builder()
+            .stream_enabled(true)
+            .stream_view_type(StreamViewType::NewAndOldImages)
+            .build()
+            .expect(complete);
+        let made = self
+            .dynamodb()
+            .create_table()
+            .table_name(self.name())
+            .billing_mode(BillingMode::PayPerRequest)
+            .attribute_definitions(attribute("pk").expect(complete))
+            .attribute_definitions(attribute("sk").expect(complete))
+            .key_schema(key("pk", KeyType::Hash).expect(complete))
+            .key_schema(key("sk", KeyType::Range).expect(complete))
+            .stream_specification(stream)
+            .send()
+            .await;
+        match made {
+            Err(error) if error.code() == Some("ResourceInUseException") => return Ok(()),
+            made => made.map_err(unavailable("CreateTable"))?,
+        };
+        let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL).build().expect(complete);
+        let request = self.dynamodb().update_time_to_live().table_name(self.name());
+        request.time_to_live_specification(ttl).send().await.map_err(unavailable("UpdateTimeToLive"))?;
+        Ok(())
+    }
+
+    /// The first key to come claims the table; a later, different one is refused.
+    async fn claim(&self) -> Result<(), StoreError> {
+        let fingerprint = self.0.tenant_key.fingerprint();
+        let pk = keys::tenant_key_pk(self.tenant());
+        let put = self
+            .dynamodb()
+            .put_item()
+            .table_name(self.name())
+            .item("pk", s(&pk))
+            .item("sk", s(keys::ENDPOINT))
+            .item("fingerprint", s(&fingerprint))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await;
+        match put {
+            Ok(_) => return Ok(()),
+            Err(error) if is_condition_failure(&error) => {}
+            Err(error) => return Err(unavailable("PutItem")(error)),
+        }
+        let claimed = self.get(pk, keys::ENDPOINT.to_owned()).await?;
+        match claimed.as_ref().map(|item| Reader(item).text("fingerprint")) {
+            Some(Ok(other)) if other == fingerprint => Ok(()),
+            _ => Err(StoreError::OtherTenantKey),
+        }
+    }
+}
+
+/// Which items of a partition a query reads.
+pub(crate) struct Range<'a> {
+    pub pk: &'a str,
+    pub from: &'a str,
+    pub to: &'a str,
+    pub order: Order,
+    pub limit: Option<i32>,
+    pub start: Option<Item>,
+}
+
+impl<'a> Range<'a> {
+    /// From `from` to `to`, both included, ascending, without a limit.
+    pub fn new(pk: &'a str, from: &'a str, to: &'a str) -> Self {
+        Self { pk, from, to, order: Order::Ascending, limit: None, start: None }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    Ascending,
+    Descending,
+}
+
+pub(crate) struct Page {
+    pub items: Vec<Item>,
+    pub next: Option<std::collections::HashMap<String, AttributeValue>>,
+}
+
+/// Whether a write did not happen because its condition did not hold.
+pub(crate) fn is_condition_failure<E: ProvideErrorMetadata>(
+    error: &aws_sdk_dynamodb::error::SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>,
+) -> bool {
+    error.code() == Some("ConditionalCheckFailedException")
+}
