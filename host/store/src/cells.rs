@@ -1,5 +1,5 @@
-//! Cells: items that each keep the newest word on one thing. A write that is not newer changes nothing, so writing
-//! twice, or in any order, ends in the same state.
+//! Cells: items that each keep the newest word on one thing. An older word changes nothing, so writing twice, or in any
+//! order, ends in the same state; the same word again is written, so that a rebuild mends what an older fold got wrong.
 
 use rapport_model::fold::{ConsentCell, DeliveryCell, TraitCell};
 use rapport_model::identity::Named;
@@ -104,7 +104,7 @@ impl Table {
             .item("sk", s(cell.sk))
             .item("ord", cell.order.clone())
             .item("cell", cell.value)
-            .condition_expression("attribute_not_exists(ord) OR ord < :ord")
+            .condition_expression("attribute_not_exists(ord) OR ord <= :ord")
             .expression_attribute_values(":ord", cell.order);
         written(put.send().await)
     }

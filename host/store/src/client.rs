@@ -14,7 +14,6 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 const ATTEMPTS_MAX: u32 = 4;
 
 /// The clients of a DynamoDB that this process serves on loopback.
-#[cfg(feature = "embedded")]
 pub(crate) fn loopback(endpoint: &str) -> (aws_sdk_dynamodb::Client, aws_sdk_dynamodbstreams::Client) {
     let http = aws_smithy_http_client::Builder::new().build_http();
     let credentials = Credentials::new("rapport", "rapport", None, None, "embedded");

@@ -4,6 +4,8 @@
 //! but has no conditions: it would overwrite an event (and the webhook stored with it) when a provider bundles a
 //! redelivery differently, and could not count duplicates. Write units are the same.
 
+use std::ops::Bound;
+
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use rapport_model::endpoint::first_of_millisecond;
 use rapport_model::event::{Author, Body};
@@ -149,18 +151,22 @@ impl Table {
         })
     }
 
-    /// The newest events of an endpoint below a sort position, newest first; at most `limit`.
+    /// The newest events of an endpoint up to a sort position (or before it), newest first; at most `limit`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn newest_events(
         &self,
         eid: &Eid,
-        below: Option<&EventKey>,
+        to: Bound<&EventKey>,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let pk = self.endpoint_pk(eid);
-        let to = below.map_or_else(|| format!("{}{}", keys::EVENTS, keys::END), keys::event_sk);
+        let (last, except) = match to {
+            Bound::Unbounded => (format!("{}{}", keys::EVENTS, keys::END), None),
+            Bound::Included(key) => (keys::event_sk(key), None),
+            Bound::Excluded(key) => (keys::event_sk(key), Some(key)),
+        };
         let mut events = Vec::new();
         let mut start = None;
         loop {
@@ -168,12 +174,12 @@ impl Table {
                 order: Order::Descending,
                 limit: Some(i32::try_from(limit + 1 - events.len()).unwrap_or(i32::MAX)),
                 start,
-                ..Range::new(&pk, keys::EVENTS, &to)
+                ..Range::new(&pk, keys::EVENTS, &last)
             };
             let page = self.page(range).await?;
             for item in &page.items {
                 let event = self.read_event(item).await?;
-                if Some(&event.key) != below {
+                if Some(&event.key) != except {
                     events.push(event);
                 }
             }

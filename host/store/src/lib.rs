@@ -9,6 +9,7 @@
 
 pub mod blobs;
 mod cells;
+#[cfg(feature = "embedded")]
 mod client;
 mod codec;
 #[cfg(feature = "embedded")]

@@ -1,0 +1,211 @@
+//! Who a customer is, and what was said: profiles and timelines for the API.
+
+use std::ops::Bound;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rapport_model::canonical::{NotCanonical, canonicalise};
+use rapport_model::cloudevent::{Place, cloud_event};
+use rapport_model::event::{Attestation, Author, Body};
+use rapport_model::profile::{Profile, fold};
+use rapport_model::{Eid, EventKey, Identifier, MessageKey, ProfileId};
+use rapport_store::StoreError;
+use rapport_store::events::StoredEvent;
+use rapport_store::identity::Root;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::Gateway;
+
+/// Events of a page when the caller does not say.
+pub const PAGE_DEFAULT: usize = 50;
+/// Events of a page. At 8 KB each, 1.6 MB: below the 6 MB that a Lambda function may answer.
+pub const PAGE_MAX: usize = 200;
+
+/// One page of a timeline, newest first.
+#[derive(Debug, Serialize)]
+pub struct Timeline {
+    /// CloudEvents 1.0.
+    pub items: Vec<Value>,
+    /// Where the next page begins; none: this was the last.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a timeline: the last event that was shown, and whose it is. Opaque to callers.
+///
+/// What arrives while somebody pages is newer or older than that event, so pages neither repeat nor skip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    key: EventKey,
+    eid: Eid,
+}
+
+impl Cursor {
+    /// A cursor from a query; none when it is none of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (key, eid) = std::str::from_utf8(&bytes).ok()?.split_once('.')?;
+        Some(Self { key: EventKey::parse(key)?, eid: Eid::parse(eid)? })
+    }
+
+    /// Where an endpoint's events go on: the order is by key, newest first, and among equal keys by endpoint.
+    fn position(&self, eid: &Eid) -> Bound<&EventKey> {
+        if *eid > self.eid { Bound::Included(&self.key) } else { Bound::Excluded(&self.key) }
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&URL_SAFE_NO_PAD.encode(format!("{}.{}", self.key, self.eid)))
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Gateway {
+    /// The profile of whoever has this identifier; none when it was never seen.
+    ///
+    /// # Errors
+    /// The identifier has no canonical form, or storage failed.
+    pub async fn look_up(
+        &self,
+        scheme: &str,
+        scope: Option<&str>,
+        value: &str,
+    ) -> Result<Result<Option<Profile>, NotCanonical>, StoreError> {
+        let identifier = Identifier {
+            scheme: scheme.to_owned(),
+            scope: scope.map(str::to_owned),
+            value: value.to_owned(),
+            attestation: Attestation::Agent,
+        };
+        let key = match canonicalise(&identifier) {
+            Ok(key) => key,
+            Err(error) => return Ok(Err(error)),
+        };
+        let eid = self.table.eid(&key);
+        if self.table.endpoint(&eid).await?.is_none() {
+            return Ok(Ok(None));
+        }
+        let root = self.table.find(&eid).await?;
+        self.profile_of(root).await.map(|profile| Ok(Some(profile)))
+    }
+
+    /// A profile by its id, or the one that it went into; none when there never was one.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub async fn profile(&self, pid: &ProfileId) -> Result<Option<Profile>, StoreError> {
+        match self.table.find_profile(pid).await? {
+            Some(root) => self.profile_of(root).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn profile_of(&self, root: Root) -> Result<Profile, StoreError> {
+        let mut reads = JoinSet::new();
+        for eid in root.members {
+            let table = self.table.clone();
+            reads.spawn(async move { table.endpoint(&eid).await });
+        }
+        let mut endpoints = Vec::new();
+        while let Some(read) = reads.join_next().await {
+            endpoints.extend(read.expect("reading an endpoint does not panic")?);
+        }
+        Ok(fold(root.pid, endpoints))
+    }
+
+    /// A page of everything that happened to a person, over all channels, newest first; none when there is no such
+    /// profile.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub async fn timeline(
+        &self,
+        pid: &ProfileId,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> Result<Option<Timeline>, StoreError> {
+        let Some(root) = self.table.find_profile(pid).await? else { return Ok(None) };
+        let members: Vec<Eid> = root.members.into_iter().collect();
+        let mut events = self.newest(&members, limit + 1, cursor).await?;
+        let more = events.len() > limit;
+        events.truncate(limit);
+        let last = events.last().map(|last| Cursor { key: last.key.clone(), eid: last.eid.clone() });
+        let next = last.filter(|_| more);
+        let items = self.cloud_events(&members, &events).await?;
+        Ok(Some(Timeline { items, next }))
+    }
+
+    /// The newest events of several endpoints: each endpoint's own page, merged.
+    async fn newest(
+        &self,
+        members: &[Eid],
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let mut reads = JoinSet::new();
+        for eid in members {
+            let (table, eid, cursor) = (self.table.clone(), eid.clone(), cursor.cloned());
+            reads.spawn(async move {
+                let position = cursor.as_ref().map_or(Bound::Unbounded, |cursor| cursor.position(&eid));
+                table.newest_events(&eid, position, limit).await
+            });
+        }
+        let mut events = Vec::new();
+        while let Some(read) = reads.join_next().await {
+            events.extend(read.expect("reading events does not panic")?);
+        }
+        events.sort_by(|a, b| (&b.key, &a.eid).cmp(&(&a.key, &b.eid)));
+        events.truncate(limit);
+        Ok(events)
+    }
+
+    /// Events as CloudEvents; what the business sent says how far it got, in the extension `deliverystate`.
+    async fn cloud_events(&self, members: &[Eid], events: &[StoredEvent]) -> Result<Vec<Value>, StoreError> {
+        let sent = events.iter().filter_map(sent_message);
+        let wanted: Vec<(Eid, MessageKey)> =
+            sent.flat_map(|message| members.iter().map(move |eid| (eid.clone(), message.clone()))).collect();
+        let deliveries = self.table.deliveries(&wanted).await?;
+        let cloud = |stored: &StoredEvent| {
+            let StoredEvent { eid, key, event, connection, received_at, .. } = stored;
+            let mut cloud = cloud_event(Place { connection, eid, key, received_at: *received_at }, event);
+            let delivery = sent_message(stored).and_then(|message| deliveries.get(message.as_str()));
+            if let Some(delivery) = delivery {
+                cloud["deliverystate"] = serde_json::to_value(&delivery.state).unwrap_or_default();
+            }
+            cloud
+        };
+        Ok(events.iter().map(cloud).collect())
+    }
+}
+
+/// The key of a message of the business.
+fn sent_message(stored: &StoredEvent) -> Option<MessageKey> {
+    match &stored.event.body {
+        Body::Message(message) if message.author != Author::Customer => {
+            Some(MessageKey::new(&stored.event.account, &message.id))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_back_only_if_it_is_one() {
+        let key = EventKey::new(1, "a", "b").unwrap();
+        let cursor = Cursor { key, eid: Eid::parse("abcdefghijklmnopqrstuv").unwrap() };
+        assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
+        for text in ["", "x", "AAAA", &URL_SAFE_NO_PAD.encode("V#.x")] {
+            assert_eq!(Cursor::parse(text), None);
+        }
+    }
+}

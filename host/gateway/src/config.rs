@@ -1,0 +1,270 @@
+//! What an operator writes: connections, keys, where secrets are. TOML; unknown keys are errors that name the nearest
+//! known one; a secret is only ever a reference.
+
+use std::collections::BTreeMap;
+
+use rapport_sandbox::{fix_for_unknown_key, json_of_toml};
+use serde_json::Value as Json;
+use toml::{Table, Value};
+
+/// Connections. Each holds its connector and its secrets in memory.
+pub const CONNECTIONS_MAX: usize = 1_000;
+/// Bytes. A connection's name is part of URLs, keys and logs.
+pub const CONNECTION_NAME_BYTES_MAX: usize = 64;
+
+/// A configuration file, read but not resolved: it holds no secret.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// How providers reach us; none: the address that the service listens on.
+    pub public_url: Option<String>,
+    /// The key behind endpoint ids; none: made once and kept in the data folder.
+    pub tenant_key: Option<SecretRef>,
+    pub api_keys: Vec<SecretRef>,
+    pub connections: BTreeMap<String, ConnectionConfig>,
+}
+
+/// One configured connector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectionConfig {
+    /// A folder of `plugins/`, or a path to a component.
+    pub connector: String,
+    /// Valid against the connector's JSON Schema; never a secret.
+    pub config: Json,
+    /// By the name that the connector calls them; several versions are a rotation.
+    pub secrets: BTreeMap<String, Vec<SecretRef>>,
+}
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretRef {
+    /// An environment variable: `env:NAME`.
+    Env(String),
+    /// A file, without the newline at its end: `file:PATH`.
+    File(String),
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("not TOML: {0}")]
+    Syntax(String),
+    #[error("unknown key `{key}`; fix: {fix}")]
+    UnknownKey { key: String, fix: String },
+    #[error("`{key}`: expected {expected}, found {found}")]
+    Value { key: String, expected: &'static str, found: String },
+    #[error("`{key}` is missing; fix: {fix}")]
+    Missing { key: String, fix: &'static str },
+    #[error("{found} connections; at most {CONNECTIONS_MAX} fit one process")]
+    TooMany { found: usize },
+}
+
+const REFERENCE: &str = "a reference to a secret, `env:NAME` or `file:PATH` (never the secret itself)";
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// The first mistake, named by its key, with what would be right. Never the text of something that may be a secret.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let table: Table =
+            text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax(error.message().to_owned()))?;
+        let mut top = Keys::of(table, "");
+        let config = Self {
+            public_url: top.text("public-url")?.map(|url| public_url(&url)).transpose()?,
+            tenant_key: top.text("tenant-key")?.map(|text| secret_ref("tenant-key", &text)).transpose()?,
+            api_keys: match top.table("api")? {
+                None => Vec::new(),
+                Some(mut api) => {
+                    let keys = api.secrets("keys")?;
+                    api.done(&["keys"])?;
+                    keys
+                }
+            },
+            connections: connections(top.table("connections")?)?,
+        };
+        top.done(&["public-url", "tenant-key", "api", "connections"])?;
+        Ok(config)
+    }
+}
+
+fn connections(table: Option<Keys>) -> Result<BTreeMap<String, ConnectionConfig>, ConfigError> {
+    let Some(table) = table else { return Ok(BTreeMap::new()) };
+    if table.rest.len() > CONNECTIONS_MAX {
+        return Err(ConfigError::TooMany { found: table.rest.len() });
+    }
+    let names: Vec<String> = table.rest.keys().cloned().collect();
+    let mut table = table;
+    let mut connections = BTreeMap::new();
+    for name in names {
+        if !is_connection_name(&name) {
+            let expected = "a name of letters, digits, `-` and `_`, at most 64 of them";
+            return Err(ConfigError::Value { key: format!("connections.{name}"), expected, found: "another".into() });
+        }
+        let keys = table.table(&name)?.expect("the name was taken from this table");
+        connections.insert(name, connection(keys)?);
+    }
+    Ok(connections)
+}
+
+fn connection(mut keys: Keys) -> Result<ConnectionConfig, ConfigError> {
+    let connector = keys.text("connector")?;
+    let fix = "name a folder of plugins/, such as `connector = \"whatsapp\"`, or a path to a component";
+    let connector = connector.ok_or_else(|| ConfigError::Missing { key: keys.path("connector"), fix })?;
+    let config = keys.table("config")?.map_or_else(Table::new, |config| config.rest);
+    let mut secrets = BTreeMap::new();
+    if let Some(mut table) = keys.table("secrets")? {
+        let names: Vec<String> = table.rest.keys().cloned().collect();
+        for name in names {
+            let references = table.secrets(&name)?;
+            secrets.insert(name, references);
+        }
+    }
+    keys.done(&["connector", "config", "secrets"])?;
+    Ok(ConnectionConfig { connector, config: json_of_toml(Value::Table(config)), secrets })
+}
+
+/// Whether a name can stand in a URL and a key as it is.
+pub fn is_connection_name(name: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=CONNECTION_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(word)
+}
+
+fn public_url(text: &str) -> Result<String, ConfigError> {
+    let url = text.trim_end_matches('/');
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+    if host.is_empty() || host.contains(['?', '#', ' ']) {
+        let expected = "a URL such as `https://hooks.example.com`";
+        return Err(ConfigError::Value { key: "public-url".into(), expected, found: format!("`{text}`") });
+    }
+    Ok(url.to_owned())
+}
+
+fn secret_ref(key: &str, text: &str) -> Result<SecretRef, ConfigError> {
+    match text.split_once(':') {
+        Some(("env", name)) if !name.is_empty() => Ok(SecretRef::Env(name.to_owned())),
+        Some(("file", path)) if !path.is_empty() => Ok(SecretRef::File(path.to_owned())),
+        // What was found may be the secret itself: it is not repeated.
+        _ => Err(ConfigError::Value { key: key.to_owned(), expected: REFERENCE, found: "something else".into() }),
+    }
+}
+
+/// A TOML table whose keys are taken out one by one; what is left at the end was not known.
+struct Keys {
+    rest: Table,
+    prefix: String,
+}
+
+impl Keys {
+    fn of(rest: Table, prefix: &str) -> Self {
+        Self { rest, prefix: prefix.to_owned() }
+    }
+
+    fn path(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn wrong(&self, key: &str, expected: &'static str, found: &Value) -> ConfigError {
+        ConfigError::Value { key: self.path(key), expected, found: found.type_str().to_owned() }
+    }
+
+    fn text(&mut self, key: &str) -> Result<Option<String>, ConfigError> {
+        match self.rest.remove(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(self.wrong(key, "text", &other)),
+        }
+    }
+
+    fn table(&mut self, key: &str) -> Result<Option<Keys>, ConfigError> {
+        match self.rest.remove(key) {
+            None => Ok(None),
+            Some(Value::Table(table)) => Ok(Some(Keys::of(table, &format!("{}{key}.", self.prefix)))),
+            Some(other) => Err(self.wrong(key, "a table", &other)),
+        }
+    }
+
+    /// One reference, or a list of them: the newest version first.
+    fn secrets(&mut self, key: &str) -> Result<Vec<SecretRef>, ConfigError> {
+        let path = self.path(key);
+        let list = match self.rest.remove(key) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(list)) => list,
+            Some(one) => vec![one],
+        };
+        list.iter()
+            .map(|value| match value {
+                Value::String(text) => secret_ref(&path, text),
+                other => Err(self.wrong(key, REFERENCE, other)),
+            })
+            .collect()
+    }
+
+    fn done(self, known: &[&str]) -> Result<(), ConfigError> {
+        match self.rest.keys().next() {
+            None => Ok(()),
+            Some(key) => Err(ConfigError::UnknownKey { key: self.path(key), fix: fix_for_unknown_key(key, known) }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+public-url = "https://hooks.example.com/"
+tenant-key = "file:/run/tenant"
+[api]
+keys = ["env:RAPPORT_API_KEY"]
+[connections.wa-eu]
+connector = "whatsapp"
+config = { phone-number-ids = ["106540352242922"] }
+secrets = { app-secret = ["env:NEW", "env:OLD"], verify-token = "env:TOKEN" }
+"#;
+
+    fn refusal(text: &str) -> String {
+        Config::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_whole_configuration_is_read() {
+        let config = Config::parse(WHOLE).unwrap();
+        assert_eq!(config.public_url.as_deref(), Some("https://hooks.example.com"));
+        assert_eq!(config.tenant_key, Some(SecretRef::File("/run/tenant".into())));
+        assert_eq!(config.api_keys, [SecretRef::Env("RAPPORT_API_KEY".into())]);
+        let connection = &config.connections["wa-eu"];
+        assert_eq!(connection.connector, "whatsapp");
+        assert_eq!(connection.config, serde_json::json!({"phone-number-ids": ["106540352242922"]}));
+        assert_eq!(connection.secrets["app-secret"].len(), 2, "a list means rotation");
+        assert_eq!(connection.secrets["verify-token"], [SecretRef::Env("TOKEN".into())]);
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_known_one() {
+        assert_eq!(refusal("public_url = 'https://x'"), "unknown key `public_url`; fix: write `public-url`");
+        assert_eq!(refusal("[api]\nkey = []"), "unknown key `api.key`; fix: write `keys`");
+        assert_eq!(
+            refusal("[connections.a]\nconnector = 'x'\nsecret = {}"),
+            "unknown key `connections.a.secret`; fix: write `secrets`"
+        );
+    }
+
+    #[test]
+    fn a_secret_in_the_file_is_refused_and_not_repeated() {
+        for text in ["tenant-key = 'hunter2'", "[api]\nkeys = ['env:']", "[api]\nkeys = [7]"] {
+            let refusal = refusal(text);
+            assert!(refusal.contains("`env:NAME` or `file:PATH`"), "{refusal}");
+            assert!(!refusal.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_of_another_type_is_named() {
+        assert!(refusal("[connections.a]").starts_with("`connections.a.connector` is missing; fix: name a folder"));
+        assert_eq!(refusal("connections = 1"), "`connections`: expected a table, found integer");
+        assert!(refusal("[connections.\"a b\"]\nconnector = 'x'").contains("expected a name of letters"));
+        assert!(refusal("public-url = 'hooks.example.com'").contains("expected a URL"));
+        assert!(refusal("a = ").starts_with("not TOML"));
+    }
+}

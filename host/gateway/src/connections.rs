@@ -1,0 +1,156 @@
+//! The connections of a process: each a connector with its configuration and secrets, ready to be called.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rapport_sandbox::{Connector, Secret, Secrets};
+use serde_json::Value as Json;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Calls of one connection that run at once, of the sandbox's 16: a connector that loops cannot take the others' turns.
+const CALLS_AT_ONCE_MAX: usize = 4;
+/// Calls of one connection that wait for their turn. At 30 µs a call this is 10 ms of work; beyond, the provider is told
+/// to come back.
+const CALLS_WAITING_MAX: usize = 512;
+
+/// A connector, configured.
+pub struct Connection {
+    pub name: String,
+    pub connector: Connector,
+    /// JSON text, valid against the connector's schema.
+    pub config: String,
+    pub secrets: Arc<SecretValues>,
+    turns: Semaphore,
+    waiting: AtomicUsize,
+}
+
+/// The resolved secrets of a connection.
+#[derive(Default)]
+pub struct SecretValues(HashMap<String, Vec<Secret>>);
+
+impl SecretValues {
+    /// By name, the newest version first.
+    pub fn new(values: HashMap<String, Vec<Secret>>) -> Self {
+        Self(values)
+    }
+}
+
+impl Secrets for SecretValues {
+    fn versions(&self, name: &str) -> Option<&[Secret]> {
+        self.0.get(name).map(Vec::as_slice)
+    }
+}
+
+/// Why a connection cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    #[error("connection `{connection}`: `config{at}`: {problem}; connector `{connector}` takes what its README says")]
+    Config { connection: String, connector: String, at: String, problem: String },
+    #[error("connector `{connector}`: the JSON Schema under `[config]` is none: {problem}")]
+    Schema { connector: String, problem: String },
+    #[error(
+        "connection `{connection}`: secret `{secret}` is not one of connector `{connector}`; fix: {fix}"
+    )]
+    UnknownSecret { connection: String, connector: String, secret: String, fix: String },
+    #[error(
+        "connection `{connection}`: connector `{connector}` verifies nothing ({reason}); \
+         fix: give the connection a secret `{PATH_TOKEN}` and the provider the URL /hooks/{connection}/<token>"
+    )]
+    Unsigned { connection: String, connector: String, reason: String },
+}
+
+/// The secret that stands in the URL of a provider that signs nothing.
+pub const PATH_TOKEN: &str = "path-token";
+
+impl Connection {
+    /// Checks a connection's configuration against its connector's manifest.
+    ///
+    /// # Errors
+    /// The first thing that does not fit, named, with the fix.
+    pub fn new(name: &str, connector: Connector, config: &Json, secrets: SecretValues) -> Result<Self, ConnectionError> {
+        let manifest = connector.manifest();
+        check_config(name, &manifest.id, &manifest.config, config)?;
+        let known: Vec<&str> = manifest.secrets.keys().map(String::as_str).chain([PATH_TOKEN]).collect();
+        if !manifest.secrets.is_empty()
+            && let Some(secret) = secrets.0.keys().find(|secret| !known.contains(&secret.as_str()))
+        {
+            return Err(ConnectionError::UnknownSecret {
+                connection: name.to_owned(),
+                connector: manifest.id.clone(),
+                secret: secret.clone(),
+                fix: rapport_sandbox::fix_for_unknown_key(secret, &known),
+            });
+        }
+        if let Some(reason) = &manifest.unsigned
+            && secrets.versions(PATH_TOKEN).is_none()
+        {
+            let (connection, connector) = (name.to_owned(), manifest.id.clone());
+            return Err(ConnectionError::Unsigned { connection, connector, reason: reason.clone() });
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            config: config.to_string(),
+            connector,
+            secrets: Arc::new(secrets),
+            turns: Semaphore::new(CALLS_AT_ONCE_MAX),
+            waiting: AtomicUsize::new(0),
+        })
+    }
+
+    /// Waits for this connection's turn; none when too many wait already.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        let waiting = Waiting::join(&self.waiting)?;
+        let permit = self.turns.acquire().await.ok();
+        drop(waiting);
+        permit
+    }
+}
+
+/// One place in the queue; left when dropped, also by a caller who gave up.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn join(queue: &'a AtomicUsize) -> Option<Self> {
+        let place = Self(queue);
+        (queue.fetch_add(1, Ordering::Relaxed) < CALLS_WAITING_MAX).then_some(place)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn check_config(connection: &str, connector: &str, schema: &Json, config: &Json) -> Result<(), ConnectionError> {
+    let validator = jsonschema::validator_for(schema)
+        .map_err(|error| ConnectionError::Schema { connector: connector.to_owned(), problem: error.to_string() })?;
+    match validator.iter_errors(config).next() {
+        None => Ok(()),
+        Some(error) => Err(ConnectionError::Config {
+            connection: connection.to_owned(),
+            connector: connector.to_owned(),
+            at: error.instance_path().to_string(),
+            problem: error.to_string(),
+        }),
+    }
+}
+
+/// All connections by name.
+#[derive(Default)]
+pub struct Connections(BTreeMap<String, Arc<Connection>>);
+
+impl Connections {
+    pub fn new(connections: impl IntoIterator<Item = Connection>) -> Self {
+        Self(connections.into_iter().map(|connection| (connection.name.clone(), Arc::new(connection))).collect())
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Arc<Connection>> {
+        self.0.get(name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}

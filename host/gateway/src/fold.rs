@@ -1,0 +1,162 @@
+//! Events move what is known: conversation heads, traits, consents, delivery states and identity.
+//!
+//! Driven by the stream, at least once. Everything but the head is idempotent and done first; the head is written last,
+//! with its guard, so a crash between leads to the same steps again and a record is counted once.
+
+use rapport_model::conversation::{Head, Waiting};
+use rapport_model::identity::{Named, Rule, links, named};
+use rapport_model::{Eid, fold};
+use rapport_store::events::StoredEvent;
+use rapport_store::identity::{Evidence, Linked};
+use rapport_store::stream::Inserted;
+use rapport_store::{StoreError, Table, Written};
+
+/// Attempts to write one head. Another writer is a rebuild or a second consumer; both end.
+const HEAD_ATTEMPTS_MAX: u32 = 8;
+
+/// Folds records in stream order.
+///
+/// # Errors
+/// Nothing is lost: the same records, handed in again, are folded once.
+pub async fn fold_batch(table: &Table, batch: &[Inserted], now: u64) -> Result<(), StoreError> {
+    for conversation in conversations(batch) {
+        fold_conversation(table, &conversation, now).await?;
+    }
+    Ok(())
+}
+
+/// Records by conversation, each in stream order: one head is read and written once for all of them.
+fn conversations(batch: &[Inserted]) -> Vec<Vec<&Inserted>> {
+    let mut grouped: Vec<Vec<&Inserted>> = Vec::new();
+    for record in batch {
+        let same = |group: &Vec<&Inserted>| {
+            let first = &group[0].stored;
+            first.eid == record.stored.eid && first.event.account == record.stored.event.account
+        };
+        match grouped.iter_mut().find(|group| same(group)) {
+            Some(group) => group.push(record),
+            None => grouped.push(vec![record]),
+        }
+    }
+    grouped
+}
+
+async fn fold_conversation(table: &Table, records: &[&Inserted], now: u64) -> Result<(), StoreError> {
+    let (eid, account) = (&records[0].stored.eid, &records[0].stored.event.account);
+    for _ in 0..HEAD_ATTEMPTS_MAX {
+        let mut guarded = table.head(eid, account).await?;
+        for Inserted { sequence, stored } in records {
+            if guarded.wants(sequence, &stored.key) {
+                let links = apply_cells(table, stored, &guarded.head, now).await?;
+                apply_head(table, stored, &mut guarded.head, &links).await?;
+            }
+            guarded.pass(sequence, &stored.key, stored.received_at);
+        }
+        if table.put_head(eid, account, &guarded).await? == Written::Yes {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Contended { operation: "fold", attempts: HEAD_ATTEMPTS_MAX })
+}
+
+/// Recomputes everything that follows from an endpoint's events, from the events alone.
+///
+/// What streaming made and what this makes is the same; it is for a fold that had a mistake, or a stream that was lost.
+///
+/// # Errors
+/// Nothing is lost: do it again.
+pub async fn rebuild(table: &Table, eid: &Eid, now: u64) -> Result<(), StoreError> {
+    let mut log: Vec<StoredEvent> = Vec::new();
+    table.each_event(eid, |stored| log.push(stored)).await?;
+    let mut accounts: Vec<String> = log.iter().map(|stored| stored.event.account.clone()).collect();
+    accounts.sort();
+    accounts.dedup();
+    for account in accounts {
+        let events: Vec<&StoredEvent> = log.iter().filter(|stored| stored.event.account == account).collect();
+        rebuild_conversation(table, eid, &account, &events, now).await?;
+    }
+    Ok(())
+}
+
+async fn rebuild_conversation(
+    table: &Table,
+    eid: &Eid,
+    account: &str,
+    events: &[&StoredEvent],
+    now: u64,
+) -> Result<(), StoreError> {
+    for _ in 0..HEAD_ATTEMPTS_MAX {
+        let old = table.head(eid, account).await?;
+        let mut head = Head::default();
+        for stored in events {
+            let links = apply_cells(table, stored, &head, now).await?;
+            apply_head(table, stored, &mut head, &links).await?;
+        }
+        let counted: Vec<_> = events.iter().map(|stored| (stored.key.clone(), stored.received_at)).collect();
+        if table.put_head(eid, account, &old.rebuilt(head, &counted)).await? == Written::Yes {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Contended { operation: "rebuild", attempts: HEAD_ATTEMPTS_MAX })
+}
+
+type Links = Vec<(Named, Named, Rule)>;
+
+/// Endpoints, links, traits, consents and delivery states of one event. Gives the links that it stands for.
+async fn apply_cells(table: &Table, stored: &StoredEvent, head: &Head, now: u64) -> Result<Links, StoreError> {
+    let StoredEvent { eid, key, event, .. } = stored;
+    let links = links(table.tenant_key(), event);
+    let mut endpoints = named(table.tenant_key(), &event.contact);
+    endpoints.extend(links.iter().flat_map(|(a, b, _)| [a.clone(), b.clone()]));
+    for endpoint in endpoints.iter().filter(|endpoint| is_news(endpoint, eid, head, event.at)) {
+        table.put_endpoint(endpoint, event.at).await?;
+    }
+    for (a, b, rule) in &links {
+        if *rule == Rule::SamePayload && head.linked.contains(&b.eid) {
+            continue;
+        }
+        let evidence = Evidence { rule: *rule, event: key, at: event.at, now };
+        match table.link(&a.eid, &b.eid, evidence).await? {
+            Linked::Known | Linked::Confirmed => {}
+            Linked::Merged { survivor, merged } => tracing::info!(%survivor, %merged, "profiles merged"),
+            Linked::Quarantined => {
+                tracing::error!(a = %a.eid, b = %b.eid, "not linked: the profile would have too many endpoints");
+            }
+        }
+    }
+    for cell in fold::traits(key, event) {
+        table.put_trait(eid, &cell).await?;
+    }
+    if let Some(cell) = fold::consent(key, event) {
+        table.put_consent(eid, &cell).await?;
+    }
+    if let Some(cell) = fold::delivery(event) {
+        table.put_delivery(eid, &cell).await?;
+    }
+    Ok(links)
+}
+
+/// Whether the head does not know already that this endpoint was there at this time.
+fn is_news(endpoint: &Named, own: &Eid, head: &Head, at: u64) -> bool {
+    let since = match endpoint.eid == *own {
+        true => (!head.counters.is_empty()).then_some(head.first_at),
+        false => head.names.get(&endpoint.eid).map(|(first, _)| *first),
+    };
+    since.is_none_or(|since| at < since)
+}
+
+async fn apply_head(table: &Table, stored: &StoredEvent, head: &mut Head, links: &Links) -> Result<(), StoreError> {
+    let StoredEvent { eid, key, event, .. } = stored;
+    let names: Vec<Eid> = named(table.tenant_key(), &event.contact)
+        .into_iter()
+        .map(|named| named.eid)
+        .filter(|named| named != eid)
+        .collect();
+    let same_payload = links.iter().filter(|(a, _, rule)| *rule == Rule::SamePayload && a.eid == *eid);
+    let linked: Vec<Eid> = same_payload.map(|(_, b, _)| b.eid.clone()).collect();
+    if let Waiting::FirstCustomerMessageAfter(after) = head.apply(key, event, &names, &linked) {
+        head.wait_since(table.first_customer_message_after(eid, &event.account, after).await?);
+    }
+    Ok(())
+}
+

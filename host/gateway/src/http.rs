@@ -1,0 +1,274 @@
+//! The door for HTTP: routes, limits, status codes. What happens behind it is in the use cases.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Query, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use rapport_model::ProfileId;
+use rapport_sandbox::{HttpResponse, Secret};
+use rapport_store::{RawWebhook, StoreError};
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::Gateway;
+use crate::answer::{Cursor, PAGE_DEFAULT, PAGE_MAX};
+use crate::problem::Problem;
+use crate::receive::Incoming;
+
+/// Bytes. Meta's largest documented batch is 3 MiB for history, all others are far below 1 MiB; a Lambda function takes 6.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// The keys that open `/v1`; several are a rotation.
+#[derive(Default)]
+pub struct ApiKeys(pub Vec<Secret>);
+
+/// All routes of a gateway.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    let api = Router::new()
+        .route("/profiles/lookup", get(look_up))
+        .route("/profiles/{id}", get(profile))
+        .route("/profiles/{id}/timeline", get(timeline))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), authorise));
+    Router::new()
+        .route("/hooks/{connection}", any(hook))
+        .route("/hooks/{connection}/{token}", any(hook_with_token))
+        .route("/healthz", get(health))
+        .nest("/v1", api)
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn(with_request_id))
+        .with_state(gateway)
+}
+
+async fn hook(State(gateway): State<Arc<Gateway>>, Path(connection): Path<String>, request: Request) -> Response {
+    webhook(&gateway, connection, None, request).await
+}
+
+async fn hook_with_token(
+    State(gateway): State<Arc<Gateway>>,
+    Path((connection, token)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    webhook(&gateway, connection, Some(token), request).await
+}
+
+async fn webhook(gateway: &Gateway, connection: String, token: Option<String>, request: Request) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::POST) {
+        let mut refusal = Problem::method_not_allowed("a webhook is a GET or a POST").into_response();
+        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+        return refusal;
+    }
+    let request_id = request_id(request.headers());
+    let (parts, body) = request.into_parts();
+    let body = match read_body(&parts.headers, body).await {
+        Ok(body) => body,
+        Err(problem) => return problem.into_response(),
+    };
+    let path_and_query = parts.uri.path_and_query().map_or("/", |whole| whole.as_str());
+    let webhook = RawWebhook {
+        method: parts.method.as_str().to_owned(),
+        url: format!("{}{path_and_query}", gateway.public_url),
+        headers: text_headers(&parts.headers),
+        body,
+    };
+    match gateway.receive(Incoming { connection, token, webhook, request_id }).await {
+        Ok(response) => provider_response(response),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn read_body(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::too_large(format!("a body may have {BODY_BYTES_MAX} bytes"));
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(too_large());
+    }
+    match to_bytes(body, BODY_BYTES_MAX).await {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(error) if is_limit(&error) => Err(too_large()),
+        Err(_) => Err(Problem::bad_request("the body ended before its time")),
+    }
+}
+
+fn is_limit(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.to_string() == "length limit exceeded")
+}
+
+/// Headers as a connector gets them: lower case, in order, repeats kept; bytes that are not UTF-8 as Latin-1 (RFC 9110).
+fn text_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.as_bytes().iter().map(|byte| char::from(*byte)).collect(),
+    };
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
+/// Headers that a connector may set: what a handshake needs, and nothing that speaks for the host.
+const CONNECTOR_HEADERS: &[HeaderName] =
+    &[header::CONTENT_TYPE, header::ALLOW, header::RETRY_AFTER, header::CACHE_CONTROL, header::WWW_AUTHENTICATE];
+
+fn provider_response(answer: HttpResponse) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in answer.headers {
+        let name = HeaderName::try_from(name).ok().filter(|name| CONNECTOR_HEADERS.contains(name));
+        if let (Some(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    // A challenge echoed as HTML would be a script of whoever sent it.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+#[derive(Deserialize)]
+struct LookUp {
+    scheme: Option<String>,
+    scope: Option<String>,
+    value: Option<String>,
+}
+
+async fn look_up(State(gateway): State<Arc<Gateway>>, Query(query): Query<LookUp>) -> Result<Response, Problem> {
+    let required = |name: &str| Problem::bad_request(format!("query parameter `{name}` is missing"));
+    let scheme = query.scheme.ok_or_else(|| required("scheme"))?;
+    let value = query.value.ok_or_else(|| required("value"))?;
+    let scope = query.scope.filter(|scope| !scope.is_empty());
+    match gateway.look_up(&scheme, scope.as_deref(), &value).await? {
+        Ok(Some(profile)) => Ok(axum::Json(profile).into_response()),
+        Ok(None) => Err(Problem::not_found("nobody with that identifier was seen")),
+        Err(error) => Err(Problem::bad_request(error.to_string())),
+    }
+}
+
+async fn profile(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> Result<Response, Problem> {
+    match gateway.profile(&profile_id(&id)?).await? {
+        Some(profile) => Ok(axum::Json(profile).into_response()),
+        None => Err(no_profile()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Page {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+async fn timeline(
+    State(gateway): State<Arc<Gateway>>,
+    Path(id): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
+    let limit = match page.limit.as_deref().map(str::parse) {
+        None => PAGE_DEFAULT,
+        Some(Ok(limit)) if (1..=PAGE_MAX).contains(&limit) => limit,
+        Some(_) => return Err(Problem::bad_request(format!("`limit` is a number from 1 to {PAGE_MAX}"))),
+    };
+    let cursor = match page.cursor.filter(|cursor| !cursor.is_empty()).as_deref().map(Cursor::parse) {
+        None => None,
+        Some(Some(cursor)) => Some(cursor),
+        Some(None) => return Err(Problem::bad_request("`cursor` is none that `next` has given")),
+    };
+    match gateway.timeline(&profile_id(&id)?, limit, cursor.as_ref()).await? {
+        Some(timeline) => Ok(axum::Json(timeline).into_response()),
+        None => Err(no_profile()),
+    }
+}
+
+fn profile_id(text: &str) -> Result<ProfileId, Problem> {
+    ProfileId::parse(text).ok_or_else(no_profile)
+}
+
+fn no_profile() -> Problem {
+    Problem::not_found("no profile of that id")
+}
+
+async fn health(State(gateway): State<Arc<Gateway>>) -> Result<Response, Problem> {
+    gateway.table.ping().await?;
+    Ok(axum::Json(json!({"status": "ok"})).into_response())
+}
+
+async fn no_route() -> Problem {
+    Problem::not_found("no such address; there are /hooks/{connection}, /v1/profiles/… and /healthz")
+}
+
+async fn no_method() -> Problem {
+    Problem::method_not_allowed("this address is only read, with GET")
+}
+
+/// Lets only holders of an API key through.
+async fn authorise(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.split_once(' '));
+    let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    let token = token.unwrap_or_default().as_bytes();
+    let known = gateway.api_keys.0.iter().fold(false, |known, key| known | same_secret(key.reveal(), token));
+    if known {
+        return next.run(request).await;
+    }
+    let detail = match gateway.api_keys.0.is_empty() {
+        true => "no API key is configured; fix: set `keys` under `[api]`",
+        false => "`Authorization: Bearer` with an API key is needed",
+    };
+    let mut refusal = Problem::unauthenticated(detail).into_response();
+    refusal.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    refusal
+}
+
+/// Whether two secrets are the same, in a time that depends on neither. An empty one is never the same as anything.
+pub(crate) fn same_secret(secret: &[u8], candidate: &[u8]) -> bool {
+    let (secret_hash, candidate_hash) = (digest(&SHA256, secret), digest(&SHA256, candidate));
+    let pairs = secret_hash.as_ref().iter().zip(candidate_hash.as_ref());
+    let differences = pairs.fold(0, |differences, (a, b)| differences | (a ^ b));
+    std::hint::black_box(differences) == 0 && !secret.is_empty()
+}
+
+/// Names every request, in our logs and in the answer.
+async fn with_request_id(mut request: Request, next: Next) -> Response {
+    let mut random = [0; 12];
+    // Without randomness the name is all zeros: less useful in a log, and nothing depends on it.
+    let _ = SystemRandom::new().fill(&mut random);
+    let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = HeaderValue::try_from(id).expect("hexadecimal digits are a header value");
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+fn request_id(headers: &HeaderMap) -> String {
+    headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(&self)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "storage failed");
+        match error {
+            StoreError::Corrupt { .. } => Self::internal("an item of storage cannot be read"),
+            _ => Self::unavailable("storage does not answer"),
+        }
+    }
+}

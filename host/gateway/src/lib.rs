@@ -1,0 +1,43 @@
+//! The use cases: receive a webhook, fold the stream, answer the API. Each can be read on one screen.
+//!
+//! | use case | file |
+//! |---|---|
+//! | a provider's webhook becomes durable events | [`receive`] |
+//! | an event moves heads, traits, consents and identity | [`fold`] |
+//! | somebody asks who a customer is and what was said | [`answer`] |
+//! | a fixed connector replays what an earlier one could not handle | [`replay`] |
+//!
+//! `http` is the door for HTTP: routes, limits, status codes, problem details. `config` reads what an operator writes;
+//! the two binaries resolve its secret references, since only they may read environment and files.
+
+pub mod answer;
+pub mod config;
+pub mod connections;
+mod content;
+pub mod fold;
+pub mod http;
+pub mod problem;
+pub mod receive;
+pub mod replay;
+
+use std::sync::Arc;
+
+use rapport_model::Timestamp;
+use rapport_store::Table;
+use tokio::sync::Notify;
+
+use crate::connections::Connections;
+use crate::http::ApiKeys;
+
+/// Everything that the use cases share. One for each process.
+pub struct Gateway {
+    pub table: Table,
+    pub connections: Connections,
+    pub api_keys: ApiKeys,
+    /// How providers reach us: scheme, host and perhaps a path, without a slash at the end.
+    pub public_url: String,
+    /// Woken when events became durable, so that a local fold need not wait for its next look.
+    pub stored: Arc<Notify>,
+    /// Our clock: milliseconds since the epoch.
+    pub now: fn() -> Timestamp,
+}

@@ -1,0 +1,60 @@
+//! A fixed connector reads a parked webhook again.
+
+use rapport_store::StoreError;
+use rapport_store::parked::{Parked, ParkedId};
+
+use crate::Gateway;
+use crate::receive::{Verdict, judge};
+
+/// What replaying a parked webhook came to.
+#[derive(Debug, PartialEq)]
+pub enum Replayed {
+    /// Its events are durable, and it is parked no more.
+    Stored { events: usize },
+    /// The connector has no use for it now; it is parked no more.
+    Ignored(String),
+    /// It failed again and stays parked.
+    StillParked { reason: String, detail: String },
+    /// There is none of that id.
+    Unknown,
+    /// Its connection is not configured any more.
+    NoConnection(String),
+}
+
+impl Gateway {
+    /// Replays one parked webhook through the connector that its connection has now.
+    ///
+    /// It was verified when it was parked, and counts as verified: its secret may have been rotated away since.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it stays parked.
+    pub async fn replay(&self, id: &ParkedId) -> Result<Replayed, StoreError> {
+        let Some(parked) = self.table.parked_one(id).await? else { return Ok(Replayed::Unknown) };
+        let Some(connection) = self.connections.get(&parked.connection) else {
+            return Ok(Replayed::NoConnection(parked.connection));
+        };
+        let Parked { webhook, received_at, .. } = parked;
+        let called = match self.call(connection, &webhook, received_at).await {
+            Ok(called) => called.map(|received| rapport_sandbox::Received { verified: true, ..received }),
+            Err(problem) => return Ok(still_parked(problem.title, problem.detail)),
+        };
+        match judge(called, false) {
+            Verdict::Take(receipt) => {
+                let events = receipt.events.len();
+                self.store(connection, receipt.events, webhook, received_at).await?;
+                self.table.unpark(id).await?;
+                Ok(Replayed::Stored { events })
+            }
+            Verdict::Ignore(detail) => {
+                self.table.unpark(id).await?;
+                Ok(Replayed::Ignored(detail))
+            }
+            Verdict::Park { reason, detail } => Ok(still_parked(reason, detail)),
+            Verdict::Refuse { problem, detail } => Ok(still_parked(problem.title, detail)),
+        }
+    }
+}
+
+fn still_parked(reason: &str, detail: String) -> Replayed {
+    Replayed::StillParked { reason: reason.to_owned(), detail }
+}

@@ -1,0 +1,123 @@
+//! The body of a webhook as text that every later reader takes.
+
+use std::borrow::Cow;
+
+/// The JSON text of `bytes`, made safe to keep: bytes that are no UTF-8 become U+FFFD, an escaped lone surrogate
+/// (`"\ud83d"`, half an emoji cut off by somebody's length limit) becomes `\ufffd`, an escaped U+0000 is taken out.
+///
+/// Called before parsing and after verifying. A lone surrogate fails a JSON parser, and with it the whole batch; both
+/// would fail a store later, where a raw part of the payload is kept. Almost every body comes back borrowed.
+pub fn document(bytes: &[u8]) -> Cow<'_, str> {
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => repaired(text).map_or(Cow::Borrowed(text), Cow::Owned),
+        Cow::Owned(text) => Cow::Owned(repaired(&text).unwrap_or(text)),
+    }
+}
+
+/// `text` with other escapes; none if there is nothing to repair.
+fn repaired(text: &str) -> Option<String> {
+    let mut repaired = String::new();
+    let mut kept_until = 0;
+    let mut index = 0;
+    while let Some(distance) = text[index..].find('\\') {
+        let start = index + distance;
+        let escape = Escape::at(&text.as_bytes()[start..]);
+        index = text.len().min(start + escape.length());
+        let replacement = match escape {
+            Escape::Fine(_) => continue,
+            Escape::Nul => "",
+            Escape::LoneSurrogate => "\\ufffd",
+        };
+        repaired.push_str(&text[kept_until..start]);
+        repaired.push_str(replacement);
+        kept_until = index;
+    }
+    if kept_until == 0 {
+        return None;
+    }
+    repaired.push_str(&text[kept_until..]);
+    Some(repaired)
+}
+
+enum Escape {
+    /// Nothing to do for this many bytes.
+    Fine(usize),
+    Nul,
+    LoneSurrogate,
+}
+
+impl Escape {
+    /// Of the bytes that begin with a backslash.
+    fn at(bytes: &[u8]) -> Escape {
+        match code_unit(bytes) {
+            Some(0) => Escape::Nul,
+            Some(0xd800..=0xdbff) if matches!(bytes.get(6..).and_then(code_unit), Some(0xdc00..=0xdfff)) => {
+                Escape::Fine(12)
+            }
+            Some(0xd800..=0xdfff) => Escape::LoneSurrogate,
+            Some(_) => Escape::Fine(6),
+            // A backslash and an ASCII character, or an error for the parser to find: the next character may be long.
+            None if bytes.get(1).is_some_and(u8::is_ascii) => Escape::Fine(2),
+            None => Escape::Fine(1),
+        }
+    }
+
+    fn length(&self) -> usize {
+        match self {
+            Escape::Fine(length) => *length,
+            Escape::Nul | Escape::LoneSurrogate => 6,
+        }
+    }
+}
+
+/// The code unit of `\uXXXX` at the start of `bytes`.
+fn code_unit(bytes: &[u8]) -> Option<u16> {
+    let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
+    let mut unit = 0;
+    for digit in digits {
+        unit = unit << 4 | (*digit as char).to_digit(16)? as u16;
+    }
+    Some(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sound_body_is_borrowed() {
+        let body = r#"{"a":"\ud83d\ude00 \u00e4 \/ \\u0000 \\ud83d \n","b":"ä"}"#;
+        assert!(matches!(document(body.as_bytes()), Cow::Borrowed(text) if text == body));
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_becomes_a_replacement_character() {
+        let cases = [
+            (r#""\ud83d""#, r#""\ufffd""#),
+            (r#""\ude00x""#, r#""\ufffdx""#),
+            (r#""\uD83D\uD83D\uDE00""#, r#""\ufffd\uD83D\uDE00""#),
+            (r#""\ud83d\n""#, r#""\ufffd\n""#),
+            (r#""\\\ud83d\u00e4""#, r#""\\\ufffd\u00e4""#),
+        ];
+        for (found, expected) in cases {
+            assert_eq!(document(found.as_bytes()), expected);
+            assert!(serde_json::from_str::<String>(expected).is_ok(), "{expected}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_nul_is_taken_out_and_an_escaped_backslash_before_u0000_is_not() {
+        assert_eq!(document(br#""a\u0000b""#), r#""ab""#);
+        assert_eq!(document(br#""a\\u0000b""#), r#""a\\u0000b""#);
+        assert_eq!(document(br#""\u0000""#), r#""""#);
+    }
+
+    #[test]
+    fn broken_input_is_left_to_the_parser() {
+        for broken in ["\\", "\\u", "\\ud8", "\\ü", "\"\\ud83d\\u\"", "\\u00\\ud83d"] {
+            let _ = document(broken.as_bytes());
+        }
+        assert_eq!(document(b"\"\xff\""), "\"\u{fffd}\"");
+        assert_eq!(document(b"\"\xff\\u0000\""), "\"\u{fffd}\"");
+    }
+}

@@ -1,0 +1,250 @@
+//! Objects and arrays inside provider JSON, each of which may turn out to be something else.
+//!
+//! [`maybe`] and [`each`] isolate any `T` by scanning it twice. [`object`] and [`objects`] scan once, which is for the
+//! envelope around everything; they need a `T` whose own fields are all lenient.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// A value of any type but an array; none if it cannot be read as `T`.
+///
+/// # Errors
+/// Only for text that is no JSON at all. The input must be borrowed, as it is with `serde_json::from_str`.
+pub fn maybe<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let raw = <Option<&'de RawValue>>::deserialize(deserializer)?;
+    Ok(raw.and_then(read))
+}
+
+/// The elements of an array that can be read as `T`; the others are left out.
+///
+/// # Errors
+/// Only for text that is no JSON at all. The input must be borrowed, as it is with `serde_json::from_str`.
+pub fn each<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(list(deserializer)?.into_iter().filter_map(read).collect())
+}
+
+/// The elements of an array, unread. Absent and null are no elements; anything but an array is one element, `null`,
+/// so that whoever counts the unreadable ones counts it.
+///
+/// # Errors
+/// Only for text that is no JSON at all. The input must be borrowed, as it is with `serde_json::from_str`.
+pub fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawValue>, D::Error> {
+    deserializer.deserialize_any(Elements)
+}
+
+/// An object whose fields are all lenient, read in one pass; none if there is no object.
+///
+/// # Errors
+/// For text that is no JSON, and whatever error a field of `T` raises that is not lenient.
+pub fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    deserializer.deserialize_any(ObjectOrNot(PhantomData))
+}
+
+/// The objects of an array, whose fields are all lenient, read in one pass; other elements are left out.
+///
+/// # Errors
+/// For text that is no JSON, and whatever error a field of `T` raises that is not lenient.
+pub fn objects<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    deserializer.deserialize_any(Objects(PhantomData))
+}
+
+/// What a raw value says, read as `T`; none if it cannot be.
+///
+/// An array is never read, because serde would take `["a", "b"]` for a structure with two fields; use [`list`].
+pub fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    let json = raw.get();
+    if json.starts_with('[') { None } else { serde_json::from_str(json).ok() }
+}
+
+/// The value of one field of a raw object, unread; null is none.
+pub fn field<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+    let mut found = None;
+    let search = Search { name, found: &mut found };
+    // The search stops at the field, which the deserializer reports as an unfinished object.
+    let _ = serde_json::Deserializer::from_str(object.get()).deserialize_map(search);
+    found
+}
+
+/// What a visitor answers where it hoped for an object or an array and met neither.
+macro_rules! scalars_are {
+    ($value:expr) => {
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+    };
+}
+
+struct Elements;
+
+impl<'de> Visitor<'de> for Elements {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = sequence.next_element()? {
+            elements.push(element);
+        }
+        Ok(elements)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(vec![RawValue::NULL])
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    scalars_are!(vec![RawValue::NULL]);
+}
+
+struct ObjectOrNot<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for ObjectOrNot<T> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectOrNot<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        while sequence.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    scalars_are!(None);
+}
+
+struct Objects<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Objects<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an array of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut objects = Vec::new();
+        while let Some(element) = sequence.next_element_seed(ObjectOrNot(PhantomData))? {
+            objects.extend(element);
+        }
+        Ok(objects)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Vec::new())
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    scalars_are!(Vec::new());
+}
+
+struct Search<'s, 'a> {
+    name: &'s str,
+    found: &'s mut Option<&'a RawValue>,
+}
+
+impl<'a> Visitor<'a> for Search<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(is_it) = map.next_key_seed(IsName(self.name))? {
+            if is_it {
+                *self.found = map.next_value()?;
+                return Ok(());
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+/// Compares a key in place, so that no key is copied.
+struct IsName<'s>(&'s str);
+
+impl<'de> DeserializeSeed<'de> for IsName<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for IsName<'_> {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(key == self.0)
+    }
+}

@@ -1,0 +1,106 @@
+//! Write a Rapport connector: one trait, one export line, no I/O.
+//!
+//! ```ignore
+//! use rapport_sdk::prelude::*;
+//!
+//! pub struct Acme;
+//!
+//! impl Inbound for Acme {
+//!     fn receive(_: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
+//!         let tag = hex::decode(webhook.header_once("x-acme-signature")?).unwrap_or_default();
+//!         verify::require_mac(MacAlgorithm::HmacSha256, "signing-secret", &webhook.body, &tag)?;
+//!         Ok(Receipt::events(vec![/* what happened */]))
+//!     }
+//! }
+//!
+//! rapport_sdk::export!(Acme: inbound);
+//! ```
+//!
+//! A connector is a pure function: everything it may know is in its arguments. It runs in a fresh sandbox for every
+//! call, and the same crate compiles natively for unit tests, a debugger and a benchmark's baseline.
+
+#[doc(hidden)]
+pub mod bindings;
+mod contract_json;
+pub mod encoding;
+pub mod event;
+pub mod form;
+mod headers;
+pub mod lenient;
+pub mod log;
+mod request;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+pub mod verify;
+
+pub use bindings::inbound::exports::rapport::connector::inbound::{Receipt, Rejection, Webhook};
+pub use bindings::inbound::rapport::connector::{http, types};
+pub use bindings::outbound::exports::rapport::connector::outbound::{Exchange, Failure, Operation, Outcome, Step};
+pub use types::*;
+
+/// What a connector needs, in one `use`.
+pub mod prelude {
+    pub use crate::encoding::{base64, hex};
+    pub use crate::http::{Request, Response};
+    pub use crate::types::*;
+    pub use crate::verify::{self, KeySource, MacAlgorithm, SignatureAlgorithm};
+    pub use crate::{Exchange, Failure, Inbound, Operation, Outbound, Outcome, Receipt, Rejection, Step, Webhook};
+    pub use crate::{form, lenient, log};
+}
+
+/// Turns what a provider sends into events. Implement it on a unit struct, then name that in [`export!`].
+pub trait Inbound {
+    /// Called once for each webhook, in a fresh sandbox.
+    ///
+    /// Pure: the same `webhook` gives the same events, for ever. Verify before parsing; return events only after a
+    /// `verify` call said yes, or the host refuses them.
+    ///
+    /// # Errors
+    /// `Unauthenticated` → 401. After a verification: `Ignored` → 200 and counted; `Malformed` and `Unsupported` →
+    /// 200, and the webhook is parked whole for a fixed connector to replay. Before one, these three are 500.
+    fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection>;
+}
+
+/// Turns an operation into HTTP requests, and their responses into an outcome.
+pub trait Outbound {
+    /// Called again from the start after each step; `history` holds the results of all earlier steps, in order.
+    ///
+    /// # Errors
+    /// A [`Failure`] says what the host may do about it: wait, choose a template, ask for consent, give up.
+    fn run(cx: &Context, operation: &Operation, history: &[Exchange]) -> Result<Step, Failure>;
+}
+
+/// Exports a connector: `export!(Acme: inbound)`, `export!(Acme: outbound)` or `export!(Acme: inbound, outbound)`.
+///
+/// Natively it exports nothing: the versioned names of a component are no symbols that a native linker takes.
+#[macro_export]
+macro_rules! export {
+    ($connector:ident: $($direction:ident),+ $(,)?) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            $($crate::export!(@one $connector $direction);)+
+        };
+    };
+    (@one $connector:ident inbound) => {
+        struct InboundGuest;
+        impl $crate::bindings::inbound::exports::rapport::connector::inbound::Guest for InboundGuest {
+            fn receive(cx: $crate::Context, webhook: $crate::Webhook) -> Result<$crate::Receipt, $crate::Rejection> {
+                <$connector as $crate::Inbound>::receive(&cx, &webhook)
+            }
+        }
+        $crate::bindings::inbound::export_inbound!(InboundGuest with_types_in $crate::bindings::inbound);
+    };
+    (@one $connector:ident outbound) => {
+        struct OutboundGuest;
+        impl $crate::bindings::outbound::exports::rapport::connector::outbound::Guest for OutboundGuest {
+            fn run(
+                cx: $crate::Context,
+                operation: $crate::Operation,
+                history: Vec<$crate::Exchange>,
+            ) -> Result<$crate::Step, $crate::Failure> {
+                <$connector as $crate::Outbound>::run(&cx, &operation, &history)
+            }
+        }
+        $crate::bindings::outbound::export_outbound!(OutboundGuest with_types_in $crate::bindings::outbound);
+    };
+}

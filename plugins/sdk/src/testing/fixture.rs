@@ -1,0 +1,174 @@
+//! A request of the past in a file, and what it has to become.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::render::pretty;
+use crate::Webhook;
+
+/// One case: `fixtures/inbound/<name>.http` and the `<name>.events.json` beside it.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    pub name: String,
+    pub webhook: Webhook,
+    expected: PathBuf,
+}
+
+impl Fixture {
+    /// What stands in `<name>.events.json`, if it exists.
+    pub fn expected(&self) -> Option<String> {
+        fs::read_to_string(&self.expected).ok()
+    }
+
+    /// Writes `<name>.events.json`.
+    pub(super) fn bless(&self, found: &str) {
+        fs::write(&self.expected, found).unwrap_or_else(|error| panic!("{}: {error}", self.expected.display()));
+    }
+
+    /// A readable account of how `found` differs from what is expected; white space outside strings does not count.
+    pub fn difference(&self, found: &str) -> Option<String> {
+        let Some(expected) = self.expected() else {
+            return Some(format!("{}: `{}` is missing; found:\n{found}", self.name, self.expected.display()));
+        };
+        let (expected, found) = (pretty(&expected), pretty(found));
+        if expected == found {
+            return None;
+        }
+        let lines = expected.lines().count().max(found.lines().count());
+        let line_of = |text: &str, index: usize| text.lines().nth(index).unwrap_or("(nothing more)").to_owned();
+        let first = (0..lines).find(|index| line_of(&expected, *index) != line_of(&found, *index)).unwrap_or(0);
+        Some(format!(
+            "{}: line {}\n  expected {}\n  found    {}",
+            self.name,
+            first + 1,
+            line_of(&expected, first),
+            line_of(&found, first)
+        ))
+    }
+}
+
+/// The inbound fixtures of the connector in `manifest_dir`, by name.
+///
+/// # Panics
+/// When there are none, or one that is no request.
+pub fn inbound_fixtures(manifest_dir: &str) -> Vec<Fixture> {
+    let fixtures: Vec<_> = files(manifest_dir, ".http").into_iter().map(|(name, path)| load(name, &path)).collect();
+    assert!(!fixtures.is_empty(), "{}: no `.http` file", folder(manifest_dir).display());
+    fixtures
+}
+
+/// Reads one raw HTTP/1.1 request.
+///
+/// The body is everything after the blank line without one final newline, which editors add; with a `content-length`
+/// it is exactly as long as that says. The URL is `https://`, the `host` field and the request target.
+///
+/// # Errors
+/// A sentence that says what is no request.
+pub fn parse_request(bytes: &[u8]) -> Result<Webhook, String> {
+    let (head, rest) = split_head(bytes)?;
+    let mut lines = head.lines();
+    let request_line = lines.next().unwrap_or_default();
+    let mut words = request_line.split(' ');
+    let (Some(method), Some(target), Some("HTTP/1.1"), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(format!("expected `METHOD /target HTTP/1.1`, found `{request_line}`"));
+    };
+    let mut headers = Vec::new();
+    for line in lines {
+        let (name, value) = line.split_once(':').ok_or_else(|| format!("expected `name: value`, found `{line}`"))?;
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let find = |name: &str| headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
+    let host = find("host").ok_or("expected a `host` header")?;
+    let url = format!("https://{host}{target}");
+    let body = body(rest, find("content-length"))?.to_vec();
+    Ok(Webhook { method: method.to_owned(), url, headers, body })
+}
+
+/// Expectations that no request stands beside.
+pub(super) fn orphans(manifest_dir: &str) -> Vec<String> {
+    let cases: BTreeSet<_> = files(manifest_dir, ".http").into_iter().map(|(name, _)| name).collect();
+    let expectations = files(manifest_dir, ".events.json").into_iter();
+    let alone = expectations.filter(|(name, _)| !cases.contains(name));
+    alone.map(|(name, _)| format!("{name}: `.events.json` without a `.http`")).collect()
+}
+
+fn folder(manifest_dir: &str) -> PathBuf {
+    Path::new(manifest_dir).join("fixtures/inbound")
+}
+
+fn files(manifest_dir: &str, suffix: &str) -> Vec<(String, PathBuf)> {
+    let folder = folder(manifest_dir);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.unwrap_or_else(|error| panic!("{}: {error}", folder.display())).path())
+        .filter_map(|path| {
+            let name = path.file_name()?.to_str()?.strip_suffix(suffix)?.to_owned();
+            Some((name, path))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn load(name: String, path: &Path) -> Fixture {
+    let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let webhook = parse_request(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    Fixture { expected: path.with_file_name(format!("{name}.events.json")), name, webhook }
+}
+
+fn split_head(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
+    let position = |mark: &[u8]| bytes.windows(mark.len()).position(|window| window == mark);
+    let (end, start) = match (position(b"\r\n\r\n"), position(b"\n\n")) {
+        (Some(crlf), lf) if lf.is_none_or(|lf| crlf < lf) => (crlf, crlf + 4),
+        (_, Some(lf)) => (lf, lf + 2),
+        _ => return Err("expected a blank line after the header fields".into()),
+    };
+    let head = str::from_utf8(&bytes[..end]).map_err(|error| format!("expected header fields in UTF-8: {error}"))?;
+    Ok((head, &bytes[start..]))
+}
+
+fn body<'a>(rest: &'a [u8], content_length: Option<&str>) -> Result<&'a [u8], String> {
+    match content_length {
+        None => Ok(rest.strip_suffix(b"\r\n").or_else(|| rest.strip_suffix(b"\n")).unwrap_or(rest)),
+        Some(length) => {
+            let length: usize = length.parse().map_err(|_| format!("expected a content-length, found `{length}`"))?;
+            rest.get(..length).ok_or_else(|| format!("expected {length} bytes of body, found {}", rest.len()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_as_it_came() {
+        let webhook =
+            parse_request(b"POST /hooks/a?b=%20 HTTP/1.1\nHost: a.test\nX-Sig:  1 \nX-Sig: 2\n\n{\n}\n").unwrap();
+        assert_eq!((webhook.method.as_str(), webhook.url.as_str()), ("POST", "https://a.test/hooks/a?b=%20"));
+        let headers = [("host", "a.test"), ("x-sig", "1"), ("x-sig", "2")];
+        assert_eq!(webhook.headers, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(webhook.body, b"{\n}");
+    }
+
+    #[test]
+    fn a_content_length_decides_where_the_body_ends() {
+        let read = |request: &[u8]| parse_request(request).map(|webhook| webhook.body);
+        let head = "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\n\r\n";
+        assert_eq!(read(format!("{head}ab\n").as_bytes()), Ok(b"ab\n".to_vec()));
+        assert_eq!(read(format!("{head}ab\n\n").as_bytes()), Ok(b"ab\n".to_vec()));
+        assert_eq!(read(format!("{head}a").as_bytes()), Err("expected 3 bytes of body, found 1".into()));
+        assert_eq!(read(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n"), Ok(vec![]));
+        assert_eq!(read(b"POST / HTTP/1.1\nhost: a.test\n\na\r\n\r\nb"), Ok(b"a\r\n\r\nb".to_vec()));
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_with_a_reason() {
+        for broken in ["", "GET /\n\n", "GET / HTTP/1.1\nx\n\n", "GET / HTTP/1.1\nx: y\n\n", "GET / HTTP/1.1\nhost: a"]
+        {
+            assert!(parse_request(broken.as_bytes()).is_err(), "{broken}");
+        }
+    }
+}

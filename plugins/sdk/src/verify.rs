@@ -1,0 +1,178 @@
+//! Asking the host whether a webhook is genuine. The connector names a secret and never sees it; the host tries every
+//! version that has not expired, in constant time.
+
+pub use crate::bindings::inbound::rapport::connector::verify::{
+    KeySource, MacAlgorithm, SignatureAlgorithm, VerifyError,
+};
+
+use crate::Rejection;
+
+#[cfg(target_arch = "wasm32")]
+use crate::bindings::inbound::rapport::connector::verify as host;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::testing::host;
+
+/// Whether `tag` is the MAC of `data` under the secret called `secret`.
+///
+/// # Errors
+/// When the question cannot be answered: no such secret on this connection.
+pub fn mac(algorithm: MacAlgorithm, secret: &str, data: &[u8], tag: &[u8]) -> Result<bool, VerifyError> {
+    host::mac(algorithm, secret, data, tag)
+}
+
+/// Whether `signature` over `data` was made with the private half of `key`.
+///
+/// # Errors
+/// When the question cannot be answered: no such key, one that does not parse, a certificate that may not or could not
+/// be fetched.
+pub fn signature(
+    algorithm: SignatureAlgorithm,
+    key: &KeySource,
+    data: &[u8],
+    signature: &[u8],
+) -> Result<bool, VerifyError> {
+    host::signature(algorithm, key, data, signature)
+}
+
+/// Whether `candidate` equals the secret called `secret`: a shared token, a password, a `user:password` pair.
+///
+/// # Errors
+/// When the question cannot be answered: no such secret on this connection.
+pub fn token(secret: &str, candidate: &str) -> Result<bool, VerifyError> {
+    host::token(secret, candidate)
+}
+
+/// Goes on only if `tag` is the MAC of `data`.
+///
+/// # Errors
+/// `Unauthenticated`, with a sentence that says what to do and holds neither the tag nor the secret. `Unsupported`,
+/// which before a verification is a 500, when the host could not find out, so that the provider delivers again.
+pub fn require_mac(algorithm: MacAlgorithm, secret: &str, data: &[u8], tag: &[u8]) -> Result<(), Rejection> {
+    let expected = match algorithm {
+        MacAlgorithm::HmacSha1 => "HMAC-SHA1",
+        MacAlgorithm::HmacSha256 => "HMAC-SHA256",
+        MacAlgorithm::HmacSha512 => "HMAC-SHA512",
+    };
+    require(mac(algorithm, secret, data, tag), || {
+        format!(
+            "expected the {expected} of this request under secret `{secret}`, found another one; fix: set `{secret}` \
+             to the value the provider signs with, and hand the request on byte for byte"
+        )
+    })
+}
+
+/// Goes on only if `candidate` is the secret called `secret`.
+///
+/// # Errors
+/// `Unauthenticated`, with a sentence that says what to do and holds neither text; `Unsupported` when the host could not
+/// find out.
+pub fn require_token(secret: &str, candidate: &str) -> Result<(), Rejection> {
+    require(token(secret, candidate), || {
+        format!(
+            "expected the token of secret `{secret}`, found another one; fix: set `{secret}` to the token that the \
+             provider was given"
+        )
+    })
+}
+
+/// Goes on only if `bytes` were signed with the private half of `key`.
+///
+/// # Errors
+/// `Unauthenticated`, with a sentence that says what to do; `Unsupported` when the host could not find out.
+pub fn require_signature(
+    algorithm: SignatureAlgorithm,
+    key: &KeySource,
+    data: &[u8],
+    bytes: &[u8],
+) -> Result<(), Rejection> {
+    require(signature(algorithm, key, data, bytes), || {
+        let name = match key {
+            KeySource::Named(name) => name,
+            KeySource::CertificateUrl(_) => "the provider's certificate",
+        };
+        format!(
+            "expected a signature of this request that key `{name}` confirms, found another one; fix: set the key the \
+             provider publishes, and hand the request on byte for byte"
+        )
+    })
+}
+
+/// Says which fix an unanswered question needs; the fix is the operator's, never the provider's.
+pub fn explain(error: &VerifyError) -> String {
+    match error {
+        VerifyError::UnknownKey(name) => {
+            format!("secret `{name}` is not set on this connection; fix: set it, or nothing can be verified")
+        }
+        VerifyError::MalformedKey(name) => {
+            format!("secret `{name}` is no key of the kind that is needed; fix: set it as the connector's page says")
+        }
+        VerifyError::UrlDenied(url) => {
+            format!("certificate URL `{url}` is not one that the manifest allows; fix: refuse it, or allow its host")
+        }
+        VerifyError::Unavailable(what) => {
+            format!("verification is unavailable: {what}; fix: deliver again later")
+        }
+    }
+}
+
+fn require(answer: Result<bool, VerifyError>, mismatch: impl FnOnce() -> String) -> Result<(), Rejection> {
+    match answer {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Rejection::Unauthenticated(mismatch())),
+        Err(error @ VerifyError::Unavailable(_)) => Err(Rejection::Unsupported(explain(&error))),
+        Err(error) => Err(Rejection::Unauthenticated(explain(&error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Connection;
+
+    /// RFC 4231, test case 2.
+    const TAG: &str = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+
+    fn tag() -> Vec<u8> {
+        crate::encoding::hex::decode(TAG).unwrap()
+    }
+
+    fn connection() -> Connection {
+        Connection::new("acme-eu", "{}").with_secret("key", &["old", "Jefe"])
+    }
+
+    #[test]
+    fn every_version_of_a_secret_is_tried() {
+        connection().run(|| {
+            let data = b"what do ya want for nothing?";
+            assert_eq!(mac(MacAlgorithm::HmacSha256, "key", data, &tag()), Ok(true));
+            assert_eq!(mac(MacAlgorithm::HmacSha256, "key", b"other", &tag()), Ok(false));
+            assert_eq!(mac(MacAlgorithm::HmacSha256, "key", data, &tag()[..31]), Ok(false));
+            assert_eq!(token("key", "old"), Ok(true));
+            assert_eq!(token("key", "ol"), Ok(false));
+        });
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do_and_shows_no_value() {
+        connection().run(|| {
+            let refusals = [
+                require_mac(MacAlgorithm::HmacSha256, "key", b"other", &tag()),
+                require_token("key", "guess"),
+                require_token("missing", "guess"),
+            ];
+            for refusal in refusals {
+                let Err(Rejection::Unauthenticated(reason)) = refusal else { panic!("{refusal:?}") };
+                assert!(reason.contains("; fix: "), "{reason}");
+                for value in ["Jefe", "old", "guess", TAG] {
+                    assert!(!reason.contains(value), "{reason}");
+                }
+            }
+            assert_eq!(require_token("key", "Jefe"), Ok(()));
+        });
+    }
+
+    #[test]
+    fn without_a_connection_there_is_no_secret() {
+        assert_eq!(token("key", "Jefe"), Err(VerifyError::UnknownKey("key".into())));
+    }
+}
