@@ -49,9 +49,7 @@ pub enum ConnectionError {
     Config { connection: String, connector: String, at: String, problem: String },
     #[error("connector `{connector}`: the JSON Schema under `[config]` is none: {problem}")]
     Schema { connector: String, problem: String },
-    #[error(
-        "connection `{connection}`: secret `{secret}` is not one of connector `{connector}`; fix: {fix}"
-    )]
+    #[error("connection `{connection}`: secret `{secret}` is not one of connector `{connector}`; fix: {fix}")]
     UnknownSecret { connection: String, connector: String, secret: String, fix: String },
     #[error(
         "connection `{connection}`: connector `{connector}` verifies nothing ({reason}); \
@@ -68,7 +66,12 @@ impl Connection {
     ///
     /// # Errors
     /// The first thing that does not fit, named, with the fix.
-    pub fn new(name: &str, connector: Connector, config: &Json, secrets: SecretValues) -> Result<Self, ConnectionError> {
+    pub fn new(
+        name: &str,
+        connector: Connector,
+        config: &Json,
+        secrets: SecretValues,
+    ) -> Result<Self, ConnectionError> {
         let manifest = connector.manifest();
         check_config(name, &manifest.id, &manifest.config, config)?;
         let known: Vec<&str> = manifest.secrets.keys().map(String::as_str).chain([PATH_TOKEN]).collect();

@@ -159,4 +159,3 @@ async fn apply_head(table: &Table, stored: &StoredEvent, head: &mut Head, links:
     }
     Ok(())
 }
-

@@ -78,12 +78,7 @@ impl Gateway {
                 webhook.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             connection.connector.receive(&Call {
                 context: Context { connection: &connection.name, config: &connection.config, now, entropy: &entropy },
-                webhook: Webhook {
-                    method: &webhook.method,
-                    url: &webhook.url,
-                    headers: &headers,
-                    body: &webhook.body,
-                },
+                webhook: Webhook { method: &webhook.method, url: &webhook.url, headers: &headers, body: &webhook.body },
                 secrets: connection.secrets.clone(),
             })
         };
@@ -244,9 +239,23 @@ fn check_token(connection: &Connection, token: Option<&str>) -> Result<(), Probl
 
 /// Headers that the way here added or that hold credentials: they say nothing to a connector that reads it again.
 const NOT_KEPT: &[&str] = &[
-    "accept", "accept-encoding", "authorization", "connection", "content-length", "cookie", "host", "traceparent",
-    "tracestate", "transfer-encoding", "user-agent", "via", "x-amzn-trace-id", "x-forwarded-for", "x-forwarded-port",
-    "x-forwarded-proto", "x-request-id",
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "host",
+    "traceparent",
+    "tracestate",
+    "transfer-encoding",
+    "user-agent",
+    "via",
+    "x-amzn-trace-id",
+    "x-forwarded-for",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-request-id",
 ];
 
 /// The webhook as it is stored with its first event.

@@ -122,12 +122,8 @@ mod tests {
     use crate::event::Attestation;
 
     fn key(scheme: &str, value: &str) -> String {
-        let identifier = Identifier {
-            scheme: scheme.into(),
-            scope: None,
-            value: value.into(),
-            attestation: Attestation::Provider,
-        };
+        let identifier =
+            Identifier { scheme: scheme.into(), scope: None, value: value.into(), attestation: Attestation::Provider };
         canonicalise(&identifier).unwrap().value
     }
 

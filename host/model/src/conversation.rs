@@ -4,7 +4,7 @@
 //! counters count, and the one thing that depends on order (since when the customer waits) is settled by a look at the
 //! log where a late event makes it doubtful. So streaming and rebuilding end in the same head.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,9 @@ pub struct Head {
     /// The other identifiers that payloads named beside this endpoint, and when first and last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<Eid, (Timestamp, Timestamp)>,
+    /// Those of them that evidence made one person with this endpoint: their links are done.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub linked: BTreeSet<Eid>,
     /// What the contact last said of itself: `display_name`, `locale`, `time_zone`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub words: BTreeMap<String, TraitCell>,
@@ -56,8 +59,11 @@ pub enum Waiting {
 
 impl Head {
     /// Takes one more event in. Each event must be applied exactly once; the order does not matter.
-    pub fn apply(&mut self, key: &EventKey, event: &Event, names: &[Eid]) -> Waiting {
+    ///
+    /// `names` are the contact's other identifiers, `linked` those that the event links with this endpoint.
+    pub fn apply(&mut self, key: &EventKey, event: &Event, names: &[Eid], linked: &[Eid]) -> Waiting {
         let at = event.at;
+        self.linked.extend(linked.iter().cloned());
         self.first_at = if self.counters.is_empty() { at } else { self.first_at.min(at) };
         self.last_at = self.last_at.max(at);
         *self.counters.entry(counter(&event.body).to_owned()).or_default() += 1;
@@ -173,7 +179,10 @@ mod tests {
             forwarded: false,
         });
         let key = EventKey::new(at, "acc", &id).unwrap();
-        (key, Event { id, at, account: "acc".into(), contact: Contact::default(), body, extensions: Default::default() })
+        (
+            key,
+            Event { id, at, account: "acc".into(), contact: Contact::default(), body, extensions: Default::default() },
+        )
     }
 
     /// What a reader of the whole log would answer.
@@ -185,7 +194,7 @@ mod tests {
     fn fold(order: &[(EventKey, Event)], log: &[(EventKey, Event)]) -> Head {
         let mut head = Head::default();
         for (key, event) in order {
-            if let Waiting::FirstCustomerMessageAfter(at) = head.apply(key, event, &[]) {
+            if let Waiting::FirstCustomerMessageAfter(at) = head.apply(key, event, &[], &[]) {
                 head.wait_since(first_customer_message_after(log, at));
             }
         }

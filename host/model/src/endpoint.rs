@@ -43,6 +43,17 @@ impl TenantKey {
         Eid(URL_SAFE_NO_PAD.encode(&mac.sign().as_ref()[..16]))
     }
 
+    /// The randomness of one call of a connector: unpredictable without the key, and the same again when the call is
+    /// replayed.
+    pub fn entropy(&self, connection: &str, body: &[u8]) -> [u8; 32] {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(b"rapport entropy\0");
+        mac.update(connection.as_bytes());
+        mac.update(&[0]);
+        mac.update(body);
+        mac.sign().as_ref().try_into().expect("SHA-256 has 32 bytes")
+    }
+
     /// Tells two tenant keys apart without giving either away.
     pub fn fingerprint(&self) -> String {
         URL_SAFE_NO_PAD.encode(&hmac::sign(&self.0, b"rapport tenant key fingerprint").as_ref()[..16])
@@ -167,10 +178,7 @@ mod tests {
         assert_ne!(eid, key("sms", None, "+16505551234"));
         assert_ne!(eid, key("phone", Some("x"), "+16505551234"));
         let other = TenantKey::new(&[8; 32]).unwrap();
-        assert_ne!(
-            eid,
-            other.eid(&EndpointKey { scheme: "phone".into(), scope: None, value: "+16505551234".into() })
-        );
+        assert_ne!(eid, other.eid(&EndpointKey { scheme: "phone".into(), scope: None, value: "+16505551234".into() }));
         assert!(TenantKey::new(&[7; 15]).is_none());
     }
 

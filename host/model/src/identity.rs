@@ -117,8 +117,25 @@ fn proves_identity(named: &Named) -> bool {
 ///
 /// Source: the deny lists of Segment Unify and PostHog, and phone numbers whose digits are all alike.
 const NOBODY: &[&str] = &[
-    "0", "-1", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous", "false", "guest", "id", "n/a",
-    "nan", "nil", "none", "not_authenticated", "null", "restricted", "true", "unavailable", "undefined", "unknown",
+    "0",
+    "-1",
+    "00000000-0000-0000-0000-000000000000",
+    "[object object]",
+    "anonymous",
+    "false",
+    "guest",
+    "id",
+    "n/a",
+    "nan",
+    "nil",
+    "none",
+    "not_authenticated",
+    "null",
+    "restricted",
+    "true",
+    "unavailable",
+    "undefined",
+    "unknown",
     "withheld",
 ];
 

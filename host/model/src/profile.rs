@@ -107,6 +107,7 @@ pub fn fold(id: ProfileId, mut endpoints: Vec<EndpointState>) -> Profile {
         profile.fold_consents(endpoint);
         profile.fold_heads(endpoint);
     }
+    profile.settle_waiting(&endpoints);
     let events = profile.counters.values().sum();
     profile.counters.insert("events".to_owned(), events);
     profile
@@ -186,6 +187,22 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// A person who is known to one account under two addresses of a channel is answered under either: who wrote under
+    /// one and was answered under the other does not wait.
+    fn settle_waiting(&mut self, endpoints: &[EndpointState]) {
+        let heads = || endpoints.iter().flat_map(|endpoint| endpoint.heads.iter().map(move |head| (endpoint, head)));
+        for (channel, (endpoint, (account, head))) in self.channels.iter_mut().zip(heads()) {
+            let beside =
+                heads().filter(|(other, (theirs, _))| other.key.scheme == endpoint.key.scheme && *theirs == account);
+            let answered = beside.filter_map(|(_, (_, head))| head.business_at).max();
+            if answered >= head.customer_at {
+                channel.waiting_since = None;
+            }
+        }
+    }
+}
+
 /// An instant in RFC 3339, UTC, with milliseconds only where there are some.
 pub fn rfc3339(at: Timestamp) -> String {
     let instant = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000)
@@ -200,7 +217,15 @@ mod tests {
     fn endpoint(scheme: &str, first_seen: Timestamp) -> EndpointState {
         let eid = Eid::parse(&format!("{scheme:_<22}")).unwrap();
         let key = EndpointKey { scheme: scheme.into(), scope: None, value: "1".into() };
-        EndpointState { eid, key, raw: "1".into(), first_seen, heads: BTreeMap::new(), traits: vec![], consents: vec![] }
+        EndpointState {
+            eid,
+            key,
+            raw: "1".into(),
+            first_seen,
+            heads: BTreeMap::new(),
+            traits: vec![],
+            consents: vec![],
+        }
     }
 
     fn consent(at: Timestamp, state: ConsentState) -> ConsentCell {

@@ -35,8 +35,7 @@ struct Envelope {
 impl RawWebhook {
     /// The webhook as bytes: a line of JSON with everything but the body, then the body.
     fn write(&self, out: &mut Vec<u8>) {
-        let envelope =
-            Envelope { method: self.method.clone(), url: self.url.clone(), headers: self.headers.clone() };
+        let envelope = Envelope { method: self.method.clone(), url: self.url.clone(), headers: self.headers.clone() };
         serde_json::to_writer(&mut *out, &envelope).expect("strings are JSON, and a vector takes all bytes");
         out.push(b'\n');
         out.extend_from_slice(&self.body);
@@ -85,10 +84,7 @@ fn compress(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn decompress(frame: &[u8]) -> Result<Vec<u8>, String> {
-    let size = zstd::zstd_safe::get_frame_content_size(frame)
-        .ok()
-        .flatten()
-        .ok_or("no zstd frame of known size")?;
+    let size = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten().ok_or("no zstd frame of known size")?;
     let size = usize::try_from(size).ok().filter(|size| *size <= UNPACKED_BYTES_MAX);
     let size = size.ok_or_else(|| format!("unpacked it would exceed {UNPACKED_BYTES_MAX} bytes"))?;
     zstd::bulk::decompress(frame, size).map_err(|error| error.to_string())

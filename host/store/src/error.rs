@@ -1,7 +1,7 @@
 //! What can go wrong with storage, and whether trying again helps.
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// A storage failure. Nothing was acknowledged; nothing that was durable is lost.
 #[derive(Debug, thiserror::Error)]

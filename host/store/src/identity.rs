@@ -1,6 +1,6 @@
 //! Who is who: finding the profile of an endpoint and linking two, linearizable and without locks.
 //!
-//! A profile is a *root* item: `(version, members, into)`. An endpoint points to its root; one that was never linked has
+//! A profile is a *root* item: `(version, members, forward)`. An endpoint points to its root; one that was never linked has
 //! an implied root and no item. A root that lost a merge is dead and forwards for ever. The protocol, its proof
 //! obligations and the model that checks it are in `ARCHITECTURE.md`, "Identity".
 
@@ -175,8 +175,8 @@ impl Table {
                 return Ok(Some(Root { pid, members, version: 0, since }));
             };
             let reader = Reader(&item);
-            if let Some(into) = reader.text_opt("into") {
-                pid = ProfileId::parse(into).ok_or_else(|| reader.corrupt("`into` is no profile id"))?;
+            if let Some(into) = reader.text_opt("fwd") {
+                pid = ProfileId::parse(into).ok_or_else(|| reader.corrupt("`fwd` is no profile id"))?;
                 continue;
             }
             let members = reader.set("mem").iter().filter_map(|text| Eid::parse(text)).collect();
@@ -230,10 +230,11 @@ impl Table {
             update.condition_expression("attribute_not_exists(pk)")
         } else {
             update
-                .condition_expression("ver = :ver AND attribute_not_exists(into)")
+                .condition_expression("ver = :ver AND attribute_not_exists(fwd)")
                 .expression_attribute_values(":ver", n(root.version))
         };
-        let members = |members: &mut dyn Iterator<Item = &Eid>| AttributeValue::Ss(members.map(Eid::to_string).collect());
+        let members =
+            |members: &mut dyn Iterator<Item = &Eid>| AttributeValue::Ss(members.map(Eid::to_string).collect());
         let update = match change {
             Change::Confirm => update
                 .update_expression("SET ver = :next, since = :since, mem = :mem")
@@ -242,8 +243,8 @@ impl Table {
                 .update_expression("SET ver = :next, since = :since, mem = :mem")
                 .expression_attribute_values(":mem", members(&mut root.members.union(others))),
             Change::GoInto(winner) => update
-                .update_expression("SET ver = :next, since = :since, into = :into")
-                .expression_attribute_values(":into", s(winner.as_str())),
+                .update_expression("SET ver = :next, since = :since, fwd = :fwd")
+                .expression_attribute_values(":fwd", s(winner.as_str())),
         };
         TransactWriteItem::builder().update(update.build().expect("all required parts are given")).build()
     }

@@ -44,10 +44,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
-    pub async fn deliveries(
-        &self,
-        wanted: &[(Eid, MessageKey)],
-    ) -> Result<HashMap<String, DeliveryCell>, StoreError> {
+    pub async fn deliveries(&self, wanted: &[(Eid, MessageKey)]) -> Result<HashMap<String, DeliveryCell>, StoreError> {
         let mut found = HashMap::new();
         for batch in wanted.chunks(BATCH_GET_MAX) {
             let key = |(eid, message): &(Eid, MessageKey)| {
@@ -92,7 +89,7 @@ fn read_endpoint(eid: &Eid, item: &Item) -> Result<EndpointState, StoreError> {
             scope: reader.text_opt("scp").map(str::to_owned),
             value: reader.text("addr")?.to_owned(),
         },
-        raw: reader.text("raw")?.to_owned(),
+        raw: reader.text("asis")?.to_owned(),
         first_seen: reader.number("seen")?,
         heads: Default::default(),
         traits: Vec::new(),

@@ -127,9 +127,9 @@ impl StreamReader {
         let sequence = stored.as_ref().map(|item| Reader(item).text("seq")).transpose()?;
         let request = self.table.0.streams.get_shard_iterator().stream_arn(&self.arn).shard_id(shard);
         let request = match sequence {
-            Some(sequence) => request
-                .shard_iterator_type(ShardIteratorType::AfterSequenceNumber)
-                .sequence_number(sequence),
+            Some(sequence) => {
+                request.shard_iterator_type(ShardIteratorType::AfterSequenceNumber).sequence_number(sequence)
+            }
             None => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
         };
         Ok(request.send().await.map_err(|error| failure("GetShardIterator", error))?.shard_iterator)

@@ -1,0 +1,109 @@
+//! Builds connectors: from a folder to a component that any Rapport host runs.
+//!
+//! One folder, one `connector.toml`, one Rust crate. It is compiled for `wasm32-unknown-unknown`, where the standard
+//! library has no clock, file or network to import, then made a component that carries its manifest.
+
+mod nested_cargo;
+mod plugins;
+mod toolchain;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, bail};
+use rapport_sandbox::{Manifest, with_manifest};
+use wit_component::ComponentEncoder;
+
+pub use plugins::{all_plugins, folder};
+
+/// A connector that was built.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The component's file: `<target>/connectors/<id>.wasm`.
+    pub component: PathBuf,
+    /// What is in that file.
+    pub bytes: Vec<u8>,
+    /// The manifest that it carries.
+    pub manifest: Manifest,
+}
+
+/// What a build is doing, for whoever waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The compiler has no WebAssembly target yet; rustup fetches it.
+    InstallingTarget,
+    /// Cargo compiles the connector of this id, or finds that nothing changed.
+    Compiling(String),
+    /// The component of this id is written, and has this many bytes.
+    Written(String, usize),
+    /// The component of this id is what it was.
+    Unchanged(String),
+}
+
+/// Builds the connector in a folder.
+///
+/// Cargo decides what is fresh, so a second call costs little. Several processes may build at once: cargo takes turns,
+/// and the component's file is replaced in one step.
+///
+/// # Errors
+/// The manifest is wrong, the target is missing and cannot be fetched, the crate does not compile, or what it compiles
+/// to is not a connector.
+pub fn build(folder: &Path, progress: &dyn Fn(Progress)) -> Result<Built> {
+    let text = read_manifest(folder)?;
+    let manifest = Manifest::parse(&text).with_context(|| format!("`{}`", folder.display()))?;
+
+    toolchain::require_target(folder, progress)?;
+    progress(Progress::Compiling(manifest.id.clone()));
+    let compiled = nested_cargo::compile(folder)?;
+    let module = fs::read(&compiled.module).with_context(|| format!("`{}`", compiled.module.display()))?;
+
+    let bytes = encode(&module, &text).with_context(|| format!("connector `{}`", manifest.id))?;
+    let component = compiled.directory.join(format!("{}.wasm", manifest.id));
+    progress(match replace(&component, &bytes)? {
+        Write::Done => Progress::Written(manifest.id.clone(), bytes.len()),
+        Write::NotNeeded => Progress::Unchanged(manifest.id.clone()),
+    });
+    Ok(Built { component, bytes, manifest })
+}
+
+fn read_manifest(folder: &Path) -> Result<String> {
+    let path = folder.join("connector.toml");
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            bail!("`{}` has no connector.toml; fix: name a connector's folder, or write one", folder.display())
+        }
+        Err(error) => Err(error).with_context(|| format!("`{}`", path.display())),
+    }
+}
+
+fn encode(module: &[u8], manifest: &str) -> Result<Vec<u8>> {
+    let component = ComponentEncoder::default()
+        .module(module)
+        .context("the crate exports no connector; fix: `rapport_sdk::export!(YourType: inbound);` in its lib.rs")?
+        .validate(true)
+        .encode()
+        .context("what it compiles to is not a component of the contract")?;
+    Ok(with_manifest(&component, manifest)?)
+}
+
+enum Write {
+    Done,
+    NotNeeded,
+}
+
+/// Writes a whole file in one step, so that no reader sees half of it; an equal one keeps its time.
+fn replace(path: &Path, bytes: &[u8]) -> Result<Write> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    if fs::read(path).is_ok_and(|present| present == bytes) {
+        return Ok(Write::NotNeeded);
+    }
+    let unique = format!("{}.{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let temporary = path.with_extension(format!("{unique}.tmp"));
+    fs::write(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, path))
+        .with_context(|| format!("`{}`", path.display()))?;
+    Ok(Write::Done)
+}

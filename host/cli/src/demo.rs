@@ -1,0 +1,175 @@
+//! `rapport demo`: the whole way of a webhook, to be watched.
+
+mod picture;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::connector;
+use crate::sample::{Customer, Provider, Sample, SampleConnection, Story};
+use crate::service::{self, Data, Settings};
+use crate::terminal::Tone;
+use crate::{Terminal, secrets};
+
+#[derive(Args)]
+pub struct Options {
+    /// Where to listen; a free port when it is not given
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// End after the story instead of serving until Ctrl-C
+    #[arg(long)]
+    exit: bool,
+}
+
+/// A connector with a story: its folder, its sample connection, what it tells.
+struct Teller {
+    folder: PathBuf,
+    connection: SampleConnection,
+    story: Story,
+}
+
+/// Looks for what the fold makes of an event; it takes a few milliseconds.
+const FOLDED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Tells the stories of all connectors that have one.
+///
+/// # Errors
+/// What keeps it from starting, or an answer that is not what the story expects.
+pub async fn run(options: &Options, terminal: &Terminal) -> Result<()> {
+    let tellers = tellers()?;
+    let folder = tempfile::Builder::new().prefix("rapport-demo-").tempdir()?;
+    let api_key = secrets::random_hex(16)?;
+    let config = write_config(folder.path(), &tellers, &api_key)?;
+
+    let settings = Settings::read(&config)?;
+    let listener = service::listen(options.listen).await?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    let data = Data::serve(&folder.path().join("data"))?;
+    let gateway = service::gateway(&settings, &data, origin.clone(), &|step| terminal.progress(step)).await?;
+    terminal.step(&format!("serving {origin}, data in {}", folder.path().display()));
+    let serving = tokio::spawn(service::serve(gateway, listener));
+
+    let provider = Provider::of(origin.clone());
+    println!("\n{}\n", terminal.paint(Tone::Heading, "What providers send, and what they are answered"));
+    let mut surprises = 0;
+    for teller in &tellers {
+        surprises += tell(teller, &provider, terminal).await?;
+    }
+    for customer in tellers.iter().filter_map(|teller| teller.story.customer.as_ref()) {
+        show(customer, &provider, &api_key, terminal).await?;
+    }
+    if surprises > 0 {
+        bail!("{surprises} answers were not what the story expects");
+    }
+    if !options.exit {
+        invite(&origin, &api_key, folder.path(), terminal);
+        tokio::select! {
+            served = serving => served??,
+            _ = tokio::signal::ctrl_c() => println!(),
+        }
+    }
+    Ok(())
+}
+
+/// The connectors of plugins/ that have a story, then the one that misbehaves.
+fn tellers() -> Result<Vec<Teller>> {
+    let plugins = connector::all_plugins().context("the demo tells the stories of a checkout's connectors")?;
+    let root = plugins.first().and_then(|plugin| plugin.ancestors().nth(2)).map(Path::to_owned).unwrap_or_default();
+    let folders = plugins.into_iter().chain([root.join("tests/connectors/hostile")]);
+    folders.filter(|folder| folder.join("fixtures/demo.json").is_file()).map(teller).collect()
+}
+
+fn teller(folder: PathBuf) -> Result<Teller> {
+    let connection = read_json(&folder.join("fixtures/connection.json"))?;
+    let story = read_json(&folder.join("fixtures/demo.json"))?;
+    Ok(Teller { folder, connection, story })
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("`{}`", path.display()))
+}
+
+/// A configuration file as an operator would write it, its secrets in files beside it.
+fn write_config(folder: &Path, tellers: &[Teller], api_key: &str) -> Result<PathBuf> {
+    let secret = |name: String, value: &str| -> Result<String> {
+        fs::write(folder.join(&name), value)?;
+        Ok(format!("file:{name}"))
+    };
+    let mut connections = BTreeMap::new();
+    for Teller { folder: connector, connection, .. } in tellers {
+        let mut secrets = BTreeMap::new();
+        for (name, versions) in &connection.secrets {
+            let file =
+                |(age, value): (usize, &String)| secret(format!("{}.{name}.{age}", connection.connection), value);
+            secrets.insert(name, versions.iter().enumerate().map(file).collect::<Result<Vec<_>>>()?);
+        }
+        let connector = connector.display().to_string();
+        let table = json!({"connector": connector, "config": connection.config, "secrets": secrets});
+        connections.insert(&connection.connection, table);
+    }
+    let keys = [secret("api-key".to_owned(), api_key)?];
+    let path = folder.join("rapport.toml");
+    fs::write(&path, toml::to_string(&json!({"api": {"keys": keys}, "connections": connections}))?)?;
+    Ok(path)
+}
+
+/// Sends the webhooks of a story; gives how many answers were not as expected.
+async fn tell(teller: &Teller, provider: &Provider, terminal: &Terminal) -> Result<usize> {
+    let mut surprises = 0;
+    for scene in &teller.story.story {
+        let sample = Sample::read(&teller.folder.join(format!("fixtures/inbound/{}.http", scene.send)))?;
+        let status = provider.send(&sample).await?;
+        let expected = status == scene.expect;
+        let tone = if expected { Tone::Good } else { Tone::Bad };
+        let status = terminal.paint(tone, &status.to_string());
+        println!("  {status}  {}", scene.say);
+        println!("       {}", terminal.paint(Tone::Quiet, &scene.because));
+        if !expected {
+            println!("       {}", terminal.paint(Tone::Bad, &format!("expected {}", scene.expect)));
+            surprises += 1;
+        }
+    }
+    Ok(surprises)
+}
+
+async fn show(customer: &Customer, provider: &Provider, api_key: &str, terminal: &Terminal) -> Result<()> {
+    let path = format!("/v1/profiles/lookup?scheme={}&value={}", customer.scheme, customer.value);
+    let profile = settled(provider, &path, api_key).await?;
+    let id = profile["id"].as_str().context("a profile has an id")?;
+    let timeline = provider.ask(&format!("/v1/profiles/{id}/timeline"), api_key).await?.unwrap_or_default();
+    println!("\n{}\n", terminal.paint(Tone::Heading, "The profile that came of it"));
+    picture::profile(&profile, terminal);
+    println!("\n{}\n", terminal.paint(Tone::Heading, "Its timeline, newest first"));
+    picture::timeline(&timeline, terminal);
+    Ok(())
+}
+
+/// A profile once it stays the same: the fold runs behind the answers.
+async fn settled(provider: &Provider, path: &str, api_key: &str) -> Result<Value> {
+    let mut last = None;
+    let deadline = tokio::time::Instant::now() + FOLDED_WITHIN;
+    while tokio::time::Instant::now() < deadline {
+        let profile = provider.ask(path, api_key).await?;
+        if profile.is_some() && profile == last {
+            return Ok(profile.unwrap_or_default());
+        }
+        last = profile;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    bail!("the story's customer has no profile after {} s", FOLDED_WITHIN.as_secs())
+}
+
+fn invite(origin: &str, api_key: &str, folder: &Path, terminal: &Terminal) {
+    let folder = folder.display();
+    println!("\n{}\n", terminal.paint(Tone::Heading, "Still serving; Ctrl-C ends it and removes its folder"));
+    println!("  curl -H 'Authorization: Bearer {api_key}' '{origin}/v1/profiles/lookup?scheme=…&value=…'");
+    println!("  rapport parked list --config {folder}/rapport.toml --data {folder}/data");
+}

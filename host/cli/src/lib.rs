@@ -1,0 +1,14 @@
+//! What the `rapport` command does, as a library, so that tests do it the same way.
+//!
+//! This crate and the Lambda binary are the only ones that read environment variables and files of the operator.
+
+pub mod connector;
+pub mod demo;
+pub mod dev;
+pub mod parked;
+mod sample;
+mod secrets;
+pub mod service;
+mod terminal;
+
+pub use terminal::Terminal;

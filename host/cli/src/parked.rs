@@ -1,0 +1,152 @@
+//! `rapport parked`: looking at what no connector could handle, and trying again.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use rapport_gateway::Gateway;
+use rapport_gateway::replay::Replayed;
+use rapport_model::profile::rfc3339;
+use rapport_store::parked::{Parked, ParkedId};
+use rapport_store::stream::StreamReader;
+
+use crate::Terminal;
+use crate::service::{self, Data, Settings};
+
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// One line for each parked webhook: id, when, why
+    List {
+        /// Only this connection's
+        #[arg(long)]
+        connection: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// One parked webhook whole, as HTTP (it holds personal data)
+    Show {
+        /// As `list` prints it
+        id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Gives parked webhooks to the connectors that their connections have now
+    Replay {
+        /// As `list` prints them
+        #[arg(required_unless_present = "all")]
+        ids: Vec<String>,
+        /// Every parked webhook
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Where the service's configuration and data are.
+#[derive(Args)]
+pub struct Place {
+    /// The configuration that `rapport dev` was given
+    #[arg(long, value_name = "FILE", default_value = "rapport.toml")]
+    config: PathBuf,
+    /// The data folder that `rapport dev` was given; it may be running
+    #[arg(long, value_name = "FOLDER", default_value = "data")]
+    data: PathBuf,
+}
+
+/// Does what the command says.
+///
+/// # Errors
+/// What keeps it from being done; what was parked stays parked.
+pub async fn run(command: &Command, terminal: &Terminal) -> Result<()> {
+    let place = match command {
+        Command::List { place, .. } | Command::Show { place, .. } | Command::Replay { place, .. } => place,
+    };
+    let settings = Settings::read(&place.config)?;
+    let data = Data::join(&place.data)?;
+    let gateway = service::gateway(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
+    match command {
+        Command::List { connection, .. } => list(&gateway, connection.as_deref()).await,
+        Command::Show { id, .. } => show(&gateway, id).await,
+        Command::Replay { ids, .. } => {
+            let replayed = replay(&gateway, ids).await;
+            // A running service folds what was stored; without one it is done here.
+            if data.is_served_here() {
+                let mut reader = StreamReader::open(gateway.table.clone()).await?;
+                while service::fold_once(&mut reader, &gateway).await? > 0 {}
+            }
+            replayed
+        }
+    }
+}
+
+async fn list(gateway: &Gateway, connection: Option<&str>) -> Result<()> {
+    let all = all(gateway, connection).await?;
+    for parked in &all {
+        let Parked { id, received_at, reason, detail, .. } = parked;
+        println!("{id}  {}  {reason}: {detail}", rfc3339(*received_at));
+    }
+    eprintln!("{} parked", all.len());
+    Ok(())
+}
+
+async fn all(gateway: &Gateway, connection: Option<&str>) -> Result<Vec<Parked>> {
+    let mut all = Vec::new();
+    match connection {
+        Some(connection) => all.extend(gateway.table.parked(connection).await?),
+        None => {
+            for connection in gateway.connections.names() {
+                all.extend(gateway.table.parked(connection).await?);
+            }
+        }
+    }
+    Ok(all)
+}
+
+async fn show(gateway: &Gateway, id: &str) -> Result<()> {
+    let Some(parked) = gateway.table.parked_one(&parse(id)?).await? else { bail!("nothing is parked as `{id}`") };
+    let Parked { received_at, reason, detail, connector_digest, webhook, .. } = parked;
+    println!("# received {}, {reason}: {detail}", rfc3339(received_at));
+    println!("# by connector {connector_digest}");
+    println!("{} {}", webhook.method, webhook.url);
+    for (name, value) in &webhook.headers {
+        println!("{name}: {value}");
+    }
+    println!("\n{}", String::from_utf8_lossy(&webhook.body));
+    Ok(())
+}
+
+async fn replay(gateway: &Gateway, ids: &[String]) -> Result<()> {
+    let ids: Vec<ParkedId> = match ids {
+        [] => all(gateway, None).await?.into_iter().map(|parked| parked.id).collect(),
+        ids => ids.iter().map(|id| parse(id)).collect::<Result<_>>()?,
+    };
+    let mut failed = 0;
+    for id in &ids {
+        let outcome = match gateway.replay(id).await? {
+            Replayed::Stored { events } => format!("stored, {events} events"),
+            Replayed::Ignored(detail) => format!("ignored: {detail}"),
+            Replayed::StillParked { reason, detail } => {
+                failed += 1;
+                format!("still parked, {reason}: {detail}")
+            }
+            Replayed::Unknown => {
+                failed += 1;
+                "not parked".to_owned()
+            }
+            Replayed::NoConnection(connection) => {
+                failed += 1;
+                format!("still parked: no connection `{connection}`; fix: configure it again")
+            }
+        };
+        println!("{id}  {outcome}");
+    }
+    if failed > 0 {
+        bail!("{failed} of {} were not replayed", ids.len());
+    }
+    Ok(())
+}
+
+fn parse(id: &str) -> Result<ParkedId> {
+    ParkedId::parse(id).with_context(|| format!("`{id}` is no id of a parked webhook; fix: `rapport parked list`"))
+}

@@ -1,0 +1,107 @@
+//! Sample webhooks: a connector's fixtures, sent as the provider would.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// `fixtures/connection.json`: the connection that a connector's fixtures are made for.
+#[derive(Deserialize)]
+pub(crate) struct SampleConnection {
+    pub connection: String,
+    #[serde(default)]
+    pub config: Value,
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Vec<String>>,
+}
+
+/// `fixtures/demo.json`: what `rapport demo` tells with a connector's fixtures.
+#[derive(Deserialize)]
+pub(crate) struct Story {
+    /// Whose profile the story is about.
+    pub customer: Option<Customer>,
+    pub story: Vec<Scene>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Customer {
+    pub scheme: String,
+    pub value: String,
+}
+
+/// One webhook of a story.
+#[derive(Deserialize)]
+pub(crate) struct Scene {
+    pub say: String,
+    /// A file of `fixtures/inbound`, without `.http`.
+    pub send: String,
+    pub expect: u16,
+    pub because: String,
+}
+
+/// A fixture: one HTTP/1.1 request as text.
+pub(crate) struct Sample {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Sample {
+    /// Reads a `.http` file: request line, headers, an empty line, the body without the newline at the file's end.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).with_context(|| format!("`{}`", path.display()))?;
+        Self::parse(&bytes).with_context(|| format!("`{}` is no HTTP request", path.display()))
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.windows(2).position(|pair| pair == b"\n\n")?;
+        let head = std::str::from_utf8(&bytes[..end]).ok()?;
+        let body = &bytes[end + 2..];
+        let body = body.strip_suffix(b"\n").unwrap_or(body);
+        let mut lines = head.lines();
+        let mut request = lines.next()?.split(' ');
+        let (method, target) = (request.next()?.to_owned(), request.next()?.to_owned());
+        let header = |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
+        Some(Self { method, target, headers: lines.map(header).collect::<Option<_>>()?, body: body.to_vec() })
+    }
+}
+
+/// An HTTP client for this machine.
+pub(crate) struct Provider {
+    client: Client<HttpConnector, Full<axum::body::Bytes>>,
+    origin: String,
+}
+
+impl Provider {
+    pub fn of(origin: String) -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build_http(), origin }
+    }
+
+    /// Sends a sample; gives the status.
+    pub async fn send(&self, sample: &Sample) -> Result<u16> {
+        let mut request = Request::builder().method(sample.method.as_str()).uri(self.origin.clone() + &sample.target);
+        for (name, value) in sample.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::from(sample.body.clone())).context("a sample is no HTTP request")?;
+        Ok(self.client.request(request).await?.status().as_u16())
+    }
+
+    /// Asks the API; gives the JSON of a 200, or nothing.
+    pub async fn ask(&self, path: &str, key: &str) -> Result<Option<Value>> {
+        let request = Request::get(self.origin.clone() + path).header("authorization", format!("Bearer {key}"));
+        let response = self.client.request(request.body(Full::default())?).await?;
+        let found = response.status().is_success();
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok(found.then(|| serde_json::from_slice(&body)).transpose()?)
+    }
+}

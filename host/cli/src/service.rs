@@ -1,0 +1,244 @@
+//! The service as one local process: gateway, fold and embedded DynamoDB.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use rapport_gateway::Gateway;
+use rapport_gateway::config::{Config, ConnectionConfig, SecretRef};
+use rapport_gateway::connections::{Connection, Connections, SecretValues};
+use rapport_gateway::fold::fold_batch;
+use rapport_gateway::http::{ApiKeys, router};
+use rapport_sandbox::{Connector, Options, Sandbox};
+use rapport_store::blobs::Blobs;
+use rapport_store::embedded::Embedded;
+use rapport_store::stream::StreamReader;
+use rapport_store::{StoreError, Table};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use crate::connector::{self, Progress};
+use crate::secrets;
+
+/// How often the stream is looked at when nothing wakes the fold.
+const FOLD_EVERY: Duration = Duration::from_millis(250);
+/// How long the fold waits after storage failed.
+const FOLD_RETRY: Duration = Duration::from_secs(1);
+
+/// A data folder that this process has to itself, or shares with the one that serves it.
+pub struct Data {
+    folder: PathBuf,
+    /// Held for as long as this process serves the database.
+    lock: Option<File>,
+    embedded: Embedded,
+}
+
+impl Data {
+    /// Opens a data folder to serve it.
+    ///
+    /// # Errors
+    /// Another process serves it, or it cannot be written.
+    pub fn serve(folder: &Path) -> Result<Self> {
+        match lock(folder)? {
+            Some(lock) => Self::start(folder, lock),
+            None => bail!(
+                "`{}` is served by another `rapport dev`; fix: stop it, or give another folder with --data",
+                folder.display()
+            ),
+        }
+    }
+
+    /// Opens a data folder to look at it: through the process that serves it, or by itself.
+    ///
+    /// # Errors
+    /// It is no data folder, or cannot be read.
+    pub fn join(folder: &Path) -> Result<Self> {
+        if !folder.join(DATABASE).exists() {
+            bail!("`{}` holds no data of `rapport dev`; fix: name its folder with --data", folder.display());
+        }
+        if let Some(lock) = lock(folder)? {
+            return Self::start(folder, lock);
+        }
+        let path = folder.join(ADDRESS);
+        let address = fs::read_to_string(&path).with_context(|| format!("`{}`", path.display()))?;
+        let address = address.trim().parse().with_context(|| format!("`{}`", path.display()))?;
+        Ok(Self { folder: folder.to_owned(), lock: None, embedded: Embedded::at(address) })
+    }
+
+    /// Whether this process serves the database itself.
+    pub fn is_served_here(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    fn start(folder: &Path, lock: File) -> Result<Self> {
+        let embedded = Embedded::start(&folder.join(DATABASE))?;
+        fs::write(folder.join(ADDRESS), embedded.address().to_string())?;
+        Ok(Self { folder: folder.to_owned(), lock: Some(lock), embedded })
+    }
+
+    async fn table(&self, config: &Config, base: &Path) -> Result<Table> {
+        let tenant_key = secrets::tenant_key(config.tenant_key.as_ref(), &self.folder, base)?;
+        let table = self.embedded.table(tenant_key, Blobs::in_folder(self.folder.join("blobs"))).await;
+        table.with_context(|| format!("data folder `{}`", self.folder.display()))
+    }
+}
+
+const DATABASE: &str = "rapport.db";
+/// Where the process that serves the database listens for the others.
+const ADDRESS: &str = "dynamodb-address";
+
+/// The folder's lock; none when another process has it. The system lets go of it when a process ends, however it ends.
+fn lock(folder: &Path) -> Result<Option<File>> {
+    let path = folder.join("lock");
+    let open = || -> std::io::Result<File> {
+        fs::create_dir_all(folder)?;
+        File::options().create(true).truncate(false).write(true).open(&path)
+    };
+    let file = open().with_context(|| format!("`{}`", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("`{}`", path.display())),
+    }
+}
+
+/// A configuration file, and the folder that its paths are relative to.
+pub struct Settings {
+    pub config: Config,
+    pub base: PathBuf,
+}
+
+impl Settings {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// It cannot be read, or something in it is wrong.
+    pub fn read(path: &Path) -> Result<Self> {
+        let name = path.display();
+        let missing = || format!("`{name}`; fix: write one (`rapport dev --help` shows how), or name it with --config");
+        let text = fs::read_to_string(path).with_context(missing)?;
+        let config = Config::parse(&text).with_context(|| format!("`{name}`"))?;
+        let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Ok(Self { config, base: base.to_owned() })
+    }
+}
+
+/// Makes a gateway of a configuration: connectors built and compiled, secrets resolved.
+///
+/// # Errors
+/// The first thing that is missing or wrong, named with the fix.
+pub async fn gateway(
+    settings: &Settings,
+    data: &Data,
+    public_url: String,
+    progress: &dyn Fn(&Progress),
+) -> Result<Arc<Gateway>> {
+    let Settings { config, base } = settings;
+    let sandbox = Sandbox::new(Options::default())?;
+    let mut connectors: HashMap<&str, Connector> = HashMap::new();
+    let mut connections = Vec::with_capacity(config.connections.len());
+    for (name, connection) in &config.connections {
+        if !connectors.contains_key(connection.connector.as_str()) {
+            let connector = load(&sandbox, &connection.connector, base, progress)
+                .with_context(|| format!("connection `{name}`: connector `{}`", connection.connector))?;
+            connectors.insert(&connection.connector, connector);
+        }
+        let secrets = resolve_secrets(name, connection, base)?;
+        let connector = connectors[connection.connector.as_str()].clone();
+        connections.push(Connection::new(name, connector, &connection.config, secrets)?);
+    }
+    let api_key = |reference| secrets::resolve(reference, "`api.keys`", base);
+    Ok(Arc::new(Gateway {
+        table: data.table(config, base).await?,
+        connections: Connections::new(connections),
+        api_keys: ApiKeys(config.api_keys.iter().map(api_key).collect::<Result<_>>()?),
+        public_url,
+        stored: Arc::new(Notify::new()),
+        now,
+    }))
+}
+
+/// Serves a gateway and folds its stream, until the process ends.
+///
+/// # Errors
+/// The stream cannot be opened, or the listener fails.
+pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) -> Result<()> {
+    let reader = StreamReader::open(gateway.table.clone()).await?;
+    tokio::spawn(fold_for_ever(reader, Arc::clone(&gateway)));
+    axum::serve(listener, router(gateway)).await.context("the listener failed")
+}
+
+/// Listens, with a message that says what to do when the address is taken.
+///
+/// # Errors
+/// The address is taken or not this machine's.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let fix = || format!("cannot listen on {address}; fix: stop what listens there, or give another with --listen");
+    TcpListener::bind(address).await.with_context(fix)
+}
+
+async fn fold_for_ever(mut reader: StreamReader, gateway: Arc<Gateway>) {
+    loop {
+        match fold_once(&mut reader, &gateway).await {
+            Ok(0) => {
+                let _ = tokio::time::timeout(FOLD_EVERY, gateway.stored.notified()).await;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::error!(%error, "the fold waits");
+                reader.rewind();
+                tokio::time::sleep(FOLD_RETRY).await;
+            }
+        }
+    }
+}
+
+/// Folds what the stream has now; gives how many records there were.
+///
+/// # Errors
+/// Storage failed: after [`StreamReader::rewind`] the same records come again.
+pub async fn fold_once(reader: &mut StreamReader, gateway: &Gateway) -> Result<usize, StoreError> {
+    let mut records = 0;
+    for batch in reader.next().await? {
+        for error in &batch.unreadable {
+            tracing::error!(%error, "an event could not be folded; it stays in the log");
+        }
+        fold_batch(&gateway.table, &batch.events, (gateway.now)()).await?;
+        reader.handled(&batch).await?;
+        // The position itself is a record, too: only events are work.
+        records += batch.events.len();
+    }
+    Ok(records)
+}
+
+fn resolve_secrets(name: &str, connection: &ConnectionConfig, base: &Path) -> Result<SecretValues> {
+    let mut values = HashMap::new();
+    for (secret, references) in &connection.secrets {
+        let what = format!("connection `{name}`: secret `{secret}`");
+        let resolve = |reference: &SecretRef| secrets::resolve(reference, &what, base);
+        values.insert(secret.clone(), references.iter().map(resolve).collect::<Result<Vec<_>>>()?);
+    }
+    Ok(SecretValues::new(values))
+}
+
+/// A connector by the words of a configuration: a component's path, a folder's, or the name of a folder of plugins/.
+fn load(sandbox: &Sandbox, words: &str, base: &Path, progress: &dyn Fn(&Progress)) -> Result<Connector> {
+    let path = base.join(words);
+    if path.is_file() {
+        let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("connector");
+        let bytes = fs::read(&path).with_context(|| format!("`{}`", path.display()))?;
+        return Ok(sandbox.load_component(&bytes, id)?);
+    }
+    let folder = connector::folder(words, base)?;
+    let built = connector::build(&folder, &|step| progress(&step))?;
+    Ok(sandbox.load_component(&built.bytes, &built.manifest.id)?)
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

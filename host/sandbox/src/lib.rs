@@ -1,0 +1,54 @@
+//! Runs one call of one connector in a fresh WebAssembly sandbox. The only crate that knows wasmtime.
+//!
+//! ```ignore
+//! let sandbox = Sandbox::new(Options::default())?;
+//! let connector = sandbox.load(&artefact, &[trusted_key])?;      // in production: signed, compiled ahead of time
+//! let connector = sandbox.load_component(&component, "acme")?;   // in development: feature `compiler`
+//!
+//! let received = connector.receive(&Call {
+//!     context: Context { connection: "acme-eu", config: "{}", now: 1_767_225_600_000, entropy: &entropy },
+//!     webhook: Webhook { method: "POST", url: "https://…/hooks/acme-eu", headers: &[("x-sig", "…")], body: b"…" },
+//!     secrets: Arc::clone(&secrets),                             // your `impl Secrets`
+//! })?;
+//! match received.outcome {
+//!     Ok(Receipt { response, events }) => …,                     // `events` are the model's
+//!     Err(Rejection::Unauthenticated(why)) => …,
+//!     Err(_) => …,
+//! }
+//! ```
+//!
+//! What a connector may do is what [`Secrets`], `verify` and `log` give it: it has no network, clock, file, environment
+//! or randomness, and each call gets a new instance with a cap on memory, CPU time and output. What it does wrong is a
+//! [`CallError`] of that one call. The caller's part: run `receive` where blocking is allowed (it runs for up to
+//! [`Limits::cpu`] of CPU time), and refuse events of a call in which nothing was `verified`.
+
+mod abi;
+pub mod artefact;
+mod call;
+mod clock;
+mod component;
+mod connector;
+mod engine;
+mod error;
+mod imports;
+mod keys;
+mod limits;
+mod manifest;
+mod secrets;
+mod verify;
+
+pub use artefact::{PublicKey, SigningKey};
+pub use call::{
+    Call, CallError, Context, FailureKind, HttpResponse, Level, Log, LogLine, Receipt, Received, Rejection, Usage,
+    Webhook,
+};
+pub use component::with_manifest;
+pub use connector::Connector;
+pub use engine::{Allocation, Options, Sandbox, Target};
+pub use error::{ArtefactError, LoadError, ManifestError};
+pub use limits::{
+    CALLS_AT_ONCE_MAX, CPU_MS_MAX, EVENTS_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, Limits, MEMORY_MIB_MAX,
+    OUTPUT_KIB_MAX, VERIFY_CALLS_MAX, WALL_MS_MAX,
+};
+pub use manifest::{Manifest, fix_for_unknown_key, json as json_of_toml};
+pub use secrets::{Secret, Secrets};

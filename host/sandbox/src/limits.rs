@@ -1,0 +1,158 @@
+//! What one call may use, and what the host remembers of it.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+use crate::clock::Deadline;
+
+/// MiB of linear memory that a manifest may ask for. A JavaScript engine with its heap needs about 40; four calls at
+/// once still fit a 512 MiB function.
+pub const MEMORY_MIB_MAX: u64 = 128;
+/// MiB of linear memory without a manifest. A compiled connector uses under one; the rest is for a large batch.
+pub const MEMORY_MIB_DEFAULT: u64 = 32;
+
+/// Milliseconds of CPU time that a manifest may ask for. Providers give up a webhook after 3 to 20 s, and the answer
+/// also needs the store.
+pub const CPU_MS_MAX: u64 = 1_000;
+/// Milliseconds of CPU time without a manifest: a thousand times what a usual webhook takes (measured: 20–30 µs).
+pub const CPU_MS_DEFAULT: u64 = 50;
+/// Milliseconds of wall time after which a call ends even if a busy machine gave it too little CPU time. Below the
+/// shortest time-out of a provider (3 s).
+pub const WALL_MS_MAX: u64 = 2_000;
+
+/// KiB of output that a manifest may ask for: twice the largest body that a function is given (6 MiB).
+pub const OUTPUT_KIB_MAX: u64 = 12 * 1024;
+/// KiB of output without a manifest: [`EVENTS_MAX`] events of usual size.
+pub const OUTPUT_KIB_DEFAULT: u64 = 4 * 1024;
+/// Bytes that one host call may carry beyond the size of the webhook: a signed string is URL, headers and body, glued.
+pub(crate) const HOST_CALL_SLACK_BYTES: usize = 64 * 1024;
+
+/// Events of one call. The largest documented batches are 768 KiB of events of at least 200 bytes.
+pub const EVENTS_MAX: usize = 5_000;
+
+/// `verify` calls of one call. A provider with two keys and two schemes needs four; more is a search for a secret.
+pub const VERIFY_CALLS_MAX: u32 = 32;
+
+/// Log lines of one call that are kept; the rest are counted.
+pub const LOG_LINES_MAX: usize = 64;
+/// Bytes of one log line, escapes included; the rest is cut.
+pub const LOG_LINE_BYTES_MAX: usize = 1_024;
+
+/// Calls that run at once in one process; more wait. A function's environment handles one request at a time, the local
+/// host a few. Each slot reserves 4 GiB of addresses and keeps under 1 MiB resident.
+pub const CALLS_AT_ONCE_MAX: u32 = 16;
+/// Milliseconds that a call waits for a slot before it fails as busy.
+pub(crate) const SLOT_WAIT_MS_MAX: u64 = 2_000;
+
+/// Elements of all tables of one call, the default of wasmtime's pool: a JavaScript engine has some 10,000 functions.
+pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
+/// Core instances of one call: the connector, two adapters of its imports, and room for an interpreter's parts.
+pub(crate) const CORE_INSTANCES_MAX: u32 = 8;
+/// Tables of one call: two in a connector of one module.
+pub(crate) const TABLES_MAX: u32 = 8;
+/// Memories of one call.
+pub(crate) const MEMORIES_MAX: u32 = 1;
+
+/// Bytes of native stack that a connector may use, wasmtime's default. A connector's own stack is in its memory.
+pub(crate) const NATIVE_STACK_BYTES_MAX: usize = 512 * 1024;
+
+/// What one call may use, from the manifest's `[limits]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `memory-mib`: linear memory, at most [`MEMORY_MIB_MAX`].
+    pub memory_mib: u64,
+    /// `cpu-ms`: CPU time of the calling thread, at most [`CPU_MS_MAX`]. Wall time is capped by [`WALL_MS_MAX`].
+    pub cpu_ms: u64,
+    /// `output-kib`: what the host copies out of the connector in one result or one host call, at most
+    /// [`OUTPUT_KIB_MAX`]. Never less than the webhook itself, which a connector hands back to have it verified.
+    pub output_kib: u64,
+}
+
+impl Limits {
+    /// `cpu-ms` as a duration.
+    pub fn cpu(&self) -> Duration {
+        Duration::from_millis(self.cpu_ms)
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        mebibytes(self.memory_mib)
+    }
+
+    pub(crate) fn output_bytes(&self) -> usize {
+        usize::try_from(self.output_kib.saturating_mul(1024)).unwrap_or(usize::MAX)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory_mib: MEMORY_MIB_DEFAULT, cpu_ms: CPU_MS_DEFAULT, output_kib: OUTPUT_KIB_DEFAULT }
+    }
+}
+
+/// Counts the memory and tables of one call, and remembers a refusal: the trap that follows one is its consequence.
+pub(crate) struct Budget {
+    memory_bytes_max: usize,
+    memory_bytes: usize,
+    table_elements: usize,
+    pub(crate) refused: bool,
+    pub(crate) deadline: Deadline,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            memory_bytes_max: limits.memory_bytes(),
+            memory_bytes: 0,
+            table_elements: 0,
+            refused: false,
+            deadline: Deadline::new(limits.cpu()),
+        }
+    }
+
+    /// Linear memory never shrinks, so what is in use at the end was the peak.
+    pub(crate) fn peak_memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    fn grow(&mut self, used: fn(&mut Self) -> &mut usize, by: usize, max: usize) -> bool {
+        let wanted = used(self).saturating_add(by);
+        if wanted > max {
+            self.refused = true;
+            return false;
+        }
+        *used(self) = wanted;
+        true
+    }
+}
+
+impl ResourceLimiter for Budget {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(|budget| &mut budget.memory_bytes, desired - current, self.memory_bytes_max))
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.refused = true;
+        Ok(())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(|budget| &mut budget.table_elements, desired - current, TABLE_ELEMENTS_MAX))
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES_MAX as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX as usize
+    }
+}
+
+pub(crate) const fn mebibytes(mebibytes: u64) -> usize {
+    (mebibytes as usize) << 20
+}

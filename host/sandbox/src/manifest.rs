@@ -1,0 +1,220 @@
+//! `connector.toml`: what a connector is called, what it needs, and what its configuration looks like.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use toml::{Table, Value};
+
+use crate::component::{MANIFEST_SECTION, custom_section};
+use crate::error::{LoadError, ManifestError};
+use crate::limits::{CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};
+
+/// The contract that this host speaks, as a manifest writes it.
+const CONTRACT: &str = "0.1";
+/// Characters of a connector's id: it is a folder, a file name and part of storage keys.
+const ID_CHARACTERS_MAX: usize = 40;
+
+/// A connector's manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// `id`: the connector's name in configuration, files and metrics, such as `acme-chat`.
+    pub id: String,
+    /// `name`: what people call it.
+    pub name: String,
+    /// `version`: the connector's own.
+    pub version: String,
+    /// `contract`: the version of the contract it was written for.
+    pub contract: String,
+    /// `unsigned`: why events are taken from webhooks that nothing verified; none: they are refused.
+    pub unsigned: Option<String>,
+    /// `[limits]`: what one call may use.
+    pub limits: Limits,
+    /// `[secrets]`: the names it asks for, each with what an operator has to put there.
+    pub secrets: BTreeMap<String, String>,
+    /// `[config]`: the JSON Schema of a connection's configuration; `{}` allows any.
+    pub config: Json,
+}
+
+impl Manifest {
+    /// Reads the text of a `connector.toml`.
+    ///
+    /// # Errors
+    /// The first mistake, with its key and the fix.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        let mut table: Table = text.parse().map_err(|error: toml::de::Error| syntax(&error))?;
+        let manifest = Self {
+            id: id(required(&mut table, "id")?)?,
+            name: required(&mut table, "name")?,
+            version: required(&mut table, "version")?,
+            contract: contract(required(&mut table, "contract")?)?,
+            unsigned: optional_text(&mut table, "unsigned")?,
+            limits: limits(take_table(&mut table, "limits")?)?,
+            secrets: secrets(take_table(&mut table, "secrets")?)?,
+            config: Json::Object(take_table(&mut table, "config")?.into_iter().map(json_entry).collect()),
+        };
+        refuse_unknown(&table, "", &TOP_KEYS)?;
+        Ok(manifest)
+    }
+
+    /// The manifest that a component carries, if it carries one.
+    ///
+    /// # Errors
+    /// `component` is none, or its manifest is wrong.
+    pub fn from_component(component: &[u8]) -> Result<Option<Self>, LoadError> {
+        Ok(text_in(component)?.map(Self::parse).transpose()?)
+    }
+
+    /// What a component without a manifest gets: the default limits, no secret, any configuration.
+    pub fn without(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            version: "0.0.0".into(),
+            contract: CONTRACT.into(),
+            unsigned: None,
+            limits: Limits::default(),
+            secrets: BTreeMap::new(),
+            config: Json::Object(serde_json::Map::new()),
+        }
+    }
+}
+
+/// The manifest of a component as text.
+pub(crate) fn text_in(component: &[u8]) -> Result<Option<&str>, LoadError> {
+    let Some(bytes) = custom_section(component, MANIFEST_SECTION)? else { return Ok(None) };
+    let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::Syntax("the text is not UTF-8".into()))?;
+    Ok(Some(text))
+}
+
+const TOP_KEYS: [&str; 8] = ["id", "name", "version", "contract", "unsigned", "limits", "secrets", "config"];
+const LIMIT_KEYS: [&str; 3] = ["memory-mib", "cpu-ms", "output-kib"];
+
+fn id(id: String) -> Result<String, ManifestError> {
+    let fits = id.len() <= ID_CHARACTERS_MAX
+        && id.starts_with(|first: char| first.is_ascii_lowercase())
+        && id.chars().all(|character| matches!(character, 'a'..='z' | '0'..='9' | '-'));
+    if fits {
+        return Ok(id);
+    }
+    let expected = format!("a letter, then letters, digits and `-`, all in lower case, at most {ID_CHARACTERS_MAX}");
+    Err(ManifestError::Value { key: "id".into(), expected, found: format!("`{id}`") })
+}
+
+fn contract(contract: String) -> Result<String, ManifestError> {
+    if contract == CONTRACT || contract.strip_prefix(CONTRACT).is_some_and(|rest| rest.starts_with('.')) {
+        return Ok(contract);
+    }
+    let expected = format!("`{CONTRACT}`, the contract of this release");
+    Err(ManifestError::Value { key: "contract".into(), expected, found: format!("`{contract}`") })
+}
+
+fn limits(mut table: Table) -> Result<Limits, ManifestError> {
+    let default = Limits::default();
+    let [memory, cpu, output] = LIMIT_KEYS;
+    let limits = Limits {
+        memory_mib: limit(&mut table, memory, MEMORY_MIB_MAX)?.unwrap_or(default.memory_mib),
+        cpu_ms: limit(&mut table, cpu, CPU_MS_MAX)?.unwrap_or(default.cpu_ms),
+        output_kib: limit(&mut table, output, OUTPUT_KIB_MAX)?.unwrap_or(default.output_kib),
+    };
+    refuse_unknown(&table, "limits.", &LIMIT_KEYS)?;
+    Ok(limits)
+}
+
+fn limit(table: &mut Table, key: &'static str, max: u64) -> Result<Option<u64>, ManifestError> {
+    let Some(value) = table.remove(key) else { return Ok(None) };
+    match value.as_integer().and_then(|value| u64::try_from(value).ok()) {
+        Some(found) if found > max => Err(ManifestError::OverMaximum { key, found, max }),
+        Some(found) if found > 0 => Ok(Some(found)),
+        _ => Err(wrong(&format!("limits.{key}"), "a whole number of at least 1", &value)),
+    }
+}
+
+fn secrets(table: Table) -> Result<BTreeMap<String, String>, ManifestError> {
+    let describe = |(name, value): (String, Value)| match value {
+        Value::String(description) => Ok((name, description)),
+        other => Err(wrong(&format!("secrets.{name}"), "what an operator has to put there, as text", &other)),
+    };
+    table.into_iter().map(describe).collect()
+}
+
+fn required(table: &mut Table, key: &'static str) -> Result<String, ManifestError> {
+    optional_text(table, key)?.ok_or(ManifestError::Missing(key))
+}
+
+fn optional_text(table: &mut Table, key: &str) -> Result<Option<String>, ManifestError> {
+    match table.remove(key) {
+        None => Ok(None),
+        Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text)),
+        Some(other) => Err(wrong(key, "some text", &other)),
+    }
+}
+
+fn take_table(table: &mut Table, key: &str) -> Result<Table, ManifestError> {
+    match table.remove(key) {
+        None => Ok(Table::new()),
+        Some(Value::Table(inner)) => Ok(inner),
+        Some(other) => Err(wrong(key, "a table", &other)),
+    }
+}
+
+fn refuse_unknown(rest: &Table, prefix: &str, known: &[&str]) -> Result<(), ManifestError> {
+    let Some(key) = rest.keys().next() else { return Ok(()) };
+    Err(ManifestError::UnknownKey { key: format!("{prefix}{key}"), fix: fix_for_unknown_key(key, known) })
+}
+
+/// What to do about a key that is none of `known`: to write the nearest one, or to remove it.
+pub fn fix_for_unknown_key(key: &str, known: &[&str]) -> String {
+    match known.iter().map(|known| (edits(key, known), known)).min() {
+        // Two slips of a finger; what differs more is another word.
+        Some((0..=2, nearest)) => format!("write `{nearest}`"),
+        _ => format!(
+            "remove it; there are {}",
+            known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// Levenshtein's distance: insertions, deletions and replacements from one word to the other.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (above, from) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (at, to) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(row[at] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}
+
+fn syntax(error: &toml::de::Error) -> ManifestError {
+    ManifestError::Syntax(error.to_string().trim().replace('\n', "\n  "))
+}
+
+fn wrong(key: &str, expected: &str, found: &Value) -> ManifestError {
+    ManifestError::Value { key: key.to_owned(), expected: expected.to_owned(), found: format!("`{found}`") }
+}
+
+fn json_entry((key, value): (String, Value)) -> (String, Json) {
+    (key, json(value))
+}
+
+/// A TOML value as JSON, the form of a connection's configuration. TOML has dates and infinite numbers, which JSON has
+/// not: they become text and null.
+pub fn json(value: Value) -> Json {
+    match value {
+        Value::String(text) => Json::String(text),
+        Value::Integer(number) => Json::from(number),
+        Value::Float(number) => Json::from(number),
+        Value::Boolean(yes) => Json::Bool(yes),
+        Value::Datetime(date) => Json::String(date.to_string()),
+        Value::Array(values) => Json::Array(values.into_iter().map(json).collect()),
+        Value::Table(table) => Json::Object(table.into_iter().map(json_entry).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use serde_json::json;
+
+use super::*;
+
+const WHOLE: &str = r#"
+id = "acme-chat"
+name = "Acme Chat"
+version = "1.2.0"
+contract = "0.1"
+
+[limits]
+memory-mib = 64
+cpu-ms = 20
+output-kib = 512
+
+[secrets]
+signing-secret = "Settings → API → Signing secret"
+
+[config]
+type = "object"
+required = ["account"]
+[config.properties.account]
+type = "string"
+"#;
+
+const LEAST: &str = "id = \"acme\"\nname = \"Acme\"\nversion = \"1.0.0\"\ncontract = \"0.1\"\n";
+
+fn refusal(text: &str) -> String {
+    Manifest::parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn a_whole_manifest_is_read() {
+    let manifest = Manifest::parse(WHOLE).unwrap();
+    assert_eq!(manifest.id, "acme-chat");
+    assert_eq!(manifest.limits, Limits { memory_mib: 64, cpu_ms: 20, output_kib: 512 });
+    assert_eq!(manifest.secrets["signing-secret"], "Settings → API → Signing secret");
+    assert_eq!(
+        manifest.config,
+        json!({"type": "object", "required": ["account"], "properties": {"account": {"type": "string"}}})
+    );
+    assert_eq!(manifest.unsigned, None);
+}
+
+#[test]
+fn four_lines_are_enough() {
+    let manifest = Manifest::parse(LEAST).unwrap();
+    assert_eq!(manifest.limits, Limits::default());
+    assert_eq!(manifest.config, json!({}));
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_known_one() {
+    assert_eq!(
+        refusal(&format!("{LEAST}contarct = 1")),
+        "connector.toml: unknown key `contarct`; fix: write `contract`"
+    );
+    assert_eq!(
+        refusal(&format!("{LEAST}[limits]\ncpu_ms = 1")),
+        "connector.toml: unknown key `limits.cpu_ms`; fix: write `cpu-ms`"
+    );
+    assert_eq!(
+        refusal(&format!("{LEAST}[limits]\nsockets = 1")),
+        "connector.toml: unknown key `limits.sockets`; fix: remove it; there are `memory-mib`, `cpu-ms`, `output-kib`"
+    );
+}
+
+#[test]
+fn more_than_the_maximum_names_the_limit_and_the_maximum() {
+    assert_eq!(
+        refusal(&format!("{LEAST}[limits]\nmemory-mib = 4096")),
+        "connector.toml: `memory-mib` is 4096, the host's maximum is 128; fix: ask for 128 or less"
+    );
+    assert!(refusal(&format!("{LEAST}[limits]\ncpu-ms = 60000")).contains("`cpu-ms`"));
+    assert!(refusal(&format!("{LEAST}[limits]\noutput-kib = 999999")).contains("`output-kib`"));
+}
+
+#[test]
+fn wrong_values_are_named_with_what_would_do() {
+    assert!(
+        refusal(&format!("{LEAST}[limits]\ncpu-ms = 0"))
+            .contains("`limits.cpu-ms`: expected a whole number of at least 1")
+    );
+    assert!(refusal(&format!("{LEAST}[limits]\ncpu-ms = -1")).contains("found `-1`"));
+    assert!(refusal(&format!("{LEAST}[secrets]\nkey = 1")).contains("`secrets.key`"));
+    assert!(refusal(&format!("{LEAST}unsigned = \"\"")).contains("`unsigned`"));
+    assert!(refusal(&LEAST.replace("0.1", "0.2")).contains("expected `0.1`"));
+    assert!(refusal(&LEAST.replace("0.1", "0.10")).contains("expected `0.1`"));
+    assert!(refusal(&LEAST.replace("\"acme\"", "\"../acme\"")).contains("`id`"));
+    assert_eq!(refusal("name = \"Acme\""), "connector.toml: `id` is missing; fix: add `id = \"…\"`");
+    assert!(refusal("id = ").starts_with("connector.toml: "));
+}
+
+#[test]
+fn edits_are_counted() {
+    for (from, to, distance) in [("", "abc", 3), ("abc", "abc", 0), ("abc", "acb", 2), ("cpu_ms", "cpu-ms", 1)] {
+        assert_eq!(edits(from, to), distance);
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests that run the real parts together, in one binary.
+
+mod connectors;
+mod contract;
+mod sandbox;

@@ -1,0 +1,278 @@
+//! The service under test: every real part in one process, on loopback, with clock, keys and secrets given.
+
+mod http;
+mod proxy;
+mod table;
+mod whatsapp;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rapport_gateway::Gateway;
+use rapport_gateway::connections::{Connection, Connections, SecretValues};
+use rapport_gateway::fold::fold_batch;
+use rapport_gateway::http::{ApiKeys, router};
+use rapport_model::TenantKey;
+use rapport_sandbox::{Connector, Options, Sandbox, Secret};
+use rapport_store::Table;
+use rapport_store::blobs::Blobs;
+use rapport_store::embedded::Embedded;
+use rapport_store::stream::StreamReader;
+use ring::hmac;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinSet;
+
+use crate::connectors;
+
+pub use http::{Answer, exchange};
+pub use proxy::Proxy;
+pub use table::{Item, items, readable};
+pub use whatsapp::{Text, app_secret, fixture, fixtures, new_event, new_events};
+
+/// What every clock in a test says, in milliseconds: a few seconds after the fixtures' messages.
+pub const NOW: u64 = 1_790_668_805_000;
+pub const API_KEY: &str = "a test's API key";
+const HOSTILE_SECRET: &str = "a test's signing secret";
+
+/// One database, made by the test and gone with it.
+pub struct Data {
+    pub embedded: Embedded,
+    pub table: Table,
+    folder: TempDir,
+}
+
+impl Data {
+    pub async fn new() -> Arc<Self> {
+        let folder = TempDir::new().unwrap();
+        let embedded = Embedded::start(&folder.path().join("rapport.db")).unwrap();
+        let table = open(embedded, folder.path()).await;
+        Arc::new(Self { embedded, table, folder })
+    }
+
+    /// The same data behind another address.
+    pub async fn at(&self, address: SocketAddr) -> Table {
+        open(Embedded::at(address), self.folder.path()).await
+    }
+
+    /// Everything in the table, but the stream's reader's place.
+    pub async fn items(&self) -> Vec<Item> {
+        items(self.embedded.address()).await
+    }
+
+    /// The whole table for a snapshot: payloads readable, what differs from run to run redacted.
+    pub async fn readable(&self) -> String {
+        readable(&self.items().await)
+    }
+
+    /// A reader at the start of the stream.
+    pub async fn stream(&self) -> StreamReader {
+        StreamReader::open(self.table.clone()).await.unwrap()
+    }
+}
+
+async fn open(embedded: Embedded, folder: &Path) -> Table {
+    let tenant_key = TenantKey::new(&[7; 32]).unwrap();
+    embedded.table(tenant_key, Blobs::in_folder(folder.join("blobs"))).await.unwrap()
+}
+
+/// Folds what the stream has, until it has no more.
+pub async fn fold_all(table: &Table, reader: &mut StreamReader) {
+    loop {
+        let batches = reader.next().await.unwrap();
+        if batches.is_empty() {
+            return;
+        }
+        for batch in &batches {
+            assert!(batch.unreadable.is_empty(), "{:?}", batch.unreadable);
+            fold_batch(table, &batch.events, NOW).await.unwrap();
+            if !batch.events.is_empty() {
+                reader.handled(batch).await.unwrap();
+            }
+        }
+    }
+}
+
+/// The use cases over a table, without a listener.
+pub fn gateway(table: Table, connections: impl IntoIterator<Item = Connection>) -> Arc<Gateway> {
+    Arc::new(Gateway {
+        table,
+        connections: Connections::new(connections),
+        api_keys: ApiKeys(vec![Secret::new(API_KEY.as_bytes())]),
+        public_url: "https://rapport.example".to_owned(),
+        stored: Arc::new(Notify::new()),
+        now: || NOW,
+    })
+}
+
+/// A gateway that listens, and the task that folds what it stores.
+pub struct Service {
+    pub address: SocketAddr,
+    pub gateway: Arc<Gateway>,
+    pub data: Arc<Data>,
+    reader: Arc<Mutex<StreamReader>>,
+    _tasks: JoinSet<()>,
+}
+
+impl Service {
+    /// A service over an empty table.
+    pub async fn start(connections: impl IntoIterator<Item = Connection>) -> Self {
+        Self::over(Data::new().await, connections).await
+    }
+
+    /// A service over data that is there.
+    pub async fn over(data: Arc<Data>, connections: impl IntoIterator<Item = Connection>) -> Self {
+        let table = data.table.clone();
+        Self::of(gateway(table, connections), data).await
+    }
+
+    /// A service of a gateway; its fold reads the data directly.
+    pub async fn of(gateway: Arc<Gateway>, data: Arc<Data>) -> Self {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let reader = Arc::new(Mutex::new(data.stream().await));
+        let mut tasks = JoinSet::new();
+        let routes = router(Arc::clone(&gateway));
+        tasks.spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        tasks.spawn(fold_for_ever(data.table.clone(), Arc::clone(&reader), Arc::clone(&gateway.stored)));
+        Self { address, gateway, data, reader, _tasks: tasks }
+    }
+
+    /// Waits until all that was stored before is folded.
+    pub async fn settle(&self) {
+        fold_all(&self.data.table, &mut *self.reader.lock().await).await;
+    }
+
+    /// One request.
+    pub async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        http::send(self.address, method, target, headers, body).await.unwrap()
+    }
+
+    /// A GET with the API key.
+    pub async fn get(&self, target: &str) -> Answer {
+        let authorization = format!("Bearer {API_KEY}");
+        self.send("GET", target, &[("authorization", &authorization)], b"").await
+    }
+
+    /// The JSON of a GET that must succeed.
+    pub async fn read(&self, target: &str) -> Value {
+        let answer = self.get(target).await;
+        assert_eq!(answer.status, 200, "{target}: {answer:?}");
+        answer.json()
+    }
+
+    /// A signed webhook of the connection `wa-eu`.
+    pub async fn deliver(&self, body: &[u8]) -> Answer {
+        let signature = whatsapp::signature(body);
+        let headers = [("content-type", "application/json"), ("x-hub-signature-256", signature.as_str())];
+        self.send("POST", "/hooks/wa-eu", &headers, body).await
+    }
+
+    /// A webhook for the hostile connector, signed for it.
+    pub async fn deliver_to(&self, connection: &str, body: &Value) -> Answer {
+        let body = body.to_string();
+        let signature = hex(&hmac::Key::new(hmac::HMAC_SHA256, HOSTILE_SECRET.as_bytes()), body.as_bytes());
+        let target = format!("/hooks/{connection}");
+        self.send("POST", &target, &[("x-hostile-signature", &signature)], body.as_bytes()).await
+    }
+
+    /// The profile of an identifier; none when nobody with it was seen.
+    pub async fn look_up(&self, scheme: &str, value: &str) -> Option<Value> {
+        let value = value.replace('+', "%2B");
+        let answer = self.get(&format!("/v1/profiles/lookup?scheme={scheme}&value={value}")).await;
+        match answer.status {
+            404 => None,
+            status => {
+                assert_eq!(status, 200, "{answer:?}");
+                Some(answer.json())
+            }
+        }
+    }
+
+    /// Everything that happened to a profile, newest first, read in pages of `limit`.
+    pub async fn timeline(&self, profile: &Value, limit: usize) -> Vec<Value> {
+        let id = profile["id"].as_str().unwrap();
+        let mut events = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = self.read(&format!("/v1/profiles/{id}/timeline?limit={limit}&cursor={cursor}")).await;
+            events.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => return events,
+            }
+        }
+    }
+}
+
+async fn fold_for_ever(table: Table, reader: Arc<Mutex<StreamReader>>, stored: Arc<Notify>) {
+    loop {
+        fold_all(&table, &mut *reader.lock().await).await;
+        // The bound is for a second gateway over the same data, which wakes only its own fold.
+        let _ = tokio::time::timeout(Duration::from_millis(100), stored.notified()).await;
+    }
+}
+
+/// Looks again and again until there is something to see.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..400 {
+        if let Some(found) = look().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("not within 20 seconds: {what}")
+}
+
+/// Does the same for each of many, all at once, and gives what came of it.
+pub async fn all_at_once<I, F: Future<Output: Send> + Send + 'static>(
+    many: impl IntoIterator<Item = I>,
+    work: impl Fn(I) -> F,
+) -> Vec<F::Output> {
+    let mut running = JoinSet::new();
+    for one in many {
+        running.spawn(work(one));
+    }
+    running.join_all().await
+}
+
+/// The connection of the WhatsApp connector's fixtures.
+pub fn wa_eu() -> Connection {
+    let secrets = [
+        ("app-secret", vec![app_secret(), "test-app-secret-of-last-month"]),
+        ("verify-token", vec!["test-verify-token"]),
+    ];
+    let config = json!({"phone-number-ids": ["106540352242922", "106540352242999"]});
+    Connection::new("wa-eu", whatsapp(), &config, secret_values(&secrets)).unwrap()
+}
+
+/// A connection of the hostile connector: `config` says what it does, see its documentation.
+pub fn hostile(name: &str, config: Value) -> Connection {
+    let secrets = secret_values(&[("signing-secret", vec![HOSTILE_SECRET])]);
+    static CONNECTOR: OnceLock<Connector> = OnceLock::new();
+    let connector = CONNECTOR.get_or_init(|| sandbox().load_component(connectors::hostile(), "hostile").unwrap());
+    Connection::new(name, connector.clone(), &config, secrets).unwrap()
+}
+
+/// The connector in `plugins/whatsapp`, loaded once.
+pub fn whatsapp() -> Connector {
+    static CONNECTOR: OnceLock<Connector> = OnceLock::new();
+    CONNECTOR.get_or_init(|| sandbox().load_component(connectors::whatsapp(), "whatsapp").unwrap()).clone()
+}
+
+fn sandbox() -> &'static Sandbox {
+    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
+    SANDBOX.get_or_init(|| Sandbox::new(Options::default()).unwrap())
+}
+
+fn secret_values(secrets: &[(&str, Vec<&str>)]) -> SecretValues {
+    let versions = |versions: &[&str]| versions.iter().map(|version| Secret::new(version.as_bytes())).collect();
+    SecretValues::new(secrets.iter().map(|(name, all)| ((*name).to_owned(), versions(all))).collect())
+}
+
+fn hex(key: &hmac::Key, data: &[u8]) -> String {
+    hmac::sign(key, data).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
