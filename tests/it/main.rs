@@ -2,4 +2,7 @@
 
 mod connectors;
 mod contract;
+mod http;
+mod journeys;
 mod sandbox;
+mod support;

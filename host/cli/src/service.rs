@@ -95,7 +95,7 @@ const ADDRESS: &str = "dynamodb-address";
 fn lock(folder: &Path) -> Result<Option<File>> {
     let path = folder.join("lock");
     let open = || -> std::io::Result<File> {
-        fs::create_dir_all(folder)?;
+        private_folder(folder)?;
         File::options().create(true).truncate(false).write(true).open(&path)
     };
     let file = open().with_context(|| format!("`{}`", path.display()))?;
@@ -104,6 +104,14 @@ fn lock(folder: &Path) -> Result<Option<File>> {
         Err(fs::TryLockError::WouldBlock) => Ok(None),
         Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("`{}`", path.display())),
     }
+}
+
+/// Makes a folder that only its owner reads: the database holds what customers wrote.
+fn private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
 }
 
 /// A configuration file, and the folder that its paths are relative to.

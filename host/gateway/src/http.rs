@@ -70,7 +70,7 @@ async fn webhook(gateway: &Gateway, connection: String, token: Option<String>, r
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
         return refusal;
     }
-    let request_id = request_id(request.headers());
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let (parts, body) = request.into_parts();
     let body = match read_body(&parts.headers, body).await {
         Ok(body) => body,
@@ -240,16 +240,16 @@ async fn with_request_id(mut request: Request, next: Next) -> Response {
     // Without randomness the name is all zeros: less useful in a log, and nothing depends on it.
     let _ = SystemRandom::new().fill(&mut random);
     let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let id = HeaderValue::try_from(id).expect("hexadecimal digits are a header value");
-    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let header = HeaderValue::try_from(&id).expect("hexadecimal digits are a header value");
+    request.extensions_mut().insert(RequestId(id));
     let mut response = next.run(request).await;
-    response.headers_mut().insert(REQUEST_ID, id);
+    response.headers_mut().insert(REQUEST_ID, header);
     response
 }
 
-fn request_id(headers: &HeaderMap) -> String {
-    headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned()
-}
+/// Ours; a header of that name that a provider sends is the provider's and goes to the connector as it came.
+#[derive(Clone)]
+struct RequestId(String);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {

@@ -135,15 +135,11 @@ impl Gateway {
                     connection: connection.name.clone(),
                     connector_digest: connection.connector.digest().to_owned(),
                     received_at,
-                    raw: None,
                 }),
                 Err(detail) => unplaced = unplaced.or(Some(format!("event `{}`: {detail}", event.id))),
             }
         }
-        if let Some(first) = new.first_mut() {
-            first.raw = Some(kept(&webhook));
-        }
-        let put = self.table.put_events(new).await?;
+        let put = self.table.put_events(new, kept(&webhook)).await?;
         if let Some(detail) = unplaced {
             self.park(connection, webhook, received_at, ("invalid-event", detail)).await?;
         }
@@ -255,7 +251,6 @@ const NOT_KEPT: &[&str] = &[
     "x-forwarded-for",
     "x-forwarded-port",
     "x-forwarded-proto",
-    "x-request-id",
 ];
 
 /// The webhook as it is stored with its first event.

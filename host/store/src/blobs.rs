@@ -2,13 +2,17 @@
 //!
 //! On AWS this is a bucket, from the issue that brings the deployment on.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use ring::digest;
 
 use crate::error::StoreError;
+use crate::items::{Reader, b, s};
+use crate::table::Table;
 
 /// Bytes. Payloads up to here stay in the item: an S3 put costs as much as eight write units, of 1 KB each.
 pub const INLINE_BYTES_MAX: usize = 8 << 10;
@@ -59,6 +63,30 @@ impl Blobs {
         Ok(self.folder.join(&key[..2]).join(key))
     }
 }
+
+impl Table {
+    /// A frame as an attribute of its item, or as a reference to the blob that holds it.
+    pub(crate) async fn inline_or_blob(&self, frame: Vec<u8>) -> Result<(&'static str, AttributeValue), StoreError> {
+        if frame.len() <= INLINE_BYTES_MAX {
+            return Ok((INLINE, b(frame)));
+        }
+        Ok((REFERENCE, s(self.0.blobs.put(frame).await?)))
+    }
+
+    /// The frame of an item, wherever it is.
+    pub(crate) async fn frame_of<'a>(&self, reader: &Reader<'a>) -> Result<Cow<'a, [u8]>, StoreError> {
+        match (reader.bytes_opt(INLINE), reader.text_opt(REFERENCE)) {
+            (Some(frame), _) => Ok(Cow::Borrowed(frame)),
+            (None, Some(key)) => self.0.blobs.get(key).await.map(Cow::Owned),
+            (None, None) => Err(reader.corrupt("it has neither `b` nor `blob`")),
+        }
+    }
+}
+
+/// The attribute that holds a frame.
+const INLINE: &str = "b";
+/// The attribute that names the blob that holds a frame.
+const REFERENCE: &str = "blob";
 
 /// Writes beside the name, to disk, then takes the name: a crash leaves the whole file or none.
 fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -12,10 +12,9 @@ use rapport_model::event::{Author, Body};
 use rapport_model::{Eid, Event, EventKey, Timestamp};
 use tokio::task::JoinSet;
 
-use crate::blobs::INLINE_BYTES_MAX;
 use crate::codec::{self, RawWebhook};
 use crate::error::{StoreError, unavailable};
-use crate::items::{Item, Reader, b, n, s};
+use crate::items::{Item, Reader, n, s};
 use crate::keys;
 use crate::table::{Order, Range, Table, is_condition_failure};
 
@@ -34,8 +33,6 @@ pub struct NewEvent {
     pub connector_digest: String,
     /// Our clock. Never part of a key.
     pub received_at: Timestamp,
-    /// The webhook, with its first event only.
-    pub raw: Option<RawWebhook>,
 }
 
 /// An event in the log.
@@ -47,6 +44,7 @@ pub struct StoredEvent {
     pub connection: String,
     pub connector_digest: String,
     pub received_at: Timestamp,
+    /// The webhook, with its first event only.
     pub raw: Option<RawWebhook>,
 }
 
@@ -60,35 +58,46 @@ pub struct Put {
 }
 
 impl Table {
-    /// Makes events durable. When this returns, all of them are, each exactly once.
+    /// Makes the events of one webhook durable. When this returns, all of them are, each exactly once, and the webhook
+    /// is kept with the first of them.
     ///
     /// # Errors
     /// Some event may not be durable: do not acknowledge. Putting all of them again is harmless.
-    pub async fn put_events(&self, events: Vec<NewEvent>) -> Result<Put, StoreError> {
+    pub async fn put_events(&self, events: Vec<NewEvent>, webhook: RawWebhook) -> Result<Put, StoreError> {
         let mut total = Put::default();
-        let mut add = |put: Put| {
+        let mut first_new: Option<(usize, Eid, EventKey)> = None;
+        let mut raw = Some(webhook.clone());
+        let mut running = JoinSet::new();
+        let mut waiting = events.into_iter().enumerate();
+        loop {
+            while running.len() < CONCURRENT_PUTS_MAX
+                && let Some((place, event)) = waiting.next()
+            {
+                let (table, raw) = (self.clone(), raw.take());
+                let name = (place, event.eid.clone(), event.key.clone());
+                running.spawn(async move { Ok::<_, StoreError>((name, table.put_event(event, raw).await?)) });
+            }
+            let Some(done) = running.join_next().await else { break };
+            let (name, put) = done.expect("putting an event does not panic")?;
             total.new += put.new;
             total.duplicates += put.duplicates;
             total.write_units += put.write_units;
-        };
-        let mut running = JoinSet::new();
-        for event in events {
-            if running.len() >= CONCURRENT_PUTS_MAX
-                && let Some(done) = running.join_next().await
-            {
-                add(done.expect("putting an event does not panic")?);
+            if put.new > 0 && first_new.as_ref().is_none_or(|first| name.0 < first.0) {
+                first_new = Some(name);
             }
-            let table = self.clone();
-            running.spawn(async move { table.put_event(event).await });
         }
-        while let Some(done) = running.join_next().await {
-            add(done.expect("putting an event does not panic")?);
+        // The provider bundled a redelivery differently: the first event has another webhook, so this one stands alone.
+        if let Some((place, eid, key)) = first_new
+            && place > 0
+            && total.duplicates > 0
+        {
+            self.put_webhook_beside(&eid, &key, &webhook).await?;
         }
         Ok(total)
     }
 
-    async fn put_event(&self, new: NewEvent) -> Result<Put, StoreError> {
-        let item = self.event_item(new).await?;
+    async fn put_event(&self, new: NewEvent, raw: Option<RawWebhook>) -> Result<Put, StoreError> {
+        let item = self.event_item(new, raw).await?;
         let put = self
             .dynamodb()
             .put_item()
@@ -109,21 +118,38 @@ impl Table {
         }
     }
 
-    async fn event_item(&self, new: NewEvent) -> Result<Item, StoreError> {
-        let frame = codec::pack(&new.event, new.raw.as_ref());
-        let mut item = Item::from([
+    /// Keeps a webhook under the first event that only it brought.
+    async fn put_webhook_beside(&self, eid: &Eid, key: &EventKey, webhook: &RawWebhook) -> Result<(), StoreError> {
+        let put = self.dynamodb().put_item().table_name(self.name());
+        let put = put.item("pk", s(self.endpoint_pk(eid))).item("sk", s(keys::webhook_sk(key)));
+        let (name, value) = self.inline_or_blob(codec::pack_webhook(webhook)).await?;
+        put.item(name, value).send().await.map_err(unavailable("PutItem")).map(drop)
+    }
+
+    /// The webhook that an event came in, if it was kept with this event.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn webhook_of(&self, stored: &StoredEvent) -> Result<Option<RawWebhook>, StoreError> {
+        if stored.raw.is_some() {
+            return Ok(stored.raw.clone());
+        }
+        let item = self.get(self.endpoint_pk(&stored.eid), keys::webhook_sk(&stored.key)).await?;
+        let Some(item) = item else { return Ok(None) };
+        let frame = self.frame_of(&Reader(&item)).await?;
+        codec::unpack_webhook(&frame).map(Some).map_err(|detail| Reader(&item).corrupt(detail))
+    }
+
+    async fn event_item(&self, new: NewEvent, raw: Option<RawWebhook>) -> Result<Item, StoreError> {
+        let (name, payload) = self.inline_or_blob(codec::pack(&new.event, raw.as_ref())).await?;
+        Ok(Item::from([
             ("pk".to_owned(), s(self.endpoint_pk(&new.eid))),
             ("sk".to_owned(), s(keys::event_sk(&new.key))),
             ("con".to_owned(), s(new.connection)),
             ("dig".to_owned(), s(new.connector_digest)),
             ("rcv".to_owned(), n(new.received_at)),
-        ]);
-        if frame.len() <= INLINE_BYTES_MAX {
-            item.insert("b".to_owned(), b(frame));
-        } else {
-            item.insert("blob".to_owned(), s(self.0.blobs.put(frame).await?));
-        }
-        Ok(item)
+            (name.to_owned(), payload),
+        ]))
     }
 
     /// The event of an item of the log, its payload fetched from the blob store where it is there.
@@ -134,12 +160,8 @@ impl Table {
         let reader = Reader(item);
         let eid = keys::eid_of_pk(self.tenant(), reader.text("pk")?).and_then(Eid::parse);
         let key = keys::event_key_of_sk(reader.text("sk")?);
-        let (event, raw) = match (reader.bytes_opt("b"), reader.text_opt("blob")) {
-            (Some(frame), _) => codec::unpack(frame),
-            (None, Some(key)) => codec::unpack(&self.0.blobs.get(key).await?),
-            (None, None) => Err("it has neither `b` nor `blob`".to_owned()),
-        }
-        .map_err(|detail| reader.corrupt(detail))?;
+        let frame = self.frame_of(&reader).await?;
+        let (event, raw) = codec::unpack(&frame).map_err(|detail| reader.corrupt(detail))?;
         Ok(StoredEvent {
             eid: eid.ok_or_else(|| reader.corrupt("`pk` names no endpoint"))?,
             key: key.ok_or_else(|| reader.corrupt("`sk` is no event key"))?,

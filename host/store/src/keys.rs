@@ -3,6 +3,7 @@
 //! | item | pk | sk |
 //! |---|---|---|
 //! | event | `<t>#E#<eid>` | `V#<event key>` |
+//! | webhook of a differently bundled redelivery | `<t>#E#<eid>` | `R#<event key>` |
 //! | delivery of a message | `<t>#E#<eid>` | `T#<message key>#delivery` |
 //! | endpoint | `<t>#E#<eid>` | `@` |
 //! | conversation head | `<t>#E#<eid>` | `C#<account>` |
@@ -47,6 +48,10 @@ pub(crate) fn event_sk(key: &EventKey) -> String {
 
 pub(crate) fn event_key_of_sk(sk: &str) -> Option<EventKey> {
     EventKey::parse(sk.strip_prefix(EVENTS)?)
+}
+
+pub(crate) fn webhook_sk(key: &EventKey) -> String {
+    format!("R#{key}")
 }
 
 pub(crate) fn head_sk(account: &str) -> String {

@@ -3,10 +3,9 @@
 use rapport_model::Timestamp;
 use ring::digest;
 
-use crate::blobs::INLINE_BYTES_MAX;
 use crate::codec::{self, RawWebhook};
 use crate::error::{StoreError, unavailable};
-use crate::items::{Item, Reader, b, n, s};
+use crate::items::{Item, Reader, n, s};
 use crate::keys;
 use crate::table::{TTL, Table};
 
@@ -89,12 +88,8 @@ impl Table {
             .item("dig", s(new.connector_digest))
             .item("rcv", n(new.received_at))
             .item(TTL, n(expires));
-        let put = if frame.len() <= INLINE_BYTES_MAX {
-            put.item("b", b(frame))
-        } else {
-            put.item("blob", s(self.0.blobs.put(frame).await?))
-        };
-        put.send().await.map_err(unavailable("PutItem"))?;
+        let (name, payload) = self.inline_or_blob(frame).await?;
+        put.item(name, payload).send().await.map_err(unavailable("PutItem"))?;
         Ok(id)
     }
 
@@ -139,11 +134,7 @@ impl Table {
 
     async fn read_parked(&self, id: ParkedId, item: &Item) -> Result<Parked, StoreError> {
         let reader = Reader(item);
-        let frame = match (reader.bytes_opt("b"), reader.text_opt("blob")) {
-            (Some(frame), _) => frame.to_vec(),
-            (None, Some(key)) => self.0.blobs.get(key).await?,
-            (None, None) => return Err(reader.corrupt("it has neither `b` nor `blob`")),
-        };
+        let frame = self.frame_of(&reader).await?;
         Ok(Parked {
             connection: id.connection.clone(),
             id,

@@ -1,5 +1,7 @@
 //! WhatsApp webhooks: the connector's own fixtures, and texts that a test makes up.
 
+use std::io::Result;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rapport_model::canonical::canonicalise;
@@ -11,6 +13,7 @@ use rapport_store::{RawWebhook, Table};
 use ring::hmac;
 use serde_json::json;
 
+use super::http::{Answer, send};
 use super::{NOW, hex, wa_eu};
 use crate::connectors;
 
@@ -29,9 +32,11 @@ pub fn fixture(name: &str) -> Fixture {
     fixtures().into_iter().find(|fixture| fixture.name == name).unwrap_or_else(|| panic!("no fixture `{name}`"))
 }
 
-/// Meta's signature of a body.
-pub fn signature(body: &[u8]) -> String {
-    format!("sha256={}", hex(&hmac::Key::new(hmac::HMAC_SHA256, app_secret().as_bytes()), body))
+/// Posts a body to the connection `wa-eu`, signed as Meta does.
+pub async fn deliver(address: SocketAddr, body: &[u8]) -> Result<Answer> {
+    let signature = format!("sha256={}", hex(&hmac::Key::new(hmac::HMAC_SHA256, app_secret().as_bytes()), body));
+    let headers = [("content-type", "application/json"), ("x-hub-signature-256", signature.as_str())];
+    send(address, "POST", "/hooks/wa-eu", &headers, body).await
 }
 
 /// One text of a customer.
