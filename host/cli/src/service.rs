@@ -216,9 +216,12 @@ pub async fn fold_once(reader: &mut StreamReader, gateway: &Gateway) -> Result<u
             tracing::error!(%error, "an event could not be folded; it stays in the log");
         }
         fold_batch(&gateway.table, &batch.events, (gateway.now)()).await?;
-        reader.handled(&batch).await?;
-        // The position itself is a record, too: only events are work.
-        records += batch.events.len();
+        let work = batch.events.len() + batch.unreadable.len();
+        // The position itself is a record, too: to store it where nothing happened would go on for ever.
+        if work > 0 {
+            reader.handled(&batch).await?;
+        }
+        records += work;
     }
     Ok(records)
 }

@@ -1,5 +1,6 @@
 //! Who a customer is, and what was said: profiles and timelines for the API.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use base64::Engine as _;
@@ -168,9 +169,10 @@ impl Gateway {
 
     /// Events as CloudEvents; what the business sent says how far it got, in the extension `deliverystate`.
     async fn cloud_events(&self, members: &[Eid], events: &[StoredEvent]) -> Result<Vec<Value>, StoreError> {
-        let sent = events.iter().filter_map(sent_message);
+        // Each once: a message may be recorded twice, such as live and in a history.
+        let sent: BTreeSet<MessageKey> = events.iter().filter_map(sent_message).collect();
         let wanted: Vec<(Eid, MessageKey)> =
-            sent.flat_map(|message| members.iter().map(move |eid| (eid.clone(), message.clone()))).collect();
+            sent.iter().flat_map(|message| members.iter().map(|eid| (eid.clone(), message.clone()))).collect();
         let deliveries = self.table.deliveries(&wanted).await?;
         let cloud = |stored: &StoredEvent| {
             let StoredEvent { eid, key, event, connection, received_at, .. } = stored;

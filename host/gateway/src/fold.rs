@@ -3,6 +3,8 @@
 //! Driven by the stream, at least once. Everything but the head is idempotent and done first; the head is written last,
 //! with its guard, so a crash between leads to the same steps again and a record is counted once.
 
+use std::collections::BTreeSet;
+
 use rapport_model::conversation::{Head, Waiting};
 use rapport_model::identity::{Named, Rule, links, named};
 use rapport_model::{Eid, fold};
@@ -66,29 +68,30 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: u64) -> Re
 /// # Errors
 /// Nothing is lost: do it again.
 pub async fn rebuild(table: &Table, eid: &Eid, now: u64) -> Result<(), StoreError> {
-    let mut log: Vec<StoredEvent> = Vec::new();
-    table.each_event(eid, |stored| log.push(stored)).await?;
-    let mut accounts: Vec<String> = log.iter().map(|stored| stored.event.account.clone()).collect();
-    accounts.sort();
-    accounts.dedup();
+    let mut accounts = BTreeSet::new();
+    let mut keep = |stored: StoredEvent| {
+        accounts.insert(stored.event.account);
+    };
+    table.each_event(eid, &mut keep).await?;
     for account in accounts {
-        let events: Vec<&StoredEvent> = log.iter().filter(|stored| stored.event.account == account).collect();
-        rebuild_conversation(table, eid, &account, &events, now).await?;
+        rebuild_conversation(table, eid, &account, now).await?;
     }
     Ok(())
 }
 
-async fn rebuild_conversation(
-    table: &Table,
-    eid: &Eid,
-    account: &str,
-    events: &[&StoredEvent],
-    now: u64,
-) -> Result<(), StoreError> {
+async fn rebuild_conversation(table: &Table, eid: &Eid, account: &str, now: u64) -> Result<(), StoreError> {
     for _ in 0..HEAD_ATTEMPTS_MAX {
+        // Read before the log: what is folded after it loses this write, and what was folded before it is in the log.
         let old = table.head(eid, account).await?;
+        let mut events: Vec<StoredEvent> = Vec::new();
+        let mut keep = |stored: StoredEvent| {
+            if stored.event.account == account {
+                events.push(stored);
+            }
+        };
+        table.each_event(eid, &mut keep).await?;
         let mut head = Head::default();
-        for stored in events {
+        for stored in &events {
             let links = apply_cells(table, stored, &head, now).await?;
             apply_head(table, stored, &mut head, &links).await?;
         }
@@ -112,7 +115,7 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &Head, now: u64)
         table.put_endpoint(endpoint, event.at).await?;
     }
     for (a, b, rule) in &links {
-        if *rule == Rule::SamePayload && head.linked.contains(&b.eid) {
+        if *rule == Rule::SamePayload && a.eid == *eid && head.linked.contains(&b.eid) {
             continue;
         }
         let evidence = Evidence { rule: *rule, event: key, at: event.at, now };

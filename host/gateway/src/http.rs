@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -22,7 +23,8 @@ use crate::answer::{Cursor, PAGE_DEFAULT, PAGE_MAX};
 use crate::problem::Problem;
 use crate::receive::Incoming;
 
-/// Bytes. Meta's largest documented batch is 3 MiB for history, all others are far below 1 MiB; a Lambda function takes 6.
+/// Bytes. The largest batch that a provider documents, of history, has 3 MiB; all others are far below 1 MiB. A Lambda
+/// function takes 6.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -52,17 +54,27 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .with_state(gateway)
 }
 
-async fn hook(State(gateway): State<Arc<Gateway>>, Path(connection): Path<String>, request: Request) -> Response {
-    webhook(&gateway, connection, None, request).await
+async fn hook(
+    State(gateway): State<Arc<Gateway>>,
+    connection: InPath<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Path(connection) = connection?;
+    Ok(webhook(&gateway, connection, None, request).await)
 }
 
 async fn hook_with_token(
     State(gateway): State<Arc<Gateway>>,
-    Path((connection, token)): Path<(String, String)>,
+    names: InPath<(String, String)>,
     request: Request,
-) -> Response {
-    webhook(&gateway, connection, Some(token), request).await
+) -> Result<Response, Problem> {
+    let Path((connection, token)) = names?;
+    Ok(webhook(&gateway, connection, Some(token), request).await)
 }
+
+/// What is not UTF-8 in a path, or not a query of ours, is refused in our own words.
+type InPath<T> = Result<Path<T>, PathRejection>;
+type InQuery<T> = Result<Query<T>, QueryRejection>;
 
 async fn webhook(gateway: &Gateway, connection: String, token: Option<String>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::POST) {
@@ -140,7 +152,8 @@ struct LookUp {
     value: Option<String>,
 }
 
-async fn look_up(State(gateway): State<Arc<Gateway>>, Query(query): Query<LookUp>) -> Result<Response, Problem> {
+async fn look_up(State(gateway): State<Arc<Gateway>>, query: InQuery<LookUp>) -> Result<Response, Problem> {
+    let Query(query) = query?;
     let required = |name: &str| Problem::bad_request(format!("query parameter `{name}` is missing"));
     let scheme = query.scheme.ok_or_else(|| required("scheme"))?;
     let value = query.value.ok_or_else(|| required("value"))?;
@@ -152,7 +165,8 @@ async fn look_up(State(gateway): State<Arc<Gateway>>, Query(query): Query<LookUp
     }
 }
 
-async fn profile(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn profile(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Result<Response, Problem> {
+    let Path(id) = id?;
     match gateway.profile(&profile_id(&id)?).await? {
         Some(profile) => Ok(axum::Json(profile).into_response()),
         None => Err(no_profile()),
@@ -167,9 +181,10 @@ struct Page {
 
 async fn timeline(
     State(gateway): State<Arc<Gateway>>,
-    Path(id): Path<String>,
-    Query(page): Query<Page>,
+    id: InPath<String>,
+    page: InQuery<Page>,
 ) -> Result<Response, Problem> {
+    let (Path(id), Query(page)) = (id?, page?);
     let limit = match page.limit.as_deref().map(str::parse) {
         None => PAGE_DEFAULT,
         Some(Ok(limit)) if (1..=PAGE_MAX).contains(&limit) => limit,
@@ -260,6 +275,18 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::bad_request(rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::bad_request(rejection.body_text())
     }
 }
 

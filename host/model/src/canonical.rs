@@ -11,7 +11,7 @@ use crate::event::Identifier;
 /// Stored with every endpoint: a later, different canonicaliser can tell which endpoints it must look at again.
 pub const CANONICALISER_VERSION: u32 = 1;
 
-/// Bytes. No provider's id is longer (a WhatsApp parent user id has 135), and keys are hashed: a bound on abuse.
+/// Bytes. No provider's id is longer (the longest documented one has 135), and keys are hashed: a bound on abuse.
 pub const VALUE_BYTES_MAX: usize = 512;
 /// Bytes. A scheme is a short word of the registry in `plugins/README.md`.
 pub const SCHEME_BYTES_MAX: usize = 64;

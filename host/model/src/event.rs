@@ -44,7 +44,7 @@ pub struct Contact {
 /// One address of a customer, as the provider sent it. (scheme, scope, canonical value) is its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identifier {
-    /// `phone`, `email`, `whatsapp`, … in lower case.
+    /// `phone`, `email` or a channel's own word, in lower case.
     pub scheme: String,
     /// The provider account inside which `value` is unique; none where it is unique in the world.
     pub scope: Option<String>,

@@ -44,9 +44,7 @@ impl Table {
             .expression_attribute_values(":value", s(&named.key.value))
             .expression_attribute_values(":asis", s(&named.identifier.value))
             .expression_attribute_values(":version", n(rapport_model::canonical::CANONICALISER_VERSION));
-        let mut set =
-            "SET seen = :at, scheme = :scheme, addr = :value, asis = if_not_exists(asis, :asis), cv = :version"
-                .to_owned();
+        let mut set = "SET seen = :at, scheme = :scheme, addr = :value, asis = :asis, cv = :version".to_owned();
         if let Some(scope) = &named.key.scope {
             set.push_str(", scp = :scope");
             update = update.expression_attribute_values(":scope", s(scope));
