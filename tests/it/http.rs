@@ -107,7 +107,8 @@ async fn a_body_over_one_mebibyte_is_refused_whether_announced_or_not() {
     assert_problem(&exchange(service.address, announced.as_bytes()).await.unwrap(), 413);
 
     // The last chunk never comes: the answer has to.
-    let mut chunked = format!("POST /hooks/wa-eu HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{TOO_LARGE:x}\r\n");
+    let mut chunked =
+        format!("POST /hooks/wa-eu HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{TOO_LARGE:x}\r\n");
     chunked.push_str(&" ".repeat(TOO_LARGE));
     chunked.push_str("\r\n");
     assert_problem(&exchange(service.address, chunked.as_bytes()).await.unwrap(), 413);
@@ -169,7 +170,8 @@ async fn pages_show_every_event_once_and_the_newest_first_while_others_arrive() 
     let profile = service.look_up("whatsapp", from).await.unwrap();
     let id = profile["id"].as_str().unwrap();
 
-    let ids = |events: &[Value]| events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let ids =
+        |events: &[Value]| events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     let expected: Vec<String> = (100..125).rev().map(|n| Text::new(from, n).id).collect();
     assert_eq!(ids(&service.timeline(&profile, 4).await), expected);
     assert_eq!(ids(&service.timeline(&profile, 25).await), expected, "a last page that is full ends the timeline");

@@ -1,10 +1,12 @@
 //! A webhook's whole way: from a provider's request to a profile that somebody reads.
 
 use std::net::SocketAddr;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rapport_gateway::replay::Replayed;
+use rapport_model::ProfileId;
 use rapport_sdk::testing::Connection;
 use serde_json::{Value, json};
 
@@ -21,10 +23,11 @@ async fn a_signed_text_is_in_the_timeline_of_one_profile() {
     let answer = service.deliver(&fixture("text").webhook.body).await;
     assert_eq!((answer.status, answer.body.len()), (200, 0));
 
-    let profile = eventually("the profile", async || service.look_up("whatsapp", ADA).await).await;
+    let first_seen = eventually("the profile", async || service.look_up("whatsapp", ADA).await).await;
     service.settle().await;
-    let by_phone = service.look_up("phone", "+1 (650) 555-1234").await.unwrap();
-    assert_eq!(by_phone["id"], profile["id"]);
+    let profile = service.look_up("whatsapp", ADA).await.unwrap();
+    assert_eq!(service.look_up("phone", "+1 (650) 555-1234").await.unwrap(), profile);
+    assert_eq!(service.read(&profile_path(&first_seen)).await, profile, "an id that was given once is good for ever");
 
     let id = profile["id"].as_str().unwrap();
     insta::assert_snapshot!("text_profile", pretty(&service.read(&format!("/v1/profiles/{id}")).await));
@@ -129,6 +132,30 @@ async fn everything_known_in_a_batch_is_stored() {
     let counters = json!({"messages_received": 6, "deliveries": 3, "reactions": 2, "events": 11});
     assert_eq!(profile["counters"], counters);
     assert_eq!(service.data.table.parked("wa-eu").await.unwrap(), []);
+}
+
+/// The first delivery brought one message; the second brings it again, and another one.
+#[tokio::test]
+async fn a_redelivery_that_is_bundled_differently_keeps_its_webhook() {
+    let service = Service::start([wa_eu()]).await;
+    let (known, new) = (Text::new(ADA, 1), Text::new(ADA, 2));
+    assert_eq!(service.deliver(&known.webhook()).await.status, 200);
+    let mut bundle: Value = serde_json::from_slice(&known.webhook()).unwrap();
+    let other: Value = serde_json::from_slice(&new.webhook()).unwrap();
+    bundle["entry"].as_array_mut().unwrap().push(other["entry"][0].clone());
+    let bundle = serde_json::to_vec(&bundle).unwrap();
+    assert_eq!(service.deliver(&bundle).await.status, 200);
+
+    let profile = eventually("the profile", async || service.look_up("whatsapp", ADA).await).await;
+    let eid = ProfileId::parse(profile["id"].as_str().unwrap()).unwrap().birth_endpoint().unwrap();
+    let root = service.data.table.find(&eid).await.unwrap();
+    let mut kept = Vec::new();
+    for eid in root.members {
+        for stored in service.data.table.newest_events(&eid, Bound::Unbounded, 10).await.unwrap() {
+            kept.push((stored.event.id.clone(), service.data.table.webhook_of(&stored).await.unwrap().unwrap().body));
+        }
+    }
+    assert_eq!(kept, [(new.id.clone(), bundle), (known.id.clone(), known.webhook())]);
 }
 
 /// How each kind of misbehaviour is called when it is parked.
@@ -239,7 +266,7 @@ fn the_fixtures_secret_is_the_one_of_these_tests() {
 }
 
 async fn at_once(address: SocketAddr, bodies: Vec<Vec<u8>>) -> Vec<Answer> {
-    all_at_once(bodies, async move |body| deliver(address, &body).await.unwrap()).await
+    all_at_once(bodies, |body: Vec<u8>| async move { deliver(address, &body).await.unwrap() }).await
 }
 
 /// One text after the other until it is told to stop, each of another customer: their statuses.

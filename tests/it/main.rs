@@ -2,7 +2,10 @@
 
 mod connectors;
 mod contract;
+mod durability;
+mod fold;
 mod http;
 mod journeys;
 mod sandbox;
 mod support;
+mod tidy;

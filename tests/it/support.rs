@@ -16,10 +16,11 @@ use rapport_gateway::fold::fold_batch;
 use rapport_gateway::http::{ApiKeys, router};
 use rapport_model::TenantKey;
 use rapport_sandbox::{Connector, Options, Sandbox, Secret};
-use rapport_store::Table;
 use rapport_store::blobs::Blobs;
 use rapport_store::embedded::Embedded;
+use rapport_store::events::NewEvent;
 use rapport_store::stream::StreamReader;
+use rapport_store::{RawWebhook, Table};
 use ring::hmac;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,10 +29,10 @@ use tokio::task::JoinSet;
 
 use crate::connectors;
 
-pub use http::{Answer, exchange};
+pub use http::{Answer, exchange, send};
 pub use proxy::Proxy;
 pub use table::{Item, items, readable};
-pub use whatsapp::{Text, app_secret, deliver, fixture, fixtures, new_event, new_events};
+pub use whatsapp::{Text, app_secret, deliver, fixture, new_event, recorded};
 
 /// What every clock in a test says, in milliseconds: a few seconds after the fixtures' messages.
 pub const NOW: u64 = 1_790_668_805_000;
@@ -66,6 +67,17 @@ impl Data {
     /// The whole table for a snapshot: payloads readable, what differs from run to run redacted.
     pub async fn readable(&self) -> String {
         readable(&self.items().await)
+    }
+
+    /// Takes one item away, as no one should.
+    pub async fn delete(&self, item: &Item) {
+        table::delete(self.embedded.address(), item).await;
+    }
+
+    /// Makes one event durable, as if it had come alone.
+    pub async fn put(&self, event: NewEvent) {
+        let webhook = RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: vec![] };
+        self.table.put_events(vec![event], webhook).await.unwrap();
     }
 
     /// A reader at the start of the stream.
@@ -179,7 +191,7 @@ impl Service {
 
     /// The profile of an identifier; none when nobody with it was seen.
     pub async fn look_up(&self, scheme: &str, value: &str) -> Option<Value> {
-        let value = value.replace('+', "%2B");
+        let value = value.replace('+', "%2B").replace(' ', "%20");
         let answer = self.get(&format!("/v1/profiles/lookup?scheme={scheme}&value={value}")).await;
         match answer.status {
             404 => None,

@@ -170,14 +170,14 @@ impl Gateway {
     /// Events as CloudEvents; what the business sent says how far it got, in the extension `deliverystate`.
     async fn cloud_events(&self, members: &[Eid], events: &[StoredEvent]) -> Result<Vec<Value>, StoreError> {
         // Each once: a message may be recorded twice, such as live and in a history.
-        let sent: BTreeSet<MessageKey> = events.iter().filter_map(sent_message).collect();
+        let sent: BTreeSet<MessageKey> = events.iter().filter_map(|stored| self.sent_message(stored)).collect();
         let wanted: Vec<(Eid, MessageKey)> =
             sent.iter().flat_map(|message| members.iter().map(|eid| (eid.clone(), message.clone()))).collect();
         let deliveries = self.table.deliveries(&wanted).await?;
         let cloud = |stored: &StoredEvent| {
             let StoredEvent { eid, key, event, connection, received_at, .. } = stored;
             let mut cloud = cloud_event(Place { connection, eid, key, received_at: *received_at }, event);
-            let delivery = sent_message(stored).and_then(|message| deliveries.get(message.as_str()));
+            let delivery = self.sent_message(stored).and_then(|message| deliveries.get(message.as_str()));
             if let Some(delivery) = delivery {
                 cloud["deliverystate"] = serde_json::to_value(&delivery.state).unwrap_or_default();
             }
@@ -185,15 +185,15 @@ impl Gateway {
         };
         Ok(events.iter().map(cloud).collect())
     }
-}
 
-/// The key of a message of the business.
-fn sent_message(stored: &StoredEvent) -> Option<MessageKey> {
-    match &stored.event.body {
-        Body::Message(message) if message.author != Author::Customer => {
-            Some(MessageKey::new(&stored.event.account, &message.id))
+    /// The key of a message of the business.
+    fn sent_message(&self, stored: &StoredEvent) -> Option<MessageKey> {
+        match &stored.event.body {
+            Body::Message(message) if message.author != Author::Customer => {
+                Some(self.table.tenant_key().message_key(&stored.event.account, &message.id))
+            }
+            _ => None,
         }
-        _ => None,
     }
 }
 
@@ -201,9 +201,13 @@ fn sent_message(stored: &StoredEvent) -> Option<MessageKey> {
 mod tests {
     use super::*;
 
+    fn test_key() -> rapport_model::TenantKey {
+        rapport_model::TenantKey::new(&[1; 32]).unwrap()
+    }
+
     #[test]
     fn a_cursor_is_read_back_only_if_it_is_one() {
-        let key = EventKey::new(1, "a", "b").unwrap();
+        let key = test_key().event_key(1, "a", "b").unwrap();
         let cursor = Cursor { key, eid: Eid::parse("abcdefghijklmnopqrstuv").unwrap() };
         assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
         for text in ["", "x", "AAAA", &URL_SAFE_NO_PAD.encode("V#.x")] {

@@ -25,7 +25,7 @@ pub fn place(table: &Table, event: &Event) -> Result<(Eid, EventKey), String> {
     }
     let first = identifiers.first().ok_or("`contact.identifiers` is empty; the first one is whose event it is")?;
     let endpoint = canonicalise(first).map_err(|error| format!("`contact.identifiers[0]`: {error}"))?;
-    let key = EventKey::new(event.at, &event.account, &event.id);
+    let key = table.tenant_key().event_key(event.at, &event.account, &event.id);
     let key = key.ok_or_else(|| format!("`at` is beyond {TIMESTAMP_MAX} ms; is it in another unit?"))?;
     Ok((table.eid(&endpoint), key))
 }

@@ -133,7 +133,7 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &Head, now: u64)
     if let Some(cell) = fold::consent(key, event) {
         table.put_consent(eid, &cell).await?;
     }
-    if let Some(cell) = fold::delivery(event) {
+    if let Some(cell) = fold::delivery(table.tenant_key(), event) {
         table.put_delivery(eid, &cell).await?;
     }
     Ok(links)

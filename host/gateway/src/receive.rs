@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use rapport_model::Event;
 use rapport_sandbox::{
     Call, CallError, Context, FailureKind, HttpResponse, Level, Log, Receipt, Received, Rejection, Secrets, Webhook,
 };
-use rapport_store::events::NewEvent;
+use rapport_store::events::{NewEvent, Put};
 use rapport_store::parked::NewParked;
 use rapport_store::{RawWebhook, StoreError};
 
@@ -27,6 +28,16 @@ pub struct Incoming {
 
 /// What the provider is told.
 pub type Answer = Result<HttpResponse, Problem>;
+
+/// A webhook on its way into storage.
+pub(crate) struct Delivery<'a> {
+    pub connection: &'a Connection,
+    /// Without what [`kept`] leaves out.
+    pub webhook: RawWebhook,
+    pub received_at: u64,
+    /// What it is called in the log.
+    pub name: &'a str,
+}
 
 /// What a call of a connector means, before anything is done about it.
 #[derive(Debug, PartialEq)]
@@ -59,7 +70,8 @@ impl Gateway {
         let called = self.call(connection, &webhook, received_at).await?;
         log_lines(&request_id, connection, log_of(&called));
         let verdict = judge(called, connection.connector.manifest().unsigned.is_some());
-        self.carry_out(verdict, connection, webhook, received_at, &request_id).await
+        let delivery = Delivery { connection, webhook: kept(webhook), received_at, name: &request_id };
+        self.carry_out(verdict, delivery).await
     }
 
     /// Calls the connector, on its connection's turn, where blocking is allowed.
@@ -85,48 +97,40 @@ impl Gateway {
         tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("the sandbox panicked"))
     }
 
-    async fn carry_out(
-        &self,
-        verdict: Verdict,
-        connection: &Connection,
-        webhook: RawWebhook,
-        received_at: u64,
-        request_id: &str,
-    ) -> Answer {
-        let name = connection.name.as_str();
+    async fn carry_out(&self, verdict: Verdict, delivery: Delivery<'_>) -> Answer {
+        let Delivery { connection: Connection { name: connection, .. }, name: request_id, .. } = delivery;
+        let not_stored = |error: StoreError| {
+            tracing::error!(request_id, connection, %error, "webhook not stored");
+            Problem::unavailable("storage did not take the webhook; deliver it again")
+        };
         match verdict {
             Verdict::Refuse { problem, detail } => {
-                tracing::warn!(request_id, connection = name, status = problem.status, detail, "webhook refused");
+                tracing::warn!(request_id, connection, status = problem.status, detail, "webhook refused");
                 Err(problem)
             }
             Verdict::Ignore(detail) => {
-                tracing::info!(request_id, connection = name, detail, "webhook ignored");
+                tracing::info!(request_id, connection, detail, "webhook ignored");
                 Ok(ok())
             }
             Verdict::Park { reason, detail } => {
-                let parked = self.park(connection, webhook, received_at, (reason, detail));
-                parked.await.map_err(|error| not_stored(request_id, name, &error))?;
+                self.park(delivery, reason, detail).await.map_err(not_stored)?;
                 Ok(ok())
             }
             Verdict::Take(receipt) => {
-                let stored = self.store(connection, receipt.events, webhook, received_at);
-                stored.await.map_err(|error| not_stored(request_id, name, &error))?;
+                if !receipt.events.is_empty() {
+                    self.store(receipt.events, delivery).await.map_err(not_stored)?;
+                }
                 Ok(receipt.response.unwrap_or_else(ok))
             }
         }
     }
 
     /// Makes events durable; a webhook with an event that has no place is parked besides, whole.
-    pub(crate) async fn store(
-        &self,
-        connection: &Connection,
-        events: Vec<rapport_model::Event>,
-        webhook: RawWebhook,
-        received_at: u64,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn store(&self, events: Vec<Event>, delivery: Delivery<'_>) -> Result<(), StoreError> {
+        let Delivery { connection, webhook, received_at, name } = &delivery;
         let mut new = Vec::with_capacity(events.len());
         let mut unplaced = None;
-        for event in events {
+        for (position, event) in events.into_iter().enumerate() {
             match content::place(&self.table, &event) {
                 Ok((eid, key)) => new.push(NewEvent {
                     eid,
@@ -134,38 +138,28 @@ impl Gateway {
                     event,
                     connection: connection.name.clone(),
                     connector_digest: connection.connector.digest().to_owned(),
-                    received_at,
+                    received_at: *received_at,
                 }),
-                Err(detail) => unplaced = unplaced.or(Some(format!("event `{}`: {detail}", event.id))),
+                Err(detail) => unplaced = unplaced.or(Some(format!("event {position}: {detail}"))),
             }
         }
-        let put = self.table.put_events(new, kept(&webhook)).await?;
+        let Put { new, duplicates, write_units } = self.table.put_events(new, webhook.clone()).await?;
+        let connection = connection.name.as_str();
+        tracing::info!(request_id = name, connection, new, duplicates, write_units, "events stored");
         if let Some(detail) = unplaced {
-            self.park(connection, webhook, received_at, ("invalid-event", detail)).await?;
+            self.park(delivery, "invalid-event", detail).await?;
         }
-        if put.new > 0 {
+        if new > 0 {
             self.stored.notify_one();
         }
-        tracing::info!(
-            connection = connection.name,
-            new = put.new,
-            duplicates = put.duplicates,
-            write_units = put.write_units,
-            "events stored"
-        );
         Ok(())
     }
 
-    async fn park(
-        &self,
-        connection: &Connection,
-        webhook: RawWebhook,
-        received_at: u64,
-        (reason, detail): (&'static str, String),
-    ) -> Result<(), StoreError> {
+    async fn park(&self, delivery: Delivery<'_>, reason: &'static str, detail: String) -> Result<(), StoreError> {
+        let Delivery { connection, webhook, received_at, name } = delivery;
         let connector_digest = connection.connector.digest().to_owned();
-        tracing::error!(connection = connection.name, reason, detail, connector_digest, "webhook parked");
         let connection = connection.name.clone();
+        tracing::error!(request_id = name, connection, reason, detail, connector_digest, "webhook parked");
         let new = NewParked { connection, received_at, reason, detail, connector_digest, webhook };
         self.table.park(new).await.map(drop)
     }
@@ -253,19 +247,14 @@ const NOT_KEPT: &[&str] = &[
     "x-forwarded-proto",
 ];
 
-/// The webhook as it is stored with its first event.
-fn kept(webhook: &RawWebhook) -> RawWebhook {
-    let keep = |(name, _): &&(String, String)| !NOT_KEPT.contains(&name.as_str());
-    RawWebhook { headers: webhook.headers.iter().filter(keep).cloned().collect(), ..webhook.clone() }
+/// The webhook as it is stored: with its first event, or parked.
+fn kept(mut webhook: RawWebhook) -> RawWebhook {
+    webhook.headers.retain(|(name, _)| !NOT_KEPT.contains(&name.as_str()));
+    webhook
 }
 
 fn ok() -> HttpResponse {
     HttpResponse { status: 200, headers: Vec::new(), body: Vec::new() }
-}
-
-fn not_stored(request_id: &str, connection: &str, error: &StoreError) -> Problem {
-    tracing::error!(request_id, connection, %error, "webhook not stored");
-    Problem::unavailable("storage did not take the webhook; deliver it again")
 }
 
 fn log_of(called: &Result<Received, CallError>) -> &Log {

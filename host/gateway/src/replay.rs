@@ -4,7 +4,7 @@ use rapport_store::StoreError;
 use rapport_store::parked::{Parked, ParkedId};
 
 use crate::Gateway;
-use crate::receive::{Verdict, judge};
+use crate::receive::{Delivery, Verdict, judge};
 
 /// What replaying a parked webhook came to.
 #[derive(Debug, PartialEq)]
@@ -41,7 +41,8 @@ impl Gateway {
         match judge(called, false) {
             Verdict::Take(receipt) => {
                 let events = receipt.events.len();
-                self.store(connection, receipt.events, webhook, received_at).await?;
+                let name = id.to_string();
+                self.store(receipt.events, Delivery { connection, webhook, received_at, name: &name }).await?;
                 self.table.unpark(id).await?;
                 Ok(Replayed::Stored { events })
             }

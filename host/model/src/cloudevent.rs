@@ -51,6 +51,10 @@ mod tests {
     use super::*;
     use crate::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 
+    fn test_key() -> crate::TenantKey {
+        crate::TenantKey::new(&[1; 32]).unwrap()
+    }
+
     #[test]
     fn a_message_is_a_cloud_event() {
         let event = Event {
@@ -78,7 +82,7 @@ mod tests {
             }),
             extensions: Default::default(),
         };
-        let key = EventKey::new(event.at, &event.account, &event.id).unwrap();
+        let key = test_key().event_key(event.at, &event.account, &event.id).unwrap();
         let eid = Eid::parse("abcdefghijklmnopqrstuv").unwrap();
         let place = Place { connection: "wa-eu", eid: &eid, key: &key, received_at: 1_700_000_000_500 };
         let cloud = cloud_event(place, &event);

@@ -166,6 +166,10 @@ mod tests {
     use super::*;
     use crate::event::{Contact, Message};
 
+    fn test_key() -> crate::TenantKey {
+        crate::TenantKey::new(&[1; 32]).unwrap()
+    }
+
     fn message(at: Timestamp, author: Author) -> (EventKey, Event) {
         let id = format!("{at}");
         let body = Body::Message(Message {
@@ -178,7 +182,7 @@ mod tests {
             referral: None,
             forwarded: false,
         });
-        let key = EventKey::new(at, "acc", &id).unwrap();
+        let key = test_key().event_key(at, "acc", &id).unwrap();
         (
             key,
             Event { id, at, account: "acc".into(), contact: Contact::default(), body, extensions: Default::default() },

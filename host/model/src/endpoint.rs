@@ -7,7 +7,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::{digest, hmac};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Timestamp;
@@ -41,6 +41,28 @@ impl TenantKey {
         mac.update(&[0]);
         mac.update(key.value.as_bytes());
         Eid(URL_SAFE_NO_PAD.encode(&mac.sign().as_ref()[..16]))
+    }
+
+    /// The key of the event `id` of `account` at `at`; none when `at` is beyond [`TIMESTAMP_MAX`].
+    pub fn event_key(&self, at: Timestamp, account: &str, id: &str) -> Option<EventKey> {
+        (at <= TIMESTAMP_MAX).then(|| {
+            let mut text = first_of_millisecond(at);
+            text.push_str(self.message_key(account, id).as_str());
+            EventKey(text)
+        })
+    }
+
+    /// The key of the message `id` of `account`.
+    pub fn message_key(&self, account: &str, id: &str) -> MessageKey {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(b"rapport event\0");
+        // The length keeps ("ab", "c") and ("a", "bc") apart.
+        mac.update(&(account.len() as u64).to_be_bytes());
+        mac.update(account.as_bytes());
+        mac.update(id.as_bytes());
+        let hash = mac.sign();
+        let number = u128::from_be_bytes(std::array::from_fn(|i| if i < 6 { 0 } else { hash.as_ref()[i - 6] }));
+        MessageKey(crockford(number, 16))
     }
 
     /// The randomness of one call of a connector: unpredictable without the key, and the same again when the call is
@@ -89,22 +111,14 @@ pub(crate) fn is_id(text: &str) -> bool {
 /// Milliseconds: what 48 bits hold, the year 10889. A ULID has no room for more.
 pub const TIMESTAMP_MAX: Timestamp = (1 << 48) - 1;
 
-/// The name of an event: a ULID of the provider's milliseconds and 80 bits of hash over (account, event id).
+/// The name of an event: a ULID of the provider's milliseconds and 80 bits of HMAC over (account, event id).
 ///
-/// Sorts by the provider's time. The same delivery always has the same name.
+/// Sorts by the provider's time. The same delivery always has the same name. The hash has the tenant's key, since an
+/// event's id may be made of an address, which could be guessed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventKey(String);
 
 impl EventKey {
-    /// The key of the event `id` of `account` at `at`; none when `at` is beyond [`TIMESTAMP_MAX`].
-    pub fn new(at: Timestamp, account: &str, id: &str) -> Option<Self> {
-        (at <= TIMESTAMP_MAX).then(|| {
-            let mut text = first_of_millisecond(at);
-            text.push_str(MessageKey::new(account, id).as_str());
-            Self(text)
-        })
-    }
-
     /// A key read back from the table or from a cursor; none when it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
         let valid = text.len() == 26 && text.bytes().all(|byte| CROCKFORD.contains(&byte));
@@ -127,7 +141,7 @@ impl fmt::Display for EventKey {
     }
 }
 
-/// The name of a message, whoever speaks of it and whenever: 80 bits of hash over (account, message id).
+/// The name of a message, whoever speaks of it and whenever: 80 bits of HMAC over (account, message id).
 ///
 /// A status, an edit or a reaction knows its message's id but not its time; this is the part of the message's key that
 /// it can compute.
@@ -135,17 +149,6 @@ impl fmt::Display for EventKey {
 pub struct MessageKey(String);
 
 impl MessageKey {
-    pub fn new(account: &str, id: &str) -> Self {
-        let mut hash = digest::Context::new(&digest::SHA256);
-        // The length keeps ("ab", "c") and ("a", "bc") apart.
-        hash.update(&(account.len() as u64).to_be_bytes());
-        hash.update(account.as_bytes());
-        hash.update(id.as_bytes());
-        let bytes = hash.finish();
-        let high = u128::from_be_bytes(std::array::from_fn(|i| if i < 6 { 0 } else { bytes.as_ref()[i - 6] }));
-        Self(crockford(high, 16))
-    }
-
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -184,19 +187,27 @@ mod tests {
 
     #[test]
     fn an_event_key_is_a_ulid_that_sorts_by_time() {
-        let early = EventKey::new(1_700_000_000_000, "acc", "b").unwrap();
-        let late = EventKey::new(1_700_000_000_001, "acc", "a").unwrap();
+        let tenant = TenantKey::new(&[7; 32]).unwrap();
+        let early = tenant.event_key(1_700_000_000_000, "acc", "b").unwrap();
+        let late = tenant.event_key(1_700_000_000_001, "acc", "a").unwrap();
         assert!(early < late);
         assert_eq!(early.as_str().len(), 26);
         assert_eq!(&early.as_str()[..10], "01HF7YAT00"); // as every ULID of that millisecond
-        assert_eq!(early.hash(), MessageKey::new("acc", "b").as_str());
+        assert_eq!(early.hash(), tenant.message_key("acc", "b").as_str());
         assert_eq!(EventKey::parse(early.as_str()), Some(early));
-        assert!(EventKey::new(TIMESTAMP_MAX + 1, "a", "b").is_none());
-        assert!(EventKey::new(TIMESTAMP_MAX, "a", "b").is_some());
+        assert!(tenant.event_key(TIMESTAMP_MAX + 1, "a", "b").is_none());
+        assert!(tenant.event_key(TIMESTAMP_MAX, "a", "b").is_some());
     }
 
     #[test]
-    fn account_and_id_do_not_run_into_each_other() {
-        assert_ne!(MessageKey::new("ab", "c"), MessageKey::new("a", "bc"));
+    fn a_message_key_keeps_account_id_and_tenant_apart() {
+        let tenant = TenantKey::new(&[7; 32]).unwrap();
+        let other = TenantKey::new(&[8; 32]).unwrap();
+        assert_ne!(tenant.message_key("ab", "c"), tenant.message_key("a", "bc"));
+        assert_ne!(
+            tenant.message_key("a", "b"),
+            other.message_key("a", "b"),
+            "a guess cannot be tested without the key"
+        );
     }
 }

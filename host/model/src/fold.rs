@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::conversation::rank;
-use crate::endpoint::{EventKey, MessageKey};
+use crate::endpoint::{EventKey, TenantKey};
 use crate::event::{Attestation, Body, Consent, ConsentState, Covered, DeliveryState, Event, Timestamp};
 
 /// Bytes. A trait is a word about a person, not a document: larger ones stay in the event and make no cell.
@@ -83,11 +83,11 @@ pub fn consent(key: &EventKey, event: &Event) -> Option<ConsentCell> {
 }
 
 /// How far an event says that one message got. Reports "up to an instant" move the head instead.
-pub fn delivery(event: &Event) -> Option<DeliveryCell> {
+pub fn delivery(tenant: &TenantKey, event: &Event) -> Option<DeliveryCell> {
     let Body::Delivery(delivery) = &event.body else { return None };
     let Covered::Message(message) = &delivery.covers else { return None };
     Some(DeliveryCell {
-        message: MessageKey::new(&event.account, message).as_str().to_owned(),
+        message: tenant.message_key(&event.account, message).as_str().to_owned(),
         rank: rank(&delivery.state),
         state: delivery.state.clone(),
         at: event.at,

@@ -214,6 +214,10 @@ pub fn rfc3339(at: Timestamp) -> String {
 mod tests {
     use super::*;
 
+    fn test_key() -> crate::TenantKey {
+        crate::TenantKey::new(&[1; 32]).unwrap()
+    }
+
     fn endpoint(scheme: &str, first_seen: Timestamp) -> EndpointState {
         let eid = Eid::parse(&format!("{scheme:_<22}")).unwrap();
         let key = EndpointKey { scheme: scheme.into(), scope: None, value: "1".into() };
@@ -229,7 +233,7 @@ mod tests {
     }
 
     fn consent(at: Timestamp, state: ConsentState) -> ConsentCell {
-        let source = EventKey::new(at, "a", "c").unwrap();
+        let source = test_key().event_key(at, "a", "c").unwrap();
         ConsentCell { purpose: "marketing".into(), state, evidence: None, source, at }
     }
 
@@ -237,7 +241,7 @@ mod tests {
         TraitCell {
             name: "display_name".into(),
             value: name.into(),
-            source: EventKey::new(at, "a", "t").unwrap(),
+            source: test_key().event_key(at, "a", "t").unwrap(),
             at,
             attestation: Attestation::Provider,
         }

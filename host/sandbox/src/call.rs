@@ -30,7 +30,7 @@ pub struct Context<'a> {
     pub config: &'a str,
     /// The host's clock.
     pub now: Timestamp,
-    /// Fresh random bytes.
+    /// Unpredictable for whoever has not the tenant key; the same again when the call is replayed.
     pub entropy: &'a [u8; 32],
 }
 

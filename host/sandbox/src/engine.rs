@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use ring::digest::{SHA256, digest};
 use wasmtime::component::Linker;
 use wasmtime::{
-    Config, Engine, Inlining, InstanceAllocationStrategy, ModuleVersionStrategy, PoolingAllocationConfig,
+    Config, Enabled, Engine, Inlining, InstanceAllocationStrategy, ModuleVersionStrategy, PoolingAllocationConfig,
     WasmBacktraceDetails, WasmFeatures,
 };
 
@@ -23,9 +23,10 @@ use crate::limits::{
 /// The exact wasmtime of this build. Checked against `Cargo.lock` by a test; an artefact of another is refused.
 pub(crate) const WASMTIME: &str = "48.0.8";
 
-/// Bytes of linear memory that a free slot keeps and zeroes, instead of giving the pages back and faulting them in
-/// again. A connector whose stack is 64 KiB touches little more. Measured on 2 shared cores: 128–192 KiB is fastest.
-const RESIDENT_MEMORY_BYTES: usize = 192 * 1024;
+/// Bytes of linear memory that a free slot keeps and cleans, instead of giving the pages back and faulting them in
+/// again. A connector whose stack is 64 KiB has 192 KiB in all. Measured with a text webhook on 2 shared cores: 35 µs a
+/// call with nothing kept, 28 µs with 128 KiB, 22 µs from 192 KiB on.
+const RESIDENT_MEMORY_BYTES: usize = 256 * 1024;
 /// The same for a table: a connector has some hundred functions in one.
 const RESIDENT_TABLE_BYTES: usize = 16 * 1024;
 /// Bytes of the engine's own records of one instance: an interpreter of some 10,000 functions needs half a MiB.
@@ -173,7 +174,9 @@ fn pool() -> PoolingAllocationConfig {
         .max_component_instance_size(INSTANCE_BYTES_MAX)
         .max_core_instance_size(INSTANCE_BYTES_MAX)
         .linear_memory_keep_resident(RESIDENT_MEMORY_BYTES)
-        .table_keep_resident(RESIDENT_TABLE_BYTES);
+        .table_keep_resident(RESIDENT_TABLE_BYTES)
+        // From Linux 6.7 on the kernel says which pages were written, and only these are cleaned: 2 µs less a call.
+        .pagemap_scan(Enabled::Auto);
     pool
 }
 

@@ -124,8 +124,12 @@ impl Table {
 mod tests {
     use super::*;
 
+    fn test_key() -> rapport_model::TenantKey {
+        rapport_model::TenantKey::new(&[1; 32]).unwrap()
+    }
+
     fn key(id: &str) -> EventKey {
-        EventKey::new(1, "a", id).unwrap()
+        test_key().event_key(1, "a", id).unwrap()
     }
 
     #[test]

@@ -26,8 +26,9 @@ const ATTEMPTS_MAX: u32 = 16;
 const BACKOFF_MS: u64 = 4;
 /// Milliseconds. No single wait is longer.
 const BACKOFF_MS_MAX: u64 = 250;
-/// Forwards followed before a look-up starts over. Path compression keeps real chains far shorter.
-const HOPS_MAX: u32 = 64;
+/// Forwards followed before a look-up starts over: a profile of 100 endpoints cannot have merged more often in one line
+/// without being at its limit.
+const HOPS_MAX: u32 = 100;
 
 /// A live root.
 #[derive(Clone, Debug, PartialEq)]

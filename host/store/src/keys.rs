@@ -11,8 +11,8 @@
 //! | consent | `<t>#E#<eid>` | `K#<purpose>` |
 //! | edge | `<t>#E#<lower eid>` | `L#<higher eid>#<rule>` |
 //! | root | `<t>#P#<profile>` | `@` |
-//! | identity log | `<t>#P#<profile>` | `M#<ulid>` |
-//! | parked webhook | `<t>#N#<connection>#K#<shard>` | `<ulid>` |
+//! | identity log | `<t>#P#<profile>` | `M#<our ms>#<merged profile>` |
+//! | parked webhook | `<t>#N#<connection>#K#<shard>` | `<our ms>-<hash>` |
 //! | stream checkpoint | `<t>#N#fold` | `S#<shard>` |
 //! | tenant key's fingerprint | `<t>#N#tenant-key` | `@` |
 

@@ -4,7 +4,6 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-
 use rapport_model::event::{Body, Part};
 use rapport_sandbox::{
     Allocation, FailureKind, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, MEMORY_MIB_MAX, Receipt, Received, Rejection,

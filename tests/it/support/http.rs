@@ -60,7 +60,8 @@ fn parse(response: &[u8]) -> Option<Answer> {
     let (status_line, rest) = head.split_once("\r\n").unwrap_or((head, ""));
     let status = status_line.split(' ').nth(1)?.parse().ok()?;
     let header = |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
-    let answer = Answer { status, headers: rest.lines().filter_map(header).collect(), body: response[end + 4..].into() };
+    let answer =
+        Answer { status, headers: rest.lines().filter_map(header).collect(), body: response[end + 4..].into() };
     let length = answer.header("content-length").and_then(|length| length.parse().ok());
     (length == Some(answer.body.len())).then_some(answer)
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 /// An item's attributes by name.
 pub type Item = BTreeMap<String, AttributeValue>;
 
-const TABLE: &str = "rapport-development";
+pub const TABLE: &str = "rapport-development";
 /// Where the stream's reader keeps its place: how often it is written is nobody's business.
 const CHECKPOINTS: &str = "main#N#fold";
 
@@ -32,6 +32,12 @@ pub async fn items(address: SocketAddr) -> Vec<Item> {
     items.retain(|item| text(item, "pk") != CHECKPOINTS);
     items.sort_by_key(|item| (text(item, "pk").to_owned(), text(item, "sk").to_owned()));
     items
+}
+
+/// Deletes an item.
+pub async fn delete(address: SocketAddr, item: &Item) {
+    let delete = client(address).delete_item().table_name(TABLE);
+    delete.key("pk", item["pk"].clone()).key("sk", item["sk"].clone()).send().await.unwrap();
 }
 
 /// Items as JSON for a snapshot. What differs between two runs that did the same is redacted: the hash of the built
@@ -67,8 +73,8 @@ fn readable_item(item: &Item) -> Value {
 fn payload(frame: &[u8]) -> Value {
     let bytes = zstd::bulk::decompress(frame, 16 << 20).unwrap();
     let lines = bytes.split(|byte| *byte == b'\n');
-    let line = |line| serde_json::from_slice(line).unwrap_or_else(|_| String::from_utf8_lossy(line).into());
-    lines.filter(|line| !line.is_empty()).map(line).collect()
+    let line = |line: &[u8]| serde_json::from_slice(line).unwrap_or_else(|_| json!(String::from_utf8_lossy(line)));
+    Value::Array(lines.filter(|line| !line.is_empty()).map(line).collect())
 }
 
 fn sorted((name, value): (String, AttributeValue)) -> (String, AttributeValue) {
@@ -81,7 +87,7 @@ fn sorted((name, value): (String, AttributeValue)) -> (String, AttributeValue) {
     }
 }
 
-fn client(address: SocketAddr) -> Client {
+pub fn client(address: SocketAddr) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(format!("http://{address}"))

@@ -22,14 +22,10 @@ pub fn app_secret() -> &'static str {
     "test-app-secret"
 }
 
-/// Every recorded webhook of `plugins/whatsapp`.
-pub fn fixtures() -> Vec<Fixture> {
-    testing::inbound_fixtures(connectors::repository().join("plugins/whatsapp").to_str().unwrap())
-}
-
-/// The recorded webhook of this name.
+/// The recorded webhook of this name in `plugins/whatsapp`.
 pub fn fixture(name: &str) -> Fixture {
-    fixtures().into_iter().find(|fixture| fixture.name == name).unwrap_or_else(|| panic!("no fixture `{name}`"))
+    let fixtures = testing::inbound_fixtures(connectors::repository().join("plugins/whatsapp").to_str().unwrap());
+    fixtures.into_iter().find(|fixture| fixture.name == name).unwrap_or_else(|| panic!("no fixture `{name}`"))
 }
 
 /// Posts a body to the connection `wa-eu`, signed as Meta does.
@@ -74,8 +70,8 @@ impl Text {
     }
 }
 
-/// The events of a recorded webhook as the connector reads it, ready to be put.
-pub fn new_events(table: &Table, name: &str) -> Vec<NewEvent> {
+/// The events of a recorded webhook as the connector reads it, ready to be put with the webhook itself.
+pub fn recorded(table: &Table, name: &str) -> (Vec<NewEvent>, RawWebhook) {
     let webhook = fixture(name).webhook;
     let connection = wa_eu();
     let headers: Vec<_> = webhook.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -85,17 +81,14 @@ pub fn new_events(table: &Table, name: &str) -> Vec<NewEvent> {
         secrets: Arc::clone(&connection.secrets) as _,
     });
     let receipt = received.unwrap().outcome.unwrap_or_else(|rejection| panic!("{name}: {rejection:?}"));
-    let mut events: Vec<NewEvent> = receipt.events.into_iter().map(|event| new_event(table, event)).collect();
-    if let Some(first) = events.first_mut() {
-        let signed = |(name, _): &(String, String)| matches!(name.as_str(), "content-type" | "x-hub-signature-256");
-        first.raw = Some(RawWebhook {
-            method: webhook.method,
-            url: "https://rapport.example/hooks/wa-eu".to_owned(),
-            headers: webhook.headers.into_iter().filter(signed).collect(),
-            body: webhook.body,
-        });
-    }
-    events
+    let signed = |(name, _): &(String, String)| matches!(name.as_str(), "content-type" | "x-hub-signature-256");
+    let raw = RawWebhook {
+        method: webhook.method,
+        url: "https://rapport.example/hooks/wa-eu".to_owned(),
+        headers: webhook.headers.into_iter().filter(signed).collect(),
+        body: webhook.body,
+    };
+    (receipt.events.into_iter().map(|event| new_event(table, event)).collect(), raw)
 }
 
 /// An event under the key and the endpoint that it has.
@@ -103,11 +96,10 @@ pub fn new_event(table: &Table, event: Event) -> NewEvent {
     let endpoint = canonicalise(&event.contact.identifiers[0]).unwrap();
     NewEvent {
         eid: table.eid(&endpoint),
-        key: EventKey::new(event.at, &event.account, &event.id).unwrap(),
+        key: table.tenant_key().event_key(event.at, &event.account, &event.id).unwrap(),
         event,
         connection: "wa-eu".to_owned(),
         connector_digest: super::whatsapp().digest().to_owned(),
         received_at: NOW,
-        raw: None,
     }
 }
