@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use divan::Bencher;
 use rapport_model::canonical::canonicalise;
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
-use rapport_model::{Event, EventKey, TenantKey};
+use rapport_model::{Event, TenantKey};
 use rapport_store::blobs::Blobs;
 use rapport_store::embedded::Embedded;
 use rapport_store::events::NewEvent;

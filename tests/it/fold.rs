@@ -8,7 +8,7 @@ use rapport_model::identity::{Rule, named};
 use rapport_model::profile::Profile;
 use rapport_model::{Eid, Event, EventKey, ProfileId, Timestamp};
 use rapport_store::events::NewEvent;
-use rapport_store::identity::{Evidence, Linked};
+use rapport_store::identity::{Evidence, Linked, MEMBERS_MAX};
 use rapport_store::stream::Inserted;
 use rapport_store::{StoreError, Table};
 
@@ -255,6 +255,27 @@ async fn the_elder_profile_survives_and_the_younger_one_s_id_still_answers() {
         assert_eq!(table.find_profile(pid).await.unwrap().unwrap().pid, pids[1]);
     }
     insta::assert_snapshot!("merged_table", data.readable().await);
+}
+
+/// A hundred addresses are no person: what would be the next one stays outside, and nobody is lost.
+#[tokio::test]
+async fn a_profile_that_grows_too_large_stops_linking() {
+    let data = Data::new().await;
+    let table = &data.table;
+    let names: Vec<String> = (0..=MEMBERS_MAX).map(|n| format!("n-{n}")).collect();
+    let contact = contact(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let all = named(table.tenant_key(), &contact);
+    let event = table.tenant_key().event_key(NOW, "a", "1").unwrap();
+    for other in &all[1..MEMBERS_MAX] {
+        let linked = table.link(&all[0].eid, &other.eid, evidence(&event)).await.unwrap();
+        assert!(matches!(linked, Linked::Merged { .. }));
+    }
+    let outside = &all[MEMBERS_MAX].eid;
+    assert_eq!(table.link(&all[0].eid, outside, evidence(&event)).await.unwrap(), Linked::Quarantined);
+    let root = table.find(&all[0].eid).await.unwrap();
+    assert_eq!(root.members.len(), MEMBERS_MAX);
+    assert_eq!(table.find(&all[MEMBERS_MAX - 1].eid).await.unwrap(), root);
+    assert_eq!(table.find(outside).await.unwrap().members.len(), 1);
 }
 
 /// Identifiers that were linked by one event's first identifier are not thereby linked with another's.

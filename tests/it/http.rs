@@ -21,6 +21,9 @@ fn assert_problem(answer: &Answer, status: u16) {
     }
 }
 
+/// Status, method, path and headers.
+type Case<'a> = (u16, &'a str, &'a str, &'a [(&'a str, &'a str)]);
+
 #[tokio::test]
 async fn every_refusal_is_a_problem_with_a_request_id() {
     let service = Service::start([wa_eu()]).await;
@@ -28,7 +31,7 @@ async fn every_refusal_is_a_problem_with_a_request_id() {
     let nobody = "pAAAAAAAAAAAAAAAAAAAAAA";
     let key = format!("Bearer {API_KEY}");
     let with_key = [("authorization", key.as_str())];
-    let cases: &[(u16, &str, &str, &[(&str, &str)])] = &[
+    let cases: &[Case] = &[
         (401, "POST", "/hooks/wa-eu", &[]),
         (401, "POST", "/hooks/wa-eu", &[("x-hub-signature-256", "sha256=00")]),
         (401, "POST", "/hooks/wa-eu", &[("x-hub-signature", "sha1=2fd4e1c67a2d28fced849ee1bb76e7391b93eb12")]),

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::connectors::repository;
 use crate::support::{
-    Answer, Proxy, Service, Text, all_at_once, app_secret, deliver, eventually, fixture, gateway, hostile, wa_eu,
+    Answer, Proxy, Service, Text, all_at_once, app_secret, deliver, eventually, fixture, gateway, hostile, unsigned,
+    wa_eu,
 };
 
 const ADA: &str = "16505551234";
@@ -257,6 +258,29 @@ async fn what_the_business_sent_says_how_far_it_got() {
         service.settle().await;
         assert_eq!(state().await, expected, "after `{status}`");
     }
+}
+
+#[tokio::test]
+async fn a_provider_that_signs_nothing_is_known_by_the_token_in_its_url() {
+    let token = "7b1f0c5e";
+    let service = Service::start([unsigned("open", token), wa_eu()]).await;
+    let before = service.data.items().await;
+    let body = json!({"id": "m-1", "from": "someone", "at": 1_790_668_800_000u64, "text": "hello"}).to_string();
+    let post = async |target: &str| service.send("POST", target, &[], body.as_bytes()).await.status;
+    for wrong in ["/hooks/open", "/hooks/open/", "/hooks/open/7b1f0c5", "/hooks/open/7b1f0c5e/"] {
+        assert!(matches!(post(wrong).await, 401 | 404), "{wrong}");
+    }
+    assert_eq!(post(&format!("/hooks/wa-eu/{token}")).await, 404, "a token is no way around a signature");
+    assert_eq!(service.data.items().await, before);
+
+    assert_eq!(post(&format!("/hooks/open/{token}?x=1")).await, 200);
+    assert_eq!(post("/hooks/open/the%20token%20of%20last%20month").await, 200, "a rotation");
+    service.settle().await;
+    let profile = service.look_up("hostile", "someone").await.unwrap();
+    assert_eq!(service.timeline(&profile, 50).await.len(), 1);
+    let table = service.data.readable().await;
+    assert!(!table.contains(token), "the token is a secret");
+    assert!(table.contains("https://rapport.example/hooks/open?x=1"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Tests that run the real parts together, in one binary.
 
+#![allow(clippy::unwrap_used)] // In a test an unwrap is an assertion; clippy knows that only of `#[test]` functions.
+
 mod connectors;
 mod contract;
 mod durability;

@@ -15,7 +15,7 @@ use rapport_gateway::connections::{Connection, Connections, SecretValues};
 use rapport_gateway::fold::fold_batch;
 use rapport_gateway::http::{ApiKeys, router};
 use rapport_model::TenantKey;
-use rapport_sandbox::{Connector, Options, Sandbox, Secret};
+use rapport_sandbox::{Connector, Options, Sandbox, Secret, with_manifest};
 use rapport_store::blobs::Blobs;
 use rapport_store::embedded::Embedded;
 use rapport_store::events::NewEvent;
@@ -265,6 +265,16 @@ pub fn hostile(name: &str, config: Value) -> Connection {
     static CONNECTOR: OnceLock<Connector> = OnceLock::new();
     let connector = CONNECTOR.get_or_init(|| sandbox().load_component(connectors::hostile(), "hostile").unwrap());
     Connection::new(name, connector.clone(), &config, secrets).unwrap()
+}
+
+/// A connection of a provider that signs nothing: its connector verifies nothing, and `token` stands in the URL.
+pub fn unsigned(name: &str, token: &str) -> Connection {
+    let manifest =
+        "id = 'unsigned'\nname = 'Unsigned'\nversion = '0.1.0'\ncontract = '0.1'\nunsigned = 'a test of it'\n";
+    let component = with_manifest(connectors::hostile(), manifest).unwrap();
+    let connector = sandbox().load_component(&component, "unsigned").unwrap();
+    let secrets = secret_values(&[("path-token", vec![token, "the token of last month"])]);
+    Connection::new(name, connector, &json!({"behaviour": "unverified-events"}), secrets).unwrap()
 }
 
 /// The connector in `plugins/whatsapp`, loaded once.

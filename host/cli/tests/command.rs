@@ -8,7 +8,11 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 fn rapport(arguments: &[&str], folder: &TempDir) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_rapport")).args(arguments).current_dir(folder.path()).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_rapport"))
+        .args(arguments)
+        .current_dir(folder.path())
+        .output()
+        .expect("the command starts")
 }
 
 #[test]

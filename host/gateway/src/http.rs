@@ -88,10 +88,12 @@ async fn webhook(gateway: &Gateway, connection: String, token: Option<String>, r
         Ok(body) => body,
         Err(problem) => return problem.into_response(),
     };
-    let path_and_query = parts.uri.path_and_query().map_or("/", |whole| whole.as_str());
+    // A token in the path is a secret: no connector and no stored webhook gets to see it.
+    let path = token.as_ref().map_or_else(|| parts.uri.path().to_owned(), |_| format!("/hooks/{connection}"));
+    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let webhook = RawWebhook {
         method: parts.method.as_str().to_owned(),
-        url: format!("{}{path_and_query}", gateway.public_url),
+        url: format!("{}{path}{query}", gateway.public_url),
         headers: text_headers(&parts.headers),
         body,
     };

@@ -4,8 +4,8 @@ use std::io::Result;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rapport_model::Event;
 use rapport_model::canonical::canonicalise;
-use rapport_model::{Event, EventKey};
 use rapport_sandbox::{Call, Context, Webhook};
 use rapport_sdk::testing::{self, Fixture};
 use rapport_store::events::NewEvent;
