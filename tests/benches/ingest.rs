@@ -28,14 +28,14 @@ fn main() {
     divan::main();
 }
 
-#[divan::bench(name = "bare PutItem")]
+#[divan::bench(name = "bare PutItem", sample_count = 1000)]
 fn bare(bencher: Bencher<'_, '_>) {
     let database = &*DATABASE;
     let item = database.stored_item();
     bencher
         .with_inputs(|| {
             let mut item = item.clone();
-            item.insert("pk".to_owned(), AttributeValue::S(format!("bare#{:022}", next())));
+            item.insert("sk".to_owned(), AttributeValue::S(format!("V#{:026}", next())));
             item
         })
         .bench_values(|item| {
@@ -44,7 +44,7 @@ fn bare(bencher: Bencher<'_, '_>) {
         });
 }
 
-#[divan::bench(name = "put_events of one event with its webhook")]
+#[divan::bench(name = "put_events of one event with its webhook", sample_count = 1000)]
 fn ingest(bencher: Bencher<'_, '_>) {
     let database = &*DATABASE;
     bencher.with_inputs(|| database.text(next())).bench_values(|(event, webhook)| {

@@ -121,6 +121,52 @@ impl Connector {
     }
 }
 
+/// One instance for many calls, against which a benchmark measures what a fresh one costs. Not for production: what one
+/// webhook leaves in memory, the next one meets.
+#[cfg(feature = "kept-for-benchmarks")]
+pub struct Kept {
+    connector: Connector,
+    store: Store<State>,
+    started: crate::abi::v0_1::Started,
+}
+
+#[cfg(feature = "kept-for-benchmarks")]
+impl Connector {
+    /// Makes an instance to be kept.
+    ///
+    /// # Errors
+    /// [`CallError`]: it does not start.
+    pub fn keep(&self, call: &Call<'_>) -> Result<Kept, CallError> {
+        let mut store = self.store(call);
+        match self.loaded.export.start(&mut store) {
+            Ok(started) => Ok(Kept { connector: self.clone(), store, started }),
+            Err(failed) => Err(classify(failed, store.into_data())),
+        }
+    }
+}
+
+#[cfg(feature = "kept-for-benchmarks")]
+impl Kept {
+    /// [`Connector::receive`] in this instance, with the budget of a call of its own.
+    ///
+    /// # Errors
+    /// [`CallError`]: the instance is good for nothing after it.
+    pub fn receive(&mut self, call: &Call<'_>) -> Result<Received, CallError> {
+        let limits = &self.connector.loaded.manifest.limits;
+        let fresh = || State::new(limits, Arc::clone(&call.secrets));
+        let _running = self.connector.shared.clock.run();
+        *self.store.data_mut() = fresh();
+        self.store.set_epoch_deadline(1);
+        self.store.set_hostcall_fuel(limits.output_bytes().max(call.webhook.size() + HOST_CALL_SLACK_BYTES));
+        let answer = self.started.call(&mut self.store, call);
+        let state = std::mem::replace(self.store.data_mut(), fresh());
+        match answer {
+            Ok(outcome) => Ok(state.into_received(outcome)),
+            Err(failed) => Err(classify(failed, state)),
+        }
+    }
+}
+
 impl std::fmt::Debug for Connector {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Connector").field("id", &self.manifest().id).field("digest", &self.digest()).finish()

@@ -44,6 +44,8 @@ pub use call::{
 };
 pub use component::with_manifest;
 pub use connector::Connector;
+#[cfg(feature = "kept-for-benchmarks")]
+pub use connector::Kept;
 pub use engine::{Allocation, Options, Sandbox, Target};
 pub use error::{ArtefactError, LoadError, ManifestError};
 pub use limits::{

@@ -4,7 +4,7 @@ mod events;
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentType, HasSelf, InstancePre, Linker, Lower, TypedFunc,
+    Component, ComponentExportIndex, ComponentType, Func, HasSelf, InstancePre, Linker, Lower, TypedFunc,
 };
 use wasmtime::{AsContextMut, Store};
 
@@ -87,15 +87,28 @@ impl Export {
         Ok(Self { instance, receive })
     }
 
-    pub(crate) fn receive(
-        &self,
-        store: &mut Store<State>,
-        call: &Call<'_>,
-    ) -> Result<Result<call::Receipt, call::Rejection>, Failed> {
+    pub(crate) fn receive(&self, store: &mut Store<State>, call: &Call<'_>) -> Outcome {
+        self.start(store)?.call(store, call)
+    }
+
+    /// Makes the instance.
+    pub(crate) fn start(&self, store: &mut Store<State>) -> Result<Started, Failed> {
         let instance = self.instance.instantiate(store.as_context_mut()).map_err(Failed::Starting)?;
         let function = instance.get_func(store.as_context_mut(), self.receive).expect("`of` has found this function");
+        Ok(Started(function))
+    }
+}
+
+/// What a connector answers, or how it failed to.
+pub(crate) type Outcome = Result<Result<call::Receipt, call::Rejection>, Failed>;
+
+/// The function `receive` of an instance.
+pub(crate) struct Started(Func);
+
+impl Started {
+    pub(crate) fn call(&self, store: &mut Store<State>, call: &Call<'_>) -> Outcome {
         // SAFETY: `of` has checked that the function has these types; checking again would be a fifth of a call.
-        let function: TypedFunc<Params<'_>, Answer> = unsafe { TypedFunc::new_unchecked(function) };
+        let function: TypedFunc<Params<'_>, Answer> = unsafe { TypedFunc::new_unchecked(self.0) };
         let (answer,) = function.call(store, (context(call), webhook(call))).map_err(Failed::Running)?;
         match answer {
             Ok(receipt) => receipt_of(receipt).map(Ok),
