@@ -38,6 +38,8 @@ pub struct Batch {
 pub struct StreamReader {
     table: Table,
     arn: String,
+    /// As last described. More come only when one of them ends.
+    shards: Vec<String>,
     iterators: HashMap<String, Option<String>>,
 }
 
@@ -51,7 +53,7 @@ impl StreamReader {
         let description = describe.send().await.map_err(crate::error::unavailable("DescribeTable"))?;
         let arn = description.table.and_then(|table| table.latest_stream_arn);
         let arn = arn.ok_or_else(|| failure("DescribeTable", "the table has no stream"))?;
-        Ok(Self { table, arn, iterators: HashMap::new() })
+        Ok(Self { table, arn, shards: Vec::new(), iterators: HashMap::new() })
     }
 
     /// The next records of every shard that has some; shard by shard, so that one item's records stay in order.
@@ -60,7 +62,10 @@ impl StreamReader {
     /// [`StoreError::Unavailable`]; the next call goes on from the same place.
     pub async fn next(&mut self) -> Result<Vec<Batch>, StoreError> {
         let mut batches = Vec::new();
-        for shard in self.shards().await? {
+        if self.shards.is_empty() || self.iterators.values().any(Option::is_none) {
+            self.shards = self.describe_shards().await?;
+        }
+        for shard in self.shards.clone() {
             if let Some(batch) = self.next_of(&shard).await?
                 && batch.records > 0
             {
@@ -86,7 +91,7 @@ impl StreamReader {
         self.iterators.clear();
     }
 
-    async fn shards(&self) -> Result<Vec<String>, StoreError> {
+    async fn describe_shards(&self) -> Result<Vec<String>, StoreError> {
         let mut shards: Vec<Shard> = Vec::new();
         let mut last = None;
         loop {
