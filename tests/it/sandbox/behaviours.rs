@@ -165,7 +165,9 @@ fn memory_is_flat_over_twenty_thousand_calls() {
         .args(["--ignored", "--exact", "sandbox::behaviours::twenty_thousand_calls"])
         .output()
         .unwrap();
-    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    let said = String::from_utf8_lossy(&child.stdout);
+    // Under another name it would run nothing, and that is a success, too.
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
 }
 
 #[test]

@@ -74,15 +74,6 @@ fn event(id: String, from: String, at: u64, parts: Vec<Part>) -> Event {
         time_zone: None,
         traits: Vec::new(),
     };
-    let message = Message {
-        id: id.clone(),
-        author: Author::Customer,
-        subject: None,
-        parts,
-        in_reply_to: None,
-        thread: None,
-        referral: None,
-        forwarded: false,
-    };
+    let message = Message::new(id.clone(), Author::Customer, parts);
     Event { id, at, account: "hostile".into(), contact, body: EventBody::Message(message), extensions: Vec::new() }
 }
