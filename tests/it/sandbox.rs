@@ -23,7 +23,7 @@ fn hostile() -> &'static Connector {
 }
 
 fn load_hostile(allocation: Allocation) -> Connector {
-    let sandbox = Sandbox::new(Options { allocation }).unwrap();
+    let sandbox = Sandbox::new(Options { allocation, ..Options::default() }).unwrap();
     assert_eq!(sandbox.allocation(), allocation);
     sandbox.load_component(connectors::hostile(), "hostile").unwrap()
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
 use rapport_gateway::connections::{Connection, Connections, SecretValues};
 use rapport_gateway::fold::fold_batch;
@@ -114,6 +115,8 @@ pub fn gateway(table: Table, connections: impl IntoIterator<Item = Connection>) 
         table,
         connections: Connections::new(connections),
         api_keys: ApiKeys(vec![Secret::new(API_KEY.as_bytes())]),
+        egress: Egress::new(Network::Public),
+        certificates: Arc::default(),
         public_url: "https://rapport.example".to_owned(),
         stored: Arc::new(Notify::new()),
         now: || NOW,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
 use rapport_gateway::config::{Config, ConnectionConfig, SecretRef};
 use rapport_gateway::connections::{Connection, Connections, SecretValues};
@@ -164,6 +165,8 @@ pub async fn gateway(
         table: data.table(config, base).await?,
         connections: Connections::new(connections),
         api_keys: ApiKeys(config.api_keys.iter().map(api_key).collect::<Result<_>>()?),
+        egress: Egress::new(Network::Public),
+        certificates: Arc::default(),
         public_url,
         stored: Arc::new(Notify::new()),
         now,

@@ -4,9 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rapport_sandbox::{Connector, Secret, Secrets};
+use rapport_model::Timestamp;
+use rapport_model::hosts;
+use rapport_sandbox::{Certificate, Connector, Manifest, Secret, Secrets};
 use serde_json::Value as Json;
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::certificates::Certificates;
+use crate::credentials::{self, BASIC, PATH_TOKEN, Vouching};
 
 /// Calls of one connection that run at once, of the sandbox's 16: a connector that loops cannot take the others' turns.
 const CALLS_AT_ONCE_MAX: usize = 4;
@@ -21,6 +26,7 @@ pub struct Connection {
     /// JSON text, valid against the connector's schema.
     pub config: String,
     pub secrets: Arc<SecretValues>,
+    pub(crate) vouching: Vouching,
     turns: Semaphore,
     waiting: AtomicUsize,
 }
@@ -30,8 +36,10 @@ pub struct Connection {
 pub struct SecretValues(HashMap<String, Vec<Secret>>);
 
 impl SecretValues {
-    /// By name, the newest version first.
-    pub fn new(values: HashMap<String, Vec<Secret>>) -> Self {
+    /// By name, the newest version first. An empty one is none: with it, anyone could prove anything.
+    pub fn new(mut values: HashMap<String, Vec<Secret>>) -> Self {
+        values.values_mut().for_each(|versions| versions.retain(|version| !version.reveal().is_empty()));
+        values.retain(|_, versions| !versions.is_empty());
         Self(values)
     }
 }
@@ -39,6 +47,27 @@ impl SecretValues {
 impl Secrets for SecretValues {
     fn versions(&self, name: &str) -> Option<&[Secret]> {
         self.0.get(name).map(Vec::as_slice)
+    }
+}
+
+/// What one call of a connector verifies with: its connection's secrets, and the certificates that are known by now.
+pub(crate) struct Keys {
+    pub secrets: Arc<SecretValues>,
+    pub certificates: Arc<Certificates>,
+    pub now: Timestamp,
+}
+
+impl Secrets for Keys {
+    fn versions(&self, name: &str) -> Option<&[Secret]> {
+        self.secrets.versions(name)
+    }
+
+    /// A connection may pin a certificate's public key under its URL, where nothing can be fetched.
+    fn certificate(&self, url: &str) -> Certificate {
+        match self.secrets.versions(url).and_then(<[Secret]>::first) {
+            Some(pinned) => Certificate::Key(pinned.reveal().to_vec()),
+            None => self.certificates.get(url, self.now),
+        }
     }
 }
 
@@ -52,14 +81,12 @@ pub enum ConnectionError {
     #[error("connection `{connection}`: secret `{secret}` is not one of connector `{connector}`; fix: {fix}")]
     UnknownSecret { connection: String, connector: String, secret: String, fix: String },
     #[error(
-        "connection `{connection}`: connector `{connector}` verifies nothing ({reason}); \
-         fix: give the connection a secret `{PATH_TOKEN}` and the provider the URL /hooks/{connection}/<token>"
+        "connection `{connection}`: connector `{connector}` cannot verify its webhooks ({reason}); fix: give the \
+         connection a secret `{PATH_TOKEN}` and the provider the URL /hooks/{connection}/<token>, or a secret `{BASIC}` \
+         (`user:password`) if the provider sends HTTP Basic credentials"
     )]
     Unsigned { connection: String, connector: String, reason: String },
 }
-
-/// The secret that stands in the URL of a provider that signs nothing.
-pub const PATH_TOKEN: &str = "path-token";
 
 impl Connection {
     /// Checks a connection's configuration against its connector's manifest.
@@ -74,28 +101,23 @@ impl Connection {
     ) -> Result<Self, ConnectionError> {
         let manifest = connector.manifest();
         check_config(name, &manifest.id, &manifest.config, config)?;
-        let known: Vec<&str> = manifest.secrets.keys().map(String::as_str).chain([PATH_TOKEN]).collect();
-        if !manifest.secrets.is_empty()
-            && let Some(secret) = secrets.0.keys().find(|secret| !known.contains(&secret.as_str()))
-        {
-            return Err(ConnectionError::UnknownSecret {
-                connection: name.to_owned(),
-                connector: manifest.id.clone(),
-                secret: secret.clone(),
-                fix: rapport_sandbox::fix_for_unknown_key(secret, &known),
-            });
-        }
-        if let Some(reason) = &manifest.unsigned
-            && secrets.versions(PATH_TOKEN).is_none()
-        {
-            let (connection, connector) = (name.to_owned(), manifest.id.clone());
-            return Err(ConnectionError::Unsigned { connection, connector, reason: reason.clone() });
-        }
+        check_names(name, manifest, &secrets)?;
+        let vouching = match manifest.unsigned.as_ref().filter(|unsigned| unsigned.applies(config)) {
+            None => Vouching::Connector,
+            Some(_) if credentials::has_any(&secrets) => Vouching::Credentials,
+            // Another secret is one that its connector verifies with what the provider does sign.
+            Some(_) if !secrets.0.is_empty() => Vouching::Nobody,
+            Some(unsigned) => {
+                let (connection, connector) = (name.to_owned(), manifest.id.clone());
+                return Err(ConnectionError::Unsigned { connection, connector, reason: unsigned.reason.clone() });
+            }
+        };
         Ok(Self {
             name: name.to_owned(),
             config: config.to_string(),
             connector,
             secrets: Arc::new(secrets),
+            vouching,
             turns: Semaphore::new(CALLS_AT_ONCE_MAX),
             waiting: AtomicUsize::new(0),
         })
@@ -123,6 +145,25 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Refuses a secret that nothing reads: its name is likely misspelt. A connector that names none may ask for any.
+fn check_names(connection: &str, manifest: &Manifest, secrets: &SecretValues) -> Result<(), ConnectionError> {
+    if manifest.secrets.is_empty() && manifest.unsigned.is_none() {
+        return Ok(());
+    }
+    let credentials = [PATH_TOKEN, BASIC].into_iter().filter(|_| manifest.unsigned.is_some());
+    let known: Vec<&str> = manifest.secrets.keys().map(String::as_str).chain(credentials).collect();
+    let is_known = |name: &str| known.contains(&name) || hosts::allows(&manifest.hosts.certificates, name);
+    match secrets.0.keys().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(secret) => Err(ConnectionError::UnknownSecret {
+            connection: connection.to_owned(),
+            connector: manifest.id.clone(),
+            secret: secret.clone(),
+            fix: rapport_sandbox::fix_for_unknown_key(secret, &known),
+        }),
     }
 }
 

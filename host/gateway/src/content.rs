@@ -5,6 +5,8 @@ use rapport_model::endpoint::TIMESTAMP_MAX;
 use rapport_model::{Eid, Event, EventKey};
 use rapport_store::Table;
 
+/// `at` of an event whose provider says no time.
+pub const NO_TIME: u64 = 0;
 /// Bytes. The longest message ids in use (RFC 5322 Message-ID with its angle brackets) have a few hundred.
 pub const EVENT_ID_BYTES_MAX: usize = 1_024;
 /// Bytes. An account is part of a sort key, which holds 1,024.

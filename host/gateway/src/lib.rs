@@ -11,9 +11,11 @@
 //! the two binaries resolve its secret references, since only they may read environment and files.
 
 pub mod answer;
+pub mod certificates;
 pub mod config;
 pub mod connections;
 mod content;
+mod credentials;
 pub mod fold;
 pub mod http;
 pub mod problem;
@@ -22,10 +24,12 @@ pub mod replay;
 
 use std::sync::Arc;
 
+use rapport_egress::Egress;
 use rapport_model::Timestamp;
 use rapport_store::Table;
 use tokio::sync::Notify;
 
+use crate::certificates::Certificates;
 use crate::connections::Connections;
 use crate::http::ApiKeys;
 
@@ -34,6 +38,9 @@ pub struct Gateway {
     pub table: Table,
     pub connections: Connections,
     pub api_keys: ApiKeys,
+    /// The way out: to certificates, and to confirm subscriptions.
+    pub egress: Egress,
+    pub certificates: Arc<Certificates>,
     /// How providers reach us: scheme, host and perhaps a path, without a slash at the end.
     pub public_url: String,
     /// Woken when events became durable, so that a local fold need not wait for its next look.

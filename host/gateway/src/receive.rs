@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use rapport_model::Event;
 use rapport_sandbox::{
-    Call, CallError, Context, FailureKind, HttpResponse, Level, Log, Receipt, Received, Rejection, Secrets, Webhook,
+    Call, CallError, Connector, Context, FailureKind, HttpResponse, Level, Log, Receipt, Received, Rejection, Webhook,
 };
 use rapport_store::events::{NewEvent, Put};
 use rapport_store::parked::NewParked;
 use rapport_store::{RawWebhook, StoreError};
 
 use crate::Gateway;
-use crate::connections::{Connection, PATH_TOKEN};
+use crate::connections::{Connection, Keys};
 use crate::content;
-use crate::http::same_secret;
+use crate::credentials::{self, Vouching};
 use crate::problem::Problem;
+
+/// Certificates that one call may have fetched: a provider signs with one.
+const CERTIFICATES_MAX: u32 = 2;
 
 /// A webhook as it arrived.
 pub struct Incoming {
@@ -65,36 +68,92 @@ impl Gateway {
         let Some(connection) = self.connections.get(&name) else {
             return Err(Problem::not_found("no connection of that name; fix: check the webhook URL at the provider"));
         };
-        check_token(connection, token.as_deref())?;
+        credentials::check(connection, token.as_deref(), &webhook)?;
+        let webhook = credentials::without(connection, webhook);
         let received_at = (self.now)();
         let called = self.call(connection, &webhook, received_at).await?;
         log_lines(&request_id, connection, log_of(&called));
-        let verdict = judge(called, connection.connector.manifest().unsigned.is_some());
+        if asks_for_confirmation(&called) {
+            self.confirm(connection, &webhook, &request_id).await?;
+        }
+        let verdict = judge(called, connection.vouching);
         let delivery = Delivery { connection, webhook: kept(webhook), received_at, name: &request_id };
         self.carry_out(verdict, delivery).await
     }
 
-    /// Calls the connector, on its connection's turn, where blocking is allowed.
+    /// Calls the connector, on its connection's turn, where blocking is allowed. A certificate that it needs is fetched
+    /// first, and the call made again: nothing happened in it.
     pub(crate) async fn call(
         &self,
         connection: &Arc<Connection>,
         webhook: &RawWebhook,
         now: u64,
     ) -> Result<Result<Received, CallError>, Problem> {
+        let mut fetched = 0;
+        loop {
+            let called = self.in_sandbox(connection, webhook, now, Connector::receive).await?;
+            let url = called.as_ref().err().and_then(|error| error.certificate_url.as_deref());
+            let Some(url) = url.filter(|_| fetched < CERTIFICATES_MAX) else { return Ok(called) };
+            fetched += 1;
+            let allowed = &connection.connector.manifest().hosts.certificates;
+            self.certificates.fetch(&self.egress, url, allowed, (self.now)()).await;
+        }
+    }
+
+    async fn in_sandbox<T: Send + 'static>(
+        &self,
+        connection: &Arc<Connection>,
+        webhook: &RawWebhook,
+        now: u64,
+        function: fn(&Connector, &Call<'_>) -> T,
+    ) -> Result<T, Problem> {
         let busy = || Problem::unavailable("too many webhooks of this connection wait; deliver it again");
         let _turn = connection.turn().await.ok_or_else(busy)?;
         let entropy = self.table.tenant_key().entropy(&connection.name, &webhook.body);
+        let secrets = Arc::clone(&connection.secrets);
+        let keys = Arc::new(Keys { secrets, certificates: Arc::clone(&self.certificates), now: (self.now)() });
         let (connection, webhook) = (Arc::clone(connection), webhook.clone());
         let work = move || {
             let headers: Vec<(&str, &str)> =
                 webhook.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            connection.connector.receive(&Call {
+            let call = Call {
                 context: Context { connection: &connection.name, config: &connection.config, now, entropy: &entropy },
                 webhook: Webhook { method: &webhook.method, url: &webhook.url, headers: &headers, body: &webhook.body },
-                secrets: connection.secrets.clone(),
-            })
+                secrets: keys,
+            };
+            function(&connection.connector, &call)
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("the sandbox panicked"))
+    }
+
+    /// Confirms a subscription by a request of our own, before the provider is answered: if that fails, it asks again.
+    async fn confirm(
+        &self,
+        connection: &Arc<Connection>,
+        webhook: &RawWebhook,
+        request_id: &str,
+    ) -> Result<(), Problem> {
+        if !connection.connector.confirms() {
+            return Ok(());
+        }
+        let name = connection.name.as_str();
+        let asked = self.in_sandbox(connection, webhook, (self.now)(), Connector::confirm).await?;
+        let url = asked.map_err(|error| {
+            tracing::error!(request_id, connection = name, %error, "the connector failed to confirm");
+            Problem::connector_failed("the connector failed while it confirmed a subscription")
+        })?;
+        let Some(url) = url else { return Ok(()) };
+        let allowed = &connection.connector.manifest().hosts.confirmations;
+        let problem = match self.egress.get(&url, allowed).await {
+            Ok(response) if (200..300).contains(&response.status) => {
+                tracing::info!(request_id, connection = name, "subscription confirmed");
+                return Ok(());
+            }
+            Ok(response) => format!("status {}", response.status),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(request_id, connection = name, problem, "subscription not confirmed");
+        Err(Problem::unavailable("the subscription could not be confirmed; deliver it again"))
     }
 
     async fn carry_out(&self, verdict: Verdict, delivery: Delivery<'_>) -> Answer {
@@ -130,8 +189,18 @@ impl Gateway {
         let Delivery { connection, webhook, received_at, name } = &delivery;
         let mut new = Vec::with_capacity(events.len());
         let mut unplaced = None;
-        for (position, event) in events.into_iter().enumerate() {
-            match content::place(&self.table, &event) {
+        let mut units_for_times = 0.0;
+        for (position, mut event) in events.into_iter().enumerate() {
+            let mut place = content::place(&self.table, &event);
+            if event.at == content::NO_TIME
+                && let Ok((eid, key)) = &place
+            {
+                let first_seen = self.table.first_seen(eid, key, *received_at).await?;
+                event.at = first_seen.at;
+                units_for_times += first_seen.write_units;
+                place = content::place(&self.table, &event);
+            }
+            match place {
                 Ok((eid, key)) => new.push(NewEvent {
                     eid,
                     key,
@@ -144,6 +213,7 @@ impl Gateway {
             }
         }
         let Put { new, duplicates, write_units } = self.table.put_events(new, webhook.clone()).await?;
+        let write_units = write_units + units_for_times;
         let connection = connection.name.as_str();
         tracing::info!(request_id = name, connection, new, duplicates, write_units, "events stored");
         if let Some(detail) = unplaced {
@@ -165,10 +235,14 @@ impl Gateway {
     }
 }
 
+/// Whether a verified webhook brought nothing to store: it may be a subscription that waits for a request of ours.
+fn asks_for_confirmation(called: &Result<Received, CallError>) -> bool {
+    let is_empty = |received: &Received| received.outcome.as_ref().is_ok_and(|receipt| receipt.events.is_empty());
+    called.as_ref().is_ok_and(|received| received.verified && is_empty(received))
+}
+
 /// What the outcome of a call means. Pure: all rules of acknowledgement are here.
-///
-/// `unsigned`: the connector's provider signs nothing, and the URL's token has stood in for a signature.
-pub(crate) fn judge(called: Result<Received, CallError>, unsigned: bool) -> Verdict {
+pub(crate) fn judge(called: Result<Received, CallError>, vouching: Vouching) -> Verdict {
     let refuse = |detail: String, problem: fn(&'static str) -> Problem, public| Verdict::Refuse {
         problem: problem(public),
         detail,
@@ -177,21 +251,32 @@ pub(crate) fn judge(called: Result<Received, CallError>, unsigned: bool) -> Verd
         Err(error) if error.kind == FailureKind::Busy => {
             refuse(error.detail, Problem::unavailable, "all sandboxes are busy; deliver it again")
         }
-        Err(error) if error.verified || unsigned => Verdict::Park { reason: error.kind.name(), detail: error.detail },
+        Err(error) if error.kind == FailureKind::NotFetched => {
+            refuse(error.detail, Problem::unavailable, "the provider's certificate was not fetched; deliver it again")
+        }
+        Err(error) if error.verified || vouching == Vouching::Credentials => {
+            Verdict::Park { reason: error.kind.name(), detail: error.detail }
+        }
         Err(error) => refuse(
             error.to_string(),
             Problem::connector_failed,
             "the connector failed before it had verified the webhook; nothing was stored",
         ),
-        Ok(received) => judge_answer(received, unsigned),
+        Ok(received) => judge_answer(received, vouching),
     }
 }
 
-fn judge_answer(received: Received, unsigned: bool) -> Verdict {
-    let verified = received.verified || unsigned;
-    let unverified = |detail: String| Verdict::Refuse {
-        problem: Problem::connector_failed("the connector judged a webhook that it had not verified"),
-        detail: format!("{detail}; fix: the connector must call `verify` first"),
+fn judge_answer(received: Received, vouching: Vouching) -> Verdict {
+    let verified = received.verified || vouching == Vouching::Credentials;
+    let unverified = |detail: String| match vouching {
+        Vouching::Nobody => Verdict::Refuse {
+            problem: Problem::unauthenticated("the provider did not sign this webhook, and it has no credentials"),
+            detail: format!("{detail}; fix: give the connection a secret `path-token` or `basic`"),
+        },
+        Vouching::Connector | Vouching::Credentials => Verdict::Refuse {
+            problem: Problem::connector_failed("the connector judged a webhook that it had not verified"),
+            detail: format!("{detail}; fix: the connector must call `verify` first"),
+        },
     };
     match received.outcome {
         Err(Rejection::Unauthenticated(detail)) => Verdict::Refuse {
@@ -207,23 +292,6 @@ fn judge_answer(received: Received, unsigned: bool) -> Verdict {
         // A handshake is answered before anything can be verified, but only in so many words.
         Ok(receipt) if verified || (receipt.events.is_empty() && receipt.response.is_some()) => Verdict::Take(receipt),
         Ok(receipt) => unverified(format!("{} events without a verification", receipt.events.len())),
-    }
-}
-
-/// A provider that signs nothing proves itself by the token in the URL; for all others there is none.
-fn check_token(connection: &Connection, token: Option<&str>) -> Result<(), Problem> {
-    let unsigned = connection.connector.manifest().unsigned.is_some();
-    match (unsigned, token) {
-        (false, None) => Ok(()),
-        (false, Some(_)) => Err(Problem::not_found("this connection's URL ends with its name")),
-        (true, token) => {
-            let versions = connection.secrets.versions(PATH_TOKEN).unwrap_or_default();
-            let given = token.unwrap_or_default().as_bytes();
-            // Every version is compared, so that the time does not tell which one is near.
-            let known = versions.iter().fold(false, |known, version| known | same_secret(version.reveal(), given));
-            let missing = || Problem::unauthenticated("the URL lacks the connection's token: /hooks/<name>/<token>");
-            known.then_some(()).ok_or_else(missing)
-        }
     }
 }
 
@@ -290,7 +358,14 @@ mod tests {
     }
 
     fn failed(kind: FailureKind, verified: bool) -> Result<Received, CallError> {
-        Err(CallError { kind, detail: "d".into(), verified, log: Log::default(), usage: Usage::default() })
+        Err(CallError {
+            kind,
+            detail: "d".into(),
+            verified,
+            log: Log::default(),
+            usage: Usage::default(),
+            certificate_url: None,
+        })
     }
 
     fn status(verdict: &Verdict) -> u16 {
@@ -315,33 +390,57 @@ mod tests {
     fn a_verified_failure_is_parked_and_an_unverified_one_leaves_nothing() {
         use FailureKind::{Deadline, Memory, OutputTooLarge, Trap};
         for kind in [Deadline, Memory, OutputTooLarge, Trap] {
-            let verdict = judge(failed(kind, true), false);
+            let verdict = judge(failed(kind, true), Vouching::Connector);
             assert_eq!(verdict, Verdict::Park { reason: kind.name(), detail: "d".into() });
-            assert_eq!(status(&judge(failed(kind, false), false)), 500);
+            assert_eq!(status(&judge(failed(kind, false), Vouching::Connector)), 500);
         }
-        assert_eq!(status(&judge(failed(FailureKind::Busy, true), false)), 503, "busy is not the connector's doing");
+        assert_eq!(
+            status(&judge(failed(FailureKind::Busy, true), Vouching::Connector)),
+            503,
+            "busy is not the connector's doing"
+        );
     }
 
     #[test]
     fn a_rejection_is_believed_only_after_a_verification() {
         let why = || "w".to_owned();
         for rejection in [Rejection::Ignored(why()), Rejection::Malformed(why()), Rejection::Unsupported(why())] {
-            assert_eq!(status(&judge(answered(Err(rejection.clone()), true), false)), 200);
-            assert_eq!(status(&judge(answered(Err(rejection.clone()), false), false)), 500);
-            assert_eq!(status(&judge(answered(Err(rejection), false), true)), 200, "the URL's token stood in");
+            assert_eq!(status(&judge(answered(Err(rejection.clone()), true), Vouching::Connector)), 200);
+            assert_eq!(status(&judge(answered(Err(rejection.clone()), false), Vouching::Connector)), 500);
+            assert_eq!(
+                status(&judge(answered(Err(rejection), false), Vouching::Credentials)),
+                200,
+                "the URL's token stood in"
+            );
         }
         for verified in [false, true] {
-            assert_eq!(status(&judge(answered(Err(Rejection::Unauthenticated(why())), verified), false)), 401);
+            assert_eq!(
+                status(&judge(answered(Err(Rejection::Unauthenticated(why())), verified), Vouching::Connector)),
+                401
+            );
         }
+    }
+
+    #[test]
+    fn what_nobody_can_vouch_for_is_not_proven() {
+        let receipt = || Ok(Receipt { response: None, events: vec![event()] });
+        assert_eq!(status(&judge(answered(receipt(), false), Vouching::Nobody)), 401);
+        assert_eq!(status(&judge(answered(receipt(), true), Vouching::Nobody)), 200, "signed all the same");
+        assert_eq!(status(&judge(answered(receipt(), false), Vouching::Credentials)), 200);
+        assert_eq!(status(&judge(failed(FailureKind::Trap, false), Vouching::Nobody)), 500);
+        assert_eq!(status(&judge(failed(FailureKind::NotFetched, false), Vouching::Connector)), 503);
     }
 
     #[test]
     fn without_a_verification_there_are_no_events_and_no_silent_success() {
         let receipt = |events, response| Ok(Receipt { response, events });
-        assert_eq!(status(&judge(answered(receipt(vec![event()], None), false), false)), 500);
-        assert_eq!(status(&judge(answered(receipt(vec![event()], Some(ok())), false), false)), 500);
-        assert_eq!(status(&judge(answered(receipt(vec![], None), false), false)), 500);
-        assert!(matches!(judge(answered(receipt(vec![], Some(ok())), false), false), Verdict::Take(_)), "a handshake");
-        assert!(matches!(judge(answered(receipt(vec![event()], None), true), false), Verdict::Take(_)));
+        assert_eq!(status(&judge(answered(receipt(vec![event()], None), false), Vouching::Connector)), 500);
+        assert_eq!(status(&judge(answered(receipt(vec![event()], Some(ok())), false), Vouching::Connector)), 500);
+        assert_eq!(status(&judge(answered(receipt(vec![], None), false), Vouching::Connector)), 500);
+        assert!(
+            matches!(judge(answered(receipt(vec![], Some(ok())), false), Vouching::Connector), Verdict::Take(_)),
+            "a handshake"
+        );
+        assert!(matches!(judge(answered(receipt(vec![event()], None), true), Vouching::Connector), Verdict::Take(_)));
     }
 }

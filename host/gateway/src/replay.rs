@@ -4,6 +4,7 @@ use rapport_store::StoreError;
 use rapport_store::parked::{Parked, ParkedId};
 
 use crate::Gateway;
+use crate::credentials::Vouching;
 use crate::receive::{Delivery, Verdict, judge};
 
 /// What replaying a parked webhook came to.
@@ -38,7 +39,7 @@ impl Gateway {
             Ok(called) => called.map(|received| rapport_sandbox::Received { verified: true, ..received }),
             Err(problem) => return Ok(still_parked(problem.title, problem.detail)),
         };
-        match judge(called, false) {
+        match judge(called, Vouching::Connector) {
             Verdict::Take(receipt) => {
                 let events = receipt.events.len();
                 let name = id.to_string();

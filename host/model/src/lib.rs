@@ -9,6 +9,7 @@ pub mod conversation;
 pub mod endpoint;
 pub mod event;
 pub mod fold;
+pub mod hosts;
 pub mod identity;
 pub mod profile;
 

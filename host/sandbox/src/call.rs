@@ -4,12 +4,14 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rapport_model::hosts::{HostPattern, allows};
 use rapport_model::{Event, Timestamp};
 use thiserror::Error;
 
-use crate::limits::{Budget, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, Limits, VERIFY_CALLS_MAX};
+use crate::limits::{Budget, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, VERIFY_CALLS_MAX};
+use crate::manifest::Manifest;
 use crate::secrets::Secrets;
-use crate::verify::KeyError;
+use crate::verify::{self, Check, KeyError, SignatureAlgorithm};
 
 /// All that one call of a connector may know.
 pub struct Call<'a> {
@@ -139,6 +141,8 @@ pub struct Usage {
     pub wall_us: u64,
     /// The most linear memory that the connector had, in bytes.
     pub peak_memory_bytes: u64,
+    /// Instructions, as wasmtime's fuel counts them; only in a sandbox with [`Metering::Fuel`](crate::Metering::Fuel).
+    pub fuel: Option<u64>,
 }
 
 /// A call that ended without an answer. Nothing of its output is kept.
@@ -155,9 +159,12 @@ pub struct CallError {
     pub log: Log,
     /// What it had used.
     pub usage: Usage,
+    /// Of [`FailureKind::NotFetched`]: the URL of the certificate, one that the manifest allows.
+    pub certificate_url: Option<String>,
 }
 
-/// How a call failed. All but [`Busy`](Self::Busy) are the connector's doing, and would happen again.
+/// How a call failed. All but [`Busy`](Self::Busy) and [`NotFetched`](Self::NotFetched) are the connector's doing, and
+/// would happen again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind {
@@ -177,6 +184,8 @@ pub enum FailureKind {
     Instantiation,
     /// The host had no free slot in time. Not the connector's doing: the provider may try again.
     Busy,
+    /// It needs a certificate that the host has not fetched yet: fetch it, then make the same call again.
+    NotFetched,
 }
 
 impl FailureKind {
@@ -191,6 +200,7 @@ impl FailureKind {
             Self::InvalidOutput => "invalid-output",
             Self::Instantiation => "instantiation",
             Self::Busy => "busy",
+            Self::NotFetched => "certificate-not-fetched",
         }
     }
 }
@@ -204,10 +214,27 @@ impl fmt::Display for FailureKind {
 /// What the imports of one call act on.
 pub(crate) struct State {
     pub(crate) budget: Budget,
-    pub(crate) secrets: Arc<dyn Secrets>,
+    secrets: Arc<dyn Secrets>,
+    /// Whose certificates `verify` may use.
+    certificate_hosts: Vec<HostPattern>,
+    certificate_url: Option<String>,
     verify_calls: u32,
     verified: bool,
     log: Log,
+    pub(crate) fuel: Option<u64>,
+}
+
+/// Where the key of a question is.
+pub(crate) enum Key {
+    Named,
+    Certificate(SignatureAlgorithm),
+}
+
+/// What became of a question, when there was no yes or no.
+pub(crate) enum Unanswered {
+    Key(KeyError),
+    /// The manifest does not allow the certificate's host.
+    Denied,
 }
 
 /// Ends a call that searches for a secret.
@@ -215,23 +242,43 @@ pub(crate) struct State {
 #[error("more than {VERIFY_CALLS_MAX} calls of `verify`")]
 pub(crate) struct TooManyHostCalls;
 
+/// Ends a call until a certificate is fetched.
+#[derive(Debug, Error)]
+#[error("the certificate is not fetched yet")]
+pub(crate) struct NotFetched;
+
 impl State {
-    pub(crate) fn new(limits: &Limits, secrets: Arc<dyn Secrets>) -> Self {
-        Self { budget: Budget::new(limits), secrets, verify_calls: 0, verified: false, log: Log::default() }
+    pub(crate) fn new(manifest: &Manifest, secrets: Arc<dyn Secrets>) -> Self {
+        Self {
+            budget: Budget::new(&manifest.limits),
+            secrets,
+            certificate_hosts: manifest.hosts.certificates.clone(),
+            certificate_url: None,
+            verify_calls: 0,
+            verified: false,
+            log: Log::default(),
+            fuel: None,
+        }
     }
 
-    /// Counts one check, and remembers whether one said yes.
-    pub(crate) fn check(
-        &mut self,
-        check: impl FnOnce(&dyn Secrets) -> Result<bool, KeyError>,
-    ) -> Result<Result<bool, KeyError>, TooManyHostCalls> {
+    /// Counts one check, and remembers whether one said yes. The error ends the call.
+    pub(crate) fn check(&mut self, key: Key, check: Check<'_>) -> wasmtime::Result<Result<bool, Unanswered>> {
         self.verify_calls += 1;
         if self.verify_calls > VERIFY_CALLS_MAX {
-            return Err(TooManyHostCalls);
+            return Err(TooManyHostCalls.into());
         }
-        let answer = check(&*self.secrets);
+        let answer = match key {
+            Key::Named => verify::answer(&*self.secrets, &check),
+            Key::Certificate(_) if !allows(&self.certificate_hosts, check.key) => return Ok(Err(Unanswered::Denied)),
+            Key::Certificate(algorithm) => verify::answer_by_certificate(&*self.secrets, algorithm, &check),
+        };
+        if answer == Err(KeyError::NotFetched) {
+            self.certificate_url = Some(check.key.to_owned());
+            return Err(NotFetched.into());
+        }
         self.verified |= answer == Ok(true);
-        Ok(answer)
+        self.secrets.checked(&Check { answer: answer.ok(), ..check });
+        Ok(answer.map_err(Unanswered::Key))
     }
 
     pub(crate) fn write_log(&mut self, level: Level, message: &str) {
@@ -249,7 +296,8 @@ impl State {
 
     pub(crate) fn into_error(self, kind: FailureKind, detail: String) -> CallError {
         let usage = self.usage();
-        CallError { kind, detail, verified: self.verified, log: self.log, usage }
+        let certificate_url = self.certificate_url.filter(|_| kind == FailureKind::NotFetched);
+        CallError { kind, detail, verified: self.verified, log: self.log, usage, certificate_url }
     }
 
     fn usage(&self) -> Usage {
@@ -257,6 +305,7 @@ impl State {
         Usage {
             wall_us: micros(self.budget.deadline.elapsed()),
             peak_memory_bytes: u64::try_from(self.budget.peak_memory_bytes()).unwrap_or(u64::MAX),
+            fuel: self.fuel,
         }
     }
 }
@@ -264,7 +313,7 @@ impl State {
 impl CallError {
     pub(crate) fn busy(detail: String) -> Self {
         let (log, usage) = (Log::default(), Usage::default());
-        Self { kind: FailureKind::Busy, detail, verified: false, log, usage }
+        Self { kind: FailureKind::Busy, detail, verified: false, log, usage, certificate_url: None }
     }
 }
 

@@ -4,6 +4,8 @@
 //! one id byte, a LEB128 size and that many bytes. A custom section (id 0) begins with its name.
 
 use crate::error::LoadError;
+#[cfg(feature = "compiler")]
+use crate::limits::Limits;
 
 /// The custom section in which a component carries its `connector.toml`.
 pub(crate) const MANIFEST_SECTION: &str = "rapport:manifest";
@@ -55,6 +57,16 @@ pub(crate) fn expect_component(bytes: &[u8]) -> Result<(), LoadError> {
         (Some(MAGIC), Some(MODULE)) => Err(LoadError::CoreModule),
         _ => Err(LoadError::NotWebAssembly),
     }
+}
+
+/// Refuses a component that is larger than its manifest says.
+#[cfg(feature = "compiler")]
+pub(crate) fn expect_size(bytes: &[u8], limits: &Limits) -> Result<(), LoadError> {
+    let (found, max) = (bytes.len().div_ceil(1024) as u64, limits.component_kib);
+    if found > max {
+        return Err(LoadError::TooLarge { found, max });
+    }
+    Ok(())
 }
 
 struct Sections<'a> {

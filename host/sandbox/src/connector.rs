@@ -9,8 +9,8 @@ use wasmtime::{Store, Trap};
 
 use crate::abi::v0_1::{Export, Failed};
 use crate::artefact::{self, PublicKey, hex};
-use crate::call::{Call, CallError, FailureKind, Received, State, TooManyHostCalls};
-use crate::engine::{Sandbox, Shared};
+use crate::call::{Call, CallError, FailureKind, NotFetched, Received, State, TooManyHostCalls};
+use crate::engine::{Metering, Sandbox, Shared};
 use crate::error::LoadError;
 use crate::limits::{HOST_CALL_SLACK_BYTES, SLOT_WAIT_MS_MAX};
 use crate::manifest::Manifest;
@@ -66,6 +66,7 @@ impl Sandbox {
         let manifest = Manifest::from_component(bytes)?.unwrap_or_else(|| Manifest::without(id));
         let component = Component::from_binary(&self.shared.engine, bytes)
             .map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
+        crate::component::expect_size(bytes, &manifest.limits)?;
         let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
         self.connector(&component, manifest, hex(digest.as_ref()))
     }
@@ -102,16 +103,38 @@ impl Connector {
         let _running = self.shared.clock.run();
         let mut store = self.store(call);
         let answer = self.loaded.export.receive(&mut store, call);
-        let state = store.into_data();
+        let state = finished(store);
         match answer {
             Ok(outcome) => Ok(state.into_received(outcome)),
             Err(failed) => Err(classify(failed, state)),
         }
     }
 
+    /// Whether the connector has a `handshake`.
+    pub fn confirms(&self) -> bool {
+        self.loaded.export.confirms()
+    }
+
+    /// Calls the connector's `handshake.confirm` in a fresh instance: the URL that confirms a subscription, if the
+    /// webhook asks for it. Whether the manifest allows its host is for the caller to check.
+    ///
+    /// # Errors
+    /// [`CallError`]: the connector did not answer.
+    pub fn confirm(&self, call: &Call<'_>) -> Result<Option<String>, CallError> {
+        let _slot = self.shared.slots.enter()?;
+        let _running = self.shared.clock.run();
+        let mut store = self.store(call);
+        let answer = self.loaded.export.confirm(&mut store, call);
+        answer.map_err(|failed| classify(failed, finished(store)))
+    }
+
     fn store(&self, call: &Call<'_>) -> Store<State> {
-        let limits = &self.loaded.manifest.limits;
-        let mut store = Store::new(&self.shared.engine, State::new(limits, Arc::clone(&call.secrets)));
+        let manifest = &self.loaded.manifest;
+        let limits = &manifest.limits;
+        let mut store = Store::new(&self.shared.engine, State::new(manifest, Arc::clone(&call.secrets)));
+        if self.shared.metering == Metering::Fuel {
+            store.set_fuel(u64::MAX).expect("this engine counts fuel");
+        }
         store.limiter(|state| &mut state.budget);
         // Each tick asks the call's own clock. Set before the instance exists: starting it runs its code.
         store.set_epoch_deadline(1);
@@ -152,8 +175,9 @@ impl Kept {
     /// # Errors
     /// [`CallError`]: the instance is good for nothing after it.
     pub fn receive(&mut self, call: &Call<'_>) -> Result<Received, CallError> {
-        let limits = &self.connector.loaded.manifest.limits;
-        let fresh = || State::new(limits, Arc::clone(&call.secrets));
+        let manifest = &self.connector.loaded.manifest;
+        let limits = &manifest.limits;
+        let fresh = || State::new(manifest, Arc::clone(&call.secrets));
         let _running = self.connector.shared.clock.run();
         *self.store.data_mut() = fresh();
         self.store.set_epoch_deadline(1);
@@ -171,6 +195,14 @@ impl std::fmt::Debug for Connector {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Connector").field("id", &self.manifest().id).field("digest", &self.digest()).finish()
     }
+}
+
+/// What is left of a call, with the fuel that it burnt where fuel is counted.
+fn finished(store: Store<State>) -> State {
+    let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);
+    let mut state = store.into_data();
+    state.fuel = fuel;
+    state
 }
 
 /// From what wasmtime says to what the host acts on. The order matters: a refusal of memory is the cause of the trap
@@ -198,6 +230,9 @@ fn classify(failed: Failed, state: State) -> CallError {
     }
     if state.budget.refused {
         return state.into_error(FailureKind::Memory, format!("it wanted more than `memory-mib`; {limits_hint}"));
+    }
+    if error.is::<NotFetched>() {
+        return state.into_error(FailureKind::NotFetched, format!("{error}"));
     }
     if error.is::<TooManyHostCalls>() {
         return state.into_error(FailureKind::TooManyHostCalls, format!("{error}"));

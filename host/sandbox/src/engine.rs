@@ -42,11 +42,24 @@ pub enum Allocation {
     OnDemand,
 }
 
+/// Whether instructions are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metering {
+    /// They are not: it would cost two to three times the run time.
+    #[default]
+    Off,
+    /// They are, into [`Usage::fuel`](crate::Usage::fuel): the same number for the same call on every machine. For a
+    /// test kit; artefacts for production do not load.
+    Fuel,
+}
+
 /// How a [`Sandbox`] is set up. The default is right for production.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// How instances get their memory.
     pub allocation: Allocation,
+    /// Whether instructions are counted.
+    pub metering: Metering,
 }
 
 /// The processor that an artefact is compiled for. The system is Linux.
@@ -88,6 +101,7 @@ pub(crate) struct Shared {
     pub(crate) linker: Linker<State>,
     pub(crate) clock: Clock,
     pub(crate) slots: Slots,
+    pub(crate) metering: Metering,
     allocation: Allocation,
 }
 
@@ -97,13 +111,14 @@ impl Sandbox {
     /// # Errors
     /// [`LoadError::Engine`]: the system refuses memory or threads.
     pub fn new(options: Options) -> Result<Self, LoadError> {
-        let (engine, allocation) = start(options.allocation)?;
+        let Options { allocation, metering } = options;
+        let (engine, allocation) = start(allocation, metering)?;
         let mut linker = Linker::new(&engine);
         v0_1::link(&mut linker).map_err(engine_error)?;
         let clock =
             Clock::start(engine.clone()).map_err(|error| LoadError::Engine(format!("no clock thread: {error}")))?;
         let slots = Slots::new(CALLS_AT_ONCE_MAX);
-        Ok(Self { shared: Arc::new(Shared { engine, linker, clock, slots, allocation }) })
+        Ok(Self { shared: Arc::new(Shared { engine, linker, clock, slots, metering, allocation }) })
     }
 
     /// What instances' memory comes from: not always what was asked for.
@@ -118,7 +133,7 @@ impl Sandbox {
     #[cfg(feature = "compiler")]
     pub fn compile(&self, component: &[u8], target: Target) -> Result<Vec<u8>, LoadError> {
         crate::component::expect_component(component)?;
-        let mut config = config();
+        let mut config = config(Metering::Off);
         config.target(&format!("{}-unknown-linux-gnu", target.name())).map_err(engine_error)?;
         let engine = Engine::new(&config).map_err(engine_error)?;
         engine.precompile_component(component).map_err(|error| LoadError::Invalid(format!("{error:#}")))
@@ -134,9 +149,9 @@ pub fn engine_name() -> &'static str {
     })
 }
 
-fn start(wanted: Allocation) -> Result<(Engine, Allocation), LoadError> {
+fn start(wanted: Allocation, metering: Metering) -> Result<(Engine, Allocation), LoadError> {
     if wanted == Allocation::Pool {
-        let mut config = config();
+        let mut config = config(metering);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
         match Engine::new(&config) {
             Ok(engine) => return Ok((engine, Allocation::Pool)),
@@ -144,12 +159,13 @@ fn start(wanted: Allocation) -> Result<(Engine, Allocation), LoadError> {
             Err(error) => tracing::warn!(%error, "no room for a pool of instances: each call maps its own memory"),
         }
     }
-    Ok((Engine::new(&config()).map_err(engine_error)?, Allocation::OnDemand))
+    Ok((Engine::new(&config(metering)).map_err(engine_error)?, Allocation::OnDemand))
 }
 
-fn config() -> Config {
+fn config(metering: Metering) -> Config {
     let mut config = Config::new();
     apply_settings(&mut config);
+    config.consume_fuel(metering == Metering::Fuel);
     #[cfg(feature = "compiler")]
     apply_compiler_settings(&mut config);
     config.max_wasm_stack(NATIVE_STACK_BYTES_MAX);

@@ -44,6 +44,17 @@ pub enum LoadError {
         /// The first difference.
         detail: String,
     },
+    /// It is larger than its manifest says.
+    #[error(
+        "the component has {found} KiB, its limit is {max}; fix: build it with `rapport connector build`, use fewer \
+         dependencies, or raise `component-kib` in `[limits]` of connector.toml"
+    )]
+    TooLarge {
+        /// KiB that it has.
+        found: u64,
+        /// KiB that it may have.
+        max: u64,
+    },
     /// The WebAssembly engine refuses it.
     #[error("the component is not valid: {0}")]
     Invalid(String),

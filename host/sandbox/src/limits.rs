@@ -21,6 +21,12 @@ pub const CPU_MS_DEFAULT: u64 = 50;
 /// shortest time-out of a provider (3 s).
 pub const WALL_MS_MAX: u64 = 2_000;
 
+/// KiB of component that a manifest may ask for: a JavaScript engine with a connector in it has 10 MiB.
+pub const COMPONENT_KIB_MAX: u64 = 16 * 1024;
+/// KiB of component without a manifest: 599,040 bytes. A compiled connector has 100 to 450 KiB; a function loads it in
+/// milliseconds when it starts.
+pub const COMPONENT_KIB_DEFAULT: u64 = 585;
+
 /// KiB of output that a manifest may ask for: twice the largest body that a function is given (6 MiB).
 pub const OUTPUT_KIB_MAX: u64 = 12 * 1024;
 /// KiB of output without a manifest: [`EVENTS_MAX`] events of usual size.
@@ -67,6 +73,8 @@ pub struct Limits {
     /// `output-kib`: what the host copies out of the connector in one result or one host call, at most
     /// [`OUTPUT_KIB_MAX`]. Never less than the webhook itself, which a connector hands back to have it verified.
     pub output_kib: u64,
+    /// `component-kib`: the component itself, at most [`COMPONENT_KIB_MAX`]. Nothing larger is loaded.
+    pub component_kib: u64,
 }
 
 impl Limits {
@@ -86,7 +94,12 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_mib: MEMORY_MIB_DEFAULT, cpu_ms: CPU_MS_DEFAULT, output_kib: OUTPUT_KIB_DEFAULT }
+        Self {
+            memory_mib: MEMORY_MIB_DEFAULT,
+            cpu_ms: CPU_MS_DEFAULT,
+            output_kib: OUTPUT_KIB_DEFAULT,
+            component_kib: COMPONENT_KIB_DEFAULT,
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use rapport_model::hosts::HostPattern;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use crate::component::{MANIFEST_SECTION, custom_section};
 use crate::error::{LoadError, ManifestError};
-use crate::limits::{CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};
+use crate::limits::{COMPONENT_KIB_MAX, CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};
 
 /// The contract that this host speaks, as a manifest writes it.
 const CONTRACT: &str = "0.1";
@@ -26,13 +27,40 @@ pub struct Manifest {
     /// `contract`: the version of the contract it was written for.
     pub contract: String,
     /// `unsigned`: why events are taken from webhooks that nothing verified; none: they are refused.
-    pub unsigned: Option<String>,
+    pub unsigned: Option<Unsigned>,
     /// `[limits]`: what one call may use.
     pub limits: Limits,
+    /// `[hosts]`: which hosts a call may have the host ask.
+    pub hosts: Hosts,
     /// `[secrets]`: the names it asks for, each with what an operator has to put there.
     pub secrets: BTreeMap<String, String>,
     /// `[config]`: the JSON Schema of a connection's configuration; `{}` allows any.
     pub config: Json,
+}
+
+/// Providers that sign nothing. A connection of one proves its webhooks by credentials that the host checks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unsigned {
+    /// Why nothing is verified, for whoever reviews the connector.
+    pub reason: String,
+    /// Keys of a connection's configuration with the values for which it holds; empty: always.
+    pub when: BTreeMap<String, Vec<Json>>,
+}
+
+impl Unsigned {
+    /// Whether it holds for a connection with this configuration.
+    pub fn applies(&self, config: &Json) -> bool {
+        self.when.iter().all(|(key, values)| config.get(key).is_some_and(|value| values.contains(value)))
+    }
+}
+
+/// What a connector may have the host fetch. It cannot fetch anything itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hosts {
+    /// `certificates`: where the certificates are that `verify` checks signatures with.
+    pub certificates: Vec<HostPattern>,
+    /// `confirmations`: where subscriptions are confirmed.
+    pub confirmations: Vec<HostPattern>,
 }
 
 impl Manifest {
@@ -47,8 +75,9 @@ impl Manifest {
             name: required(&mut table, "name")?,
             version: required(&mut table, "version")?,
             contract: contract(required(&mut table, "contract")?)?,
-            unsigned: optional_text(&mut table, "unsigned")?,
+            unsigned: table.remove("unsigned").map(unsigned).transpose()?,
             limits: limits(take_table(&mut table, "limits")?)?,
+            hosts: hosts(take_table(&mut table, "hosts")?)?,
             secrets: secrets(take_table(&mut table, "secrets")?)?,
             config: Json::Object(take_table(&mut table, "config")?.into_iter().map(json_entry).collect()),
         };
@@ -73,6 +102,7 @@ impl Manifest {
             contract: CONTRACT.into(),
             unsigned: None,
             limits: Limits::default(),
+            hosts: Hosts::default(),
             secrets: BTreeMap::new(),
             config: Json::Object(serde_json::Map::new()),
         }
@@ -86,8 +116,10 @@ pub(crate) fn text_in(component: &[u8]) -> Result<Option<&str>, LoadError> {
     Ok(Some(text))
 }
 
-const TOP_KEYS: [&str; 8] = ["id", "name", "version", "contract", "unsigned", "limits", "secrets", "config"];
-const LIMIT_KEYS: [&str; 3] = ["memory-mib", "cpu-ms", "output-kib"];
+const TOP_KEYS: [&str; 9] = ["id", "name", "version", "contract", "unsigned", "limits", "hosts", "secrets", "config"];
+const LIMIT_KEYS: [&str; 4] = ["memory-mib", "cpu-ms", "output-kib", "component-kib"];
+const UNSIGNED_KEYS: [&str; 2] = ["reason", "when"];
+const HOSTS_KEYS: [&str; 2] = ["certificates", "confirmations"];
 
 fn id(id: String) -> Result<String, ManifestError> {
     let fits = id.len() <= ID_CHARACTERS_MAX
@@ -110,11 +142,12 @@ fn contract(contract: String) -> Result<String, ManifestError> {
 
 fn limits(mut table: Table) -> Result<Limits, ManifestError> {
     let default = Limits::default();
-    let [memory, cpu, output] = LIMIT_KEYS;
+    let [memory, cpu, output, component] = LIMIT_KEYS;
     let limits = Limits {
         memory_mib: limit(&mut table, memory, MEMORY_MIB_MAX)?.unwrap_or(default.memory_mib),
         cpu_ms: limit(&mut table, cpu, CPU_MS_MAX)?.unwrap_or(default.cpu_ms),
         output_kib: limit(&mut table, output, OUTPUT_KIB_MAX)?.unwrap_or(default.output_kib),
+        component_kib: limit(&mut table, component, COMPONENT_KIB_MAX)?.unwrap_or(default.component_kib),
     };
     refuse_unknown(&table, "limits.", &LIMIT_KEYS)?;
     Ok(limits)
@@ -126,6 +159,47 @@ fn limit(table: &mut Table, key: &'static str, max: u64) -> Result<Option<u64>, 
         Some(found) if found > max => Err(ManifestError::OverMaximum { key, found, max }),
         Some(found) if found > 0 => Ok(Some(found)),
         _ => Err(wrong(&format!("limits.{key}"), "a whole number of at least 1", &value)),
+    }
+}
+
+/// A reason as text, or a table of the reason and the configurations for which it holds.
+fn unsigned(value: Value) -> Result<Unsigned, ManifestError> {
+    match value {
+        Value::String(reason) if !reason.trim().is_empty() => Ok(Unsigned { reason, when: BTreeMap::new() }),
+        Value::Table(mut table) => {
+            let reason = optional_text(&mut table, "reason")?;
+            let reason = reason.ok_or_else(|| wrong("unsigned", "a `reason`", &Value::String(String::new())))?;
+            let when = take_table(&mut table, "when")?.into_iter().map(|(key, values)| match values {
+                Value::Array(values) if !values.is_empty() => Ok((key, values.into_iter().map(json).collect())),
+                other => Err(wrong(&format!("unsigned.when.{key}"), "a list of values", &other)),
+            });
+            let when = when.collect::<Result<_, _>>()?;
+            refuse_unknown(&table, "unsigned.", &UNSIGNED_KEYS)?;
+            Ok(Unsigned { reason, when })
+        }
+        other => Err(wrong("unsigned", "why nothing is verified, as text or as a table with a `reason`", &other)),
+    }
+}
+
+fn hosts(mut table: Table) -> Result<Hosts, ManifestError> {
+    let [certificates, confirmations] = HOSTS_KEYS;
+    let hosts = Hosts {
+        certificates: patterns(&mut table, certificates)?,
+        confirmations: patterns(&mut table, confirmations)?,
+    };
+    refuse_unknown(&table, "hosts.", &HOSTS_KEYS)?;
+    Ok(hosts)
+}
+
+fn patterns(table: &mut Table, key: &str) -> Result<Vec<HostPattern>, ManifestError> {
+    let expected = "host names such as `api.example.com`; `*` is one label, and none of the last two";
+    let wrong = |value: &Value| wrong(&format!("hosts.{key}"), expected, value);
+    match table.remove(key) {
+        None => Ok(Vec::new()),
+        Some(Value::Array(values)) => {
+            values.iter().map(|value| value.as_str().and_then(HostPattern::parse).ok_or_else(|| wrong(value))).collect()
+        }
+        Some(other) => Err(wrong(&other)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::verify::Check;
+
 /// Where a call finds the secrets and public keys of its connection.
 pub trait Secrets: Send + Sync {
     /// Every version of the secret `name` that may be used now, newest first; `None`: the connection has none.
@@ -9,6 +11,29 @@ pub trait Secrets: Send + Sync {
     /// Called during a call of a connector, so it must not block: read them from their store beforehand. Several
     /// versions are a rotation in progress; all of them are tried, whichever matches.
     fn versions(&self, name: &str) -> Option<&[Secret]>;
+
+    /// What is known of the certificate at a URL that the manifest allows. Must not block either.
+    fn certificate(&self, url: &str) -> Certificate {
+        let _ = url;
+        Certificate::NotFetched
+    }
+
+    /// Called after each check, with its answer; for a test kit, which has to sign what it changes.
+    fn checked(&self, check: &Check<'_>) {
+        let _ = check;
+    }
+}
+
+/// What is known of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// Nothing yet: the call ends as [`FailureKind::NotFetched`](crate::FailureKind::NotFetched) with the URL. Fetch it,
+    /// then make the call again; a connector is a pure function, so nothing has happened.
+    NotFetched,
+    /// Its public key, as a `SubjectPublicKeyInfo` in DER or PEM.
+    Key(Vec<u8>),
+    /// It could not be fetched, or is none that is valid now.
+    Unavailable,
 }
 
 /// One version of a secret. Prints as `[secret]`.

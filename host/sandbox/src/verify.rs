@@ -4,89 +4,157 @@ use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use ring::{digest, hmac};
 
 use crate::keys::{KeyKind, public_key};
-use crate::secrets::{Secret, Secrets};
+use crate::secrets::{Certificate, Secret, Secrets};
 
 /// A keyed hash that providers sign with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum MacAlgorithm {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MacAlgorithm {
+    /// HMAC (RFC 2104) over SHA-1.
     HmacSha1,
+    /// HMAC over SHA-256.
     HmacSha256,
+    /// HMAC over SHA-512.
     HmacSha512,
 }
 
+/// A hash that providers sign with where they use no MAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigestAlgorithm {
+    /// SHA-256 of the secret followed by the data.
+    Sha256,
+}
+
 /// A public-key signature that providers sign with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum SignatureAlgorithm {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureAlgorithm {
+    /// RFC 8032.
     Ed25519,
+    /// ECDSA on P-256 with SHA-256, the signature in DER.
     EcdsaP256Sha256Der,
+    /// RSASSA-PKCS1-v1_5 with SHA-1, for providers that offer nothing newer.
     RsaPkcs1Sha1,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
     RsaPkcs1Sha256,
 }
 
-/// Why there is no yes or no. Both are mistakes in the connection's configuration.
+/// What a connector asked of `verify`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckKind {
+    /// `mac`
+    Mac(MacAlgorithm),
+    /// `digest`
+    Digest(DigestAlgorithm),
+    /// `signature`
+    Signature(SignatureAlgorithm),
+    /// `token`
+    Token,
+}
+
+/// One question that a connector asked of `verify`.
+#[derive(Clone, Copy, Debug)]
+pub struct Check<'a> {
+    /// Which function.
+    pub kind: CheckKind,
+    /// The name of the secret, or the URL of the certificate.
+    pub key: &'a str,
+    /// What is said to be signed; of a token the candidate.
+    pub data: &'a [u8],
+    /// The MAC, digest or signature; of a token nothing.
+    pub proof: &'a [u8],
+    /// None: there was no yes or no.
+    pub answer: Option<bool>,
+}
+
+/// Why there is no yes or no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyError {
     /// The connection has no secret of this name.
     Unknown,
     /// No version of it can be used: it is empty, or not a public key of this kind.
     Malformed,
+    /// The certificate could not be fetched.
+    Unavailable,
+    /// The certificate was not fetched yet.
+    NotFetched,
 }
 
-/// Whether `tag` is the MAC of `data` under any version of the secret `name`.
-pub(crate) fn mac(
+/// Whether the proof fits the data under any version of the secret or public key that the question names.
+pub(crate) fn answer(secrets: &dyn Secrets, check: &Check<'_>) -> Result<bool, KeyError> {
+    match check.kind {
+        CheckKind::Mac(algorithm) => mac(secrets, algorithm, check),
+        CheckKind::Digest(DigestAlgorithm::Sha256) => digest(secrets, check),
+        CheckKind::Signature(algorithm) => signature(secrets, algorithm, check),
+        CheckKind::Token => token(secrets, check),
+    }
+}
+
+/// Whether the proof is a signature under the key of the certificate at the URL that the question names.
+pub(crate) fn answer_by_certificate(
     secrets: &dyn Secrets,
-    algorithm: MacAlgorithm,
-    name: &str,
-    signed: Signed<'_>,
+    algorithm: SignatureAlgorithm,
+    check: &Check<'_>,
 ) -> Result<bool, KeyError> {
+    let key = match secrets.certificate(check.key) {
+        Certificate::Key(key) => key,
+        Certificate::Unavailable => return Err(KeyError::Unavailable),
+        Certificate::NotFetched => return Err(KeyError::NotFetched),
+    };
+    let key = verifier(algorithm, &key).ok_or(KeyError::Unavailable)?;
+    Ok(key.verify(check.data, check.proof).is_ok())
+}
+
+fn mac(secrets: &dyn Secrets, algorithm: MacAlgorithm, check: &Check<'_>) -> Result<bool, KeyError> {
     let algorithm = match algorithm {
         MacAlgorithm::HmacSha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
         MacAlgorithm::HmacSha256 => hmac::HMAC_SHA256,
         MacAlgorithm::HmacSha512 => hmac::HMAC_SHA512,
     };
-    any(secrets, name, |secret| {
+    any(secrets, check.key, |secret| {
         let key = hmac::Key::new(algorithm, not_empty(secret)?);
-        Some(hmac::verify(&key, signed.data, signed.proof).is_ok())
+        Some(hmac::verify(&key, check.data, check.proof).is_ok())
     })
 }
 
-/// Whether `signed.proof` is a signature of `signed.data` under any version of the public key `name`.
-pub(crate) fn signature(
-    secrets: &dyn Secrets,
-    algorithm: SignatureAlgorithm,
-    name: &str,
-    signed: Signed<'_>,
-) -> Result<bool, KeyError> {
+fn digest(secrets: &dyn Secrets, check: &Check<'_>) -> Result<bool, KeyError> {
+    any(secrets, check.key, |secret| {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(not_empty(secret)?);
+        hash.update(check.data);
+        Some(are_equal(hash.finish().as_ref(), check.proof))
+    })
+}
+
+fn signature(secrets: &dyn Secrets, algorithm: SignatureAlgorithm, check: &Check<'_>) -> Result<bool, KeyError> {
+    any(secrets, check.key, |secret| {
+        let key = verifier(algorithm, secret.reveal())?;
+        Some(key.verify(check.data, check.proof).is_ok())
+    })
+}
+
+fn verifier(algorithm: SignatureAlgorithm, key: &[u8]) -> Option<UnparsedPublicKey<Vec<u8>>> {
     let (kind, algorithm): (_, &'static dyn VerificationAlgorithm) = match algorithm {
         SignatureAlgorithm::Ed25519 => (KeyKind::Ed25519, &signature::ED25519),
         SignatureAlgorithm::EcdsaP256Sha256Der => (KeyKind::EcdsaP256, &signature::ECDSA_P256_SHA256_ASN1),
         SignatureAlgorithm::RsaPkcs1Sha1 => (KeyKind::Rsa, &signature::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY),
         SignatureAlgorithm::RsaPkcs1Sha256 => (KeyKind::Rsa, &signature::RSA_PKCS1_2048_8192_SHA256),
     };
-    any(secrets, name, |secret| {
-        let key = UnparsedPublicKey::new(algorithm, public_key(secret.reveal(), kind)?);
-        Some(key.verify(signed.data, signed.proof).is_ok())
-    })
+    Some(UnparsedPublicKey::new(algorithm, public_key(key, kind)?))
 }
 
-/// Whether `candidate` equals any version of the secret `name`.
-pub(crate) fn token(secrets: &dyn Secrets, name: &str, candidate: &str) -> Result<bool, KeyError> {
-    // Equal length first would tell the length: two hashes are as long as each other, and `hmac::verify` compares them
-    // in constant time. Its key hides nothing; it is there because `ring` compares only MACs.
-    let comparison = hmac::Key::new(hmac::HMAC_SHA256, b"rapport token comparison");
-    let candidate = digest::digest(&digest::SHA256, candidate.as_bytes());
-    any(secrets, name, |secret| {
+/// Hashes are compared, as long as each other: comparing the texts would tell the length of the secret.
+fn token(secrets: &dyn Secrets, check: &Check<'_>) -> Result<bool, KeyError> {
+    let candidate = digest::digest(&digest::SHA256, check.data);
+    any(secrets, check.key, |secret| {
         let expected = digest::digest(&digest::SHA256, not_empty(secret)?);
-        let tag = hmac::sign(&comparison, expected.as_ref());
-        Some(hmac::verify(&comparison, candidate.as_ref(), tag.as_ref()).is_ok())
+        Some(are_equal(expected.as_ref(), candidate.as_ref()))
     })
 }
 
-/// What was signed, and the MAC or signature that came with it.
-#[derive(Clone, Copy)]
-pub(crate) struct Signed<'a> {
-    pub(crate) data: &'a [u8],
-    pub(crate) proof: &'a [u8],
+/// Equality in constant time. `ring` offers it for MACs only, so both become one; the key hides nothing.
+fn are_equal(left: &[u8], right: &[u8]) -> bool {
+    let comparison = hmac::Key::new(hmac::HMAC_SHA256, b"rapport token comparison");
+    let tag = hmac::sign(&comparison, left);
+    hmac::verify(&comparison, right, tag.as_ref()).is_ok()
 }
 
 /// Tries every version, without an early exit that would tell which one matched. `None` of a check: malformed. One

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | event | `<t>#E#<eid>` | `V#<event key>` |
 //! | webhook of a differently bundled redelivery | `<t>#E#<eid>` | `R#<event key>` |
+//! | when an event without a time was first seen | `<t>#E#<eid>` | `F#<event key's hash>` |
 //! | delivery of a message | `<t>#E#<eid>` | `T#<message key>#delivery` |
 //! | endpoint | `<t>#E#<eid>` | `@` |
 //! | conversation head | `<t>#E#<eid>` | `C#<account>` |
@@ -52,6 +53,10 @@ pub(crate) fn event_key_of_sk(sk: &str) -> Option<EventKey> {
 
 pub(crate) fn webhook_sk(key: &EventKey) -> String {
     format!("R#{key}")
+}
+
+pub(crate) fn first_seen_sk(key: &EventKey) -> String {
+    format!("F#{}", key.hash())
 }
 
 pub(crate) fn head_sk(account: &str) -> String {

@@ -16,6 +16,7 @@ mod codec;
 pub mod embedded;
 mod error;
 pub mod events;
+pub mod first_seen;
 pub mod heads;
 pub mod identity;
 mod items;

@@ -1,4 +1,4 @@
-//! The contract of `wit/`, generated. Two worlds share one set of types, so that a connector exports either or both.
+//! The contract of `wit/`, generated. The worlds share one set of types, so that a connector exports any of them.
 //!
 //! The `serde` attributes give every record its form in JSON, the one that `data` of a CloudEvent and
 //! `fixtures/**/*.events.json` have: snake_case names, a variant as a one-key object, `json` as JSON.
@@ -14,36 +14,36 @@ pub mod inbound {
         default_bindings_module: "rapport_sdk::bindings::inbound",
         additional_derives: [PartialEq, Clone, serde::Serialize],
         additional_type_attributes: {
-            "rapport:connector/types@0.1.0/attestation": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/types@0.1.0/media-source": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/types@0.1.0/part": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/types@0.1.0/author": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/types@0.1.0/delivery-state": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/types@0.1.0/covered": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/types@0.1.0/consent-state": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/types@0.1.0/metric": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/types@0.1.0/call-state": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/types@0.1.0/ticket-state": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/types@0.1.0/controller": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/types@0.1.0/event-body": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/http@0.1.0/method": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/http@0.1.0/field-value": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/http@0.1.0/payload": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/http@0.1.0/transport-error": [#[serde(rename_all = "snake_case")]],
-            "rapport:connector/inbound@0.1.0/rejection": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/attestation": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/media-source": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/part": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/author": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/delivery-state": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/covered": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/consent-state": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/metric": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/call-state": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/ticket-state": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/controller": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/types@0.1.1/event-body": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/http@0.1.1/method": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/http@0.1.1/field-value": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/http@0.1.1/payload": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/http@0.1.1/transport-error": [#[serde(rename_all = "snake_case")]],
+            "rapport:connector/inbound@0.1.1/rejection": [#[serde(rename_all = "snake_case")]],
         },
         additional_member_attributes: {
-            "rapport:connector/types@0.1.0/contact.traits": [#[serde(serialize_with = "crate::contract_json::object")]],
-            "rapport:connector/types@0.1.0/part.form": [#[serde(serialize_with = "crate::contract_json::json")]],
-            "rapport:connector/types@0.1.0/part.other": [#[serde(serialize_with = "crate::contract_json::named")]],
-            "rapport:connector/types@0.1.0/template.parameters": [#[serde(serialize_with = "crate::contract_json::list")]],
-            "rapport:connector/types@0.1.0/referral.details": [#[serde(serialize_with = "crate::contract_json::option")]],
-            "rapport:connector/types@0.1.0/provider-error.detail": [#[serde(serialize_with = "crate::contract_json::option")]],
-            "rapport:connector/types@0.1.0/consent.evidence": [#[serde(serialize_with = "crate::contract_json::option")]],
-            "rapport:connector/types@0.1.0/event-body.activity": [#[serde(serialize_with = "crate::contract_json::named")]],
-            "rapport:connector/types@0.1.0/event-body.other": [#[serde(serialize_with = "crate::contract_json::named")]],
-            "rapport:connector/types@0.1.0/event.body": [#[serde(flatten)]],
-            "rapport:connector/types@0.1.0/event.extensions": [#[serde(serialize_with = "crate::contract_json::object")]],
+            "rapport:connector/types@0.1.1/contact.traits": [#[serde(serialize_with = "crate::contract_json::object")]],
+            "rapport:connector/types@0.1.1/part.form": [#[serde(serialize_with = "crate::contract_json::json")]],
+            "rapport:connector/types@0.1.1/part.other": [#[serde(serialize_with = "crate::contract_json::named")]],
+            "rapport:connector/types@0.1.1/template.parameters": [#[serde(serialize_with = "crate::contract_json::list")]],
+            "rapport:connector/types@0.1.1/referral.details": [#[serde(serialize_with = "crate::contract_json::option")]],
+            "rapport:connector/types@0.1.1/provider-error.detail": [#[serde(serialize_with = "crate::contract_json::option")]],
+            "rapport:connector/types@0.1.1/consent.evidence": [#[serde(serialize_with = "crate::contract_json::option")]],
+            "rapport:connector/types@0.1.1/event-body.activity": [#[serde(serialize_with = "crate::contract_json::named")]],
+            "rapport:connector/types@0.1.1/event-body.other": [#[serde(serialize_with = "crate::contract_json::named")]],
+            "rapport:connector/types@0.1.1/event.body": [#[serde(flatten)]],
+            "rapport:connector/types@0.1.1/event.extensions": [#[serde(serialize_with = "crate::contract_json::object")]],
         },
     });
 }
@@ -57,9 +57,24 @@ pub mod outbound {
         default_bindings_module: "rapport_sdk::bindings::outbound",
         additional_derives: [PartialEq, Clone],
         with: {
-            "rapport:connector/types@0.1.0": super::inbound::rapport::connector::types,
-            "rapport:connector/http@0.1.0": super::inbound::rapport::connector::http,
-            "rapport:connector/log@0.1.0": super::inbound::rapport::connector::log,
+            "rapport:connector/types@0.1.1": super::inbound::rapport::connector::types,
+            "rapport:connector/http@0.1.1": super::inbound::rapport::connector::http,
+            "rapport:connector/log@0.1.1": super::inbound::rapport::connector::log,
+        },
+    });
+}
+
+pub mod handshake {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "handshake-connector",
+        pub_export_macro: true,
+        export_macro_name: "export_handshake",
+        default_bindings_module: "rapport_sdk::bindings::handshake",
+        additional_derives: [PartialEq, Clone],
+        with: {
+            "rapport:connector/types@0.1.1": super::inbound::rapport::connector::types,
+            "rapport:connector/log@0.1.1": super::inbound::rapport::connector::log,
         },
     });
 }

@@ -43,8 +43,10 @@ pub mod prelude {
     pub use crate::encoding::{base64, hex};
     pub use crate::http::{Request, Response};
     pub use crate::types::*;
-    pub use crate::verify::{self, KeySource, MacAlgorithm, SignatureAlgorithm};
-    pub use crate::{Exchange, Failure, Inbound, Operation, Outbound, Outcome, Receipt, Rejection, Step, Webhook};
+    pub use crate::verify::{self, DigestAlgorithm, KeySource, MacAlgorithm, SignatureAlgorithm};
+    pub use crate::{
+        Confirmation, Exchange, Failure, Inbound, Operation, Outbound, Outcome, Receipt, Rejection, Step, Webhook,
+    };
     pub use crate::{form, lenient, log};
 }
 
@@ -59,6 +61,24 @@ pub trait Inbound {
     /// `Unauthenticated` → 401. After a verification: `Ignored` → 200 and counted; `Malformed` and `Unsupported` →
     /// 200, and the webhook is parked whole for a fixed connector to replay. Before one, these three are 500.
     fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection>;
+
+    /// The URL that the host has to GET before it answers, for a provider that asks for it when a subscription is made.
+    /// Export it with `export!(Acme: inbound, handshake)`, and allow the host in the manifest's `[hosts] confirmations`.
+    ///
+    /// Called after [`receive`](Self::receive) has verified the same webhook and found no event in it. Pure.
+    fn confirm(cx: &Context, webhook: &Confirmation) -> Option<String> {
+        let _ = (cx, webhook);
+        None
+    }
+}
+
+/// The verified webhook that asks for a confirmation.
+#[derive(Clone, Copy, Debug)]
+pub struct Confirmation<'a> {
+    /// In order of arrival, names in lower case, repeats kept.
+    pub headers: &'a [(String, String)],
+    /// As it arrived.
+    pub body: &'a [u8],
 }
 
 /// Turns an operation into HTTP requests, and their responses into an outcome.
@@ -70,7 +90,7 @@ pub trait Outbound {
     fn run(cx: &Context, operation: &Operation, history: &[Exchange]) -> Result<Step, Failure>;
 }
 
-/// Exports a connector: `export!(Acme: inbound)`, `export!(Acme: outbound)` or `export!(Acme: inbound, outbound)`.
+/// Exports a connector: `export!(Acme: inbound)`, or several of `inbound`, `handshake` and `outbound`.
 ///
 /// Natively it exports nothing: the versioned names of a component are no symbols that a native linker takes.
 #[macro_export]
@@ -89,6 +109,16 @@ macro_rules! export {
             }
         }
         $crate::bindings::inbound::export_inbound!(InboundGuest with_types_in $crate::bindings::inbound);
+    };
+    (@one $connector:ident handshake) => {
+        struct HandshakeGuest;
+        impl $crate::bindings::handshake::exports::rapport::connector::handshake::Guest for HandshakeGuest {
+            fn confirm(cx: $crate::Context, headers: Vec<(String, String)>, body: Vec<u8>) -> Option<String> {
+                let webhook = $crate::Confirmation { headers: &headers, body: &body };
+                <$connector as $crate::Inbound>::confirm(&cx, &webhook)
+            }
+        }
+        $crate::bindings::handshake::export_handshake!(HandshakeGuest with_types_in $crate::bindings::handshake);
     };
     (@one $connector:ident outbound) => {
         struct OutboundGuest;

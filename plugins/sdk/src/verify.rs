@@ -2,7 +2,7 @@
 //! version that has not expired, in constant time.
 
 pub use crate::bindings::inbound::rapport::connector::verify::{
-    KeySource, MacAlgorithm, SignatureAlgorithm, VerifyError,
+    DigestAlgorithm, KeySource, MacAlgorithm, SignatureAlgorithm, VerifyError,
 };
 
 use crate::Rejection;
@@ -18,6 +18,14 @@ use crate::testing::host;
 /// When the question cannot be answered: no such secret on this connection.
 pub fn mac(algorithm: MacAlgorithm, secret: &str, data: &[u8], tag: &[u8]) -> Result<bool, VerifyError> {
     host::mac(algorithm, secret, data, tag)
+}
+
+/// Whether `digest` is the hash of the secret called `secret` followed by `data`: for a provider that uses no MAC.
+///
+/// # Errors
+/// When the question cannot be answered: no such secret on this connection.
+pub fn digest(algorithm: DigestAlgorithm, secret: &str, data: &[u8], digest: &[u8]) -> Result<bool, VerifyError> {
+    host::digest(algorithm, secret, data, digest)
 }
 
 /// Whether `signature` over `data` was made with the private half of `key`.
@@ -57,6 +65,20 @@ pub fn require_mac(algorithm: MacAlgorithm, secret: &str, data: &[u8], tag: &[u8
         format!(
             "expected the {expected} of this request under secret `{secret}`, found another one; fix: set `{secret}` \
              to the value the provider signs with, and hand the request on byte for byte"
+        )
+    })
+}
+
+/// Goes on only if `digest` is the hash of the secret followed by `data`.
+///
+/// # Errors
+/// `Unauthenticated`, with a sentence that says what to do and holds neither the digest nor the secret; `Unsupported`
+/// when the host could not find out.
+pub fn require_digest(algorithm: DigestAlgorithm, secret: &str, data: &[u8], digest: &[u8]) -> Result<(), Rejection> {
+    require(self::digest(algorithm, secret, data, digest), || {
+        format!(
+            "expected the SHA-256 of secret `{secret}` and this request, found another one; fix: set `{secret}` to the \
+             value the provider signs with, and hand the request on byte for byte"
         )
     })
 }

@@ -1,5 +1,7 @@
 //! What is refused before a call, and components that fail while they start.
 
+use std::path::Path;
+
 use rapport_sandbox::{Connector, FailureKind, LoadError, Options, Sandbox, with_manifest};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -51,7 +53,7 @@ fn a_foreign_import_is_refused_by_name_with_cause_and_fix() {
 
 #[test]
 fn a_component_that_exports_nothing_is_told_what_is_missing() {
-    assert!(refusal("(component)").starts_with("export `rapport:connector/inbound@0.1.0` is missing; fix: "));
+    assert!(refusal("(component)").starts_with("export `rapport:connector/inbound@0.1.1` is missing; fix: "));
 }
 
 #[test]
@@ -99,21 +101,35 @@ fn a_component_that_fails_while_it_starts_says_so() {
     }
 }
 
+#[test]
+fn connectors_of_every_release_load() {
+    for version in ["0.1.0", "0.1.1"] {
+        let folder = repository().join("wit/released").join(version);
+        let runs = good(&load(&component(&folder, version, "nop", 1)).unwrap()).unwrap_err();
+        assert_eq!(runs.kind, FailureKind::Trap, "{version}: it was found and called");
+    }
+}
+
 /// A connector that does `start` while it starts, has so many pages of memory, and traps when it is called.
 fn starting(start: &str, pages: u32) -> Connector {
+    load(&component(&repository().join("wit"), "0.1.1", start, pages)).unwrap()
+}
+
+/// The same as a component of one version of the contract.
+fn component(wit: &Path, version: &str, start: &str, pages: u32) -> Vec<u8> {
     let text = format!(
         r#"(module
             (memory (export "memory") {pages})
             (func $start {start})
             (start $start)
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
-            (func (export "rapport:connector/inbound@0.1.0#receive")
+            (func (export "rapport:connector/inbound@{version}#receive")
                 (param i32 i32 i32 i32 i64 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable))"#
     );
     let mut module = wat::parse_str(text).unwrap();
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path(repository().join("wit")).unwrap();
+    let (package, _) = resolve.push_path(wit).unwrap();
     let world = resolve.select_world(&[package], Some("inbound-connector")).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    load(&ComponentEncoder::default().module(&module).unwrap().encode().unwrap()).unwrap()
+    ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
 }

@@ -1,4 +1,4 @@
-//! Version 0.1 of the contract: its imports, its export, and (in [`events`]) its types turned into the model's.
+//! Version 0.1 of the contract: its imports, its exports, and (in [`events`]) its types turned into the model's.
 
 mod events;
 
@@ -10,11 +10,11 @@ use wasmtime::{AsContextMut, Store};
 
 use self::contract::exports::rapport::connector::inbound;
 use self::contract::rapport::connector::{http, log, types, verify};
-use crate::call::{self, Call, Level, State};
+use crate::call::{self, Call, Key, Level, State, Unanswered};
 use crate::error::LoadError;
 use crate::imports::CONTRACT;
 use crate::limits::EVENTS_MAX;
-use crate::verify::{self as checks, KeyError, MacAlgorithm, SignatureAlgorithm, Signed};
+use crate::verify::{Check, CheckKind, DigestAlgorithm, KeyError, MacAlgorithm, SignatureAlgorithm};
 
 mod contract {
     #![allow(unused)] // The generated half that this host does not use: requests, and typed look-ups of the export.
@@ -26,7 +26,9 @@ mod contract {
     });
 }
 
-const INBOUND: &str = "rapport:connector/inbound@0.1.0";
+/// Found in a component of any 0.1: the component model takes the names of compatible versions for each other.
+const INBOUND: &str = "rapport:connector/inbound@0.1.1";
+const HANDSHAKE: &str = "rapport:connector/handshake@0.1.1";
 
 /// Gives every connector its imports.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -35,6 +37,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 type Params<'a> = (Context<'a>, Webhook<'a>);
 type Answer = (Result<inbound::Receipt, inbound::Rejection>,);
+type ConfirmParams<'a> = (Context<'a>, &'a [(&'a str, &'a str)], &'a [u8]);
+type Confirmation = (Option<String>,);
 
 /// The contract's `context`, lent. The generated type owns its fields, and would cost a copy of the body each call.
 #[derive(ComponentType, Lower)]
@@ -60,6 +64,8 @@ struct Webhook<'a> {
 pub(crate) struct Export {
     instance: InstancePre<State>,
     receive: ComponentExportIndex,
+    /// Of a connector that exports `handshake`.
+    confirm: Option<ComponentExportIndex>,
 }
 
 /// How a call failed, before it is known why.
@@ -84,7 +90,37 @@ impl Export {
             component.get_export(Some(&inbound), "receive").ok_or(LoadError::MissingExport(INBOUND))?;
         let ComponentItem::ComponentFunc(function) = item else { return Err(LoadError::MissingExport(INBOUND)) };
         function.typecheck::<Params<'_>, Answer>(&instance.instance_type()).map_err(other_contract)?;
-        Ok(Self { instance, receive })
+        let confirm = match component.get_export(None, HANDSHAKE) {
+            None => None,
+            Some((_, handshake)) => {
+                let found = component.get_export(Some(&handshake), "confirm");
+                let Some((ComponentItem::ComponentFunc(function), confirm)) = found else {
+                    return Err(LoadError::MissingExport(HANDSHAKE));
+                };
+                function
+                    .typecheck::<ConfirmParams<'_>, Confirmation>(&instance.instance_type())
+                    .map_err(other_contract)?;
+                Some(confirm)
+            }
+        };
+        Ok(Self { instance, receive, confirm })
+    }
+
+    /// Whether it exports `handshake`.
+    pub(crate) fn confirms(&self) -> bool {
+        self.confirm.is_some()
+    }
+
+    /// The URL that `handshake.confirm` wants asked; none also of a component without that export.
+    pub(crate) fn confirm(&self, store: &mut Store<State>, call: &Call<'_>) -> Result<Option<String>, Failed> {
+        let Some(confirm) = self.confirm else { return Ok(None) };
+        let instance = self.instance.instantiate(store.as_context_mut()).map_err(Failed::Starting)?;
+        let function = instance
+            .get_typed_func::<ConfirmParams<'_>, Confirmation>(store.as_context_mut(), confirm)
+            .map_err(Failed::Running)?;
+        let params = (context(call), call.webhook.headers, call.webhook.body);
+        let (url,) = function.call(store, params).map_err(Failed::Running)?;
+        Ok(url)
     }
 
     pub(crate) fn receive(&self, store: &mut Store<State>, call: &Call<'_>) -> Outcome {
@@ -182,14 +218,25 @@ impl verify::Host for State {
         data: Vec<u8>,
         tag: Vec<u8>,
     ) -> wasmtime::Result<Result<bool, verify::VerifyError>> {
-        let algorithm = match algorithm {
+        let kind = CheckKind::Mac(match algorithm {
             verify::MacAlgorithm::HmacSha1 => MacAlgorithm::HmacSha1,
             verify::MacAlgorithm::HmacSha256 => MacAlgorithm::HmacSha256,
             verify::MacAlgorithm::HmacSha512 => MacAlgorithm::HmacSha512,
-        };
-        let signed = Signed { data: &data, proof: &tag };
-        let answer = self.check(|secrets| checks::mac(secrets, algorithm, &secret, signed))?;
-        Ok(answer.map_err(|error| key_error(error, secret)))
+        });
+        ask(self, Key::Named, Check { kind, key: &secret, data: &data, proof: &tag, answer: None })
+    }
+
+    fn digest(
+        &mut self,
+        algorithm: verify::DigestAlgorithm,
+        secret: String,
+        data: Vec<u8>,
+        digest: Vec<u8>,
+    ) -> wasmtime::Result<Result<bool, verify::VerifyError>> {
+        let kind = CheckKind::Digest(match algorithm {
+            verify::DigestAlgorithm::Sha256 => DigestAlgorithm::Sha256,
+        });
+        ask(self, Key::Named, Check { kind, key: &secret, data: &data, proof: &digest, answer: None })
     }
 
     fn signature(
@@ -199,31 +246,33 @@ impl verify::Host for State {
         data: Vec<u8>,
         signature: Vec<u8>,
     ) -> wasmtime::Result<Result<bool, verify::VerifyError>> {
-        let name = match key {
-            verify::KeySource::Named(name) => name,
-            // No manifest can allow a certificate's host yet, so every one is denied.
-            verify::KeySource::CertificateUrl(url) => return Ok(Err(verify::VerifyError::UrlDenied(url))),
-        };
         let algorithm = match algorithm {
             verify::SignatureAlgorithm::Ed25519 => SignatureAlgorithm::Ed25519,
             verify::SignatureAlgorithm::EcdsaP256Sha256Der => SignatureAlgorithm::EcdsaP256Sha256Der,
             verify::SignatureAlgorithm::RsaPkcs1Sha1 => SignatureAlgorithm::RsaPkcs1Sha1,
             verify::SignatureAlgorithm::RsaPkcs1Sha256 => SignatureAlgorithm::RsaPkcs1Sha256,
         };
-        let signed = Signed { data: &data, proof: &signature };
-        let answer = self.check(|secrets| checks::signature(secrets, algorithm, &name, signed))?;
-        Ok(answer.map_err(|error| key_error(error, name)))
+        let (place, name) = match &key {
+            verify::KeySource::Named(name) => (Key::Named, name),
+            verify::KeySource::CertificateUrl(url) => (Key::Certificate(algorithm), url),
+        };
+        let kind = CheckKind::Signature(algorithm);
+        ask(self, place, Check { kind, key: name, data: &data, proof: &signature, answer: None })
     }
 
     fn token(&mut self, secret: String, candidate: String) -> wasmtime::Result<Result<bool, verify::VerifyError>> {
-        let answer = self.check(|secrets| checks::token(secrets, &secret, &candidate))?;
-        Ok(answer.map_err(|error| key_error(error, secret)))
+        let (kind, data) = (CheckKind::Token, candidate.as_bytes());
+        ask(self, Key::Named, Check { kind, key: &secret, data, proof: &[], answer: None })
     }
 }
 
-fn key_error(error: KeyError, name: String) -> verify::VerifyError {
-    match error {
-        KeyError::Unknown => verify::VerifyError::UnknownKey(name),
-        KeyError::Malformed => verify::VerifyError::MalformedKey(name),
-    }
+/// Asks in the host's words and answers in the contract's.
+fn ask(state: &mut State, key: Key, check: Check<'_>) -> wasmtime::Result<Result<bool, verify::VerifyError>> {
+    let name = || check.key.to_owned();
+    Ok(state.check(key, check)?.map_err(|error| match error {
+        Unanswered::Denied => verify::VerifyError::UrlDenied(name()),
+        Unanswered::Key(KeyError::Unknown) => verify::VerifyError::UnknownKey(name()),
+        Unanswered::Key(KeyError::Malformed) => verify::VerifyError::MalformedKey(name()),
+        Unanswered::Key(KeyError::Unavailable | KeyError::NotFetched) => verify::VerifyError::Unavailable(name()),
+    }))
 }

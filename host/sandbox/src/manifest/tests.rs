@@ -33,7 +33,7 @@ fn refusal(text: &str) -> String {
 fn a_whole_manifest_is_read() {
     let manifest = Manifest::parse(WHOLE).unwrap();
     assert_eq!(manifest.id, "acme-chat");
-    assert_eq!(manifest.limits, Limits { memory_mib: 64, cpu_ms: 20, output_kib: 512 });
+    assert_eq!(manifest.limits, Limits { memory_mib: 64, cpu_ms: 20, output_kib: 512, ..Limits::default() });
     assert_eq!(manifest.secrets["signing-secret"], "Settings → API → Signing secret");
     assert_eq!(
         manifest.config,
@@ -61,7 +61,8 @@ fn an_unknown_key_names_the_nearest_known_one() {
     );
     assert_eq!(
         refusal(&format!("{LEAST}[limits]\nsockets = 1")),
-        "connector.toml: unknown key `limits.sockets`; fix: remove it; there are `memory-mib`, `cpu-ms`, `output-kib`"
+        "connector.toml: unknown key `limits.sockets`; fix: remove it; there are `memory-mib`, `cpu-ms`, `output-kib`, \
+         `component-kib`"
     );
 }
 
@@ -89,6 +90,37 @@ fn wrong_values_are_named_with_what_would_do() {
     assert!(refusal(&LEAST.replace("\"acme\"", "\"../acme\"")).contains("`id`"));
     assert_eq!(refusal("name = \"Acme\""), "connector.toml: `id` is missing; fix: add `id = \"…\"`");
     assert!(refusal("id = ").starts_with("connector.toml: "));
+}
+
+#[test]
+fn a_provider_that_signs_nothing_is_told_by_the_configuration() {
+    let always = Manifest::parse(&format!("{LEAST}unsigned = 'no signature'")).unwrap().unsigned.unwrap();
+    assert_eq!(always.reason, "no signature");
+    assert!(always.applies(&json!({})));
+
+    let text = format!("{LEAST}[unsigned]\nreason = 'some sign nothing'\nwhen = {{ provider = ['a', 'b'] }}");
+    let some = Manifest::parse(&text).unwrap().unsigned.unwrap();
+    assert!(some.applies(&json!({"provider": "b"})));
+    assert!(!some.applies(&json!({"provider": "c"})));
+    assert!(!some.applies(&json!({})));
+
+    assert!(refusal(&format!("{LEAST}unsigned = 1")).contains("`unsigned`: expected why"));
+    assert!(refusal(&format!("{LEAST}[unsigned]\nwhen = {{}}")).contains("expected a `reason`"));
+    assert!(refusal(&format!("{LEAST}[unsigned]\nreason = 'x'\nwhen = {{ a = 1 }}")).contains("`unsigned.when.a`"));
+    assert!(refusal(&format!("{LEAST}[unsigned]\nreason = 'x'\nif = 1")).contains("unknown key `unsigned.if`"));
+}
+
+#[test]
+fn hosts_are_patterns_that_do_not_allow_everybody() {
+    let text = format!("{LEAST}[hosts]\ncertificates = ['sns.*.amazonaws.com']");
+    let hosts = Manifest::parse(&text).unwrap().hosts;
+    assert_eq!(hosts.certificates.len(), 1);
+    assert_eq!(hosts.confirmations, []);
+    assert!(
+        refusal(&format!("{LEAST}[hosts]\ncertificates = ['*.com']")).contains("`hosts.certificates`: expected host")
+    );
+    assert!(refusal(&format!("{LEAST}[hosts]\nconfirmations = 'a.b'")).contains("`hosts.confirmations`"));
+    assert!(refusal(&format!("{LEAST}[hosts]\ncertificate = []")).contains("write `certificates`"));
 }
 
 #[test]

@@ -13,6 +13,20 @@ impl Secrets for Fixed {
     }
 }
 
+#[derive(Clone, Copy)]
+struct Signed<'a> {
+    data: &'a [u8],
+    proof: &'a [u8],
+}
+
+fn ask(secrets: &dyn Secrets, kind: CheckKind, key: &str, signed: Signed<'_>) -> Result<bool, KeyError> {
+    answer(secrets, &Check { kind, key, data: signed.data, proof: signed.proof, answer: None })
+}
+
+fn token(secrets: &dyn Secrets, key: &str, candidate: &str) -> Result<bool, KeyError> {
+    ask(secrets, CheckKind::Token, key, Signed { data: candidate.as_bytes(), proof: b"" })
+}
+
 fn one(value: &[u8]) -> Fixed {
     several(&[value])
 }
@@ -49,7 +63,7 @@ fn the_published_hmac_vectors_verify() {
     ];
     for (algorithm, (key, data), tag) in vectors {
         let tag = unhex(tag);
-        let check = |data, proof| mac(&one(key), algorithm, "key", Signed { data, proof });
+        let check = |data, proof| ask(&one(key), CheckKind::Mac(algorithm), "key", Signed { data, proof });
         assert_eq!(check(data, &tag), Ok(true), "{algorithm:?}");
         assert_eq!(check(b"other", &tag), Ok(false), "{algorithm:?}");
         assert_eq!(check(data, &tag[..tag.len() - 1]), Ok(false), "a shortened tag proves less");
@@ -71,7 +85,9 @@ fn the_published_ed25519_vector_verifies_in_every_form_of_the_key() {
     for key in
         [&raw[..], hex, STANDARD.encode(&raw).as_bytes(), &spki, STANDARD.encode(&spki).as_bytes(), pem.as_bytes()]
     {
-        let check = |data, proof| signature(&one(key), SignatureAlgorithm::Ed25519, "key", Signed { data, proof });
+        let check = |data, proof| {
+            ask(&one(key), CheckKind::Signature(SignatureAlgorithm::Ed25519), "key", Signed { data, proof })
+        };
         assert_eq!(check(b"\x72", &proof), Ok(true));
         assert_eq!(check(b"\x73", &proof), Ok(false));
         assert_eq!(check(b"\x72", &proof[1..]), Ok(false));
@@ -115,7 +131,9 @@ fn signatures_of_openssl_verify_and_only_by_their_own_algorithm() {
     ];
     for (algorithm, key, proof) in proofs {
         let proof = base64(proof);
-        let check = |key: &str, data, proof| signature(&one(key.as_bytes()), algorithm, "key", Signed { data, proof });
+        let check = |key: &str, data, proof| {
+            ask(&one(key.as_bytes()), CheckKind::Signature(algorithm), "key", Signed { data, proof })
+        };
         assert_eq!(check(key, MESSAGE, &proof), Ok(true), "{algorithm:?}");
         assert_eq!(check(key, b"signed by openssl.", &proof), Ok(false), "{algorithm:?}");
         let mut flipped = proof.clone();
@@ -125,19 +143,50 @@ fn signatures_of_openssl_verify_and_only_by_their_own_algorithm() {
         let bare: String = key.lines().filter(|line| !line.starts_with("-----")).collect();
         assert_eq!(check(&bare, MESSAGE, &proof), Ok(true), "{algorithm:?}");
     }
-    let crossed = signature(
-        &one(RSA.as_bytes()),
-        SignatureAlgorithm::RsaPkcs1Sha256,
-        "key",
-        Signed { data: MESSAGE, proof: &base64(RSA_SHA1) },
-    );
+    let signed = Signed { data: MESSAGE, proof: &base64(RSA_SHA1) };
+    let crossed = ask(&one(RSA.as_bytes()), CheckKind::Signature(SignatureAlgorithm::RsaPkcs1Sha256), "key", signed);
     assert_eq!(crossed, Ok(false));
 }
 
 #[test]
+fn a_digest_is_the_hash_of_secret_and_data() {
+    // FIPS 180-2, appendix B.1: SHA-256 of "abc".
+    let proof = unhex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    let kind = CheckKind::Digest(DigestAlgorithm::Sha256);
+    assert_eq!(ask(&one(b"ab"), kind, "key", Signed { data: b"c", proof: &proof }), Ok(true));
+    assert_eq!(ask(&several(&[b"x", b"a"]), kind, "key", Signed { data: b"bc", proof: &proof }), Ok(true));
+    assert_eq!(ask(&one(b"ab"), kind, "key", Signed { data: b"d", proof: &proof }), Ok(false));
+    assert_eq!(ask(&one(b"ab"), kind, "key", Signed { data: b"c", proof: &proof[..31] }), Ok(false));
+    assert_eq!(ask(&one(b""), kind, "key", Signed { data: b"abc", proof: &proof }), Err(KeyError::Malformed));
+}
+
+#[test]
+fn a_certificate_is_known_unknown_or_unavailable() {
+    struct Known(Certificate);
+    impl Secrets for Known {
+        fn versions(&self, _: &str) -> Option<&[Secret]> {
+            None
+        }
+        fn certificate(&self, _: &str) -> Certificate {
+            self.0.clone()
+        }
+    }
+    let proof = base64(RSA_SHA256);
+    let algorithm = SignatureAlgorithm::RsaPkcs1Sha256;
+    let kind = CheckKind::Signature(algorithm);
+    let check = Check { kind, key: "https://a.example.com/a.pem", data: MESSAGE, proof: &proof, answer: None };
+    let answer = |certificate| answer_by_certificate(&Known(certificate), algorithm, &check);
+    assert_eq!(answer(Certificate::Key(RSA.as_bytes().to_vec())), Ok(true));
+    assert_eq!(answer(Certificate::Key(P256.as_bytes().to_vec())), Err(KeyError::Unavailable));
+    assert_eq!(answer(Certificate::Unavailable), Err(KeyError::Unavailable));
+    assert_eq!(answer(Certificate::NotFetched), Err(KeyError::NotFetched));
+}
+
+#[test]
 fn a_key_of_another_kind_is_malformed() {
-    let of =
-        |key: &str, algorithm| signature(&one(key.as_bytes()), algorithm, "key", Signed { data: MESSAGE, proof: b"" });
+    let of = |key: &str, algorithm| {
+        ask(&one(key.as_bytes()), CheckKind::Signature(algorithm), "key", Signed { data: MESSAGE, proof: b"" })
+    };
     assert_eq!(of(RSA, SignatureAlgorithm::EcdsaP256Sha256Der), Err(KeyError::Malformed));
     assert_eq!(of(P256, SignatureAlgorithm::RsaPkcs1Sha256), Err(KeyError::Malformed));
     assert_eq!(of(P256, SignatureAlgorithm::Ed25519), Err(KeyError::Malformed));
@@ -169,8 +218,8 @@ fn an_unknown_name_is_unknown_and_an_empty_secret_is_malformed() {
     assert_eq!(token(&one(b""), "key", ""), Err(KeyError::Malformed));
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b""), b"data");
     let signed = Signed { data: b"data", proof: tag.as_ref() };
-    assert_eq!(mac(&one(b""), MacAlgorithm::HmacSha256, "key", signed), Err(KeyError::Malformed));
-    assert_eq!(mac(&several(&[b"", b"real"]), MacAlgorithm::HmacSha256, "key", signed), Ok(false));
+    assert_eq!(ask(&one(b""), CheckKind::Mac(MacAlgorithm::HmacSha256), "key", signed), Err(KeyError::Malformed));
+    assert_eq!(ask(&several(&[b"", b"real"]), CheckKind::Mac(MacAlgorithm::HmacSha256), "key", signed), Ok(false));
 }
 
 #[test]

@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::connection::Connection;
 use super::render::pretty;
 use crate::Webhook;
 
 /// One case: `fixtures/inbound/<name>.http` and the `<name>.events.json` beside it.
 #[derive(Clone, Debug)]
 pub struct Fixture {
+    /// `<case>`, or `<folder>/<case>` in a folder below `fixtures/inbound`.
     pub name: String,
     pub webhook: Webhook,
-    expected: PathBuf,
+    /// The one of its folder, or else of all fixtures.
+    pub connection: Connection,
+    pub(super) expected: PathBuf,
 }
 
 impl Fixture {
@@ -50,11 +54,21 @@ impl Fixture {
 
 /// The inbound fixtures of the connector in `manifest_dir`, by name.
 ///
+/// A folder of `fixtures/inbound` holds fixtures too; a `connection.json` in it stands in the place of
+/// `fixtures/connection.json` for them.
+///
 /// # Panics
 /// When there are none, or one that is no request.
 pub fn inbound_fixtures(manifest_dir: &str) -> Vec<Fixture> {
-    let fixtures: Vec<_> = files(manifest_dir, ".http").into_iter().map(|(name, path)| load(name, &path)).collect();
-    assert!(!fixtures.is_empty(), "{}: no `.http` file", folder(manifest_dir).display());
+    let mut fixtures = Vec::new();
+    for folder in folders(manifest_dir) {
+        let cases = files(&folder, ".http");
+        if !cases.is_empty() {
+            let connection = Connection::of_file(&folder.connection);
+            fixtures.extend(cases.iter().map(|(name, path)| load(name, path, &connection)));
+        }
+    }
+    assert!(!fixtures.is_empty(), "{}: no `.http` file", top(manifest_dir).display());
     fixtures
 }
 
@@ -88,34 +102,63 @@ pub fn parse_request(bytes: &[u8]) -> Result<Webhook, String> {
 
 /// Expectations that no request stands beside.
 pub(super) fn orphans(manifest_dir: &str) -> Vec<String> {
-    let cases: BTreeSet<_> = files(manifest_dir, ".http").into_iter().map(|(name, _)| name).collect();
-    let expectations = files(manifest_dir, ".events.json").into_iter();
-    let alone = expectations.filter(|(name, _)| !cases.contains(name));
+    let all = |suffix| folders(manifest_dir).into_iter().flat_map(move |folder| files(&folder, suffix));
+    let cases: BTreeSet<String> = all(".http").map(|(name, _)| name).collect();
+    let alone = all(".events.json").filter(|(name, _)| !cases.contains(name));
     alone.map(|(name, _)| format!("{name}: `.events.json` without a `.http`")).collect()
 }
 
-fn folder(manifest_dir: &str) -> PathBuf {
+/// A folder with fixtures.
+struct Folder {
+    path: PathBuf,
+    /// What the names of its cases begin with: nothing, or its own name and `/`.
+    prefix: String,
+    /// The `connection.json` that its cases are for.
+    connection: PathBuf,
+}
+
+fn top(manifest_dir: &str) -> PathBuf {
     Path::new(manifest_dir).join("fixtures/inbound")
 }
 
-fn files(manifest_dir: &str, suffix: &str) -> Vec<(String, PathBuf)> {
-    let folder = folder(manifest_dir);
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut files: Vec<_> = entries
-        .map(|entry| entry.unwrap_or_else(|error| panic!("{}: {error}", folder.display())).path())
-        .filter_map(|path| {
-            let name = path.file_name()?.to_str()?.strip_suffix(suffix)?.to_owned();
-            Some((name, path))
-        })
-        .collect();
-    files.sort();
-    files
+/// `fixtures/inbound` and the folders in it, by name.
+fn folders(manifest_dir: &str) -> Vec<Folder> {
+    let top = top(manifest_dir);
+    let connection = Path::new(manifest_dir).join("fixtures/connection.json");
+    let below = entries(&top).into_iter().filter(|path| path.is_dir()).map(|path| {
+        let own = path.join("connection.json");
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let connection = if own.is_file() { own } else { connection.clone() };
+        Folder { prefix: format!("{name}/"), connection, path }
+    });
+    let below: Vec<Folder> = below.collect();
+    let first = Folder { path: top, prefix: String::new(), connection };
+    std::iter::once(first).chain(below).collect()
 }
 
-fn load(name: String, path: &Path) -> Fixture {
+/// The files of a folder that end in `suffix`, each with the name of its case.
+fn files(folder: &Folder, suffix: &str) -> Vec<(String, PathBuf)> {
+    let named = entries(&folder.path).into_iter().filter_map(|path| {
+        let case = path.file_name()?.to_str()?.strip_suffix(suffix)?;
+        Some((format!("{}{case}", folder.prefix), path))
+    });
+    named.collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let path = |entry: std::io::Result<fs::DirEntry>| entry.map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> =
+        entries.map(|entry| path(entry).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))).collect();
+    paths.sort();
+    paths
+}
+
+fn load(name: &str, path: &Path, connection: &Connection) -> Fixture {
     let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let webhook = parse_request(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Fixture { expected: path.with_file_name(format!("{name}.events.json")), name, webhook }
+    let expected = path.with_extension("events.json");
+    Fixture { name: name.to_owned(), webhook, connection: connection.clone(), expected }
 }
 
 fn split_head(bytes: &[u8]) -> Result<(&str, &[u8]), String> {

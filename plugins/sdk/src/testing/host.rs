@@ -3,19 +3,20 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use ring::hmac;
 use ring::signature::{self as scheme, UnparsedPublicKey, VerificationAlgorithm};
+use ring::{digest as hash, hmac};
 
 use super::public_key;
+use super::subject::{Asked, Question};
 use crate::log::Level;
-use crate::verify::{KeySource, MacAlgorithm, SignatureAlgorithm, VerifyError};
+use crate::verify::{DigestAlgorithm, KeySource, MacAlgorithm, SignatureAlgorithm, VerifyError};
 
 type Secrets = BTreeMap<String, Vec<String>>;
 
 #[derive(Default)]
 struct Host {
     secrets: Secrets,
-    verified: bool,
+    asked: Vec<Asked>,
     log: Vec<(Level, String)>,
 }
 
@@ -33,9 +34,9 @@ pub(super) fn install(secrets: Secrets) {
     HOST.set(Host { secrets, ..Host::default() });
 }
 
-/// Whether anything was verified since [`install`], and what was logged.
-pub(super) fn take() -> (bool, Vec<(Level, String)>) {
-    HOST.with_borrow_mut(|host| (std::mem::take(&mut host.verified), std::mem::take(&mut host.log)))
+/// What was asked of `verify` since [`install`], and what was logged.
+pub(super) fn take() -> (Vec<Asked>, Vec<(Level, String)>) {
+    HOST.with_borrow_mut(|host| (std::mem::take(&mut host.asked), std::mem::take(&mut host.log)))
 }
 
 pub(crate) fn log(level: Level, message: &str) {
@@ -43,14 +44,34 @@ pub(crate) fn log(level: Level, message: &str) {
 }
 
 pub(crate) fn mac(algorithm: MacAlgorithm, secret: &str, data: &[u8], tag: &[u8]) -> Result<bool, VerifyError> {
-    any_version(secret, |version| Ok(hmac::verify(&mac_key(algorithm, version), data, tag).is_ok()))
+    ask(Question::Mac(algorithm), secret, (data, tag), |version| {
+        Ok(hmac::verify(&mac_key(algorithm, version), data, tag).is_ok())
+    })
 }
 
 /// Both sides are hashed under one key and compared by `ring` in constant time, so that not even the length shows.
 pub(crate) fn token(secret: &str, candidate: &str) -> Result<bool, VerifyError> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, b"equality of two tokens");
     let tag = hmac::sign(&key, candidate.as_bytes());
-    any_version(secret, |version| Ok(hmac::verify(&key, version.as_bytes(), tag.as_ref()).is_ok()))
+    ask(Question::Token, secret, (candidate.as_bytes(), &[]), |version| {
+        Ok(hmac::verify(&key, version.as_bytes(), tag.as_ref()).is_ok())
+    })
+}
+
+/// The two hashes are compared as MACs under one key, which `ring` does in constant time.
+pub(crate) fn digest(
+    algorithm: DigestAlgorithm,
+    secret: &str,
+    data: &[u8],
+    digest: &[u8],
+) -> Result<bool, VerifyError> {
+    let DigestAlgorithm::Sha256 = algorithm;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"equality of two hashes");
+    let tag = hmac::sign(&key, digest);
+    ask(Question::Digest(algorithm), secret, (data, digest), |version| {
+        let expected = hash::digest(&hash::SHA256, &[version.as_bytes(), data].concat());
+        Ok(hmac::verify(&key, expected.as_ref(), tag.as_ref()).is_ok())
+    })
 }
 
 pub(crate) fn signature(
@@ -65,26 +86,42 @@ pub(crate) fn signature(
         SignatureAlgorithm::RsaPkcs1Sha1 => &scheme::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
         SignatureAlgorithm::RsaPkcs1Sha256 => &scheme::RSA_PKCS1_2048_8192_SHA256,
     };
-    let name = match key {
-        KeySource::Named(name) | KeySource::CertificateUrl(name) => name,
-    };
-    any_version(name, |version| {
+    let (KeySource::Named(name) | KeySource::CertificateUrl(name)) = key;
+    ask(Question::Signature(algorithm), name, (data, signature), |version| {
         let key = public_key::decode(version).ok_or_else(|| VerifyError::MalformedKey(name.clone()))?;
         Ok(UnparsedPublicKey::new(scheme, key).verify(data, signature).is_ok())
     })
 }
 
-fn any_version(name: &str, matches: impl Fn(&str) -> Result<bool, VerifyError>) -> Result<bool, VerifyError> {
+/// Tries every version of a secret, and keeps the question with its answer.
+fn ask(
+    question: Question,
+    key: &str,
+    (data, proof): (&[u8], &[u8]),
+    matches: impl Fn(&str) -> Result<bool, VerifyError>,
+) -> Result<bool, VerifyError> {
     HOST.with_borrow_mut(|host| {
-        let versions = host.secrets.get(name).ok_or_else(|| VerifyError::UnknownKey(name.to_owned()))?;
+        let answer = host.any_version(key, matches);
+        let (data, proof) = (data.to_vec(), proof.to_vec());
+        host.asked.push(Asked { question, key: key.to_owned(), data, proof, answer: answer.as_ref().ok().copied() });
+        answer
+    })
+}
+
+impl Host {
+    fn any_version(
+        &self,
+        name: &str,
+        matches: impl Fn(&str) -> Result<bool, VerifyError>,
+    ) -> Result<bool, VerifyError> {
+        let versions = self.secrets.get(name).ok_or_else(|| VerifyError::UnknownKey(name.to_owned()))?;
         for version in versions {
             if matches(version)? {
-                host.verified = true;
                 return Ok(true);
             }
         }
         Ok(false)
-    })
+    }
 }
 
 fn mac_key(algorithm: MacAlgorithm, secret: &str) -> hmac::Key {

@@ -4,9 +4,14 @@ use crate::encoding::{base64, hex};
 
 /// The bytes that `ring` takes: 32 for Ed25519, a point for ECDSA, an `RSAPublicKey` for RSA.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
-    let text: String = text.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
-    let bytes = hex::decode(&text).or_else(|| base64::decode(&text))?;
+    let bytes = der(text)?;
     Some(bare_key(&bytes).map(<[u8]>::to_vec).unwrap_or(bytes))
+}
+
+/// The bytes of a key in PEM, base64 or hex.
+pub(super) fn der(text: &str) -> Option<Vec<u8>> {
+    let text: String = text.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+    hex::decode(&text).or_else(|| base64::decode(&text))
 }
 
 /// The key inside a SubjectPublicKeyInfo (RFC 5280): a sequence of the algorithm and a bit string.

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::connection::Outcome;
 use crate::{Event, Receipt, Rejection};
 
 #[derive(Serialize)]
 struct ReceiptJson<'a> {
     response: Option<ResponseJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirm: Option<&'a str>,
     events: &'a [Event],
 }
 
@@ -26,6 +29,16 @@ struct RejectionJson<'a> {
 
 /// `{"response", "events"}` or `{"rejection"}`, pretty, with a newline at the end.
 pub fn render(result: &Result<Receipt, Rejection>) -> String {
+    pretty(&compact(result, None))
+}
+
+/// [`render`] with `"confirm"`, the URL that is to be confirmed, where there is one.
+pub fn render_outcome(outcome: &Outcome) -> String {
+    pretty(&compact(&outcome.result, outcome.confirm.as_deref()))
+}
+
+/// What [`render_outcome`] lays out.
+pub(super) fn compact(result: &Result<Receipt, Rejection>, confirm: Option<&str>) -> String {
     let compact = match result {
         Ok(receipt) => serde_json::to_string(&ReceiptJson {
             response: receipt.response.as_ref().map(|response| ResponseJson {
@@ -33,11 +46,12 @@ pub fn render(result: &Result<Receipt, Rejection>) -> String {
                 headers: &response.headers,
                 body: String::from_utf8_lossy(&response.body),
             }),
+            confirm,
             events: &receipt.events,
         }),
         Err(rejection) => serde_json::to_string(&RejectionJson { rejection }),
     };
-    pretty(&compact.expect("the contract's records have a form in JSON"))
+    compact.expect("the contract's records have a form in JSON")
 }
 
 /// JSON text with another layout: two spaces a level, keys and numbers and escapes as they are.

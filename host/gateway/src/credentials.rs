@@ -1,0 +1,107 @@
+//! Credentials that stand in for a signature, for providers that sign nothing: a token in the URL, or HTTP Basic
+//! (RFC 7617). They are checked before the connector is called, and it never sees them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rapport_sandbox::{Secret, Secrets};
+use rapport_store::RawWebhook;
+
+use crate::connections::{Connection, SecretValues};
+use crate::http::same_secret;
+use crate::problem::Problem;
+
+/// The secret that stands in the URL: `/hooks/<connection>/<token>`.
+pub const PATH_TOKEN: &str = "path-token";
+/// The secret that an `Authorization: Basic` field holds: `user:password`.
+pub const BASIC: &str = "basic";
+
+const AUTHORIZATION: &str = "authorization";
+
+/// Who vouches for the webhooks of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vouching {
+    /// Its connector, by calling `verify`.
+    Connector,
+    /// The credentials that came with it: its provider signs nothing.
+    Credentials,
+    /// Its connector if it can; else nobody, since its provider signs not everything and there are no credentials.
+    Nobody,
+}
+
+/// Whether a connection has credentials to ask for.
+pub(crate) fn has_any(secrets: &SecretValues) -> bool {
+    !usable(secrets, PATH_TOKEN).is_empty() || !usable(secrets, BASIC).is_empty()
+}
+
+/// Goes on if the webhook has the credentials of its connection, or the connection has none; either kind is enough.
+///
+/// # Errors
+/// 401 without them; 404 with a token where none belongs, as for any other URL that leads nowhere.
+pub(crate) fn check(connection: &Connection, token: Option<&str>, webhook: &RawWebhook) -> Result<(), Problem> {
+    let tokens = usable(&connection.secrets, PATH_TOKEN);
+    let pairs = usable(&connection.secrets, BASIC);
+    if tokens.is_empty() && token.is_some() {
+        return Err(Problem::not_found("this connection's URL ends with its name"));
+    }
+    if tokens.is_empty() && pairs.is_empty() {
+        return Ok(());
+    }
+    let by_token = is_one_of(tokens, token.unwrap_or_default().as_bytes());
+    let by_pair = is_one_of(pairs, &basic(webhook).unwrap_or_default());
+    let lacking = match (tokens.is_empty(), pairs.is_empty()) {
+        (false, true) => "the URL lacks the connection's token: /hooks/<name>/<token>",
+        (true, _) => "`Authorization: Basic` with the connection's user and password is needed",
+        (false, false) => "either the token in the URL or `Authorization: Basic` is needed",
+    };
+    (by_token | by_pair).then_some(()).ok_or_else(|| Problem::unauthenticated(lacking))
+}
+
+/// The webhook as its connector may see it.
+pub(crate) fn without(connection: &Connection, mut webhook: RawWebhook) -> RawWebhook {
+    if !usable(&connection.secrets, BASIC).is_empty() {
+        webhook.headers.retain(|(name, _)| name != AUTHORIZATION);
+    }
+    webhook
+}
+
+/// Every version is compared, so that the time does not tell which one is near.
+fn is_one_of(versions: &[Secret], candidate: &[u8]) -> bool {
+    versions.iter().fold(false, |known, version| known | same_secret(version.reveal(), candidate))
+}
+
+fn usable<'a>(secrets: &'a SecretValues, name: &str) -> &'a [Secret] {
+    secrets.versions(name).unwrap_or_default()
+}
+
+/// The `user:password` of the only `Authorization` field, if that is Basic.
+fn basic(webhook: &RawWebhook) -> Option<Vec<u8>> {
+    let mut values = webhook.headers.iter().filter(|(name, _)| name == AUTHORIZATION).map(|(_, value)| value);
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (scheme, pair) = value.split_once(' ')?;
+    STANDARD.decode(pair.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webhook(authorization: &[&str]) -> RawWebhook {
+        let headers = authorization.iter().map(|value| (AUTHORIZATION.to_owned(), (*value).to_owned())).collect();
+        RawWebhook { method: "POST".into(), url: "https://a.test/".into(), headers, body: Vec::new() }
+    }
+
+    #[test]
+    fn basic_credentials_are_read_from_one_field_only() {
+        // RFC 7617 §2.
+        let aladdin = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==";
+        assert_eq!(basic(&webhook(&[aladdin])).as_deref(), Some(&b"Aladdin:open sesame"[..]));
+        assert_eq!(
+            basic(&webhook(&["basic  QWxhZGRpbjpvcGVuIHNlc2FtZQ=="])).as_deref(),
+            Some(&b"Aladdin:open sesame"[..])
+        );
+        for other in [&[][..], &["Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ=="], &["Basic"], &["Basic %"], &[aladdin, aladdin]]
+        {
+            assert_eq!(basic(&webhook(other)), None, "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The way of one request: verify, parse, read each element of the batch.
+
+use rapport_sdk::prelude::*;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::batch::Batch;
+use crate::change;
+use crate::signature::{self, Scheme};
+
+/// The settings of a connection, as `connector.toml` describes them.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Settings {
+    portal_ids: Option<Vec<lenient::Id>>,
+    require_v3: bool,
+}
+
+impl Settings {
+    /// Whether events of this HubSpot account belong to the connection.
+    pub fn takes(&self, portal_id: &str) -> bool {
+        self.portal_ids.as_ref().is_none_or(|ids| ids.iter().any(|id| id.0 == portal_id))
+    }
+}
+
+pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
+    if webhook.method != "POST" {
+        return Err(Rejection::Unsupported(format!("expected POST, found `{}`", webhook.method)));
+    }
+    let scheme = signature::require(cx, webhook)?;
+    let settings: Settings = serde_json::from_str(&cx.config)
+        .map_err(|error| Rejection::Unsupported(format!("the connection's `config` does not fit: {error}")))?;
+    if settings.require_v3 && scheme != Scheme::V3 {
+        return Err(Rejection::Unauthenticated(
+            "expected header `x-hubspot-signature-v3`, found only an older signature; fix: let nothing between HubSpot \
+             and this host drop header fields, or take `require-v3` out of the connection's `config`"
+                .into(),
+        ));
+    }
+    let json = lenient::document(&webhook.body);
+    let mut batch = Batch::default();
+    for raw in elements(&json)? {
+        change::read(raw, &settings, &mut batch);
+    }
+    batch.finish()
+}
+
+/// The elements of the batch, unread. HubSpot always sends an array; a sole object is taken for its only element.
+fn elements(json: &str) -> Result<Vec<&RawValue>, Rejection> {
+    let malformed = |error| Rejection::Malformed(format!("expected a JSON array of events: {error}"));
+    let root: &RawValue = serde_json::from_str(json).map_err(malformed)?;
+    match root.get().as_bytes().first() {
+        Some(b'{') => Ok(vec![root]),
+        _ => serde_json::from_str(root.get()).map_err(malformed),
+    }
+}

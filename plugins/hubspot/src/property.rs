@@ -1,0 +1,176 @@
+//! What a property of a contact says: always a trait, of some also an address, a language, a time zone or a consent.
+
+use rapport_sdk::prelude::*;
+use serde_json::value::RawValue;
+
+use crate::change::Change;
+use crate::payload::element;
+
+#[derive(Clone, Copy)]
+enum Meaning {
+    Email,
+    Phone,
+    Locale,
+    TimeZone,
+    OptOut,
+    LegalBasis,
+}
+
+/// HubSpot's own contact properties that mean more than a trait, October 2026.
+const PROPERTIES: &[(&str, Meaning)] = &[
+    ("email", Meaning::Email),
+    ("work_email", Meaning::Email),
+    // Separated by `;`.
+    ("hs_additional_emails", Meaning::Email),
+    ("phone", Meaning::Phone),
+    ("mobilephone", Meaning::Phone),
+    ("hs_whatsapp_phone_number", Meaning::Phone),
+    // `phone` and `mobilephone` in E.164, as HubSpot understood them.
+    ("hs_calculated_phone_number", Meaning::Phone),
+    ("hs_calculated_mobile_number", Meaning::Phone),
+    // `en-gb`
+    ("hs_language", Meaning::Locale),
+    // `europe_slash_berlin`
+    ("hs_timezone", Meaning::TimeZone),
+    // Unsubscribed from all e-mail.
+    ("hs_email_optout", Meaning::OptOut),
+    // Why the contact's data may be processed, separated by `;`.
+    ("hs_legal_basis", Meaning::LegalBasis),
+];
+
+/// Followed by the id of a subscription type: opted out of that e-mail.
+const OPT_OUT_OF_ONE: &str = "hs_email_optout_";
+
+/// The legal basis that is a consent; the others are HubSpot's or the business's own reasons.
+const CONSENT: &str = "Freely given consent from contact";
+
+/// One event has room for 32 identifiers, of which the record is one.
+const ADDRESSES_MAX: usize = 31;
+
+/// Adds what the property says to `contact`, and says what kind of event that is.
+pub fn read(change: &Change, mut contact: Contact) -> (Contact, EventBody) {
+    let name = change.found.property_name.as_deref();
+    let (Some(name), Some(value)) = (name, change.found.property_value) else {
+        return (contact, EventBody::ContactUpdated);
+    };
+    let meaning = PROPERTIES.iter().find(|(known, _)| *known == name).map(|(_, meaning)| *meaning);
+    let text = lenient::read::<lenient::Id>(value).map(|text| text.0);
+    let text = text.as_deref().map(str::trim);
+    let key = format!("com.hubspot.{name}");
+    // An address that was taken out comes as an empty text.
+    let is_address = matches!(meaning, Some(Meaning::Email | Meaning::Phone));
+    let is_emptied = is_address && value.get().trim_matches('"').trim().is_empty();
+    contact = contact.with_trait(&key, if is_emptied { RawValue::NULL } else { value });
+    match (meaning, text) {
+        (Some(Meaning::Email), Some(text)) => add(&mut contact, "email", text, |part| part.contains('@')),
+        (Some(Meaning::Phone), Some(text)) => {
+            add(&mut contact, "phone", text, |part| part.bytes().any(|byte| byte.is_ascii_digit()));
+        }
+        (Some(Meaning::Locale), Some(text)) => contact.locale = locale(text),
+        (Some(Meaning::TimeZone), Some(text)) => contact.time_zone = time_zone(text),
+        _ => {}
+    }
+    let body = consent(change, name, meaning, value).map_or(EventBody::ContactUpdated, EventBody::Consent);
+    (contact, body)
+}
+
+/// Adds each address of a list separated by `;`. A CRM's record proves nobody's identity.
+fn add(contact: &mut Contact, scheme: &str, list: &str, is_address: impl Fn(&str) -> bool) {
+    let parts = list.split(';').map(str::trim).filter(|part| is_address(part)).take(ADDRESSES_MAX);
+    contact.identifiers.extend(parts.map(|part| Identifier::attested(Attestation::Imported, scheme, part)));
+}
+
+/// The consent that a property states, where that is clear.
+///
+/// `hs_email_optout` that is not true says nothing: it is so on import, without anybody's word.
+fn consent(change: &Change, name: &str, meaning: Option<Meaning>, value: &RawValue) -> Option<Consent> {
+    let text = value.get().trim_matches('"');
+    let (purpose, state) = match (meaning, name.strip_prefix(OPT_OUT_OF_ONE)) {
+        (Some(Meaning::OptOut), _) if is_true(text) => ("marketing".to_owned(), ConsentState::Withdrawn),
+        (None, Some(id)) if is_true(text) && is_number(id) => {
+            (format!("com.hubspot.subscription.{id}"), ConsentState::Withdrawn)
+        }
+        (Some(Meaning::LegalBasis), _) if text.split(';').any(|basis| basis.trim() == CONSENT) => {
+            ("processing".to_owned(), ConsentState::Granted)
+        }
+        _ => return None,
+    };
+    Some(Consent { purpose, state, evidence: Some(element(change.raw)) })
+}
+
+fn is_true(text: &str) -> bool {
+    text.trim().eq_ignore_ascii_case("true")
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `en-gb`, `pt_BR`: a language of two or three letters and up to three subtags, as BCP 47; none if it is anything else.
+fn locale(text: &str) -> Option<String> {
+    let locale = text.replace('_', "-");
+    let (language, subtags) =
+        locale.split_once('-').map_or((locale.as_str(), None), |(first, rest)| (first, Some(rest)));
+    let is_language = matches!(language.len(), 2 | 3) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_subtag = |tag: &str| matches!(tag.len(), 2..=8) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let has_subtags = subtags.is_none_or(|tags| tags.split('-').count() <= 3 && tags.split('-').all(is_subtag));
+    (is_language && has_subtags).then_some(locale)
+}
+
+/// `Europe/Berlin`, or HubSpot's `europe_slash_berlin` for it; none if it is anything else.
+fn time_zone(text: &str) -> Option<String> {
+    let is_zone_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+');
+    if text.contains('/') {
+        return text.bytes().all(is_zone_byte).then(|| text.to_owned());
+    }
+    if text.eq_ignore_ascii_case("utc") {
+        return Some("UTC".into());
+    }
+    let is_slug = text.contains("_slash_") && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_spelled_out = ["_plus_", "_minus_", "_hyphen_"].iter().any(|word| text.contains(word));
+    (is_slug && !is_spelled_out).then(|| text.split("_slash_").map(words).collect::<Vec<_>>().join("/"))
+}
+
+/// `new_york` as `New_York`, `us` as `US`, `port_of_spain` as `Port_of_Spain`.
+fn words(part: &str) -> String {
+    let word = |word: &str| match word {
+        "us" => "US".to_owned(),
+        "of" | "es" => word.to_owned(),
+        _ => word.get(..1).unwrap_or_default().to_ascii_uppercase() + word.get(1..).unwrap_or_default(),
+    };
+    part.split('_').map(word).collect::<Vec<_>>().join("_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_is_one_only_in_the_form_of_bcp_47() {
+        for (text, expected) in [("en", "en"), ("pt_BR", "pt-BR"), ("zh-hant-tw", "zh-hant-tw"), ("es-419", "es-419")] {
+            assert_eq!(locale(text).as_deref(), Some(expected));
+        }
+        for text in ["", "e", "English", "en-", "-en", "en gb", "12", "en-a-b-c-d"] {
+            assert_eq!(locale(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_zone_is_read_in_either_spelling() {
+        let cases = [
+            ("europe_slash_berlin", "Europe/Berlin"),
+            ("america_slash_new_york", "America/New_York"),
+            ("america_slash_argentina_slash_buenos_aires", "America/Argentina/Buenos_Aires"),
+            ("us_slash_eastern", "US/Eastern"),
+            ("america_slash_port_of_spain", "America/Port_of_Spain"),
+            ("Europe/Berlin", "Europe/Berlin"),
+            ("utc", "UTC"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(time_zone(text).as_deref(), Some(expected));
+        }
+        for text in ["", "Berlin", "etc_slash_gmt_plus_3", "CET", "a b/c", "Öst/West"] {
+            assert_eq!(time_zone(text), None, "{text}");
+        }
+    }
+}

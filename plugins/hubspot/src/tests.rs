@@ -1,0 +1,220 @@
+//! The connector as a whole: its fixtures, what nobody may change, and what a stranger's field may not change.
+
+use rapport_sdk::prelude::*;
+use rapport_sdk::testing::{self, Connection, Fixture};
+use serde_json::Value;
+
+use crate::HubSpot;
+
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
+const STRANGER: &str = "a_field_of_tomorrow";
+
+/// Signed requests, all of the same URL, have this time.
+const NOW: &str = "1767225600000";
+
+#[test]
+fn every_fixture_becomes_what_stands_beside_it() {
+    testing::check_fixtures::<HubSpot>(HERE);
+}
+
+#[test]
+fn a_signed_request_cannot_be_changed_and_always_means_the_same() {
+    testing::check_tampering::<HubSpot>(HERE);
+}
+
+#[test]
+fn a_field_of_tomorrow_in_any_object_changes_nothing() {
+    let connection = Connection::of_fixtures(HERE);
+    let mut checked = 0;
+    for (fixture, mut body) in accepted_bodies(&connection) {
+        let before = answer(&connection, &signed(&connection, &fixture, &body));
+        add_stranger(&mut body);
+        let after = answer(&connection, &signed(&connection, &fixture, &body));
+        assert_eq!(before, after, "{}", fixture.name);
+        checked += 1;
+    }
+    assert!(checked > 30, "{checked}");
+}
+
+#[test]
+fn a_redelivery_is_the_same_to_the_last_byte() {
+    let connection = Connection::of_fixtures(HERE);
+    let mut checked = 0;
+    for (fixture, mut body) in accepted_bodies(&connection) {
+        let before = connection.receive::<HubSpot>(&signed(&connection, &fixture, &body)).result;
+        for element in body.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            element.insert("attemptNumber".into(), 9.into());
+            checked += 1;
+        }
+        let after = connection.receive::<HubSpot>(&signed(&connection, &fixture, &body)).result;
+        assert_eq!(before, after, "{}", fixture.name);
+    }
+    assert!(checked > 60, "{checked}");
+}
+
+#[test]
+fn no_two_events_of_the_fixtures_have_one_id_and_different_contents() {
+    let connection = Connection::of_fixtures(HERE);
+    let mut seen: Vec<Event> = Vec::new();
+    for (fixture, body) in accepted_bodies(&connection) {
+        let Ok(receipt) = connection.receive::<HubSpot>(&signed(&connection, &fixture, &body)).result else { continue };
+        for event in receipt.events {
+            let same = seen.iter().find(|other| other.id == event.id && other.account == event.account);
+            assert!(same.is_none_or(|other| *other == event), "{}: {}", fixture.name, event.id);
+            seen.push(event);
+        }
+    }
+    assert!(seen.len() > 60, "{}", seen.len());
+}
+
+#[test]
+fn a_value_of_another_type_in_any_field_is_no_crash() {
+    let connection = Connection::of_fixtures(HERE);
+    for (fixture, body) in accepted_bodies(&connection) {
+        for pointer in pointers(&body) {
+            for wrong in
+                [Value::Null, Value::Bool(true), 7.into(), "x".into(), Value::Array(vec![]), serde_json::json!({})]
+            {
+                let mut changed = body.clone();
+                *changed.pointer_mut(&pointer).unwrap() = wrong;
+                let outcome = connection.receive::<HubSpot>(&signed(&connection, &fixture, &changed));
+                let is_known = !matches!(outcome.result, Err(Rejection::Unauthenticated(_)));
+                assert!(is_known, "{}: {pointer}", fixture.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_element_cut_anywhere_leaves_its_siblings_as_they_are() {
+    let connection = Connection::of_fixtures(HERE);
+    let (fixture, body) = accepted_bodies(&connection).into_iter().find(|(f, _)| f.name == "batch-empty").unwrap();
+    assert_eq!(body, serde_json::json!([]));
+    let good =
+        serde_json::json!({"subscriptionType": "contact.creation", "portalId": 62515, "eventId": 1, "objectId": 2});
+    let fields: Vec<String> = good.as_object().unwrap().keys().cloned().collect();
+    for field in fields {
+        let mut cut = good.clone();
+        cut.as_object_mut().unwrap().remove(&field);
+        let batch = serde_json::json!([cut, good, cut]);
+        let outcome = connection.receive::<HubSpot>(&signed(&connection, &fixture, &batch));
+        assert_eq!(outcome.result.unwrap().events.len(), 1, "without `{field}`");
+    }
+}
+
+#[test]
+fn a_log_line_names_no_customer() {
+    let connection = Connection::of_fixtures(HERE);
+    let mut lines = 0;
+    for fixture in testing::inbound_fixtures(HERE) {
+        for (_, line) in connection.receive::<HubSpot>(&fixture.webhook).log {
+            lines += 1;
+            for private in ["555", "Ada", "ada", "grace", "1246965", "9336126552", "62515", "@", "http", "38162"] {
+                assert!(!line.contains(private), "{}: {line}", fixture.name);
+            }
+        }
+    }
+    assert!(lines > 20, "{lines}");
+}
+
+#[test]
+fn a_missing_secret_is_named_and_nothing_is_accepted() {
+    let connection = Connection::new("crm-eu", "{}");
+    let names = ["contact-creation", "signature-v1-only", "signature-v2-only"];
+    for fixture in testing::inbound_fixtures(HERE).into_iter().filter(|fixture| names.contains(&fixture.name.as_str()))
+    {
+        let outcome = connection.receive::<HubSpot>(&fixture.webhook);
+        let Err(Rejection::Unauthenticated(reason)) = outcome.result else { panic!("{outcome:?}") };
+        assert!(reason.contains("secret `client-secret` is not set on this connection"), "{reason}");
+    }
+}
+
+#[test]
+fn settings_that_do_not_fit_park_the_webhook_and_v3_can_be_required() {
+    let receive = |name: &str, config: &str| {
+        let fixture = testing::inbound_fixtures(HERE).into_iter().find(|fixture| fixture.name == name).unwrap();
+        let connection = Connection::new("crm-eu", config).with_secret("client-secret", &["test-client-secret"]);
+        connection.receive::<HubSpot>(&fixture.webhook).result
+    };
+    let is_one = |result: Result<Receipt, Rejection>| result.is_ok_and(|receipt| receipt.events.len() == 1);
+    for config in ["{}", r#"{"portal-ids":[62515]}"#, r#"{"portal-ids":["62515"]}"#, r#"{"require-v3":false}"#] {
+        assert!(is_one(receive("contact-creation", config)), "{config}");
+        assert!(is_one(receive("signature-v1-only", config)), "{config}");
+    }
+    assert!(matches!(receive("contact-creation", r#"{"portal-ids":["1"]}"#), Err(Rejection::Ignored(_))));
+    assert!(matches!(receive("contact-creation", r#"{"portal-ids":"1"}"#), Err(Rejection::Unsupported(_))));
+    let strict = r#"{"require-v3":true}"#;
+    assert!(is_one(receive("contact-creation", strict)));
+    for name in ["signature-v1-only", "signature-v2-only", "signature-without-version"] {
+        assert!(matches!(receive(name, strict), Err(Rejection::Unauthenticated(_))), "{name}");
+    }
+}
+
+/// The bodies that are JSON, of the requests that are HubSpot's.
+fn accepted_bodies(connection: &Connection) -> Vec<(Fixture, Value)> {
+    let mut accepted = Vec::new();
+    for fixture in testing::inbound_fixtures(HERE) {
+        let is_genuine = connection.receive::<HubSpot>(&fixture.webhook).verified;
+        let body = serde_json::from_str(&lenient::document(&fixture.webhook.body));
+        if let (true, Ok(body)) = (is_genuine, body) {
+            accepted.push((fixture, body));
+        }
+    }
+    accepted
+}
+
+/// What the connector answers, as a value without the stranger's fields, which a part that is kept raw repeats.
+fn answer(connection: &Connection, webhook: &Webhook) -> Value {
+    let rendered = testing::render(&connection.receive::<HubSpot>(webhook).result);
+    let mut answer = serde_json::from_str(&rendered).unwrap();
+    remove_stranger(&mut answer);
+    answer
+}
+
+fn signed(connection: &Connection, fixture: &Fixture, body: &Value) -> Webhook {
+    let body = serde_json::to_vec(body).unwrap();
+    let url = &fixture.webhook.url;
+    let source = [b"POST", url.as_bytes(), &body, NOW.as_bytes()].concat();
+    let tag = testing::sign(MacAlgorithm::HmacSha256, connection.secret("client-secret").unwrap(), &source);
+    let headers = [("x-hubspot-signature-v3", base64::encode(&tag)), ("x-hubspot-request-timestamp", NOW.to_owned())];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
+    Webhook { headers, body, ..fixture.webhook.clone() }
+}
+
+fn add_stranger(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(add_stranger);
+            fields.insert(STRANGER.into(), serde_json::json!({"id": ["x", null], "type": "text"}));
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(add_stranger),
+        _ => {}
+    }
+}
+
+fn remove_stranger(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove(STRANGER);
+            fields.values_mut().for_each(remove_stranger);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(remove_stranger),
+        _ => {}
+    }
+}
+
+/// The JSON pointers of everything in `value`.
+fn pointers(value: &Value) -> Vec<String> {
+    let inner: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Array(elements) => elements.iter().enumerate().map(|(i, value)| (i.to_string(), value)).collect(),
+        _ => Vec::new(),
+    };
+    inner
+        .into_iter()
+        .flat_map(|(name, value)| {
+            let below = pointers(value).into_iter().map(|pointer| format!("/{name}{pointer}")).collect::<Vec<_>>();
+            std::iter::once(format!("/{name}")).chain(below)
+        })
+        .collect()
+}

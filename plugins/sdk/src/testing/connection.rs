@@ -1,0 +1,170 @@
+//! The connection that fixtures are made for, and one call of a connector with it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::host;
+use super::subject::{Asked, Moment};
+use crate::log::Level;
+use crate::{Confirmation, Context, Inbound, Receipt, Rejection, Webhook};
+
+/// The host's clock in fixtures that say no other: 2026-01-01T00:00:00Z, in milliseconds.
+pub const NOW_MS: u64 = 1_767_225_600_000;
+
+/// A connection as an operator would configure it, with its secrets in plain sight: test values only.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Connection {
+    connection: String,
+    config: Box<RawValue>,
+    secrets: BTreeMap<String, Vec<String>>,
+    /// The provider signs nothing and the manifest says so: events need no verification.
+    #[serde(default)]
+    unsigned: bool,
+    /// Why a body can be changed without a refusal: the provider signs only a part of it.
+    partly_signed: Option<String>,
+    /// Milliseconds: the host's clock.
+    #[serde(default = "now_ms")]
+    now: u64,
+    /// What a test signs with: the private half (PKCS #8, PEM) of a public key in `secrets`, under the same name.
+    #[serde(default)]
+    private_keys: BTreeMap<String, String>,
+}
+
+fn now_ms() -> u64 {
+    NOW_MS
+}
+
+/// What one call of a connector came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub result: Result<Receipt, Rejection>,
+    /// The URL that the host has to GET before it answers; asked for only after a verified receipt without events.
+    pub confirm: Option<String>,
+    /// Whether a `verify` call said yes. Without it a real host refuses the events.
+    pub verified: bool,
+    /// The lines that the connector logged.
+    pub log: Vec<(Level, String)>,
+}
+
+impl Connection {
+    /// A connection without secrets; `config` is JSON.
+    ///
+    /// # Panics
+    /// When `config` is no JSON.
+    pub fn new(connection: &str, config: &str) -> Self {
+        let config = RawValue::from_string(config.into()).expect("the configuration of a test is JSON");
+        Connection {
+            connection: connection.into(),
+            config,
+            secrets: BTreeMap::new(),
+            unsigned: false,
+            partly_signed: None,
+            now: NOW_MS,
+            private_keys: BTreeMap::new(),
+        }
+    }
+
+    /// The one in `fixtures/connection.json`.
+    ///
+    /// # Panics
+    /// When there is none, or one that does not parse.
+    pub fn of_fixtures(manifest_dir: &str) -> Self {
+        Self::of_file(&Path::new(manifest_dir).join("fixtures/connection.json"))
+    }
+
+    pub(super) fn of_file(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Sets all versions of a secret, or of a public key. A certificate's key goes by the URL of the certificate.
+    pub fn with_secret(mut self, name: &str, versions: &[&str]) -> Self {
+        self.secrets.insert(name.into(), versions.iter().map(|version| version.to_string()).collect());
+        self
+    }
+
+    /// Sets the host's clock, in milliseconds.
+    pub fn at(mut self, now: u64) -> Self {
+        self.now = now;
+        self
+    }
+
+    /// The configured connection's name, such as `acme-eu`.
+    pub fn name(&self) -> &str {
+        &self.connection
+    }
+
+    /// Its configuration, as JSON.
+    pub fn config(&self) -> &str {
+        self.config.get()
+    }
+
+    /// The host's clock, in milliseconds.
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// The current version of a secret, for a test that signs.
+    pub fn secret(&self, name: &str) -> Option<&str> {
+        self.secrets.get(name)?.first().map(String::as_str)
+    }
+
+    /// All versions of all secrets.
+    pub fn secrets(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.secrets
+    }
+
+    /// The private half of the public key called `name`, for a test that signs.
+    pub fn private_key(&self, name: &str) -> Option<&str> {
+        self.private_keys.get(name).map(String::as_str)
+    }
+
+    /// Whether events need no verification, because the provider signs nothing.
+    pub fn is_unsigned(&self) -> bool {
+        self.unsigned
+    }
+
+    /// Why a body can be changed without a refusal, if it can.
+    pub fn partly_signed(&self) -> Option<&str> {
+        self.partly_signed.as_deref()
+    }
+
+    /// Calls `test` with this connection's secrets behind `verify`.
+    pub fn run<T>(&self, test: impl FnOnce() -> T) -> T {
+        host::install(self.secrets.clone());
+        let answer = test();
+        host::install(Default::default());
+        answer
+    }
+
+    /// Calls a connector once.
+    pub fn receive<C: Inbound>(&self, webhook: &Webhook) -> Outcome {
+        self.receive_at::<C>(webhook, Moment::of(self)).0
+    }
+
+    /// [`receive`](Self::receive) at another time, with what was asked of `verify`.
+    pub(super) fn receive_at<C: Inbound>(&self, webhook: &Webhook, moment: Moment) -> (Outcome, Vec<Asked>) {
+        let context = Context {
+            connection: self.connection.clone(),
+            config: self.config.get().into(),
+            now: moment.now,
+            entropy: moment.entropy.to_vec(),
+        };
+        self.run(|| {
+            let result = C::receive(&context, webhook);
+            let (asked, mut log) = host::take();
+            let verified = asked.iter().any(|asked| asked.answer == Some(true));
+            let asks = verified && result.as_ref().is_ok_and(|receipt| receipt.events.is_empty());
+            let confirm = asks
+                .then(|| C::confirm(&context, &Confirmation { headers: &webhook.headers, body: &webhook.body }))
+                .flatten();
+            log.extend(host::take().1);
+            (Outcome { result, confirm, verified, log }, asked)
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! What holds for every connector, checked against its fixtures: natively, and as a component in the sandbox.
+//!
+//! Each check is one module; none knows anything of a provider. A check makes other requests of the recorded ones, signs
+//! them where that is needed, and says in one line what came otherwise than it should.
+
+mod budgets;
+mod fixtures;
+mod header_order;
+mod hostile;
+mod json;
+mod logs;
+mod redelivery;
+mod tampering;
+mod unknown_fields;
+
+use super::fixture::Fixture;
+use super::report::{Findings, Report};
+use super::subject::{Answer, Moment, Subject};
+
+pub use budgets::Budgets;
+
+/// How a run of the suite differs between a native build and the sandbox.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How much is tried.
+    pub effort: Effort,
+    /// What is done with `*.events.json`.
+    pub expectations: Expectations,
+    /// What a call may use; none: nothing is measured.
+    pub budgets: Option<Budgets>,
+}
+
+/// How much a run tries, in calls of the connector. All that is tried is the same in every run.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Changed bodies that have to be refused.
+    pub tampered_max: usize,
+    /// Values of another type in a field.
+    pub retyped_max: usize,
+    /// Requests of which hostile ones are made.
+    pub hostile_fixtures_max: usize,
+    /// Random bodies made of each of them.
+    pub random_bodies: usize,
+}
+
+impl Effort {
+    /// Of a native build. A call takes 15 µs in a debug build: some four seconds in all.
+    pub const NATIVE: Self =
+        Self { tampered_max: 180_000, retyped_max: 6_000, hostile_fixtures_max: 4, random_bodies: 48 };
+
+    /// In the sandbox, where a call that is measured takes 100 µs. The same code was tried natively, bit for bit.
+    pub const SANDBOX: Self =
+        Self { tampered_max: 12_000, retyped_max: 3_000, hostile_fixtures_max: 3, random_bodies: 32 };
+}
+
+/// What is done with `*.events.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expectations {
+    /// The outcome has to be equal, but for white space outside of strings.
+    Verbatim,
+    /// The outcome has to be the same JSON value: the host's types keep no order of keys.
+    Values,
+    /// They are written.
+    Bless,
+}
+
+/// A recorded request, with what the subject makes of it.
+struct Case<'a> {
+    fixture: &'a Fixture,
+    answer: Answer,
+}
+
+/// What every check is given.
+struct Trial<'a> {
+    subject: &'a dyn Subject,
+    cases: Vec<Case<'a>>,
+    options: &'a Options,
+}
+
+/// A check: its name, and what does it.
+type Check = (&'static str, fn(&Trial<'_>, &mut Findings));
+
+const CHECKS: [Check; 7] = [
+    ("fixtures", fixtures::check),
+    ("tampering", tampering::check),
+    ("redelivery", redelivery::check),
+    ("header order", header_order::check),
+    ("unknown fields", unknown_fields::check),
+    ("hostile input", hostile::check),
+    ("logs", logs::check),
+];
+
+/// Runs every check.
+pub fn run(subject: &dyn Subject, fixtures: &[Fixture], options: &Options) -> Report {
+    let answer = |fixture: &Fixture| subject.receive(&fixture.connection, &fixture.webhook, Moment::of(&fixture.connection));
+    let cases = fixtures.iter().map(|fixture| Case { fixture, answer: answer(fixture) }).collect();
+    let trial = Trial { subject, cases, options };
+    let mut report = Report::default();
+    for (name, check) in CHECKS {
+        let mut findings = Findings { check: name.to_owned(), ..Findings::default() };
+        check(&trial, &mut findings);
+        report.checks.push(findings);
+    }
+    if let Some(budgets) = &options.budgets {
+        let mut findings = Findings { check: "budgets".to_owned(), ..Findings::default() };
+        report.maxima = budgets::check(&trial, budgets, &mut findings);
+        report.checks.push(findings);
+    }
+    report
+}
+
+impl<'a> Trial<'a> {
+    /// The cases that the subject takes as the provider's.
+    fn genuine(&self) -> impl Iterator<Item = &Case<'a>> {
+        self.cases.iter().filter(|case| case.answer.is_genuine())
+    }
+}
+
+impl Case<'_> {
+    /// Whether events of this request may be stored.
+    fn is_taken(&self) -> bool {
+        self.answer.is_genuine() || self.fixture.connection.is_unsigned()
+    }
+
+    fn name(&self) -> &str {
+        &self.fixture.name
+    }
+}
+
+#[cfg(test)]
+mod tests;

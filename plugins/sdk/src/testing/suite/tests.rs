@@ -1,0 +1,282 @@
+//! The kit's own trial: connectors that are each wrong in one way, and the one check that has to say so.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::*;
+use crate::prelude::*;
+use crate::testing::connection::Connection;
+use crate::testing::{Native, Usage, parse_request};
+
+const SECRET: &str = "a-secret-of-tests";
+const TEXT: &str = r#"{"id":"m-1","at":1790668800000,"from":"+16505551234","name":"Ada Lovelace","text":"Good morning"}"#;
+const SHORT: &str = r#"{"id":"m-2","at":1790668800000,"from":"+16505551234","text":"ok"}"#;
+
+/// A connector as it should be.
+struct Good;
+
+impl Inbound for Good {
+    fn receive(_: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
+        verified(webhook)?;
+        events(&webhook.body, "account")
+    }
+}
+
+fn verified(webhook: &Webhook) -> Result<(), Rejection> {
+    let tag = hex::decode(webhook.header_once("x-signature")?).unwrap_or_default();
+    verify::require_mac(MacAlgorithm::HmacSha256, "key", &webhook.body, &tag)
+}
+
+fn events(body: &[u8], account: &str) -> Result<Receipt, Rejection> {
+    let json: Value = serde_json::from_str(&lenient::document(body))
+        .map_err(|error| Rejection::Malformed(format!("expected JSON: {error}")))?;
+    let text = |name: &str| json[name].as_str().map(str::to_owned);
+    let (Some(id), Some(at), Some(from)) = (text("id"), json["at"].as_u64(), text("from")) else {
+        log::warn("an element has no `id`, `at` or `from`");
+        return Err(Rejection::Malformed("expected `id`, `at` and `from`".into()));
+    };
+    let contact = Contact::new(vec![Identifier::provider("phone", from)]).named(text("name"));
+    let parts = vec![Part::Text(text("text").unwrap_or_default())];
+    let message = Message::new(id.clone(), Author::Customer, parts);
+    log::info(&format!("took message {id}"));
+    Ok(Receipt::events(vec![Event::new(id, at, account, contact, EventBody::Message(message))]))
+}
+
+/// Defines a connector by the body of its `receive`.
+macro_rules! connector {
+    ($(#[$doc:meta])* $name:ident($cx:pat, $webhook:ident) $body:block) => {
+        $(#[$doc])*
+        struct $name;
+
+        impl Inbound for $name {
+            fn receive($cx: &Context, $webhook: &Webhook) -> Result<Receipt, Rejection> $body
+        }
+    };
+}
+
+connector! {
+    /// Has the provider's signature checked over the beginning of the body only.
+    HalfVerified(_, webhook) {
+        let tag = hex::decode(webhook.header("x-beginning").unwrap_or_default()).unwrap_or_default();
+        verify::require_mac(MacAlgorithm::HmacSha256, "key", &webhook.body[..webhook.body.len().min(40)], &tag)?;
+        events(&webhook.body, "account")
+    }
+}
+
+connector! {
+    /// Asks `verify`, and does not mind the answer.
+    Credulous(_, webhook) {
+        let _ = verified(webhook);
+        events(&webhook.body, "account")
+    }
+}
+
+connector! {
+    /// Never asks `verify`.
+    Unverified(_, webhook) { events(&webhook.body, "account") }
+}
+
+connector! {
+    /// Takes the account from whichever header field comes first.
+    FirstHeader(_, webhook) {
+        verified(webhook)?;
+        events(&webhook.body, webhook.headers.first().map_or("", |(_, value)| value.split(' ').next().unwrap_or_default()))
+    }
+}
+
+connector! {
+    /// Makes an event's id of the host's randomness.
+    Random(cx, webhook) {
+        verified(webhook)?;
+        events(&webhook.body, &hex::encode(&cx.entropy))
+    }
+}
+
+connector! {
+    /// Puts the host's clock into an event.
+    Clock(cx, webhook) {
+        verified(webhook)?;
+        events(&webhook.body, &cx.now.to_string())
+    }
+}
+
+connector! {
+    /// Trusts that what is signed has a body.
+    TrapsSigned(_, webhook) {
+        verified(webhook)?;
+        assert!(webhook.body[0] == b'{', "a webhook is an object");
+        events(&webhook.body, "account")
+    }
+}
+
+connector! {
+    /// Trusts that a signature has a prefix, before anything is verified.
+    TrapsUnsigned(_, webhook) {
+        let tag = hex::decode(&webhook.header_once("x-prefixed")?[7..]).unwrap_or_default();
+        verify::require_mac(MacAlgorithm::HmacSha256, "key", &webhook.body, &tag)?;
+        events(&webhook.body, "account")
+    }
+}
+
+connector! {
+    /// Refuses what its provider does not send today.
+    Strict(_, webhook) {
+        verified(webhook)?;
+        let is_known = |name: &String| ["id", "at", "from", "name", "text"].contains(&name.as_str());
+        match serde_json::from_slice::<Value>(&webhook.body) {
+            Ok(Value::Object(fields)) if fields.keys().all(is_known) => events(&webhook.body, "account"),
+            _ => Err(Rejection::Malformed("expected the fields of today".into())),
+        }
+    }
+}
+
+connector! {
+    /// Logs who wrote.
+    Talkative(_, webhook) {
+        verified(webhook)?;
+        let receipt = events(&webhook.body, "account")?;
+        for event in &receipt.events {
+            log::info(&format!("a message of {}", event.contact.identifiers[0].value));
+        }
+        Ok(receipt)
+    }
+}
+
+connector! {
+    /// Means something else than its fixtures say.
+    Changed(_, webhook) {
+        verified(webhook)?;
+        events(&webhook.body, "another account")
+    }
+}
+
+/// A connector that uses more than it may.
+struct Hungry(Native<Good>);
+
+impl Subject for Hungry {
+    fn receive(&self, connection: &Connection, webhook: &Webhook, moment: Moment) -> Answer {
+        let usage = Usage { fuel: Some(20_000_000), peak_memory_bytes: Some(1 << 20) };
+        Answer { usage, ..self.0.receive(connection, webhook, moment) }
+    }
+}
+
+#[test]
+fn a_good_connector_fails_no_check() {
+    let report = trial(&Native::<Good>::new());
+    assert!(report.is_clean(), "{:#?}", report.failures());
+    for findings in report.checks {
+        assert!(findings.cases > 0 && findings.notes.is_empty(), "{findings:?}");
+    }
+}
+
+#[test]
+fn each_mistake_is_found_by_the_check_that_is_there_for_it() {
+    assert_eq!(failed(&Native::<HalfVerified>::new()), ["tampering"]);
+    assert_eq!(failed(&Native::<FirstHeader>::new()), ["header order"]);
+    assert_eq!(failed(&Native::<Random>::new()), ["redelivery"]);
+    assert_eq!(failed(&Native::<Clock>::new()), ["redelivery"]);
+    assert_eq!(failed(&Native::<TrapsSigned>::new()), ["hostile input"]);
+    assert_eq!(failed(&Native::<TrapsUnsigned>::new()), ["hostile input"]);
+    assert_eq!(failed(&Native::<Strict>::new()), ["unknown fields"]);
+    assert_eq!(failed(&Native::<Talkative>::new()), ["logs"]);
+    assert_eq!(failed(&Hungry(Native::new())), ["budgets"]);
+}
+
+#[test]
+fn a_connector_that_does_not_verify_has_nothing_that_could_be_forged() {
+    assert_eq!(failed(&Native::<Unverified>::new()), ["fixtures", "tampering"]);
+}
+
+#[test]
+fn an_answer_of_verify_that_nobody_minds_is_found() {
+    let report = trial(&Native::<Credulous>::new());
+    let forged = report.checks.iter().find(|findings| findings.check == "tampering").unwrap();
+    assert!(forged.failures[0].starts_with("short: a receipt with 1 events instead of `unauthenticated` with bit"));
+}
+
+#[test]
+fn another_outcome_is_told_in_one_line() {
+    let folder = Folder::new();
+    let fixtures = folder.fixtures();
+    run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
+    let report = run(&Native::<Changed>::new(), &fixtures, &options(Expectations::Verbatim));
+    assert_eq!(
+        report.failures()[0],
+        r#"fixtures: short: line 7: expected `"account": "account",`, found `"account": "another account",`"#
+    );
+}
+
+#[test]
+fn a_connection_that_is_partly_signed_says_why_it_is_not_tampered_with() {
+    let folder = Folder::new();
+    let mut fixtures = folder.fixtures();
+    for fixture in &mut fixtures {
+        fixture.connection = connection(r#","partly-signed":"the provider signs the beginning only""#);
+    }
+    let report = run(&Native::<HalfVerified>::new(), &fixtures, &options(Expectations::Bless));
+    assert!(report.is_clean(), "{:#?}", report.failures());
+    let note = "bodies of connection `kit` were not changed: the provider signs the beginning only";
+    assert_eq!(report.checks[1].notes, [note]);
+}
+
+/// The checks that fail, for a connector whose fixtures say what it makes of them.
+fn failed(subject: &dyn Subject) -> Vec<String> {
+    let checks = trial(subject).checks.into_iter();
+    checks.filter(|findings| !findings.is_clean()).map(|findings| findings.check).collect()
+}
+
+fn trial(subject: &dyn Subject) -> Report {
+    let folder = Folder::new();
+    let fixtures = folder.fixtures();
+    run(subject, &fixtures, &options(Expectations::Bless));
+    run(subject, &fixtures, &options(Expectations::Verbatim))
+}
+
+fn options(expectations: Expectations) -> Options {
+    let effort = Effort { tampered_max: 4_000, retyped_max: 200, hostile_fixtures_max: 2, random_bodies: 9 };
+    Options { effort, expectations, budgets: Some(Budgets::of_limits(50, 16, 1_024).with_component(1, 1)) }
+}
+
+fn connection(more: &str) -> Connection {
+    serde_json::from_str(&format!(
+        r#"{{"connection":"kit","config":{{}},"secrets":{{"key":["{SECRET}"]}}{more}}}"#
+    ))
+    .unwrap()
+}
+
+/// A temporary folder for `*.events.json`.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("rapport-kit-{}-{count}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn fixtures(&self) -> Vec<Fixture> {
+        [("short", SHORT), ("text", TEXT)].map(|(name, body)| self.fixture(name, body)).into()
+    }
+
+    fn fixture(&self, name: &str, body: &str) -> Fixture {
+        let tag = |data: &str| hex::encode(&crate::testing::sign(MacAlgorithm::HmacSha256, SECRET, data.as_bytes()));
+        let (whole, beginning) = (tag(body), tag(&body[..40]));
+        let request = format!(
+            "POST /hooks/kit HTTP/1.1\nhost: kit.test\ncontent-type: application/json\nx-signature: {whole}\n\
+             x-prefixed: sha256={whole}\nx-beginning: {beginning}\n\n{body}"
+        );
+        let webhook = parse_request(request.as_bytes()).unwrap();
+        let expected = self.0.join(format!("{name}.events.json"));
+        Fixture { name: name.to_owned(), webhook, connection: connection(""), expected }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
