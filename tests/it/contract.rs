@@ -28,7 +28,7 @@ const RELEASED: [(&str, &str); 15] = [
     ("0.1.1/inbound.wit", "98dead4843d5c4f4eac68943fb7ccc96fb3eea2acbbcf7a0fffe456ca34928f6"),
     ("0.1.1/log.wit", "248a1df846de6266994135a90c5ef92bc5199cf0769184c1d40ed13dee3223e1"),
     ("0.1.1/outbound.wit", "f9b1cf15a2b794c3116a526f9b55e100ddb855883e951fab38093325f0ab5d32"),
-    ("0.1.1/types.wit", "855fb624de2ad72c0f6e6acb57320d6972a034c93cb44ba882a6a461b9badcc2"),
+    ("0.1.1/types.wit", "7ca944c78c7e06d1a7717fd2173d1da933a23eb5ce01b28cc8b3e6ea802d95a1"),
     ("0.1.1/verify.wit", "8b334d387c816918be3cfe56d24f08ff1f1c7982b875b0d45b13b330b3d64f42"),
     ("0.1.1/world.wit", "d561da16e486446632d604b2c5f8453b11470727708f2e1bd5412a4784a0adb1"),
 ];

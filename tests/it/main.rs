@@ -8,6 +8,7 @@ mod durability;
 mod fold;
 mod http;
 mod journeys;
+mod reference;
 mod sandbox;
 mod support;
 mod tidy;

@@ -1,0 +1,112 @@
+//! `plugins/EVENTS.md`, the reference of everything that an event can say, is written from the contract.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use wit_parser::{Resolve, Type, TypeDefKind, TypeId};
+
+use crate::connectors::repository;
+
+const INTRODUCTION: &str = "# Events
+
+Everything that an event can say: the types of [`wit/types.wit`](../wit/types.wit) as they look in JSON, which is the form of
+`fixtures/**/*.events.json`, of the API and of a CloudEvent's `data`. In Rust the names are the same, types in CamelCase.
+Written by `cargo test` from the contract; after a change of it, `BLESS=1 cargo test -p rapport-tests --test it reference`.
+
+A variant is an object of one key, the case, such as `{\"text\": \"Hello\"}`; a case that carries nothing is the word alone. The
+body of an event stands among its fields: `{\"id\": …, \"at\": …, \"message\": {…}}`. Extensions and traits are an object, and
+what the contract calls `json` is JSON in place.
+";
+
+#[test]
+fn the_reference_of_events_is_that_of_the_contract() {
+    let page = repository().join("plugins/EVENTS.md");
+    let expected = reference();
+    if std::env::var_os("BLESS").is_some_and(|value| value == "1") {
+        fs::write(&page, &expected).unwrap();
+    }
+    let found = fs::read_to_string(&page).unwrap_or_default();
+    assert!(
+        found == expected,
+        "plugins/EVENTS.md is not what wit/types.wit says; fix: BLESS=1 cargo test -p rapport-tests --test it reference"
+    );
+}
+
+/// The types in the order of a reader's questions: an event, what happened in it, then all else in the contract's order.
+fn reference() -> String {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_path(repository().join("wit")).unwrap();
+    let interface = &resolve.interfaces[resolve.packages[package].interfaces["types"]];
+    let first = ["event", "event-body"];
+    let rest = interface.types.keys().map(String::as_str).filter(|name| !first.contains(name));
+    let mut page = INTRODUCTION.to_owned();
+    for name in first.into_iter().chain(rest) {
+        section(&mut page, &resolve, name, interface.types[name]);
+    }
+    page
+}
+
+fn section(page: &mut String, resolve: &Resolve, name: &str, id: TypeId) {
+    let definition = &resolve.types[id];
+    let rows: Vec<[String; 3]> = match &definition.kind {
+        TypeDefKind::Record(record) => {
+            let row = |field: &wit_parser::Field| [code(&field.name), type_name(resolve, &field.ty), docs(&field.docs)];
+            record.fields.iter().map(row).collect()
+        }
+        TypeDefKind::Variant(variant) => {
+            let carried = |case: &wit_parser::Case| case.ty.as_ref().map_or("–".into(), |ty| type_name(resolve, ty));
+            variant.cases.iter().map(|case| [code(&case.name), carried(case), docs(&case.docs)]).collect()
+        }
+        TypeDefKind::Enum(words) => {
+            words.cases.iter().map(|case| [code(&case.name), "–".into(), docs(&case.docs)]).collect()
+        }
+        _ => Vec::new(),
+    };
+    let kind = match &definition.kind {
+        TypeDefKind::Record(_) => "Field",
+        TypeDefKind::Variant(_) | TypeDefKind::Enum(_) => "Case",
+        // `context`'s parts and plain names for `string` and `u64` are told where they are used.
+        _ => return,
+    };
+    if name == "context" {
+        return;
+    }
+    writeln!(page, "\n## {name}\n{}\n\n| {kind} | Holds | Meaning |\n|---|---|---|", docs(&definition.docs)).unwrap();
+    for [name, ty, meaning] in rows {
+        writeln!(page, "| {name} | {ty} | {meaning} |").unwrap();
+    }
+}
+
+/// A type as a reader of JSON calls it, with a link where it has a section of its own.
+fn type_name(resolve: &Resolve, ty: &Type) -> String {
+    let id = match ty {
+        Type::Bool => return "true or false".into(),
+        Type::String => return "text".into(),
+        Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::S32 | Type::S64 => return "whole number".into(),
+        Type::F32 | Type::F64 => return "number".into(),
+        Type::Id(id) => *id,
+        other => panic!("types.wit has no {other:?}"),
+    };
+    let definition = &resolve.types[id];
+    match (definition.name.as_deref(), &definition.kind) {
+        (Some("timestamp"), _) => "milliseconds".into(),
+        (Some("json"), _) => "JSON".into(),
+        (Some("extensions"), _) => "object".into(),
+        (Some(name), _) => format!("[{name}](#{name})"),
+        (None, TypeDefKind::Option(inner)) => format!("{} or null", type_name(resolve, inner)),
+        (None, TypeDefKind::List(inner)) => format!("list of {}", type_name(resolve, inner)),
+        (None, TypeDefKind::Tuple(tuple)) => {
+            let types: Vec<String> = tuple.types.iter().map(|ty| type_name(resolve, ty)).collect();
+            format!("[{}]", types.join(", "))
+        }
+        (None, other) => panic!("types.wit has no nameless {other:?}"),
+    }
+}
+
+fn code(name: &str) -> String {
+    format!("`{}`", name.replace('-', "_"))
+}
+
+fn docs(docs: &wit_parser::Docs) -> String {
+    docs.contents.as_deref().unwrap_or_default().trim().replace('\n', " ").replace('|', "\\|")
+}
