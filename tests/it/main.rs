@@ -4,6 +4,7 @@
 
 mod connectors;
 mod contract;
+mod credentials;
 mod durability;
 mod fold;
 mod http;

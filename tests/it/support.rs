@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
-use rapport_gateway::connections::{Connection, Connections, SecretValues};
+use rapport_gateway::connections::{Connection, ConnectionError, Connections, SecretValues};
 use rapport_gateway::fold::fold_batch;
 use rapport_gateway::http::{ApiKeys, router};
 use rapport_model::TenantKey;
@@ -272,12 +272,22 @@ pub fn hostile(name: &str, config: Value) -> Connection {
 
 /// A connection of a provider that signs nothing: its connector verifies nothing, and `token` stands in the URL.
 pub fn unsigned(name: &str, token: &str) -> Connection {
-    let manifest =
-        "id = 'unsigned'\nname = 'Unsigned'\nversion = '0.1.0'\ncontract = '0.1'\nunsigned = 'a test of it'\n";
-    let component = with_manifest(connectors::hostile(), manifest).unwrap();
+    let secrets = [("path-token", vec![token, "the token of last month"])];
+    unverified(name, "unsigned = 'a test of it'", json!({}), &secrets).unwrap()
+}
+
+/// A connection of a connector that verifies nothing, whose manifest goes on with these lines.
+pub fn unverified(
+    name: &str,
+    lines: &str,
+    mut config: Value,
+    secrets: &[(&str, Vec<&str>)],
+) -> Result<Connection, ConnectionError> {
+    let manifest = format!("id = 'unsigned'\nname = 'Unsigned'\nversion = '0.1.0'\ncontract = '0.1'\n{lines}\n");
+    let component = with_manifest(connectors::hostile(), &manifest).unwrap();
     let connector = sandbox().load_component(&component, "unsigned").unwrap();
-    let secrets = secret_values(&[("path-token", vec![token, "the token of last month"])]);
-    Connection::new(name, connector, &json!({"behaviour": "unverified-events"}), secrets).unwrap()
+    config["behaviour"] = json!("unverified-events");
+    Connection::new(name, connector, &config, secret_values(secrets))
 }
 
 /// The connector in `plugins/whatsapp`, loaded once.

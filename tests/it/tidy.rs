@@ -43,11 +43,19 @@ const DEPENDENCIES: [(&str, &[&str]); 7] = [
     ("rapport-egress", &["rapport-model"]),
     ("rapport-gateway", &["rapport-model", "rapport-sandbox", "rapport-store", "rapport-egress"]),
     ("rapport-lambda", HOST),
-    ("rapport-cli", HOST),
+    ("rapport-cli", CLI),
     ("rapport-hostile", &["rapport-sdk"]),
 ];
 /// The binaries wire the parts together, so they may name all.
 const HOST: &[&str] = &["rapport-model", "rapport-sandbox", "rapport-store", "rapport-egress", "rapport-gateway"];
+/// The kit runs the SDK's conformance suite on built connectors.
+const CLI: &[&str] =
+    &["rapport-model", "rapport-sandbox", "rapport-store", "rapport-egress", "rapport-gateway", "rapport-sdk"];
+/// Where connectors of one family have what they share: a folder of `plugins/` without a connector.toml.
+const FAMILIES: &[&str] = &["rapport-meta"];
+
+/// What a connector may use.
+const CONNECTOR: &[&str] = &["rapport-sdk", "rapport-meta"];
 
 #[test]
 fn dependencies_point_one_way() {
@@ -64,7 +72,8 @@ fn dependencies_point_one_way() {
         let is_plugin = folder.contains("/plugins/") && name != "rapport-sdk";
         let allowed = match listed {
             Some((_, allowed)) => *allowed,
-            None if is_plugin => &["rapport-sdk"],
+            None if FAMILIES.contains(&name) => &["rapport-sdk"],
+            None if is_plugin => CONNECTOR,
             None => &[],
         };
         let ours =
@@ -135,7 +144,8 @@ fn every_plugin_has_the_same_files() {
     let mut mistakes = Vec::new();
     let mut plugins = 0;
     for folder in folders_in("plugins") {
-        if folder.ends_with("sdk") {
+        let name = format!("rapport-{}", folder.file_name().unwrap().display());
+        if name == "rapport-sdk" || FAMILIES.contains(&name.as_str()) {
             continue;
         }
         plugins += 1;
@@ -146,15 +156,16 @@ fn every_plugin_has_the_same_files() {
         }
         mistakes.extend(fixtures_that_stand_alone(&folder.join("fixtures/inbound")));
     }
-    assert!(plugins >= 1);
+    assert!(plugins >= 5, "{plugins}");
     report(&mistakes);
 }
 
 /// `.http` files without their `.events.json`, and the other way round; or that there are none.
 fn fixtures_that_stand_alone(folder: &Path) -> Vec<String> {
     let mut cases: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for path in files_in(folder) {
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+    let (folders, files): (Vec<_>, Vec<_>) = files_in(folder).into_iter().partition(|path| path.is_dir());
+    for path in files.into_iter().chain(folders.iter().flat_map(|folder| files_in(folder))) {
+        let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
         for end in [".http", ".events.json"] {
             if let Some(case) = name.strip_suffix(end) {
                 cases.entry(case.to_owned()).or_default().insert(end);
