@@ -98,6 +98,31 @@ fn a_connection_that_nothing_could_verify_is_refused_with_the_fix() {
 }
 
 #[tokio::test]
+async fn a_body_may_be_as_large_as_the_manifest_says() {
+    let secrets = [("path-token", vec!["t0ken"])];
+    let small = format!("{ALWAYS}\n[limits]\nbody-kib = 2");
+    let large = format!("{ALWAYS}\n[limits]\nbody-kib = 2048");
+    let service = Service::start([
+        unverified("small", &small, json!({}), &secrets).unwrap(),
+        unverified("large", &large, json!({}), &secrets).unwrap(),
+    ])
+    .await;
+    let padded = |bytes: usize| {
+        let mut body = message(1_790_668_800_000);
+        body.resize(bytes, b' ');
+        body
+    };
+    let post = async |name: &str, bytes| {
+        service.send("POST", &format!("/hooks/{name}/t0ken"), &[], &padded(bytes)).await.status
+    };
+    assert_eq!(post("small", 2048).await, 200);
+    assert_eq!(post("small", 2049).await, 413);
+    assert_eq!(post("large", 2 << 20).await, 200);
+    assert_eq!(post("large", (2 << 20) + 1).await, 413);
+    assert_eq!(post("none", (1 << 20) + 1).await, 413);
+}
+
+#[tokio::test]
 async fn an_event_without_a_time_has_that_of_its_first_delivery() {
     let secrets = [("path-token", vec!["t0ken"])];
     let connection = || unverified("open", ALWAYS, json!({}), &secrets).unwrap();

@@ -23,10 +23,6 @@ use crate::answer::{Cursor, PAGE_DEFAULT, PAGE_MAX};
 use crate::problem::Problem;
 use crate::receive::Incoming;
 
-/// Bytes. The largest batch that a provider documents, of history, has 3 MiB; all others are far below 1 MiB. A Lambda
-/// function takes 6.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -84,7 +80,10 @@ async fn webhook(gateway: &Gateway, connection: String, token: Option<String>, r
     }
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let (parts, body) = request.into_parts();
-    let body = match read_body(&parts.headers, body).await {
+    // Of an unknown connection as much as of a usual one, so that sizes do not tell which exist.
+    let limits =
+        gateway.connections.get(&connection).map(|found| found.connector.manifest().limits).unwrap_or_default();
+    let body = match read_body(&parts.headers, body, limits.body_bytes()).await {
         Ok(body) => body,
         Err(problem) => return problem.into_response(),
     };
@@ -103,13 +102,13 @@ async fn webhook(gateway: &Gateway, connection: String, token: Option<String>, r
     }
 }
 
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
-    let too_large = || Problem::too_large(format!("a body may have {BODY_BYTES_MAX} bytes"));
+async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::too_large(format!("a body may have {bytes_max} bytes"));
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
+    if announced.is_some_and(|length| length > bytes_max) {
         return Err(too_large());
     }
-    match to_bytes(body, BODY_BYTES_MAX).await {
+    match to_bytes(body, bytes_max).await {
         Ok(bytes) => Ok(bytes.into()),
         Err(error) if is_limit(&error) => Err(too_large()),
         Err(_) => Err(Problem::bad_request("the body ended before its time")),

@@ -49,8 +49,8 @@ pub use connector::Kept;
 pub use engine::{Allocation, Metering, Options, Sandbox, Target};
 pub use error::{ArtefactError, LoadError, ManifestError};
 pub use limits::{
-    CALLS_AT_ONCE_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, EVENTS_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, Limits,
-    MEMORY_MIB_MAX, OUTPUT_KIB_MAX, VERIFY_CALLS_MAX, WALL_MS_MAX,
+    BODY_KIB_DEFAULT, BODY_KIB_MAX, CALLS_AT_ONCE_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, EVENTS_MAX, LOG_LINE_BYTES_MAX,
+    LOG_LINES_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX, VERIFY_CALLS_MAX, WALL_MS_MAX,
 };
 pub use manifest::{Hosts, Manifest, Unsigned, fix_for_unknown_key, json as json_of_toml};
 pub use secrets::{Certificate, Secret, Secrets};

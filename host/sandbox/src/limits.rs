@@ -21,6 +21,11 @@ pub const CPU_MS_DEFAULT: u64 = 50;
 /// shortest time-out of a provider (3 s).
 pub const WALL_MS_MAX: u64 = 2_000;
 
+/// KiB of body that a manifest may ask for: what a Lambda function is given in one call.
+pub const BODY_KIB_MAX: u64 = 6 * 1024;
+/// KiB of body without a manifest. The largest documented webhooks of messages are 768 KiB; mail with its files is larger.
+pub const BODY_KIB_DEFAULT: u64 = 1024;
+
 /// KiB of component that a manifest may ask for: a JavaScript engine with a connector in it has 10 MiB.
 pub const COMPONENT_KIB_MAX: u64 = 16 * 1024;
 /// KiB of component without a manifest: 599,040 bytes. A compiled connector has 100 to 450 KiB; a function loads it in
@@ -73,6 +78,8 @@ pub struct Limits {
     /// `output-kib`: what the host copies out of the connector in one result or one host call, at most
     /// [`OUTPUT_KIB_MAX`]. Never less than the webhook itself, which a connector hands back to have it verified.
     pub output_kib: u64,
+    /// `body-kib`: the body of a webhook, at most [`BODY_KIB_MAX`]. A larger one is refused before the connector is called.
+    pub body_kib: u64,
     /// `component-kib`: the component itself, at most [`COMPONENT_KIB_MAX`]. Nothing larger is loaded.
     pub component_kib: u64,
 }
@@ -81,6 +88,11 @@ impl Limits {
     /// `cpu-ms` as a duration.
     pub fn cpu(&self) -> Duration {
         Duration::from_millis(self.cpu_ms)
+    }
+
+    /// `body-kib` in bytes.
+    pub fn body_bytes(&self) -> usize {
+        usize::try_from(self.body_kib.saturating_mul(1024)).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
@@ -98,6 +110,7 @@ impl Default for Limits {
             memory_mib: MEMORY_MIB_DEFAULT,
             cpu_ms: CPU_MS_DEFAULT,
             output_kib: OUTPUT_KIB_DEFAULT,
+            body_kib: BODY_KIB_DEFAULT,
             component_kib: COMPONENT_KIB_DEFAULT,
         }
     }

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::component::{MANIFEST_SECTION, custom_section};
 use crate::error::{LoadError, ManifestError};
-use crate::limits::{COMPONENT_KIB_MAX, CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};
+use crate::limits::{BODY_KIB_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};
 
 /// The contract that this host speaks, as a manifest writes it.
 const CONTRACT: &str = "0.1";
@@ -117,7 +117,7 @@ pub(crate) fn text_in(component: &[u8]) -> Result<Option<&str>, LoadError> {
 }
 
 const TOP_KEYS: [&str; 9] = ["id", "name", "version", "contract", "unsigned", "limits", "hosts", "secrets", "config"];
-const LIMIT_KEYS: [&str; 4] = ["memory-mib", "cpu-ms", "output-kib", "component-kib"];
+const LIMIT_KEYS: [&str; 5] = ["memory-mib", "cpu-ms", "output-kib", "body-kib", "component-kib"];
 const UNSIGNED_KEYS: [&str; 2] = ["reason", "when"];
 const HOSTS_KEYS: [&str; 2] = ["certificates", "confirmations"];
 
@@ -142,11 +142,12 @@ fn contract(contract: String) -> Result<String, ManifestError> {
 
 fn limits(mut table: Table) -> Result<Limits, ManifestError> {
     let default = Limits::default();
-    let [memory, cpu, output, component] = LIMIT_KEYS;
+    let [memory, cpu, output, body, component] = LIMIT_KEYS;
     let limits = Limits {
         memory_mib: limit(&mut table, memory, MEMORY_MIB_MAX)?.unwrap_or(default.memory_mib),
         cpu_ms: limit(&mut table, cpu, CPU_MS_MAX)?.unwrap_or(default.cpu_ms),
         output_kib: limit(&mut table, output, OUTPUT_KIB_MAX)?.unwrap_or(default.output_kib),
+        body_kib: limit(&mut table, body, BODY_KIB_MAX)?.unwrap_or(default.body_kib),
         component_kib: limit(&mut table, component, COMPONENT_KIB_MAX)?.unwrap_or(default.component_kib),
     };
     refuse_unknown(&table, "limits.", &LIMIT_KEYS)?;

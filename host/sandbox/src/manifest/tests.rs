@@ -62,7 +62,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
     assert_eq!(
         refusal(&format!("{LEAST}[limits]\nsockets = 1")),
         "connector.toml: unknown key `limits.sockets`; fix: remove it; there are `memory-mib`, `cpu-ms`, `output-kib`, \
-         `component-kib`"
+         `body-kib`, `component-kib`"
     );
 }
 
