@@ -3,6 +3,7 @@
 mod http;
 mod proxy;
 mod table;
+pub mod tls;
 mod whatsapp;
 
 use std::net::SocketAddr;
@@ -288,6 +289,13 @@ pub fn unverified(
     let connector = sandbox().load_component(&component, "unsigned").unwrap();
     config["behaviour"] = json!("unverified-events");
     Connection::new(name, connector, &config, secret_values(secrets))
+}
+
+/// A connection of a connector in `plugins/`.
+pub fn connection(name: &str, plugin: &str, config: &Value, secrets: &[(&str, Vec<&str>)]) -> Connection {
+    let (_, component) = connectors::plugins().iter().find(|(folder, _)| folder.ends_with(plugin)).unwrap();
+    let connector = sandbox().load_component(component, plugin).unwrap();
+    Connection::new(name, connector, config, secret_values(secrets)).unwrap()
 }
 
 /// The connector in `plugins/whatsapp`, loaded once.

@@ -111,6 +111,3 @@ fn unreachable_because(error: &(dyn std::error::Error + 'static)) -> EgressError
     }
     EgressError::Unreachable(innermost.to_string())
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,12 +1,12 @@
 //! Voice calls: `calls[]`, and the statuses of type `call`.
 
+use rapport_meta::{Batch, Text};
 use rapport_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Scene};
 use crate::identity::Person;
-use crate::payload::Text;
+use crate::scene::Scene;
 use crate::status::CALLBACK_DATA;
 
 #[derive(Deserialize, Default)]

@@ -1,10 +1,10 @@
 //! Cards of an address book that a customer sent: `contacts[]` of a message.
 
+use rapport_meta::verbatim;
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch::verbatim;
 use crate::content::Content;
 use crate::identity::{PHONE, USER};
 

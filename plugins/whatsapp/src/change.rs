@@ -1,13 +1,14 @@
 //! One change: which of Meta's fields it is, whose phone number it belongs to, and which arrays it brings.
 
+use rapport_meta::{Batch, Change, provider_error};
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Scene};
 use crate::inbound::Settings;
 use crate::message::{self, Sender, Source};
-use crate::payload::{Change, Value};
-use crate::{call, handover, history, preference, provider_error, status, sync, system};
+use crate::payload::Value;
+use crate::scene::Scene;
+use crate::{call, handover, history, preference, status, sync, system};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Reading {

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
+use rapport_meta::{Text, verbatim};
 use rapport_sdk::event::json;
 use rapport_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::batch::verbatim;
-use crate::payload::{Message as Envelope, Text};
+use crate::payload::Message as Envelope;
 use crate::{card, interactive};
 
 /// The parts of a message, and what the contract has no part for.

@@ -1,12 +1,12 @@
 //! Who holds a conversation: `messaging_handovers`.
 
+use rapport_meta::{Batch, Text, verbatim};
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Scene, verbatim};
 use crate::identity::Person;
-use crate::payload::Text;
+use crate::scene::Scene;
 
 /// The value of the field; the user is the sender, the business number the recipient.
 ///

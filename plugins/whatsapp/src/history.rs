@@ -1,13 +1,13 @@
 //! The chats that the WhatsApp Business app had before it was connected: `history`.
 
+use rapport_meta::{Batch, Text, provider_error};
 use rapport_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Scene};
 use crate::message::{self, Sender, Source};
-use crate::payload::{Text, Value};
-use crate::provider_error;
+use crate::payload::Value;
+use crate::scene::Scene;
 
 /// A part of the history; there are many, and each webhook holds thousands of messages.
 #[derive(Deserialize, Default)]

@@ -4,11 +4,12 @@
 //! when the user changes numbers, and belongs to one business portfolio; `parent_user_id` spans linked portfolios.
 //! Source: Meta's "Business-scoped user IDs", read in October 2026.
 
+use rapport_meta::Text;
 use rapport_sdk::prelude::*;
 use serde::Serialize;
 
-use crate::batch::Scene;
 use crate::payload;
+use crate::scene::Scene;
 
 pub const USER: &str = "whatsapp";
 pub const PARENT: &str = "whatsapp.parent";
@@ -64,7 +65,7 @@ pub struct Person<'a> {
 
 impl<'a> Person<'a> {
     /// The user with these ids, in the order in which they are trusted.
-    pub fn new(ids: &[&'a payload::Text<'_>]) -> Self {
+    pub fn new(ids: &[&'a Text<'_>]) -> Self {
         let mut person = Person::default();
         for id in ids {
             person.learn(id.as_deref());

@@ -1,14 +1,13 @@
 //! Answers to what the business offered: buttons, lists, flows, and its request to call.
 
+use rapport_meta::{Text, verbatim};
 use rapport_sdk::event::json;
 use rapport_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::batch::verbatim;
 use crate::content::Content;
 use crate::message::{Incoming, Said};
-use crate::payload::Text;
 
 type Reader = fn(&RawValue, &mut Content) -> Option<()>;
 

@@ -5,7 +5,6 @@
 //!
 //! Source: Meta's Cloud API documentation and the payloads of its open-source integrations, read in October 2026.
 
-mod batch;
 mod call;
 mod card;
 mod change;
@@ -19,6 +18,7 @@ mod message;
 mod payload;
 mod preference;
 mod provider_error;
+mod scene;
 mod status;
 mod sync;
 mod system;

@@ -1,12 +1,13 @@
 //! One message: who said it where, what it answers, and what it holds.
 
+use rapport_meta::{Batch, verbatim};
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Scene, verbatim};
 use crate::content;
 use crate::identity::{Person, Side};
 use crate::payload::{self, Message as Envelope};
+use crate::scene::Scene;
 use crate::{interactive, system};
 
 /// Where a message stands in the webhook, and what that says of it.

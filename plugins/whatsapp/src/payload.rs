@@ -1,37 +1,15 @@
 //! The shapes that Meta sends, with only the fields that are used. Each may be missing, or of another type.
 
-use std::borrow::Cow;
-
+use rapport_meta::{Change, Text};
 use rapport_sdk::lenient;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-pub type Text<'a> = Option<Cow<'a, str>>;
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub struct Root<'a> {
-    #[serde(borrow, deserialize_with = "lenient::id")]
-    pub object: Text<'a>,
-    #[serde(borrow, deserialize_with = "lenient::objects")]
-    pub entry: Vec<Entry<'a>>,
-}
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct Entry<'a> {
     #[serde(borrow, deserialize_with = "lenient::objects")]
     pub changes: Vec<Change<'a>>,
-}
-
-/// `value` comes before `field`, which says how to read it: it waits unread.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub struct Change<'a> {
-    #[serde(borrow, deserialize_with = "lenient::id")]
-    pub field: Text<'a>,
-    #[serde(borrow)]
-    pub value: Option<&'a RawValue>,
 }
 
 /// What every field about conversations shares. Several arrays may be filled at once.

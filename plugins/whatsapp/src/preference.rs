@@ -1,12 +1,12 @@
 //! A user stops or resumes marketing messages: `user_preferences[]`.
 
+use rapport_meta::{Batch, Text, verbatim};
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Scene, verbatim};
 use crate::identity::Person;
-use crate::payload::Text;
+use crate::scene::Scene;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -1,14 +1,14 @@
 //! What became of a message that the business sent: `statuses[]`.
 
+use rapport_meta::{Batch, Text, provider_error, verbatim};
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Scene, verbatim};
 use crate::call;
 use crate::identity::{Person, Side};
-use crate::payload::Text;
-use crate::provider_error::{self, STOPPED_MARKETING};
+use crate::provider_error::{RETRYABLE, STOPPED_MARKETING};
+use crate::scene::Scene;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -136,7 +136,7 @@ impl<'a> Status<'a> {
 /// `played` (a voice message was listened to), `deleted`, `warning` and words to come are kept as they are.
 fn state(word: &str, errors: &[&RawValue]) -> DeliveryState {
     if word == "failed" {
-        return DeliveryState::Failed(provider_error::first(errors));
+        return DeliveryState::Failed(provider_error::first(errors, RETRYABLE));
     }
     let known = STATES.iter().find(|(name, _)| *name == word);
     known.map_or_else(|| DeliveryState::Other(word.into()), |(_, state)| state.clone())

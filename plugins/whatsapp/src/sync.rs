@@ -1,12 +1,12 @@
 //! The address book of the WhatsApp Business app: `state_sync[]` of `smb_app_state_sync`.
 
+use rapport_meta::{Batch, Text};
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Scene};
 use crate::identity::{PHONE, USER};
-use crate::payload::Text;
+use crate::scene::Scene;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -1,13 +1,13 @@
 //! What WhatsApp itself says in a chat: a number, a user id or a device changed.
 
+use rapport_meta::{Batch, Text, verbatim};
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Scene, verbatim};
 use crate::identity::{Form, PARENT, Person, USER};
 use crate::message::Incoming;
-use crate::payload::Text;
+use crate::scene::Scene;
 
 /// `system` of a message. Which of the ids are there depends on the type and on whether the user has a username.
 #[derive(Deserialize, Default)]

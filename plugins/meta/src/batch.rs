@@ -1,14 +1,23 @@
-//! What one webhook comes to, and where in it the reader is.
+//! What one webhook comes to.
 
 use rapport_sdk::prelude::*;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
-use crate::payload::Contact;
+/// What a channel calls the accounts of the business, and how a connection is limited to some of them.
+pub struct Accounts {
+    /// What belongs to an account: `a change`, `changes`.
+    pub element: (&'static str, &'static str),
+    /// Where the account stands in it.
+    pub field: &'static str,
+    /// What an account is: `a phone number`.
+    pub noun: &'static str,
+    /// The setting that lists those of the connection.
+    pub setting: &'static str,
+}
 
 /// The events of one webhook, and how much of it could not become one.
-#[derive(Default)]
 pub struct Batch {
+    accounts: &'static Accounts,
     events: Vec<Event>,
     malformed: usize,
     ours: usize,
@@ -16,6 +25,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// An empty one.
+    pub fn new(accounts: &'static Accounts) -> Self {
+        Batch { accounts, events: Vec::new(), malformed: 0, ours: 0, foreign: 0 }
+    }
+
     pub fn push(&mut self, event: Event) {
         self.events.push(event);
     }
@@ -26,15 +40,16 @@ impl Batch {
         log::warn(&format!("skipped an element of `{array}`: {reason}"));
     }
 
-    /// Counts a change of an account that this connection is for.
+    /// Counts an element of an account that this connection is for.
     pub fn count_ours(&mut self) {
         self.ours += 1;
     }
 
-    /// Counts a change of an account that this connection is not for.
+    /// Counts an element of an account that this connection is not for.
     pub fn count_foreign(&mut self) {
         self.foreign += 1;
-        log::debug("skipped a change: its `phone_number_id` is not in `phone-number-ids`");
+        let Accounts { element: (element, _), field, setting, .. } = self.accounts;
+        log::debug(&format!("skipped {element}: its `{field}` is not in `{setting}`"));
     }
 
     /// How many events there are, to be given to [`Batch::extend_since`].
@@ -59,6 +74,9 @@ impl Batch {
     ///
     /// A webhook is parked whole only when nothing of it could be used: parking one that gave events would give them
     /// twice on replay, which is harmless, but hide that most of it arrived.
+    ///
+    /// # Errors
+    /// `Malformed` if nothing could be read, `Ignored` if all of it belongs to other connections.
     pub fn finish(self) -> Result<Receipt, Rejection> {
         if !self.events.is_empty() {
             return Ok(Receipt::events(self.events));
@@ -70,36 +88,12 @@ impl Batch {
             )));
         }
         if self.foreign > 0 && self.ours == 0 {
+            let Accounts { element: (_, elements), noun, setting, .. } = self.accounts;
             return Err(Rejection::Ignored(format!(
-                "expected a phone number of `phone-number-ids`, found only changes of others: {}",
+                "expected {noun} of `{setting}`, found only {elements} of others: {}",
                 self.foreign
             )));
         }
         Ok(Receipt::events(Vec::new()))
     }
-}
-
-/// What surrounds an element: the business number, and the people that the value names.
-pub struct Scene<'v, 'a> {
-    pub account: &'v str,
-    pub display_number: Option<&'v str>,
-    pub contacts: &'v [Contact<'a>],
-    /// Of how many elements `contacts` may speak.
-    pub elements: usize,
-}
-
-impl Scene<'_, '_> {
-    /// Whether `number` is the business's own, however it is written.
-    pub fn is_business(&self, number: &str) -> bool {
-        self.display_number.is_some_and(|own| digits(own).next().is_some() && digits(own).eq(digits(number)))
-    }
-}
-
-/// The JSON of `raw` as it came.
-pub fn verbatim(raw: &RawValue) -> String {
-    raw.get().to_owned()
-}
-
-fn digits(text: &str) -> impl Iterator<Item = u8> {
-    text.bytes().filter(u8::is_ascii_digit)
 }

@@ -1,0 +1,134 @@
+//! The way of one request: the subscription challenge, or a signed delivery of one object.
+
+use rapport_sdk::prelude::*;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::{Text, challenge, signature};
+
+/// What an app subscribes to.
+pub struct Object {
+    /// As it stands in `object`.
+    pub name: &'static str,
+    /// What the app's dashboard calls it.
+    pub title: &'static str,
+}
+
+/// Answers a challenge, or hands the JSON of a proven delivery to `open`.
+///
+/// # Errors
+/// `Unauthenticated` without exactly one right signature, `Unsupported` for another method, and what `open` finds.
+pub fn receive(webhook: &Webhook, open: impl FnOnce(&str) -> Result<Receipt, Rejection>) -> Result<Receipt, Rejection> {
+    match webhook.method.as_str() {
+        "GET" => Ok(challenge::answer(webhook)),
+        "POST" => {
+            signature::require(webhook)?;
+            open(&lenient::document(&webhook.body))
+        }
+        other => Err(Rejection::Unsupported(format!("expected GET or POST, found `{other}`"))),
+    }
+}
+
+/// The settings of the connection, as the connector's `connector.toml` describes them.
+///
+/// # Errors
+/// `Unsupported` where they do not fit.
+pub fn settings<T: DeserializeOwned>(cx: &Context) -> Result<T, Rejection> {
+    serde_json::from_str(&cx.config)
+        .map_err(|error| Rejection::Unsupported(format!("the connection's `config` does not fit: {error}")))
+}
+
+/// The elements of `entry` of a delivery of `object`.
+///
+/// # Errors
+/// `Malformed` for what is no envelope of Meta, `Unsupported` for another object.
+pub fn entries<'j, E: Deserialize<'j>>(json: &'j str, object: &Object) -> Result<Vec<E>, Rejection> {
+    let root: Root<E> =
+        serde_json::from_str(json).map_err(|error| Rejection::Malformed(format!("expected a JSON object: {error}")))?;
+    let Object { name, title } = object;
+    match root.object.as_deref() {
+        Some(found) if found == *name => {}
+        Some(other) => {
+            let fix = format!("subscribe this URL to the {title} object only");
+            return Err(Rejection::Unsupported(format!("expected `object` `{name}`, found `{other}`; fix: {fix}")));
+        }
+        None => return Err(Rejection::Malformed("expected an `object`, found none".into())),
+    }
+    if root.entry.is_empty() {
+        require_empty_entry(json)?;
+    }
+    Ok(root.entry)
+}
+
+/// An element of `changes`. `value` comes before `field`, which says how to read it: it waits unread.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Change<'a> {
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    pub field: Text<'a>,
+    #[serde(borrow)]
+    pub value: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(default, bound(deserialize = "E: Deserialize<'de>"))]
+struct Root<'a, E> {
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    object: Text<'a>,
+    #[serde(deserialize_with = "lenient::objects")]
+    entry: Vec<E>,
+}
+
+impl<E> Default for Root<'_, E> {
+    fn default() -> Self {
+        Root { object: None, entry: Vec::new() }
+    }
+}
+
+/// `entry` was read leniently. If that left nothing, only an array that is empty is nothing.
+fn require_empty_entry(json: &str) -> Result<(), Rejection> {
+    #[derive(Deserialize)]
+    struct Strict {
+        entry: Vec<serde::de::IgnoredAny>,
+    }
+    match serde_json::from_str::<Strict>(json) {
+        Ok(root) if root.entry.is_empty() => Ok(()),
+        _ => Err(Rejection::Malformed("expected `entry` to be an array of objects".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: Object = Object { name: "page", title: "Page" };
+
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Entry {
+        #[serde(deserialize_with = "lenient::id")]
+        id: Option<String>,
+    }
+
+    fn ids(json: &str) -> Result<Vec<Option<String>>, Rejection> {
+        entries::<Entry>(json, &PAGE).map(|entries| entries.into_iter().map(|entry| entry.id).collect())
+    }
+
+    #[test]
+    fn only_the_object_of_the_channel_is_opened() {
+        assert_eq!(
+            ids(r#"{"entry":[{"id":7},3,{"id":"8"}],"object":"page"}"#),
+            Ok(vec![Some("7".into()), Some("8".into())])
+        );
+        assert_eq!(ids(r#"{"object":"page","entry":[]}"#), Ok(vec![]));
+        let Err(Rejection::Unsupported(reason)) = ids(r#"{"object":"instagram","entry":[]}"#) else { panic!() };
+        assert_eq!(
+            reason,
+            "expected `object` `page`, found `instagram`; fix: subscribe this URL to the Page object only"
+        );
+        for no_envelope in ["", "[]", "7", "{}", r#"{"object":"page"}"#, r#"{"object":"page","entry":{}}"#] {
+            assert!(matches!(ids(no_envelope), Err(Rejection::Malformed(_))), "{no_envelope}");
+        }
+    }
+}
