@@ -20,17 +20,21 @@ fn repaired(text: &str) -> Option<String> {
     let mut kept_until = 0;
     let mut index = 0;
     while let Some(distance) = text[index..].find('\\') {
-        let start = index + distance;
-        let escape = Escape::at(&text.as_bytes()[start..]);
-        index = text.len().min(start + escape.length());
-        let replacement = match escape {
-            Escape::Fine(_) => continue,
-            Escape::Nul => "",
-            Escape::LoneSurrogate => "\\ufffd",
-        };
-        repaired.push_str(&text[kept_until..start]);
-        repaired.push_str(replacement);
-        kept_until = index;
+        index += distance;
+        // Escapes stand side by side; to search for each of them anew would be slow where there is nothing else.
+        while text.as_bytes().get(index) == Some(&b'\\') {
+            let start = index;
+            let escape = Escape::at(&text.as_bytes()[start..]);
+            index = text.len().min(start + escape.length());
+            let replacement = match escape {
+                Escape::Fine(_) => continue,
+                Escape::Nul => "",
+                Escape::LoneSurrogate => "\\ufffd",
+            };
+            repaired.push_str(&text[kept_until..start]);
+            repaired.push_str(replacement);
+            kept_until = index;
+        }
     }
     if kept_until == 0 {
         return None;

@@ -1,0 +1,79 @@
+//! The way of one request: which provider it is from, then that provider's own.
+
+use std::collections::BTreeSet;
+
+use rapport_sdk::prelude::*;
+use serde::Deserialize;
+
+use crate::{address, mailgun, postmark, sendgrid, ses};
+
+/// The settings of a connection, as `connector.toml` describes them.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Settings {
+    pub provider: Provider,
+    #[serde(default)]
+    pub topic_arns: Vec<String>,
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// Whether Mailgun's spam filter is on for the domain, and with it its own verdict on SPF.
+    #[serde(default)]
+    pub spam_filter: bool,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    Ses,
+    Sendgrid,
+    Mailgun,
+    Postmark,
+}
+
+/// What a reader of a request needs besides the request.
+pub struct Scene<'a> {
+    pub settings: Settings,
+    /// The account of an event whose provider does not say for whom it sent.
+    pub connection: &'a str,
+    pub now: u64,
+}
+
+impl Settings {
+    /// Whether mail to this mailbox belongs to the connection.
+    pub fn takes(&self, mailbox: &str) -> bool {
+        self.addresses.is_empty() || self.addresses.iter().any(|ours| address::is_same(ours, mailbox))
+    }
+}
+
+pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
+    if webhook.method != "POST" {
+        return Err(Rejection::Unsupported(format!("expected POST, found `{}`", webhook.method)));
+    }
+    let scene = scene(cx)?;
+    let events = match scene.settings.provider {
+        Provider::Ses => ses::read(webhook, &scene),
+        Provider::Sendgrid => sendgrid::read(webhook, &scene),
+        Provider::Mailgun => mailgun::read(webhook, &scene),
+        Provider::Postmark => postmark::read(webhook, &scene),
+    }?;
+    Ok(Receipt::events(without_repeats(events)))
+}
+
+/// The events without those that one request says twice, as a report with one reader twice does.
+fn without_repeats(mut events: Vec<Event>) -> Vec<Event> {
+    let mut seen = BTreeSet::new();
+    events.retain(|event| seen.insert(event.id.clone()));
+    events
+}
+
+/// Amazon SNS is the only one that wants to be called back.
+pub fn confirm(cx: &Context, webhook: &Confirmation) -> Option<String> {
+    let scene = scene(cx).ok()?;
+    if scene.settings.provider == Provider::Ses { ses::confirm(webhook.body, &scene) } else { None }
+}
+
+fn scene(cx: &Context) -> Result<Scene<'_>, Rejection> {
+    let settings = serde_json::from_str(&cx.config)
+        .map_err(|error| Rejection::Unsupported(format!("the connection's `config` does not fit: {error}")))?;
+    Ok(Scene { settings, connection: &cx.connection, now: cx.now })
+}

@@ -1,0 +1,213 @@
+//! Mailgun: mail through a route (a form), and webhooks (JSON; before 2018 forms).
+//!
+//! Mailgun signs a time and a token, never the body: whoever saw one request could send another body with them. TLS and
+//! the short life of the signature are all there is against that.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use rapport_sdk::prelude::*;
+use serde::Deserialize;
+
+use crate::attachment::{self, Attachment};
+use crate::inbound::Scene;
+use crate::mail::{self, Envelope, Mail, ids_in, mailboxes_in};
+use crate::multipart::Form;
+use crate::notice::extension;
+use crate::payload::{MailgunRoot, MailgunSignature};
+use crate::{address, authentication, instant, mailgun_event, message, mime};
+
+const SIGNING_KEY: &str = "signing-key";
+const ALGORITHM: MacAlgorithm = MacAlgorithm::HmacSha256;
+
+/// How old a signature may be. Mailgun tries a request again for eight hours and does not say whether it signs anew;
+/// the rest is for a host that was down. It advises minutes, which would lose what is tried again.
+const AGE_S_MAX: u64 = 24 * 60 * 60;
+/// How far Mailgun's clock may be ahead of the host's.
+const AHEAD_S_MAX: u64 = 5 * 60;
+
+pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+    let content_type = webhook.header("content-type").unwrap_or_default();
+    let content_type = attachment::mime_type(content_type).unwrap_or_default();
+    let is_object = !content_type.contains("form") && webhook.body.trim_ascii_start().starts_with(b"{");
+    if is_object || content_type == "application/json" {
+        return json(&lenient::document(&webhook.body), scene);
+    }
+    // What cannot be read cannot be signed either.
+    let form = Form::read(webhook).map_err(Rejection::Unauthenticated)?;
+    let (timestamp, token) = (form.text("timestamp"), form.text("token"));
+    let signature = MailgunSignature { timestamp, token, signature: form.text("signature"), parent_signature: None };
+    authenticate(signature, scene)?;
+    let has_body =
+        ["body-mime", "body-plain", "body-html", "stripped-text", "stripped-html"].iter().any(|name| form.has(name));
+    if form.filled("event").is_some() && !has_body {
+        return mailgun_event::read_form(&form, scene);
+    }
+    message::events(inbound(&form, scene)?, scene)
+}
+
+fn json(json: &str, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+    let is_object = json.trim_start().starts_with('{');
+    let root: Option<MailgunRoot> = serde_json::from_str(json).ok().filter(|_| is_object);
+    let root = root.ok_or_else(|| Rejection::Unauthenticated("expected a JSON object, found none".into()))?;
+    authenticate(root.signature.unwrap_or_default(), scene)?;
+    match root.event_data {
+        Some(event) => mailgun_event::read(event, scene),
+        None => Err(Rejection::Malformed("expected an `event-data`, found none".into())),
+    }
+}
+
+/// Goes on only if Mailgun signed this token lately.
+fn authenticate(signature: MailgunSignature, scene: &Scene) -> Result<(), Rejection> {
+    let (Some(timestamp), Some(token), Some(own)) = (signature.timestamp, signature.token, signature.signature) else {
+        return Err(refused(
+            "expected `timestamp`, `token` and `signature`, found not all of them; fix: enter this URL as a webhook, or as \
+             `forward` of a route",
+        ));
+    };
+    let tag = hex::decode(own.trim()).ok_or_else(|| refused("expected `signature` in hex, found another form"))?;
+    let signed = [timestamp.as_bytes(), token.as_bytes()].concat();
+    // The key may be the one of a subaccount, or of the account above it.
+    let parent = signature.parent_signature.as_deref().and_then(|tag| hex::decode(tag.trim()));
+    let is_by_parent = parent.is_some_and(|tag| verify::mac(ALGORITHM, SIGNING_KEY, &signed, &tag) == Ok(true));
+    if !is_by_parent {
+        verify::require_mac(ALGORITHM, SIGNING_KEY, &signed, &tag)?;
+    }
+    let at: u64 = timestamp.parse().map_err(|_| refused("expected `timestamp` in seconds, found another form"))?;
+    let now = scene.now / 1000;
+    if at.saturating_add(AGE_S_MAX) < now || at > now.saturating_add(AHEAD_S_MAX) {
+        return Err(refused(
+            "expected a signature of the last 24 hours, found an older or a future one; fix: set the clock",
+        ));
+    }
+    Ok(())
+}
+
+fn refused(reason: &str) -> Rejection {
+    Rejection::Unauthenticated(reason.into())
+}
+
+fn inbound(form: &Form, scene: &Scene) -> Result<Mail<'static>, Rejection> {
+    let mut mail = match form.bytes("body-mime").filter(|raw| !raw.is_empty()) {
+        Some(raw) => mime::read(raw).ok_or_else(|| Rejection::Malformed("expected a mail in `body-mime`".into()))?,
+        None => taken_apart(form),
+    };
+    let list = |name: &str| {
+        form.filled(name).map(|list| list.split(',').filter_map(address::bare).map(str::to_owned).collect())
+    };
+    let recipients: Vec<String> = list("recipient").or_else(|| list("recipients")).unwrap_or_default();
+    if mail.from.is_empty() && recipients.is_empty() {
+        return Err(Rejection::Malformed("expected the fields of a route, found no `from` and no `recipient`".into()));
+    }
+    mail.envelope = Envelope { sender: form.text("sender").map(Cow::into_owned), recipients };
+    mail.is_authenticated = is_authenticated(&mail, scene);
+    let header =
+        |name: &str| mail.headers.only(name).map(str::to_owned).or_else(|| form.filled(name).map(Cow::into_owned));
+    let (spf, dkim) = (header("x-mailgun-spf"), header("x-mailgun-dkim-check-result"));
+    let (flag, score) = (header("x-mailgun-sflag"), header("x-mailgun-sscore"));
+    let url = form.filled("message-url");
+    let fields = [
+        ("spf", spf.as_deref()),
+        ("dkim", dkim.as_deref()),
+        ("spam_flag", flag.as_deref()),
+        ("spam_score", score.as_deref()),
+        ("message_url", url.as_deref()),
+    ];
+    mail.extension = extension("com.mailgun.inbound", &fields);
+    Ok(mail)
+}
+
+/// `message-headers` has every field in its order; each stands also as a field of the form.
+fn taken_apart(form: &Form) -> Mail<'static> {
+    let mut mail = Mail::of_block(&block(form));
+    let field = |name: &str| form.filled(name).map(Cow::into_owned);
+    let people = |names: [&str; 2]| {
+        names.iter().find_map(|name| field(name)).map(|value| mailboxes_in(&value)).unwrap_or_default()
+    };
+    if mail.from.is_empty() {
+        mail.from = people(["from", "From"]);
+    }
+    if mail.to.is_empty() {
+        mail.to = people(["To", "to"]);
+    }
+    if mail.cc.is_empty() {
+        mail.cc = people(["Cc", "cc"]);
+    }
+    if mail.reply_to.is_empty() {
+        mail.reply_to = people(["Reply-To", "reply-to"]);
+    }
+    let ids =
+        |names: &[&str]| names.iter().find_map(|name| field(name)).map(|value| ids_in(&value)).unwrap_or_default();
+    mail.message_id = mail.message_id.or_else(|| ids(&["Message-Id", "Message-ID", "message-id"]).into_iter().next());
+    if mail.in_reply_to.is_empty() {
+        mail.in_reply_to = ids(&["In-Reply-To", "in-reply-to"]);
+    }
+    if mail.references.is_empty() {
+        mail.references = ids(&["References", "references"]);
+    }
+    mail.date = mail.date.or_else(|| field("Date").and_then(|date| instant::parse(&date)));
+    // Decoded by Mailgun, unlike the one among the header fields.
+    let subject = ["subject", "Subject"].iter().find_map(|name| field(name));
+    mail.subject = subject.map(|subject| mail::decoded(&subject)).or(mail.subject);
+    mail.text = field("body-plain").map(Cow::Owned);
+    mail.html = field("body-html").map(Cow::Owned);
+    mail.new_text = field("stripped-text").map(Cow::Owned);
+    mail.attachments = attachments(form);
+    mail
+}
+
+/// The header fields as a block, such as mail has.
+fn block(form: &Form) -> Vec<u8> {
+    let text = form.text("message-headers").unwrap_or_default();
+    let pairs: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap_or_default();
+    let mut headers = mail::Headers::default();
+    for pair in &pairs {
+        if let (Some(name), Some(value)) = (pair[0].as_str(), pair[1].as_str()) {
+            headers.push(name, value);
+        }
+    }
+    mail::block(&headers)
+}
+
+/// Files that came along, or (`store`) the URLs where Mailgun keeps them for three days.
+fn attachments(form: &Form) -> Vec<Attachment<'static>> {
+    #[derive(Deserialize, Default)]
+    #[serde(default, rename_all = "kebab-case")]
+    struct Stored {
+        #[serde(deserialize_with = "lenient::id")]
+        url: Option<String>,
+        #[serde(deserialize_with = "lenient::id")]
+        content_type: Option<String>,
+        #[serde(deserialize_with = "lenient::id")]
+        name: Option<String>,
+        #[serde(deserialize_with = "lenient::integer")]
+        size: Option<u64>,
+    }
+    let map = form.text("content-id-map").unwrap_or_default();
+    let map: BTreeMap<String, serde_json::Value> = serde_json::from_str(&map).unwrap_or_default();
+    let id_of = |field: &str| {
+        map.iter().find(|(_, value)| value.as_str() == Some(field)).and_then(|(id, _)| attachment::content_id(id))
+    };
+    let mut files = form.files(id_of);
+    let stored = form.text("attachments").unwrap_or_default();
+    let stored: Vec<serde_json::Value> = serde_json::from_str(&stored).unwrap_or_default();
+    for file in stored.into_iter().filter_map(|file| serde_json::from_value::<Stored>(file).ok()) {
+        let Some(url) = file.url else { continue };
+        files.push(Attachment {
+            content_id: id_of(&url),
+            source: MediaSource::Url(url),
+            mime_type: file.content_type.as_deref().and_then(attachment::mime_type),
+            file_name: file.name.as_deref().and_then(attachment::file_name),
+            size: file.size,
+            content: Cow::Borrowed(&[]),
+        });
+    }
+    files
+}
+
+/// Mailgun adds its verdicts as header fields where the domain's spam filter is on, and only then are they its own.
+fn is_authenticated(mail: &Mail, scene: &Scene) -> bool {
+    let is_pass = mail.headers.only("x-mailgun-spf").is_some_and(authentication::is_pass);
+    let sender = mail.envelope.sender.as_deref().and_then(address::bare).map(address::domain).unwrap_or_default();
+    scene.settings.spam_filter && is_pass && authentication::proves(mail, sender)
+}

@@ -1,0 +1,179 @@
+//! The connector as a whole: its fixtures, what every connector has to keep, and the signatures that providers publish.
+
+use rapport_sdk::prelude::*;
+use rapport_sdk::testing::{self, Connection};
+
+use crate::Email;
+
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
+
+#[test]
+fn the_connector_keeps_the_rules_of_the_house() {
+    testing::check::<Email>(HERE);
+}
+
+fn post(headers: &[(&str, &str)], body: &str) -> Webhook {
+    Webhook {
+        method: "POST".into(),
+        url: "https://rapport.example/hooks/mail".into(),
+        headers: headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        body: body.into(),
+    }
+}
+
+fn is_refused(result: &Result<Receipt, Rejection>) -> bool {
+    matches!(result, Err(Rejection::Unauthenticated(_)))
+}
+
+/// Twilio publishes this request with the tests of all its libraries (`sendgrid-nodejs`, `sendgrid-go`, …).
+mod sendgrid {
+    use super::*;
+
+    const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g==";
+    const SIGNATURE: &str =
+        "MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0JuG+luQAbPIqHh89M15TluLtEZtM=";
+    const TIMESTAMP: &str = "1600112502";
+    const BODY: &str = "[{\"email\":\"hello@world.com\",\"event\":\"dropped\",\"reason\":\"Bounced Address\",\
+        \"sg_event_id\":\"ZHJvcC0xMDk5NDkxOS1MUnpYbF9OSFN0T0doUTRrb2ZTbV9BLTA\",\
+        \"sg_message_id\":\"LRzXl_NHStOGhQ4kofSm_A.filterdrecv-p3mdw1-756b745b58-kmzbl-18-5F5FC76C-9.0\",\
+        \"smtp-id\":\"<LRzXl_NHStOGhQ4kofSm_A@ismtpd0039p1iad1.sendgrid.net>\",\"timestamp\":1600112492}]\r\n";
+
+    fn receive(signature: &str, timestamp: &str, body: &str) -> testing::Outcome {
+        let connection = Connection::new("mail", r#"{"provider":"sendgrid"}"#).with_secret("event-public-key", &[KEY]);
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-twilio-email-event-webhook-signature", signature),
+            ("x-twilio-email-event-webhook-timestamp", timestamp),
+        ];
+        connection.receive::<Email>(&post(&headers, body))
+    }
+
+    #[test]
+    fn the_published_signature_is_verified_and_no_other() {
+        let outcome = receive(SIGNATURE, TIMESTAMP, BODY);
+        assert!(outcome.verified && outcome.result.is_ok_and(|receipt| receipt.events.len() == 1));
+        for (signature, timestamp, body) in [
+            (SIGNATURE, "1600112503", BODY),
+            (SIGNATURE, TIMESTAMP, BODY.trim_end()),
+            (SIGNATURE, TIMESTAMP, &BODY.replace("dropped", "bounced")),
+            (&SIGNATURE.replace("MEUCIGHQ", "MEUCIGHR"), TIMESTAMP, BODY),
+            ("", TIMESTAMP, BODY),
+        ] {
+            assert!(is_refused(&receive(signature, timestamp, body).result), "{signature} {timestamp}");
+        }
+    }
+
+    #[test]
+    fn without_a_key_it_is_the_host_that_decides_about_unsigned_events() {
+        let connection = Connection::new("mail", r#"{"provider":"sendgrid"}"#);
+        let unsigned = post(&[("content-type", "application/json")], BODY);
+        let outcome = connection.receive::<Email>(&unsigned);
+        assert!(!outcome.verified && outcome.result.is_ok_and(|receipt| receipt.events.len() == 1));
+        // Whoever set a key wants signatures, and whoever signs wants them checked.
+        assert!(is_refused(
+            &connection.clone().with_secret("event-public-key", &[KEY]).receive::<Email>(&unsigned).result
+        ));
+        let signature = ("x-twilio-email-event-webhook-signature", SIGNATURE);
+        let signed = post(&[signature, ("x-twilio-email-event-webhook-timestamp", TIMESTAMP)], BODY);
+        let Err(Rejection::Unauthenticated(reason)) = connection.receive::<Email>(&signed).result else { panic!() };
+        assert!(reason.contains("secret `event-public-key` is not set on this connection"), "{reason}");
+    }
+}
+
+/// Mailgun's documentation shows signatures, but none with its key. This one is in the tests of Grafana OnCall.
+mod mailgun {
+    use super::*;
+
+    const KEY: &str = "secret";
+    const TIMESTAMP: &str = "1461261330";
+    const TOKEN: &str = "06c96bafc3f42a66b9edd546347a2fe18dc23461fe80dc52f0";
+    const SIGNATURE: &str = "dbb05e62be402448b36ffb81f6abfb888273c95617aa077b4da355b25bab3670";
+    const NOW: u64 = 1_461_261_330_000;
+    const OTHER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+    fn receive(fields: [&str; 4], now: u64) -> Result<Receipt, Rejection> {
+        let [timestamp, token, signature, parent] = fields;
+        let body = serde_json::json!({
+            "signature": {"timestamp": timestamp, "token": token, "signature": signature, "parent-signature": parent},
+            "event-data": {"event": "opened", "timestamp": 1461261330.5, "id": "1", "recipient": "ada@example.com"}
+        });
+        let connection = Connection::new("mail", r#"{"provider":"mailgun"}"#).with_secret("signing-key", &[KEY]);
+        connection.at(now).receive::<Email>(&post(&[("content-type", "application/json")], &body.to_string())).result
+    }
+
+    #[test]
+    fn time_and_token_are_verified_together() {
+        assert!(receive([TIMESTAMP, TOKEN, SIGNATURE, ""], NOW).is_ok_and(|receipt| receipt.events.len() == 1));
+        for fields in [
+            ["1461261331", TOKEN, SIGNATURE, ""],
+            [TIMESTAMP, &TOKEN.replace("06", "07"), SIGNATURE, ""],
+            [TIMESTAMP, TOKEN, &SIGNATURE[..62], ""],
+            [TIMESTAMP, TOKEN, OTHER, ""],
+            [TIMESTAMP, TOKEN, OTHER, OTHER],
+            [TIMESTAMP, TOKEN, "", ""],
+            ["", "", SIGNATURE, SIGNATURE],
+        ] {
+            assert!(is_refused(&receive(fields, NOW)), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn the_account_above_a_subaccount_may_have_signed() {
+        assert!(receive([TIMESTAMP, TOKEN, OTHER, SIGNATURE], NOW).is_ok());
+    }
+
+    #[test]
+    fn a_signature_counts_for_a_day() {
+        const DAY: u64 = 24 * 60 * 60 * 1000;
+        let at = |now| receive([TIMESTAMP, TOKEN, SIGNATURE, ""], now);
+        assert!(at(NOW + DAY).is_ok() && at(NOW - 300_000).is_ok());
+        assert!(is_refused(&at(NOW + DAY + 1000)) && is_refused(&at(NOW - 301_000)));
+    }
+}
+
+#[test]
+fn mail_to_others_is_not_taken() {
+    let text = fixture("postmark/text");
+    let receive = |addresses: &str| {
+        let config = format!(r#"{{"provider":"postmark","addresses":[{addresses}]}}"#);
+        Connection::new("mail", &config).receive::<Email>(&text.webhook).result
+    };
+    let ours = "\"451D9B70CF9364D23FF6F9D51D870251569E+ahoy@Inbound.postmarkapp.com\"";
+    assert!(receive(ours).is_ok_and(|receipt| receipt.events.len() == 1));
+    assert!(matches!(receive("\"sales@shop.example\""), Err(Rejection::Ignored(_))));
+}
+
+#[test]
+fn settings_that_do_not_fit_park_the_webhook() {
+    let text = fixture("postmark/text");
+    for config in ["{}", r#"{"provider":"pigeon"}"#, r#"{"provider":"postmark","addresses":"x"}"#, "[]"] {
+        let result = Connection::new("mail", config).receive::<Email>(&text.webhook).result;
+        assert!(matches!(result, Err(Rejection::Unsupported(_))), "{config}");
+    }
+}
+
+#[test]
+fn a_missing_secret_is_named_and_nothing_is_accepted() {
+    let delivered = fixture("mailgun/event-delivered");
+    let bare = Connection::new("mail", delivered.connection.config());
+    let Err(Rejection::Unauthenticated(reason)) = bare.receive::<Email>(&delivered.webhook).result else { panic!() };
+    assert!(reason.contains("secret `signing-key` is not set on this connection"), "{reason}");
+}
+
+#[test]
+fn a_log_line_names_no_customer() {
+    let mut lines = 0;
+    for fixture in testing::inbound_fixtures(HERE) {
+        for (_, line) in fixture.connection.receive::<Email>(&fixture.webhook).log {
+            lines += 1;
+            for private in ["example", "ada", "Ada", "grace", "@", "http", "Hello"] {
+                assert!(!line.contains(private), "{}: {line}", fixture.name);
+            }
+        }
+    }
+    assert!(lines > 5, "{lines}");
+}
+
+fn fixture(name: &str) -> testing::Fixture {
+    testing::inbound_fixtures(HERE).into_iter().find(|fixture| fixture.name == name).expect("it is among the fixtures")
+}
