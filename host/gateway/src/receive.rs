@@ -269,6 +269,10 @@ pub(crate) fn judge(called: Result<Received, CallError>, vouching: Vouching) -> 
 fn judge_answer(received: Received, vouching: Vouching) -> Verdict {
     let verified = received.verified || vouching == Vouching::Credentials;
     let unverified = |detail: String| match vouching {
+        _ if received.unavailable => Verdict::Refuse {
+            problem: Problem::unavailable("the provider's certificate could not be had; deliver it again"),
+            detail,
+        },
         Vouching::Nobody => Verdict::Refuse {
             problem: Problem::unauthenticated("the provider did not sign this webhook, and it has no credentials"),
             detail: format!("{detail}; fix: give the connection a secret `path-token` or `basic`"),
@@ -354,7 +358,7 @@ mod tests {
     use rapport_sandbox::Usage;
 
     fn answered(outcome: Result<Receipt, Rejection>, verified: bool) -> Result<Received, CallError> {
-        Ok(Received { outcome, verified, log: Log::default(), usage: Usage::default() })
+        Ok(Received { outcome, verified, unavailable: false, log: Log::default(), usage: Usage::default() })
     }
 
     fn failed(kind: FailureKind, verified: bool) -> Result<Received, CallError> {
@@ -429,6 +433,9 @@ mod tests {
         assert_eq!(status(&judge(answered(receipt(), false), Vouching::Credentials)), 200);
         assert_eq!(status(&judge(failed(FailureKind::Trap, false), Vouching::Nobody)), 500);
         assert_eq!(status(&judge(failed(FailureKind::NotFetched, false), Vouching::Connector)), 503);
+        let unavailable = answered(Err(Rejection::Unsupported("no certificate".into())), false);
+        let unavailable = unavailable.map(|received| Received { unavailable: true, ..received });
+        assert_eq!(status(&judge(unavailable, Vouching::Connector)), 503, "the provider is to come back");
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct Received {
     /// Whether any `verify` import said yes in this call. Refuse the events of a receipt where none did, unless the
     /// manifest has `unsigned`.
     pub verified: bool,
+    /// Whether a check had no answer because a certificate could not be had: then it may have one later.
+    pub unavailable: bool,
     /// What it logged.
     pub log: Log,
     /// What it used.
@@ -220,6 +222,7 @@ pub(crate) struct State {
     certificate_url: Option<String>,
     verify_calls: u32,
     verified: bool,
+    unavailable: bool,
     log: Log,
     pub(crate) fuel: Option<u64>,
 }
@@ -256,6 +259,7 @@ impl State {
             certificate_url: None,
             verify_calls: 0,
             verified: false,
+            unavailable: false,
             log: Log::default(),
             fuel: None,
         }
@@ -277,6 +281,7 @@ impl State {
             return Err(NotFetched.into());
         }
         self.verified |= answer == Ok(true);
+        self.unavailable |= answer == Err(KeyError::Unavailable);
         self.secrets.checked(&Check { answer: answer.ok(), ..check });
         Ok(answer.map_err(Unanswered::Key))
     }
@@ -291,7 +296,7 @@ impl State {
 
     pub(crate) fn into_received(self, outcome: Result<Receipt, Rejection>) -> Received {
         let usage = self.usage();
-        Received { outcome, verified: self.verified, log: self.log, usage }
+        Received { outcome, verified: self.verified, unavailable: self.unavailable, log: self.log, usage }
     }
 
     pub(crate) fn into_error(self, kind: FailureKind, detail: String) -> CallError {

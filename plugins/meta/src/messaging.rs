@@ -116,10 +116,12 @@ const KINDS: &[(&str, Reader)] = &[
     // Roles of apps, and warnings of Meta's: about the account, rarely about a customer.
     ("app_roles", notice::app_roles),
     ("policy_enforcement", notice::policy_enforcement),
+    // The same as Meta wrote it at first.
+    ("policy-enforcement", notice::policy_enforcement),
 ];
 
 /// The kinds that may be about nobody: then they are skipped, and nothing is wrong with them.
-const ABOUT_NOBODY: [&str; 3] = ["app_roles", "policy_enforcement", "message_edit"];
+const ABOUT_NOBODY: [&str; 4] = ["app_roles", "policy_enforcement", "policy-enforcement", "message_edit"];
 
 /// Extension of everything that arrived under `standby`.
 const STANDBY: &str = "standby";
@@ -192,7 +194,7 @@ fn element(raw: &RawValue, array: &str, entry: &Entry, connection: &Connection, 
 fn nobody(fields: &Fields, parties: &Parties, array: &str, batch: &mut Batch) {
     let kind = ABOUT_NOBODY.iter().find(|kind| fields.get(kind).is_some());
     match kind {
-        Some(&"policy_enforcement") => {
+        Some(&("policy_enforcement" | "policy-enforcement")) => {
             log::warn("Meta warns or blocks this account (`policy_enforcement`); fix: see the account's support inbox");
         }
         Some(kind) => log::info(&format!("skipped a `{kind}` that is about no customer")),

@@ -21,6 +21,8 @@ const SEGMENTS: &str = "com.twilio.segments";
 const CHANNEL_METADATA: &str = "com.twilio.channel-metadata";
 const ADD_ONS: &str = "com.twilio.add-ons";
 const RECIPIENTS: &str = "com.twilio.recipients";
+/// Extension of a message that came in base64: its text as it came.
+const BODY: &str = "com.twilio.body";
 /// Extension of a status: what the business tagged its message with.
 const TAGS: &str = "com.twilio.tags";
 
@@ -50,6 +52,9 @@ pub fn read(id: &str, fields: &Fields, connection: &str) -> Result<Vec<Event>, &
     let mut event = Event::new(id, at, &parties.account, parties.contact.clone(), EventBody::Message(message));
     event.extensions = extensions(fields);
     event.extensions.extend(fields.object(NUMBER_FIELDS).map(|number| (NUMBER.into(), number)));
+    if fields.text("Body").is_some_and(|body| content::decoded(body, &parties.channel).is_some()) {
+        fields.extend(&mut event.extensions, BODY, &["Body"]);
+    }
     fields.extend_json(&mut event.extensions, CHANNEL_METADATA, "ChannelMetadata");
     fields.extend_json(&mut event.extensions, ADD_ONS, "AddOns");
     if fields.nested("Recipients").is_some_and(|recipients| recipients != "[]") {

@@ -68,6 +68,9 @@ struct Attachment<'a> {
     title: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::id")]
     url: Text<'a>,
+    /// The same in payloads of before 2020.
+    #[serde(borrow, rename = "URL", deserialize_with = "lenient::id")]
+    url_of_old: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::object")]
     payload: Option<Payload<'a>>,
 }
@@ -197,26 +200,23 @@ pub(super) fn read(raw: &RawValue, around: &Around, content: &mut Content) {
     }
 }
 
-/// A file, or a sticker: then the one that is already there is not there twice.
+/// A file, or a sticker: then the one that is already there is not there twice. A thumb is a word as well.
 fn media(kind: &str, attachment: &Attachment, around: &Around, content: &mut Content) -> Option<()> {
     let payload = attachment.payload.as_ref();
     let sticker_id = payload.and_then(|payload| payload.sticker_id.as_deref()).or(around.sole_sticker);
-    if let Some(id) = sticker_id {
-        let thumb = Part::Text("👍".into());
-        let is_thumb = THUMBS_UP.contains(&id);
-        if content.has_sticker(id) || is_thumb && content.parts.contains(&thumb) {
-            return Some(());
-        }
-        if is_thumb {
-            content.parts.push(thumb);
-            return Some(());
-        }
+    if sticker_id.is_some_and(|id| content.has_sticker(id)) {
+        return Some(());
+    }
+    let thumb = Part::Text("👍".into());
+    let is_thumb = sticker_id.is_some_and(|id| THUMBS_UP.contains(&id));
+    if is_thumb && !content.parts.contains(&thumb) {
+        content.parts.push(thumb);
     }
     let attachment_id = payload.and_then(|payload| payload.attachment_id.as_deref());
     let source = match (attachment.url(), attachment_id) {
         (Some(url), _) => MediaSource::Url(url.into()),
         (None, Some(id)) => MediaSource::ProviderId(id.into()),
-        (None, None) => return None,
+        (None, None) => return is_thumb.then_some(()),
     };
     let name = payload.and_then(|payload| payload.name.as_deref());
     let file_name = name.or_else(|| attachment.title().filter(|_| kind == "file")).map(str::to_owned);
@@ -276,7 +276,8 @@ impl Attachment<'_> {
     }
 
     fn url(&self) -> Option<&str> {
-        self.payload.as_ref().and_then(|payload| payload.url.as_deref()).or(self.url.as_deref())
+        let inner = self.payload.as_ref().and_then(|payload| payload.url.as_deref());
+        inner.or(self.url.as_deref()).or(self.url_of_old.as_deref())
     }
 
     fn text(&self) -> Option<&str> {
