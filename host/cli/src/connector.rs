@@ -1,10 +1,14 @@
-//! Builds connectors: from a folder to a component that any Rapport host runs.
+//! Works on connectors: makes, builds, tests and inspects them.
 //!
 //! One folder, one `connector.toml`, one Rust crate. It is compiled for `wasm32-unknown-unknown`, where the standard
 //! library has no clock, file or network to import, then made a component that carries its manifest.
 
+pub mod inspect;
+pub mod interface;
 mod nested_cargo;
+pub mod new;
 mod plugins;
+pub mod test;
 mod toolchain;
 
 use std::fs;
@@ -87,6 +91,14 @@ fn encode(module: &[u8], manifest: &str) -> Result<Vec<u8>> {
         .encode()
         .context("what it compiles to is not a component of the contract")?;
     Ok(with_manifest(&component, manifest)?)
+}
+
+/// A number with a comma at every third digit.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).expect("digits are ASCII")).collect();
+    groups.join(",")
 }
 
 enum Write {

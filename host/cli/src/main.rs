@@ -1,11 +1,13 @@
 //! The `rapport` command.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use rapport_cli::connector::inspect::Form;
+use rapport_cli::connector::test::Blessing;
 use rapport_cli::{Terminal, connector, demo, dev, parked};
 
 /// One customer, one context, every channel.
@@ -52,10 +54,40 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConnectorCommand {
+    /// Makes the folder of a new connector, which builds and passes `rapport connector test` at once
+    New {
+        /// Its id: a letter, then letters, digits and `-`, all in lower case
+        name: String,
+        /// In which folder it is made; without it, plugins/ of the checkout that this command is run in
+        #[arg(long, value_name = "FOLDER")]
+        path: Option<PathBuf>,
+    },
     /// Compiles connectors to components: target/connectors/<id>.wasm
     Build {
-        /// Folders with a connector.toml; all of plugins/ when none is given
-        paths: Vec<PathBuf>,
+        /// Folders with a connector.toml, or names of such in plugins/; all of plugins/ when none is given
+        paths: Vec<String>,
+    },
+    /// Tests connectors: their own tests and the suite natively, then the same suite on the component in the sandbox
+    ///
+    /// The suite tampers with every signed body, delivers again, changes the order of header fields, adds fields that
+    /// nobody knows, sends hostile input, reads the logs, and counts instructions, memory and bytes.
+    #[command(
+        after_help = "Prints how many cases each check tried, then one line a failure. Ends with 1 if any fails."
+    )]
+    Test {
+        /// Folders with a connector.toml, or names of such in plugins/; all of plugins/ when none is given
+        paths: Vec<String>,
+        /// Writes what fixtures come to natively into *.events.json; read what it wrote
+        #[arg(long)]
+        bless: bool,
+    },
+    /// Says what a connector is: what it imports and exports, what it may use, what an operator has to set
+    Inspect {
+        /// A component, a signed artefact, or a connector's folder or name, which is built first
+        file: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -86,13 +118,39 @@ fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
             terminal.log(arguments.verbose);
             runtime.block_on(parked::run(&command, terminal))
         }
-        Command::Connector(ConnectorCommand::Build { paths }) => {
-            let paths = if paths.is_empty() { connector::all_plugins()? } else { paths };
-            for path in paths {
+        Command::Connector(command) => run_connector(command, terminal),
+    }
+}
+
+fn run_connector(command: ConnectorCommand, terminal: &Terminal) -> Result<()> {
+    match command {
+        ConnectorCommand::New { name, path } => {
+            let made = connector::new::new(&name, path.as_deref(), Path::new("."))?;
+            print!("{}", made.next_steps());
+            Ok(())
+        }
+        ConnectorCommand::Build { paths } => {
+            for path in folders(&paths)? {
                 let built = connector::build(&path, &|progress| terminal.progress(&progress))?;
                 println!("{}", built.component.display());
             }
             Ok(())
         }
+        ConnectorCommand::Test { paths, bless } => {
+            let blessing = if bless { Blessing::Bless } else { Blessing::Compare };
+            connector::test::run(&folders(&paths)?, blessing, terminal)
+        }
+        ConnectorCommand::Inspect { file, json } => {
+            let form = if json { Form::Json } else { Form::Table };
+            connector::inspect::run(&file, form, terminal)
+        }
+    }
+}
+
+/// The connectors that were named; all of plugins/ when none was.
+fn folders(words: &[String]) -> Result<Vec<PathBuf>> {
+    match words {
+        [] => connector::all_plugins(),
+        words => words.iter().map(|words| connector::folder(words, Path::new("."))).collect(),
     }
 }

@@ -2,11 +2,13 @@
 
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::batch::Batch;
 use crate::change;
 use crate::signature::{self, Scheme};
+
+/// Events of one webhook: ten times what HubSpot documents.
+const BATCH_MAX: usize = 1_000;
 
 /// The settings of a connection, as `connector.toml` describes them.
 #[derive(Deserialize, Default)]
@@ -39,18 +41,10 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     }
     let json = lenient::document(&webhook.body);
     let mut batch = Batch::default();
-    for raw in elements(&json)? {
+    let elements = lenient::batch(&json, BATCH_MAX)
+        .map_err(|error| Rejection::Malformed(format!("expected a JSON array of events: {error}")))?;
+    for raw in elements {
         change::read(raw, &settings, &mut batch);
     }
     batch.finish()
-}
-
-/// The elements of the batch, unread. HubSpot always sends an array; a sole object is taken for its only element.
-fn elements(json: &str) -> Result<Vec<&RawValue>, Rejection> {
-    let malformed = |error| Rejection::Malformed(format!("expected a JSON array of events: {error}"));
-    let root: &RawValue = serde_json::from_str(json).map_err(malformed)?;
-    match root.get().as_bytes().first() {
-        Some(b'{') => Ok(vec![root]),
-        _ => serde_json::from_str(root.get()).map_err(malformed),
-    }
 }

@@ -24,7 +24,7 @@ mod nested;
 mod scalar;
 
 pub use document::document;
-pub use nested::{each, field, list, maybe, object, objects, read};
+pub use nested::{batch, each, field, list, maybe, object, objects, read};
 
 use scalar::Scalar;
 use serde::{Deserialize, Deserializer};

@@ -1,5 +1,6 @@
 //! Runs cargo on a connector's crate.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -68,6 +69,32 @@ pub(super) fn compile(folder: &Path) -> Result<Compiled> {
             manifest_path.display()
         ),
     }
+}
+
+/// What came of a crate's tests.
+pub(super) struct Tested {
+    /// What cargo and the tests wrote.
+    pub(super) said: String,
+}
+
+/// Runs the tests of the crate in `folder`, with these environment variables, natively.
+///
+/// # Errors
+/// Cargo does not run. A test that fails is none.
+pub(super) fn test(folder: &Path, variables: &[(&str, &OsStr)]) -> Result<Tested> {
+    let manifest_path = folder.join("Cargo.toml");
+    let manifest_path = manifest_path.canonicalize().with_context(|| format!("`{}`", manifest_path.display()))?;
+    let directory = target_directory(&manifest_path)?.join("connectors");
+    let mut cargo = cargo(folder);
+    cargo
+        .args([OsStr::new("test"), OsStr::new("--manifest-path"), manifest_path.as_os_str()])
+        .args([OsStr::new("--target-dir"), directory.as_os_str()])
+        // What an outer run of tests was told is not for this one.
+        .env_remove("BLESS")
+        .envs(variables.iter().copied());
+    let Output { stdout, stderr, .. } = cargo.output().context("`cargo` does not run")?;
+    let said = format!("{}{}", String::from_utf8_lossy(&stderr), String::from_utf8_lossy(&stdout));
+    Ok(Tested { said })
 }
 
 fn target_directory(manifest_path: &Path) -> Result<PathBuf> {

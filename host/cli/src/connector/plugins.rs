@@ -17,6 +17,8 @@ pub fn folder(words: &str, base: &Path) -> Result<PathBuf> {
     }
     let mut present = plugins_of(base)?;
     present.extend(plugins_of(Path::new("."))?);
+    present.sort();
+    present.dedup();
     let by_name = present.iter().find(|folder| folder.file_name().is_some_and(|name| name == words));
     if let Some(folder) = by_name {
         return Ok(folder.clone());

@@ -45,6 +45,22 @@ pub fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawVa
     deserializer.deserialize_any(Elements)
 }
 
+/// The elements of a batch that is an array at the top of a body, unread; a sole object is its only element.
+///
+/// Reading ends at `count_max`: a provider documents how many it sends, and a hostile mebibyte has half a million.
+///
+/// # Errors
+/// A sentence, for `Malformed`: no JSON, neither an array nor an object, or more elements.
+pub fn batch(json: &str, count_max: usize) -> Result<Vec<&RawValue>, String> {
+    if json.trim_start().starts_with('{') {
+        return serde_json::from_str(json).map(|sole| vec![sole]).map_err(|error| error.to_string());
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let elements = deserializer.deserialize_seq(Bounded(count_max)).map_err(|error| error.to_string())?;
+    deserializer.end().map_err(|error| error.to_string())?;
+    Ok(elements)
+}
+
 /// An object whose fields are all lenient, read in one pass; none if there is no object.
 ///
 /// # Errors
@@ -138,6 +154,28 @@ impl<'de> Visitor<'de> for Elements {
     }
 
     scalars_are!(vec![RawValue::NULL]);
+}
+
+/// At most so many elements of an array.
+struct Bounded(usize);
+
+impl<'de> Visitor<'de> for Bounded {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "an array of at most {} elements", self.0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = sequence.next_element()? {
+            if elements.len() == self.0 {
+                return Err(serde::de::Error::invalid_length(self.0 + 1, &self));
+            }
+            elements.push(element);
+        }
+        Ok(elements)
+    }
 }
 
 struct ObjectOrNot<T>(PhantomData<T>);

@@ -165,3 +165,17 @@ fn a_tower_of_brackets_is_read_over_without_a_stack() {
     let nested: Nested = serde_json::from_str(&json).unwrap();
     assert_eq!((nested.list.len(), nested.each.len()), (1, 1));
 }
+
+#[test]
+fn a_batch_is_an_array_of_no_more_than_is_documented() {
+    let raw = |json: &str| {
+        crate::lenient::batch(json, 2).map(|elements| elements.iter().map(|e| e.get().to_owned()).collect::<Vec<_>>())
+    };
+    assert_eq!(raw(" [1, {\"a\":2}] "), Ok(vec!["1".into(), "{\"a\":2}".into()]));
+    assert_eq!(raw(" {\"a\":1}"), Ok(vec!["{\"a\":1}".into()]));
+    assert_eq!(raw("[]"), Ok(vec![]));
+    assert!(raw("[1,2,3]").unwrap_err().contains("an array of at most 2 elements"));
+    for broken in ["", "1", "null", "[1", "[1] 2", "{", "\"[]\""] {
+        assert!(raw(broken).is_err(), "{broken}");
+    }
+}

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::fixture::at;
 use super::host;
 use super::subject::{Asked, Moment};
 use crate::log::Level;
@@ -74,12 +75,13 @@ impl Connection {
     /// # Panics
     /// When there is none, or one that does not parse.
     pub fn of_fixtures(manifest_dir: &str) -> Self {
-        Self::of_file(&Path::new(manifest_dir).join("fixtures/connection.json"))
+        let path = Path::new(manifest_dir).join("fixtures/connection.json");
+        Self::of_file(&path).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub(super) fn of_file(path: &Path) -> Self {
-        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    pub(super) fn of_file(path: &Path) -> Result<Self, String> {
+        let text = fs::read_to_string(path).map_err(|error| at(path, error))?;
+        serde_json::from_str(&text).map_err(|error| at(path, error))
     }
 
     /// Sets all versions of a secret, or of a public key. A certificate's key goes by the URL of the certificate.

@@ -1,6 +1,7 @@
 //! A request of the past in a file, and what it has to become.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -60,16 +61,28 @@ impl Fixture {
 /// # Panics
 /// When there are none, or one that is no request.
 pub fn inbound_fixtures(manifest_dir: &str) -> Vec<Fixture> {
+    read_fixtures(manifest_dir).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// [`inbound_fixtures`], for a tool that says what is wrong with them.
+///
+/// # Errors
+/// There are none, or one is no request; with the file's path.
+pub fn read_fixtures(manifest_dir: &str) -> Result<Vec<Fixture>, String> {
     let mut fixtures = Vec::new();
-    for folder in folders(manifest_dir) {
-        let cases = files(&folder, ".http");
+    for folder in folders(manifest_dir)? {
+        let cases = files(&folder, ".http")?;
         if !cases.is_empty() {
-            let connection = Connection::of_file(&folder.connection);
-            fixtures.extend(cases.iter().map(|(name, path)| load(name, path, &connection)));
+            let connection = Connection::of_file(&folder.connection)?;
+            for (name, path) in &cases {
+                fixtures.push(load(name, path, &connection)?);
+            }
         }
     }
-    assert!(!fixtures.is_empty(), "{}: no `.http` file", top(manifest_dir).display());
-    fixtures
+    if fixtures.is_empty() {
+        return Err(format!("`{}`: no `.http` file; fix: record a request of each kind", top(manifest_dir).display()));
+    }
+    Ok(fixtures)
 }
 
 /// Reads one raw HTTP/1.1 request.
@@ -101,11 +114,15 @@ pub fn parse_request(bytes: &[u8]) -> Result<Webhook, String> {
 }
 
 /// Expectations that no request stands beside.
-pub(super) fn orphans(manifest_dir: &str) -> Vec<String> {
-    let all = |suffix| folders(manifest_dir).into_iter().flat_map(move |folder| files(&folder, suffix));
-    let cases: BTreeSet<String> = all(".http").map(|(name, _)| name).collect();
-    let alone = all(".events.json").filter(|(name, _)| !cases.contains(name));
-    alone.map(|(name, _)| format!("{name}: `.events.json` without a `.http`")).collect()
+pub(super) fn orphans(manifest_dir: &str) -> Result<Vec<String>, String> {
+    let mut orphans = Vec::new();
+    for folder in folders(manifest_dir)? {
+        let cases: BTreeSet<String> = files(&folder, ".http")?.into_iter().map(|(name, _)| name).collect();
+        let expected = files(&folder, ".events.json")?.into_iter().map(|(name, _)| name);
+        let alone = expected.filter(|name| !cases.contains(name));
+        orphans.extend(alone.map(|name| format!("{name}: `.events.json` without a `.http`")));
+    }
+    Ok(orphans)
 }
 
 /// A folder with fixtures.
@@ -122,43 +139,45 @@ fn top(manifest_dir: &str) -> PathBuf {
 }
 
 /// `fixtures/inbound` and the folders in it, by name.
-fn folders(manifest_dir: &str) -> Vec<Folder> {
+fn folders(manifest_dir: &str) -> Result<Vec<Folder>, String> {
     let top = top(manifest_dir);
     let connection = Path::new(manifest_dir).join("fixtures/connection.json");
-    let below = entries(&top).into_iter().filter(|path| path.is_dir()).map(|path| {
+    let below: Vec<PathBuf> = entries(&top)?.into_iter().filter(|path| path.is_dir()).collect();
+    let mut folders = vec![Folder { path: top, prefix: String::new(), connection: connection.clone() }];
+    for path in below {
         let own = path.join("connection.json");
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let connection = if own.is_file() { own } else { connection.clone() };
-        Folder { prefix: format!("{name}/"), connection, path }
-    });
-    let below: Vec<Folder> = below.collect();
-    let first = Folder { path: top, prefix: String::new(), connection };
-    std::iter::once(first).chain(below).collect()
+        let prefix = format!("{}/", path.file_name().unwrap_or_default().to_string_lossy());
+        folders.push(Folder { prefix, connection: if own.is_file() { own } else { connection.clone() }, path });
+    }
+    Ok(folders)
 }
 
 /// The files of a folder that end in `suffix`, each with the name of its case.
-fn files(folder: &Folder, suffix: &str) -> Vec<(String, PathBuf)> {
-    let named = entries(&folder.path).into_iter().filter_map(|path| {
+fn files(folder: &Folder, suffix: &str) -> Result<Vec<(String, PathBuf)>, String> {
+    let named = entries(&folder.path)?.into_iter().filter_map(|path| {
         let case = path.file_name()?.to_str()?.strip_suffix(suffix)?;
         Some((format!("{}{case}", folder.prefix), path))
     });
-    named.collect()
+    Ok(named.collect())
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let path = |entry: std::io::Result<fs::DirEntry>| entry.map(|entry| entry.path());
-    let mut paths: Vec<PathBuf> =
-        entries.map(|entry| path(entry).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))).collect();
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut paths: Vec<PathBuf> = entries.map_err(|error: std::io::Error| at(folder, error))?;
     paths.sort();
-    paths
+    Ok(paths)
 }
 
-fn load(name: &str, path: &Path, connection: &Connection) -> Fixture {
-    let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let webhook = parse_request(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+fn load(name: &str, path: &Path, connection: &Connection) -> Result<Fixture, String> {
+    let bytes = fs::read(path).map_err(|error| at(path, error))?;
+    let webhook = parse_request(&bytes).map_err(|error| at(path, error))?;
     let expected = path.with_extension("events.json");
-    Fixture { name: name.to_owned(), webhook, connection: connection.clone(), expected }
+    Ok(Fixture { name: name.to_owned(), webhook, connection: connection.clone(), expected })
+}
+
+/// What is wrong, with the file that it is wrong with.
+pub(super) fn at(path: &Path, error: impl Display) -> String {
+    format!("`{}`: {error}", path.display())
 }
 
 fn split_head(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
@@ -213,5 +232,37 @@ mod tests {
         {
             assert!(parse_request(broken.as_bytes()).is_err(), "{broken}");
         }
+    }
+
+    #[test]
+    fn a_folder_of_fixtures_may_have_a_connection_of_its_own() {
+        let top = std::env::temp_dir().join(format!("rapport-fixtures-{}", std::process::id()));
+        let write = |path: &str, text: &str| {
+            let path = top.join("fixtures").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let request = "GET / HTTP/1.1\nhost: a.test\n\n";
+        for case in ["inbound/one.http", "inbound/own/two.http", "inbound/shared/three.http"] {
+            write(case, request);
+        }
+        write("connection.json", r#"{"connection":"a","config":{},"secrets":{}}"#);
+        let own = r#"{"connection":"b","config":{},"secrets":{},"now":5,"partly-signed":"why"}"#;
+        write("inbound/own/connection.json", own);
+        write("inbound/own/four.events.json", "{}");
+        let fixtures = read_fixtures(top.to_str().unwrap());
+        let orphans = orphans(top.to_str().unwrap());
+        fs::remove_dir_all(&top).unwrap();
+
+        let fixtures = fixtures.unwrap();
+        let found: Vec<_> = fixtures
+            .iter()
+            .map(|fixture| (fixture.name.as_str(), fixture.connection.name(), fixture.connection.now()))
+            .collect();
+        let now = crate::testing::NOW_MS;
+        assert_eq!(found, [("one", "a", now), ("own/two", "b", 5), ("shared/three", "a", now)]);
+        assert_eq!(fixtures[1].connection.partly_signed(), Some("why"));
+        assert_eq!(orphans.unwrap(), ["own/four: `.events.json` without a `.http`"]);
+        assert!(read_fixtures("/nowhere").unwrap_err().starts_with("`/nowhere/fixtures/inbound`: "));
     }
 }

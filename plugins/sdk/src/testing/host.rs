@@ -87,10 +87,15 @@ pub(crate) fn signature(
         SignatureAlgorithm::RsaPkcs1Sha256 => &scheme::RSA_PKCS1_2048_8192_SHA256,
     };
     let (KeySource::Named(name) | KeySource::CertificateUrl(name)) = key;
-    ask(Question::Signature(algorithm), name, (data, signature), |version| {
+    let answer = ask(Question::Signature(algorithm), name, (data, signature), |version| {
         let key = public_key::decode(version).ok_or_else(|| VerifyError::MalformedKey(name.clone()))?;
         Ok(UnparsedPublicKey::new(scheme, key).verify(data, signature).is_ok())
-    })
+    });
+    match (answer, key) {
+        // The certificates that there are are the ones that a manifest would allow.
+        (Err(VerifyError::UnknownKey(url)), KeySource::CertificateUrl(_)) => Err(VerifyError::UrlDenied(url)),
+        (answer, _) => answer,
+    }
 }
 
 /// Tries every version of a secret, and keeps the question with its answer.

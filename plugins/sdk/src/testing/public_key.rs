@@ -9,7 +9,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The bytes of a key in PEM, base64 or hex.
-pub(super) fn der(text: &str) -> Option<Vec<u8>> {
+pub fn der(text: &str) -> Option<Vec<u8>> {
     let text: String = text.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
     hex::decode(&text).or_else(|| base64::decode(&text))
 }

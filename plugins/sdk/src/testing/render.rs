@@ -140,4 +140,13 @@ mod tests {
             r#"{"response":{"status":200,"headers":[["content-type","text/plain"]],"body":"42"},"events":[]}"#;
         assert_eq!(render(&receipt), pretty(expected));
     }
+
+    #[test]
+    fn a_url_that_is_to_be_confirmed_stands_beside_the_events() {
+        let result = Ok(Receipt::events(Vec::new()));
+        let confirm = Some("https://a.test/".to_owned());
+        let outcome = Outcome { result, confirm, verified: true, log: Vec::new() };
+        let expected = r#"{"response":null,"confirm":"https://a.test/","events":[]}"#;
+        assert_eq!(render_outcome(&outcome), pretty(expected));
+    }
 }

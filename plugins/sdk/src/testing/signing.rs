@@ -3,14 +3,14 @@
 //! The changed request is tried once. What the connector hands to `verify` says which bytes the provider signs, with
 //! which secret, and what the old proof was; the right proof takes the place of the old one wherever it is written.
 
+use ring::digest;
 use ring::rand::SystemRandom;
 use ring::signature::{self as scheme, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
-use ring::digest;
 
 use super::connection::Connection;
 use super::host::sign;
 use super::public_key::der;
-use super::subject::{Answer, Asked, Kind, Moment, Question, Subject};
+use super::subject::{Answer, Asked, Kind, Question};
 use crate::Webhook;
 use crate::encoding::{base64, hex, percent};
 use crate::verify::{DigestAlgorithm, SignatureAlgorithm};
@@ -28,16 +28,15 @@ pub(super) struct Signed {
     pub(super) answer: Option<Answer>,
 }
 
-/// Signs `changed`, a request made of `original`, and gives what the subject makes of it.
+/// Signs `changed`, a request made of `original`, and gives what `ask` makes of it.
 pub(super) fn receive_signed(
-    subject: &dyn Subject,
+    ask: &dyn Fn(&Webhook) -> Answer,
     connection: &Connection,
     original: &Webhook,
     mut changed: Webhook,
 ) -> Signed {
     follow_body(original, &mut changed);
-    let moment = Moment::of(connection);
-    let unsigned = subject.receive(connection, &changed, moment);
+    let unsigned = ask(&changed);
     let mut answer = unsigned.clone();
     for _ in 0..ROUNDS_MAX {
         let is_taken = answer.is_genuine() || (connection.is_unsigned() && answer.kind != Kind::Unauthenticated);
@@ -52,7 +51,7 @@ pub(super) fn receive_signed(
         if !replaced {
             break;
         }
-        answer = subject.receive(connection, &changed, moment);
+        answer = ask(&changed);
     }
     let answer = answer.is_genuine().then_some(answer);
     Signed { unsigned, answer }
@@ -123,7 +122,12 @@ fn replace(webhook: &mut Webhook, old: &[u8], new: &[u8]) -> bool {
     if old.len() < PROOF_BYTES_MIN {
         return false;
     }
-    let mut replaced = replace_text(&mut webhook.url, old, new);
+    let escaped = (percent::encode(&base64::encode(old)), percent::encode(&base64::encode(new)));
+    let in_url = webhook.url.contains(&escaped.0);
+    if in_url {
+        webhook.url = webhook.url.replace(&escaped.0, &escaped.1);
+    }
+    let mut replaced = in_url || replace_text(&mut webhook.url, old, new);
     for (_, value) in &mut webhook.headers {
         replaced |= replace_text(value, old, new);
     }
@@ -139,6 +143,13 @@ fn replace_text(text: &mut String, old: &[u8], new: &[u8]) -> bool {
 }
 
 fn replace_bytes(bytes: &mut Vec<u8>, old: &[u8], new: &[u8]) -> bool {
+    // The search in text is the quick one, which a mebibyte needs.
+    if let Ok(text) = str::from_utf8(bytes) {
+        let mut text = text.to_owned();
+        let replaced = replace_text(&mut text, old, new);
+        *bytes = text.into_bytes();
+        return replaced;
+    }
     for (old, new) in spellings(old).into_iter().zip(spellings(new)) {
         if let Some(start) = bytes.windows(old.len()).position(|window| window == old.as_bytes()) {
             bytes.splice(start..start + old.len(), new.into_bytes());
@@ -154,9 +165,9 @@ fn spellings(bytes: &[u8]) -> Vec<String> {
     let padding = &standard[standard.trim_end_matches('=').len()..];
     let padded_url = format!("{url}{padding}");
     let bare = standard.trim_end_matches('=').to_owned();
-    let escaped = standard.replace('/', "\\/");
-    let upper = lower.to_ascii_uppercase();
-    vec![lower, upper, percent::encode(&standard), standard, escaped, padded_url, bare, url]
+    let in_json = standard.replace('/', "\\/");
+    let (upper, in_form) = (lower.to_ascii_uppercase(), percent::encode(&standard));
+    vec![lower, upper, standard, in_json, in_form, padded_url, bare, url]
 }
 
 #[cfg(test)]

@@ -16,6 +16,12 @@ pub trait Subject {
     /// Calls the connector once. It gives the connection's secrets to `verify`, and `handshake.confirm` its turn after a
     /// verified receipt without events.
     fn receive(&self, connection: &Connection, webhook: &Webhook, moment: Moment) -> Answer;
+
+    /// [`receive`](Self::receive), counting instructions where the subject can. Then too many of them are the fault
+    /// `deadline`, whatever the clock says: the same one on a fast machine and on a busy one.
+    fn measure(&self, connection: &Connection, webhook: &Webhook, moment: Moment) -> Answer {
+        self.receive(connection, webhook, moment)
+    }
 }
 
 /// What of a call is not in its request: the host's clock, and its randomness.
@@ -50,7 +56,10 @@ pub enum Kind {
     Malformed,
     Unsupported,
     /// Without an answer: a trap, a deadline, too much memory; and what is known of it.
-    Fault { kind: String, detail: String },
+    Fault {
+        kind: String,
+        detail: String,
+    },
 }
 
 /// One question to `verify`.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::prelude::*;
-use crate::testing::{Native, parse_request};
+use crate::testing::{Moment, Native, Subject, parse_request};
 
 const SECRET: &str = "a-secret-of-tests";
 
@@ -137,11 +137,12 @@ fn resigns<C: Inbound>(request: &str, body: &str) -> bool {
 }
 
 fn resigns_with<C: Inbound>(connection: &Connection, request: &str, body: &str) -> bool {
-    let digest = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA%3D";
+    let digest = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA%3D";
     let request = format!("POST /hooks/kit?digest={digest} HTTP/1.1\nhost: kit.test\n{request}");
     let original = parse_request(request.as_bytes()).unwrap();
     let changed = Webhook { body: body.into(), ..original.clone() };
-    let signed = receive_signed(&Native::<C>::new(), connection, &original, changed);
+    let ask = |webhook: &Webhook| Native::<C>::new().receive(connection, webhook, Moment::of(connection));
+    let signed = receive_signed(&ask, connection, &original, changed);
     assert_eq!(signed.unsigned.kind, Kind::Unauthenticated);
     signed.answer.is_some_and(|answer| answer.kind == Kind::Receipt(0))
 }

@@ -52,7 +52,8 @@ pub(super) fn check(trial: &Trial<'_>, budgets: &Budgets, findings: &mut Finding
             let Some(used) = used(case) else { continue };
             findings.cases += 1;
             if used > budget {
-                findings.fail(format!("{}: {used} {of}, the budget is {budget}; fix: do less in one call", case.name()));
+                findings
+                    .fail(format!("{}: {used} {of}, the budget is {budget}; fix: do less in one call", case.name()));
             }
         }
         let most = trial.cases.iter().filter_map(|case| Some((used(case)?, case))).max_by_key(|(used, _)| *used);

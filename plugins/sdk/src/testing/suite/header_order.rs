@@ -41,5 +41,9 @@ fn orders(headers: &Headers) -> Vec<(Headers, &'static str)> {
     by_one.rotate_left(1);
     let mut by_half = names.clone();
     by_half.rotate_left(names.len() / 2);
-    vec![(of_names(&reversed), "reversed"), (of_names(&by_one), "rotated by one"), (of_names(&by_half), "rotated by half")]
+    vec![
+        (of_names(&reversed), "reversed"),
+        (of_names(&by_one), "rotated by one"),
+        (of_names(&by_half), "rotated by half"),
+    ]
 }

@@ -28,7 +28,8 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
         }
         for (webhook, what) in envelopes(original) {
             tally.cases += 1;
-            let answer = trial.subject.receive(&case.fixture.connection, &webhook, Moment::of(&case.fixture.connection));
+            let answer =
+                trial.subject.receive(&case.fixture.connection, &webhook, Moment::of(&case.fixture.connection));
             tally.failures.extend(answer.fault().map(|fault| format!("{}: {what}: {fault}", case.name())));
         }
     }
@@ -49,7 +50,9 @@ struct Tally {
 
 /// Sends a request with the signature that it had, and with the right one.
 fn send(trial: &Trial<'_>, case: &Case<'_>, changed: Webhook, what: &str, tally: &mut Tally) {
-    let signed = receive_signed(trial.subject, &case.fixture.connection, &case.fixture.webhook, changed);
+    let connection = &case.fixture.connection;
+    let ask = |webhook: &Webhook| trial.subject.measure(connection, webhook, Moment::of(connection));
+    let signed = receive_signed(&ask, connection, &case.fixture.webhook, changed);
     tally.cases += 1;
     tally.not_signed += usize::from(signed.answer.is_none());
     let fault = signed.unsigned.fault().or_else(|| signed.answer.and_then(|answer| answer.fault()));
@@ -58,8 +61,16 @@ fn send(trial: &Trial<'_>, case: &Case<'_>, changed: Webhook, what: &str, tally:
 
 /// Puts a value of another type into each field of each body, one at a time.
 fn retype(trial: &Trial<'_>, taken: &[&Case<'_>], tally: &mut Tally) {
-    let wrong =
-        [Value::Null, json!(true), json!(7), json!("x"), json!([]), json!({}), json!(-1.5e300), json!("\u{0}\u{fffd}é")];
+    let wrong = [
+        Value::Null,
+        json!(true),
+        json!(7),
+        json!("x"),
+        json!([]),
+        json!({}),
+        json!(-1.5e300),
+        json!("\u{0}\u{fffd}é"),
+    ];
     let documents: Vec<_> =
         taken.iter().filter_map(|case| document(&case.fixture.webhook).map(|document| (*case, document))).collect();
     let fields: Vec<_> = documents
@@ -83,7 +94,8 @@ fn retype(trial: &Trial<'_>, taken: &[&Case<'_>], tally: &mut Tally) {
 /// The same body in another envelope: each header field and each part of the URL as no provider writes it.
 fn envelopes(original: &Webhook) -> Vec<(Webhook, String)> {
     let mut envelopes = Vec::new();
-    let values = [String::new(), "é\u{1F44B}=é, t=é,v1=é".into(), "=".into(), ",;=:.%\"\\".repeat(64), "9".repeat(HEADER_BYTES)];
+    let values =
+        [String::new(), "é\u{1F44B}=é, t=é,v1=é".into(), "=".into(), ",;=:.%\"\\".repeat(64), "9".repeat(HEADER_BYTES)];
     for index in 0..original.headers.len() {
         let name = &original.headers[index].0;
         for value in &values {
@@ -101,7 +113,8 @@ fn envelopes(original: &Webhook) -> Vec<(Webhook, String)> {
         envelopes.push((without, format!("no header `{name}`")));
     }
     for end in ["?", "?&&=&%", "?a=%ff%zz&é", "/é/%2e%2e//", "#x?y=1"] {
-        envelopes.push((Webhook { url: format!("{}{end}", original.url), ..original.clone() }, format!("URL with `{end}`")));
+        envelopes
+            .push((Webhook { url: format!("{}{end}", original.url), ..original.clone() }, format!("URL with `{end}`")));
     }
     for url in ["", "/", "https://", "é"] {
         envelopes.push((Webhook { url: url.to_owned(), ..original.clone() }, format!("URL `{url}`")));

@@ -41,7 +41,7 @@ fn name<'a>(case: &'a Case<'_>) -> &'a str {
 struct Plan {
     /// Bits of each byte that are flipped, one at a time.
     bits: usize,
-    /// Every so manieth byte is changed, and every so manieth length is tried.
+    /// From one byte that is changed to the next, and from one length that is tried to the next.
     step: usize,
 }
 

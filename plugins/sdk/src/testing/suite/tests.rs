@@ -11,7 +11,8 @@ use crate::testing::connection::Connection;
 use crate::testing::{Native, Usage, parse_request};
 
 const SECRET: &str = "a-secret-of-tests";
-const TEXT: &str = r#"{"id":"m-1","at":1790668800000,"from":"+16505551234","name":"Ada Lovelace","text":"Good morning"}"#;
+const TEXT: &str =
+    r#"{"id":"m-1","at":1790668800000,"from":"+16505551234","name":"Ada Lovelace","text":"Good morning"}"#;
 const SHORT: &str = r#"{"id":"m-2","at":1790668800000,"from":"+16505551234","text":"ok"}"#;
 
 /// A connector as it should be.
@@ -193,7 +194,9 @@ fn a_connector_that_does_not_verify_has_nothing_that_could_be_forged() {
 fn an_answer_of_verify_that_nobody_minds_is_found() {
     let report = trial(&Native::<Credulous>::new());
     let forged = report.checks.iter().find(|findings| findings.check == "tampering").unwrap();
-    assert!(forged.failures[0].starts_with("short: a receipt with 1 events instead of `unauthenticated` with bit"));
+    let first =
+        "short: `malformed` instead of `unauthenticated` with bit 0 of byte 0 flipped; fix: verify the whole body";
+    assert!(forged.failures[0].starts_with(first), "{:?}", forged.failures);
 }
 
 #[test]
@@ -221,6 +224,33 @@ fn a_connection_that_is_partly_signed_says_why_it_is_not_tampered_with() {
     assert_eq!(report.checks[1].notes, [note]);
 }
 
+#[test]
+fn a_confirmation_is_asked_for_after_a_verified_receipt_without_events_only() {
+    struct Confirming;
+
+    impl Inbound for Confirming {
+        fn receive(_: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
+            match webhook.method.as_str() {
+                "POST" => verified(webhook).and_then(|()| events(&webhook.body, "account")),
+                _ => verified(webhook).map(|()| Receipt::events(Vec::new())),
+            }
+        }
+
+        fn confirm(cx: &Context, webhook: &crate::Confirmation) -> Option<String> {
+            Some(format!("https://confirm.test/{}/{}", cx.connection, webhook.body.len()))
+        }
+    }
+
+    let connection = connection("");
+    let folder = Folder::new();
+    let post = folder.fixtures().remove(0).webhook;
+    let asked = Webhook { method: "PUT".into(), ..post.clone() };
+    let forged = Webhook { body: b"{}".to_vec(), ..asked.clone() };
+    let confirm = |webhook: &Webhook| connection.receive::<Confirming>(webhook).confirm;
+    assert_eq!(confirm(&asked), Some(format!("https://confirm.test/kit/{}", SHORT.len())));
+    assert_eq!((confirm(&post), confirm(&forged)), (None, None));
+}
+
 /// The checks that fail, for a connector whose fixtures say what it makes of them.
 fn failed(subject: &dyn Subject) -> Vec<String> {
     let checks = trial(subject).checks.into_iter();
@@ -240,10 +270,8 @@ fn options(expectations: Expectations) -> Options {
 }
 
 fn connection(more: &str) -> Connection {
-    serde_json::from_str(&format!(
-        r#"{{"connection":"kit","config":{{}},"secrets":{{"key":["{SECRET}"]}}{more}}}"#
-    ))
-    .unwrap()
+    serde_json::from_str(&format!(r#"{{"connection":"kit","config":{{}},"secrets":{{"key":["{SECRET}"]}}{more}}}"#))
+        .unwrap()
 }
 
 /// A temporary folder for `*.events.json`.

@@ -7,7 +7,7 @@ use super::{Case, Trial};
 use crate::Webhook;
 use crate::testing::report::Findings;
 use crate::testing::signing::receive_signed;
-use crate::testing::subject::Answer;
+use crate::testing::subject::{Answer, Moment};
 
 pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
     let mut not_signed = 0;
@@ -25,7 +25,7 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
     if not_signed > 0 {
         findings.note(format!(
             "{not_signed} fixtures could not be signed anew; fix: put the private half of the key into connection.json \
-             under `private-keys`"
+             under `private-keys` (nothing here signs with SHA-1)"
         ));
     }
 }
@@ -46,7 +46,9 @@ fn pair(webhook: &Webhook) -> Option<(Webhook, Webhook)> {
 }
 
 fn signed(trial: &Trial<'_>, case: &Case<'_>, webhook: Webhook) -> Option<Answer> {
-    receive_signed(trial.subject, &case.fixture.connection, &case.fixture.webhook, webhook).answer
+    let connection = &case.fixture.connection;
+    let ask = |webhook: &Webhook| trial.subject.receive(connection, webhook, Moment::of(connection));
+    receive_signed(&ask, connection, &case.fixture.webhook, webhook).answer
 }
 
 fn difference(before: &Answer, after: &Answer) -> Option<String> {

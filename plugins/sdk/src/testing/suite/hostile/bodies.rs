@@ -48,7 +48,7 @@ fn foreign() -> Vec<(String, &'static str)> {
         (many("["), "a mebibyte of `[`"),
         (many("{\"a\":"), "a mebibyte of `{\"a\":`"),
         (format!("[{}0]", many("0,")), "a mebibyte of numbers"),
-        (format!("\"{}\"", "\\".repeat(LARGEST_BYTES & !1)), "a mebibyte of backslashes"),
+        (format!("\"{}\"", "\\".repeat(LARGEST_BYTES)), "a mebibyte of backslashes"),
         (many("a=1&"), "a mebibyte of form fields"),
         ("&&&=&=%&%zz=%f&a==&é=\u{1F44B}".into(), "a form of rubbish"),
         (many("--x\r\n\r\n"), "a mebibyte of multipart boundaries"),
@@ -78,8 +78,14 @@ fn made_of(original: &[u8]) -> Vec<(Vec<u8>, String)> {
         (nul.into_bytes(), "strings that end in a NUL".into()),
         (text.replace('"', "'").into_bytes(), "other quotes".into()),
         (text.replace(['0', '2', '3'], "-").into_bytes(), "signs instead of digits".into()),
-        (text.replace(|character: char| character.is_ascii_digit(), "9").into_bytes(), "nines instead of digits".into()),
-        (text.replace(|character: char| character.is_ascii_lowercase(), "é").into_bytes(), "é instead of letters".into()),
+        (
+            text.replace(|character: char| character.is_ascii_digit(), "9").into_bytes(),
+            "nines instead of digits".into(),
+        ),
+        (
+            text.replace(|character: char| character.is_ascii_lowercase(), "é").into_bytes(),
+            "é instead of letters".into(),
+        ),
     ]
 }
 

@@ -1,0 +1,213 @@
+//! Makes the folder of a new connector: it builds and passes every check at once, and is then made the provider's.
+
+mod template;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rapport_sandbox::Manifest;
+
+use template::{FILES, STANDALONE_FILES};
+
+/// A connector that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// The files in it, relative to the folder.
+    pub files: Vec<String>,
+    /// Where its crate has the SDK from.
+    pub sdk: Sdk,
+}
+
+/// Where a connector's crate has the SDK from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sdk {
+    /// The crate is a member of the checkout's workspace.
+    Workspace,
+    /// A checkout elsewhere on this machine: its `plugins/sdk`.
+    Path(PathBuf),
+    /// The public repository.
+    Git,
+}
+
+/// Names that the template's `lib.rs` uses for something else.
+const TAKEN_TYPES: [&str; 8] = ["Context", "Inbound", "Option", "Receipt", "Rejection", "Result", "Self", "Webhook"];
+
+/// Makes a connector called `name`: in `parent`, or in `plugins/` of the checkout at or above `here`.
+///
+/// # Errors
+/// The name is not one that a manifest takes, the folder exists, there is no checkout, or a file cannot be written.
+pub fn new(name: &str, parent: Option<&Path>, here: &Path) -> Result<Made> {
+    let checkout = checkout(here)?;
+    let parent = match (parent, &checkout) {
+        (Some(parent), _) => parent.to_owned(),
+        (None, Some(checkout)) => checkout.join("plugins"),
+        (None, None) => bail!(
+            "`{}` is in no checkout of Rapport; fix: `--path` says in which folder the connector is made",
+            here.display()
+        ),
+    };
+    let manifest = fill(template::MANIFEST, name, &Sdk::Workspace);
+    Manifest::parse(&manifest).with_context(|| format!("connector `{name}`"))?;
+    let folder = parent.join(name);
+    if folder.exists() {
+        bail!("`{}` is there already; fix: take another name, or remove it", folder.display());
+    }
+    let sdk = sdk(&parent, checkout.as_deref())?;
+    let files = write(&folder, name, &sdk)?;
+    if let (Sdk::Path(_), Some(checkout)) = (&sdk, &checkout) {
+        // The versions that the checkout was tested with; cargo takes out what the connector does not need.
+        let lock = checkout.join("Cargo.lock");
+        fs::copy(&lock, folder.join("Cargo.lock")).with_context(|| format!("`{}`", lock.display()))?;
+    }
+    Ok(Made { folder, files, sdk })
+}
+
+impl Made {
+    /// What was made, and what to do with it now.
+    pub fn next_steps(&self) -> String {
+        let folder = self.folder.display();
+        let sdk = match &self.sdk {
+            Sdk::Workspace => "the workspace's SDK; nothing else has to be edited".to_owned(),
+            Sdk::Path(path) => format!(
+                "the SDK in `{}`, by path; fix: write `git = \"{}\"` in its Cargo.toml before you give it to others",
+                path.display(),
+                env!("CARGO_PKG_REPOSITORY")
+            ),
+            Sdk::Git => format!("the SDK of {}, by git", env!("CARGO_PKG_REPOSITORY")),
+        };
+        let words = match &self.sdk {
+            Sdk::Workspace => self.folder.file_name().unwrap_or_default().display().to_string(),
+            Sdk::Path(_) | Sdk::Git => folder.to_string(),
+        };
+        format!(
+            "made {folder}, {} files, with {sdk}\n\n\
+             rapport connector test {words}            it passes every check; keep it so\n\
+             rapport connector test {words} --bless    after a change: writes what fixtures come to; read the diff\n\
+             rapport connector inspect {words}         what it imports, may use, and wants to be set\n\n\
+             Begin with `fixtures/inbound`: put in requests of the provider as they came, with their signatures.\n",
+            self.files.len()
+        )
+    }
+}
+
+/// The checkout of Rapport at or above a folder: what has the SDK in `plugins/`.
+fn checkout(here: &Path) -> Result<Option<PathBuf>> {
+    let here = here.canonicalize().with_context(|| format!("`{}`", here.display()))?;
+    Ok(here.ancestors().find(|folder| folder.join("plugins/sdk/Cargo.toml").is_file()).map(Path::to_owned))
+}
+
+fn sdk(parent: &Path, checkout: Option<&Path>) -> Result<Sdk> {
+    fs::create_dir_all(parent).with_context(|| format!("`{}`", parent.display()))?;
+    let parent = parent.canonicalize().with_context(|| format!("`{}`", parent.display()))?;
+    Ok(match checkout {
+        Some(checkout) if parent == checkout.join("plugins") => Sdk::Workspace,
+        Some(checkout) => Sdk::Path(checkout.join("plugins/sdk")),
+        None => Sdk::Git,
+    })
+}
+
+/// Writes every file, and gives their names.
+fn write(folder: &Path, name: &str, sdk: &Sdk) -> Result<Vec<String>> {
+    let cargo = match sdk {
+        Sdk::Workspace => template::CARGO_IN_WORKSPACE,
+        Sdk::Path(_) | Sdk::Git => template::CARGO_ALONE,
+    };
+    let more: &[(&str, &str)] = if *sdk == Sdk::Workspace { &[] } else { &STANDALONE_FILES };
+    let files = [("Cargo.toml", cargo), ("connector.toml", template::MANIFEST)];
+    let mut written = Vec::new();
+    for (path, text) in files.iter().chain(&FILES).chain(more) {
+        let file = folder.join(path);
+        let parent = file.parent().unwrap_or(folder);
+        fs::create_dir_all(parent)
+            .and_then(|()| fs::write(&file, fill(text, name, sdk)))
+            .with_context(|| format!("`{}`", file.display()))?;
+        written.push((*path).to_owned());
+    }
+    Ok(written)
+}
+
+/// The template's text with the connector's names.
+fn fill(text: &str, name: &str, sdk: &Sdk) -> String {
+    let sdk = match sdk {
+        Sdk::Workspace => String::new(),
+        Sdk::Path(path) => format!("path = {:?}", path.display().to_string()),
+        Sdk::Git => format!("git = {:?}", env!("CARGO_PKG_REPOSITORY")),
+    };
+    text.replace("{{name}}", name)
+        .replace("{{Title}}", &words(name).join(" "))
+        .replace("{{Type}}", &type_name(name))
+        .replace("{{sdk}}", &sdk)
+}
+
+/// `acme-chat` as a Rust type: `AcmeChat`.
+fn type_name(name: &str) -> String {
+    let name = words(name).concat();
+    if TAKEN_TYPES.contains(&name.as_str()) { format!("{name}Connector") } else { name }
+}
+
+/// The words of a name, each with a capital.
+fn words(name: &str) -> Vec<String> {
+    let capital = |word: &str| {
+        let mut characters = word.chars();
+        characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
+    };
+    name.split('-').filter(|word| !word.is_empty()).map(capital).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_a_title_and_a_type() {
+        let sdk = Sdk::Workspace;
+        assert_eq!(fill("{{name}} {{Title}} {{Type}}", "acme-chat-2", &sdk), "acme-chat-2 Acme Chat 2 AcmeChat2");
+        assert_eq!(fill("{{Type}}", "context", &sdk), "ContextConnector");
+    }
+
+    #[test]
+    fn a_name_that_no_manifest_takes_is_refused_with_the_rule() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["Acme", "acme chat", "7up", "", "../acme", "ä", &"a".repeat(41)] {
+            let error = format!("{:#}", new(name, Some(folder.path()), folder.path()).unwrap_err());
+            assert!(
+                error.contains("a letter, then letters, digits and `-`") || error.contains("`id`"),
+                "{name}: {error}"
+            );
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn nothing_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = new("acme", Some(folder.path()), folder.path()).unwrap();
+        assert_eq!(made.sdk, Sdk::Git);
+        fs::write(made.folder.join("README.md"), "mine").unwrap();
+        let error = new("acme", Some(folder.path()), folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with("is there already; fix: take another name, or remove it"), "{error}");
+        assert_eq!(fs::read_to_string(made.folder.join("README.md")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn outside_of_a_checkout_the_folder_has_to_be_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = new("acme", None, folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with("fix: `--path` says in which folder the connector is made"), "{error}");
+    }
+
+    #[test]
+    fn no_placeholder_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let made = new("acme-chat", Some(folder.path()), here).unwrap();
+        assert!(matches!(&made.sdk, Sdk::Path(path) if path.ends_with("plugins/sdk")));
+        for file in &made.files {
+            let text = fs::read_to_string(made.folder.join(file)).unwrap();
+            assert!(!text.contains("{{") && !text.contains("}} "), "{file}");
+        }
+    }
+}

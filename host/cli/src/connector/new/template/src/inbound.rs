@@ -1,0 +1,48 @@
+//! The way of one request: verify, parse, one event for each message.
+
+use rapport_sdk::prelude::*;
+use serde_json::value::RawValue;
+
+use crate::payload::{Item, Root};
+
+/// The secret that signs every delivery.
+const SIGNING_SECRET: &str = "signing-secret";
+/// The header field with the signature: HMAC-SHA256 of the body, in hex.
+const SIGNATURE: &str = "x-{{name}}-signature";
+/// Identifiers of this provider.
+const SCHEME: &str = "{{name}}";
+
+pub fn receive(webhook: &Webhook) -> Result<Receipt, Rejection> {
+    let tag = hex::decode(webhook.header_once(SIGNATURE)?).unwrap_or_default();
+    verify::require_mac(MacAlgorithm::HmacSha256, SIGNING_SECRET, &webhook.body, &tag)?;
+
+    let json = lenient::document(&webhook.body);
+    let root: Root = serde_json::from_str(&json)
+        .map_err(|error| Rejection::Malformed(format!("expected a JSON object: {error}")))?;
+    let account = root.workspace.ok_or_else(|| Rejection::Malformed("expected a `workspace`, found none".into()))?;
+    let mut events = Vec::new();
+    for raw in &root.messages {
+        match event(&account, raw) {
+            Some(event) => events.push(event),
+            None => log::warn("skipped an element of `messages`: it has no `id`, `sent_at` or `user`"),
+        }
+    }
+    if events.is_empty() && !root.messages.is_empty() {
+        return Err(Rejection::Malformed("expected `messages` with `id`, `sent_at` and `user`, found none".into()));
+    }
+    Ok(Receipt::events(events))
+}
+
+/// One element of `messages`; none without the fields that make an event.
+fn event(account: &str, raw: &RawValue) -> Option<Event> {
+    let item: Item = lenient::read(raw)?;
+    let (id, at, user) = (item.id?, item.sent_at?, item.user?);
+    let contact = Contact::new(vec![Identifier::provider(SCHEME, user).within(account)]).named(item.name);
+    let part = match (item.kind.as_deref(), item.text) {
+        (None | Some("text"), Some(text)) => Part::Text(text),
+        // A type of tomorrow is kept as it came.
+        (kind, _) => Part::Other((kind.unwrap_or("unknown").to_owned(), rapport_sdk::event::json(raw))),
+    };
+    let message = Message::new(id.clone(), Author::Customer, vec![part]);
+    Some(Event::new(id, at, account, contact, EventBody::Message(message)))
+}

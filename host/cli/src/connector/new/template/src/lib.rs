@@ -1,0 +1,30 @@
+//! {{Title}}: its webhooks as events.
+//!
+//! `inbound` is the way of one request, `payload` the shapes that the provider sends. What maps to what stands in
+//! `README.md` in the provider's words.
+
+mod inbound;
+mod payload;
+
+use rapport_sdk::prelude::*;
+
+/// The connector.
+pub struct {{Type}};
+
+impl Inbound for {{Type}} {
+    fn receive(_: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
+        inbound::receive(webhook)
+    }
+}
+
+rapport_sdk::export!({{Type}}: inbound);
+
+#[cfg(test)]
+mod tests {
+    use crate::{{Type}};
+
+    #[test]
+    fn the_connector_keeps_what_every_connector_keeps() {
+        rapport_sdk::testing::check::<{{Type}}>(env!("CARGO_MANIFEST_DIR"));
+    }
+}

@@ -1,0 +1,139 @@
+//! Tests connectors: the suite of `rapport_sdk::testing`, natively and on the component in the sandbox.
+
+mod agreement;
+mod native;
+mod sandboxed;
+mod table;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rapport_sandbox::{Manifest, with_manifest};
+use rapport_sdk::testing::{self as kit, Budgets, Effort, Expectations, Options, Report};
+
+use super::interface::Interface;
+use super::{build, read_manifest};
+use crate::Terminal;
+
+pub use sandboxed::Sandboxed;
+
+/// A component that was made without cargo, beside its connector.toml.
+const FOREIGN_COMPONENT: &str = "connector.wasm";
+
+/// What is done with `*.events.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blessing {
+    /// They are what has to come out.
+    Compare,
+    /// They are written from the native run; then the component has to agree with it.
+    Bless,
+}
+
+/// What testing one connector came to.
+#[derive(Clone, Debug)]
+pub struct Tested {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// What its component imports and exports.
+    pub interface: Interface,
+    /// Of the crate's own tests; none for a connector in another language.
+    pub native: Option<Report>,
+    /// Of the component.
+    pub sandbox: Report,
+}
+
+impl Tested {
+    /// Whether nothing failed.
+    pub fn is_clean(&self) -> bool {
+        self.sandbox.is_clean() && self.native.as_ref().is_none_or(Report::is_clean)
+    }
+}
+
+/// Tests the connectors in these folders and prints what came of it.
+///
+/// # Errors
+/// One fails, or does not build.
+pub fn run(folders: &[PathBuf], blessing: Blessing, terminal: &Terminal) -> Result<()> {
+    let mut failed = Vec::new();
+    for folder in folders {
+        let name = folder.file_name().map_or_else(|| folder.display().to_string(), |name| name.display().to_string());
+        match test(folder, blessing, terminal) {
+            Ok(tested) => {
+                table::print(&tested, terminal);
+                if !tested.is_clean() {
+                    failed.push(tested.manifest.id);
+                }
+            }
+            Err(error) => {
+                terminal.failure(&error.context(format!("connector `{name}`")));
+                failed.push(name);
+            }
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => bail!("{} of {} connectors fail: {}", failed.len(), folders.len(), failed.join(", ")),
+    }
+}
+
+/// Builds one connector and runs the suite on it, natively and in the sandbox.
+///
+/// # Errors
+/// It does not build, or its tests do not run the suite.
+pub fn test(folder: &Path, blessing: Blessing, terminal: &Terminal) -> Result<Tested> {
+    let is_crate = folder.join("Cargo.toml").is_file();
+    let component =
+        if is_crate { build(folder, &|progress| terminal.progress(&progress))?.bytes } else { component_in(folder)? };
+    let native = match (is_crate, blessing) {
+        (false, Blessing::Compare) => None,
+        (false, Blessing::Bless) => {
+            bail!("`--bless` takes the native run, and there is no crate; fix: write the files")
+        }
+        (true, Blessing::Compare) => Some(Expectations::Verbatim),
+        (true, Blessing::Bless) => Some(Expectations::Bless),
+    };
+    let native = native.map(|expectations| {
+        terminal.step("running its own tests, and the suite natively");
+        native::run(folder, expectations)
+    });
+    let native = native.transpose()?;
+    terminal.step("running the suite on the component in the sandbox");
+    let (manifest, interface, sandbox) = in_sandbox(folder, &component)?;
+    Ok(Tested { manifest, interface, native, sandbox })
+}
+
+/// Runs the suite on a component, against the fixtures in `folder`.
+///
+/// # Errors
+/// It does not load, or there are no fixtures.
+pub fn in_sandbox(folder: &Path, component: &[u8]) -> Result<(Manifest, Interface, Report)> {
+    let manifest = Manifest::from_component(component)?.context("the component carries no manifest")?;
+    let interface = Interface::of(component)?;
+    let subject = Sandboxed::new(component, &manifest.id)?;
+    let fixtures = fixtures(folder)?;
+    let limits = &manifest.limits;
+    let size = u64::try_from(component.len()).unwrap_or(u64::MAX);
+    let budgets = Budgets::of_limits(limits.cpu_ms, limits.memory_mib, limits.output_kib)
+        .with_component(size, limits.component_kib * 1024);
+    let options = Options { effort: Effort::SANDBOX, expectations: Expectations::Values, budgets: Some(budgets) };
+    let mut report = kit::run_suite(&subject, &fixtures, &options);
+    report.checks.push(agreement::check(&manifest, &interface, &fixtures, &subject));
+    Ok((manifest, interface, report))
+}
+
+fn fixtures(folder: &Path) -> Result<Vec<kit::Fixture>> {
+    let folder = folder.to_str().context("the folder's path is not UTF-8")?;
+    kit::read_fixtures(folder).map_err(anyhow::Error::msg)
+}
+
+/// The component of a connector that cargo does not build.
+fn component_in(folder: &Path) -> Result<Vec<u8>> {
+    let manifest = read_manifest(folder)?;
+    let path = folder.join(FOREIGN_COMPONENT);
+    if !path.is_file() {
+        bail!("`{}`: expected a Cargo.toml or a `{FOREIGN_COMPONENT}`, found neither; fix: build it", folder.display());
+    }
+    let bytes = fs::read(&path).with_context(|| format!("`{}`", path.display()))?;
+    Ok(with_manifest(&bytes, &manifest)?)
+}

@@ -1,0 +1,55 @@
+//! A connector's own tests, run natively by a nested cargo, and the report that its suite writes.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rapport_sdk::testing::{Expectations, Findings, REPORT_VARIABLE, Report};
+
+use crate::connector::nested_cargo;
+
+/// Lines of what cargo said that are repeated when there is no report: the end of it, where the error is.
+const SAID_LINES_MAX: usize = 30;
+
+/// Runs `cargo test` on the crate in `folder`. A test that fails besides the suite is a failure of the check `own tests`.
+///
+/// # Errors
+/// Cargo does not run, or no test of the crate runs the suite.
+pub fn run(folder: &Path, expectations: Expectations) -> Result<Report> {
+    let scratch = tempfile::tempdir().context("no temporary folder")?;
+    let path = scratch.path().join("report.json");
+    let mut variables = vec![(REPORT_VARIABLE, path.as_os_str())];
+    if expectations == Expectations::Bless {
+        variables.push(("BLESS", "1".as_ref()));
+    }
+    let tested = nested_cargo::test(folder, &variables)?;
+    let Ok(json) = fs::read_to_string(&path) else {
+        let lines: Vec<&str> = tested.said.trim_end().lines().collect();
+        let end = lines[lines.len().saturating_sub(SAID_LINES_MAX)..].join("\n");
+        anyhow::bail!(
+            "`{}`: its tests wrote no report; fix: mend what cargo says, and call \
+             `rapport_sdk::testing::check::<YourType>(env!(\"CARGO_MANIFEST_DIR\"))` in one of them\n{end}",
+            folder.display()
+        );
+    };
+    let mut report: Report =
+        serde_json::from_str(&json).context("the tests' report is of another release of the SDK")?;
+    report.checks.push(own_tests(&tested.said, &report));
+    Ok(report)
+}
+
+/// What cargo said of the crate's tests. The suite is one of them, and has said for itself what failed.
+fn own_tests(said: &str, report: &Report) -> Findings {
+    let tests = said.lines().filter_map(|line| line.strip_prefix("test "));
+    let results: Vec<(&str, &str)> = tests.filter_map(|line| line.split_once(" ... ")).collect();
+    let failed = results.iter().filter(|(_, result)| result.starts_with("FAILED"));
+    let failures: Vec<String> =
+        failed.map(|(name, _)| format!("test `{name}` fails; fix: `cargo test` says why")).collect();
+    let is_the_suite = failures.len() == 1 && !report.is_clean();
+    Findings {
+        check: "own tests".to_owned(),
+        cases: results.len(),
+        failures: if is_the_suite { Vec::new() } else { failures },
+        ..Findings::default()
+    }
+}
