@@ -38,6 +38,9 @@ struct Teller {
 /// Looks for what the fold makes of an event; it takes a few milliseconds.
 const FOLDED_WITHIN: Duration = Duration::from_secs(5);
 
+/// Where the providers of the fixtures believe this service to be: some sign the URL that they call.
+const FIXTURES_URL: &str = "https://rapport.example";
+
 /// Tells the stories of all connectors that have one.
 ///
 /// # Errors
@@ -52,7 +55,8 @@ pub async fn run(options: &Options, terminal: &Terminal) -> Result<()> {
     let listener = service::listen(options.listen).await?;
     let origin = format!("http://{}", listener.local_addr()?);
     let data = Data::serve(&folder.path().join("data"))?;
-    let gateway = service::gateway(&settings, &data, origin.clone(), &|step| terminal.progress(step)).await?;
+    let public_url = FIXTURES_URL.to_owned();
+    let gateway = service::gateway(&settings, &data, public_url, &|step| terminal.progress(step)).await?;
     terminal.step(&format!("serving {origin}, data in {}", folder.path().display()));
     let serving = tokio::spawn(service::serve(gateway, listener));
 
