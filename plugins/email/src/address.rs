@@ -4,6 +4,7 @@
 pub fn bare(address: &str) -> Option<&str> {
     let address = address.trim();
     let inner = address.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(address).trim();
+    let inner = inner.strip_prefix("mailto:").unwrap_or(inner);
     is_address(inner).then_some(inner)
 }
 
@@ -31,10 +32,14 @@ pub fn is_same(left: &str, right: &str) -> bool {
 /// that the contract takes. More is for the host to judge.
 fn is_address(address: &str) -> bool {
     const BYTES_MAX: usize = 512;
-    let is_odd = |character: char| character.is_whitespace() || character.is_control() || "<>,;".contains(character);
-    let has_both = address.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    let is_odd = |character: char| character.is_whitespace() || character.is_control() || "<>,;()".contains(character);
+    let is_literal = |domain: &str| domain.starts_with('[') && domain.ends_with(']');
+    let Some((local, domain)) = address.rsplit_once('@') else { return false };
     let is_quoted = address.starts_with('"');
-    has_both && address.len() <= BYTES_MAX && (is_quoted || !address.contains(is_odd))
+    // Two addresses that a reader of lists ran together are none.
+    let has_bracket = local.contains(['[', ']']) || (domain.contains(['[', ']']) && !is_literal(domain));
+    let is_one = is_quoted || !(local.contains('@') || has_bracket || address.contains(is_odd));
+    is_one && !local.is_empty() && !domain.is_empty() && address.len() <= BYTES_MAX
 }
 
 #[cfg(test)]
@@ -54,6 +59,11 @@ mod tests {
             ("ada@", None),
             ("a b@example.com", None),
             ("ada@example.com, grace@example.com", None),
+            ("ada@example.comgrace@example.com", None),
+            ("mailto:ada@example.com", Some("ada@example.com")),
+            ("ada@[192.0.2.1]", Some("ada@[192.0.2.1]")),
+            ("ada@example.com]", None),
+            ("\"a@b\"@example.com", Some("\"a@b\"@example.com")),
         ] {
             assert_eq!(bare(text), expected, "{text}");
         }

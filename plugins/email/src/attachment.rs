@@ -38,9 +38,11 @@ pub fn is_of_report(mime_type: Option<&str>) -> bool {
     mime_type.is_some_and(|mime_type| mime_type.starts_with("message/") || mime_type.starts_with("text/rfc822"))
 }
 
-/// `type/subtype` in lower case, without parameters; none if it is nothing of the kind.
+/// `type/subtype` in lower case, without parameters, before which some programs forget the `;`; none if it is nothing
+/// of the kind.
 pub fn mime_type(content_type: &str) -> Option<String> {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_end = |character: char| character == ';' || character.is_whitespace();
+    let essence = content_type.trim_start().split(is_end).next().unwrap_or_default().to_ascii_lowercase();
     let is_one = essence.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
     (is_one && essence.len() <= 255).then_some(essence)
 }

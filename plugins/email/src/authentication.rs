@@ -12,9 +12,9 @@ pub fn proves(mail: &Mail, domain: &str) -> bool {
     has_one_author(mail) && mail.from.first().is_some_and(|from| is_aligned(domain, address::domain(&from.address)))
 }
 
-/// A mail with two authors, or with two `From` fields, shows one and was checked for the other.
+/// A mail with two authors, with two `From` fields, or with a garbled one, shows one and was checked for the other.
 pub fn has_one_author(mail: &Mail) -> bool {
-    mail.from.len() == 1 && mail.author_fields() <= 1
+    mail.from.len() == 1 && mail.author_fields() <= 1 && !mail.is_author_guessed
 }
 
 /// The word of a verdict, such as `Pass (sender SPF authorized) identity=…`.
@@ -88,6 +88,7 @@ mod tests {
         assert!(proven("From: ada@a.test"));
         assert!(!proven("From: ada@a.test, eve@b.test"));
         assert!(!proven("From: ada@a.test\nFrom: eve@b.test"));
+        assert!(!proven("From: Ada <Ada <ada@a.test>>"));
         assert!(!proven("Subject: nobody"));
     }
 }

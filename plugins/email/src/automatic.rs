@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::address;
 use crate::mail::Mail;
+use crate::{address, report};
 
 /// What says that a mail is not a person's.
 #[derive(Serialize)]
@@ -60,6 +60,9 @@ pub fn signs(mail: &Mail) -> Signs {
     if returns_nowhere {
         signs.push("return-path");
     }
+    if report::is_report(mail) {
+        signs.push("content-type");
+    }
     let precedence = mail.headers.first("precedence").unwrap_or_default();
     if ["auto_reply", "auto-reply"].iter().any(|word| is_word(precedence, word)) {
         signs.push("precedence");
@@ -108,6 +111,7 @@ mod tests {
             ("From: no-reply@a.test", false, false),
             ("From: MAILER-DAEMON@a.test\nReturn-Path: <>", true, true),
             ("From: a@a.test\nReturn-Path: <>", true, false),
+            ("From: a@a.test\nContent-Type: multipart/report; report-type=feedback-report", true, false),
             ("From: a@a.test\nX-Failed-Recipients: b@b.test", true, true),
         ] {
             let found = signs(&Mail::of_block(block.as_bytes()));

@@ -11,8 +11,42 @@ pub fn parse(text: &str) -> Option<u64> {
     match DateTime::parse_rfc3339(text).filter(|_| text.as_bytes().get(4) == Some(&b'-')) {
         Some(found) => Some(of(&found)? + decimals(text)),
         // Without an end of line the reader of dates does not know that the zone is complete.
-        None => of(&DateTime::parse_rfc822(&format!("{text}\n"))?),
+        None => DateTime::parse_rfc822(&format!("{text}\n")).as_ref().and_then(of).or_else(|| loose(text)),
     }
+}
+
+/// A date in another order, with its month in full, with `PM`, or without a zone, which is then taken for UTC.
+fn loose(text: &str) -> Option<u64> {
+    const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let mut date = DateTime::from_timestamp(0);
+    let (mut days, mut years, mut month, mut time, mut zone_minutes) = (None, None, None, None, 0);
+    let mut is_late = None;
+    for word in text.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
+        let lower = word.to_ascii_lowercase();
+        let named = lower.get(..3).and_then(|name| MONTHS.iter().position(|month| *month == name));
+        match word.parse::<i64>() {
+            Ok(zone) if word.len() == 5 && word.starts_with(['+', '-']) => zone_minutes = zone / 100 * 60 + zone % 100,
+            Ok(number) if number > 31 => years = u16::try_from(number).ok(),
+            Ok(number) => days = days.or(u8::try_from(number).ok()),
+            Err(_) if named.is_some() => month = month.or(named),
+            Err(_) if lower == "am" || lower == "pm" => is_late = Some(lower == "pm"),
+            Err(_) if word.contains(':') => time = clock(word),
+            Err(_) => {}
+        }
+    }
+    (date.year, date.month, date.day) = (years?, u8::try_from(month? + 1).ok()?, days?);
+    (date.hour, date.minute, date.second) = time?;
+    if let Some(is_late) = is_late {
+        date.hour = date.hour % 12 + if is_late { 12 } else { 0 };
+    }
+    of(&date)?.checked_add_signed(-zone_minutes * 60_000)
+}
+
+/// `16:43:46`, or without seconds.
+fn clock(word: &str) -> Option<(u8, u8, u8)> {
+    let mut numbers = word.split(':').map(|number| number.parse::<u8>().ok());
+    let (hour, minute) = (numbers.next()??, numbers.next()??);
+    Some((hour, minute, numbers.next().unwrap_or(Some(0))?))
 }
 
 /// Milliseconds since 1970; none for a date that no calendar has, and before 1970.
@@ -47,6 +81,11 @@ mod tests {
             "Thu, 1 Jan 2026 00:00:00 UTC",
             "Wed, 31 Dec 2025 16:00:00 PST",
             "1 Jan 2026 00:00:00 +00:00",
+            "Thu, 1 January 2026 01:00:00 +0100",
+            "Wednesday, December 31, 2025 5:00:00 PM -0700",
+            "Thursday, January 1, 2026 12:00 AM",
+            "Thu Jan  1 00:00:00 2026",
+            "Thu, 1 Jan 2026 00:00:00",
         ] {
             assert_eq!(parse(text), Some(1_767_225_600_000), "{text}");
         }

@@ -6,7 +6,7 @@ use mail_parser::{Address, HeaderName, HeaderValue, Message, MessageParser};
 use serde::Serialize;
 
 use crate::attachment::Attachment;
-use crate::{address, instant};
+use crate::{address, encoded_word, instant};
 
 /// Ids of a thread that are kept; the rest of a `References` that a machine let grow is noise.
 const REFERENCES_MAX: usize = 100;
@@ -26,6 +26,8 @@ pub struct Mailbox {
 pub struct Mail<'a> {
     pub headers: Headers,
     pub from: Vec<Mailbox>,
+    /// The author stands in the mail in such a form that a server may have read another one.
+    pub is_author_guessed: bool,
     pub sender: Vec<Mailbox>,
     pub reply_to: Vec<Mailbox>,
     pub to: Vec<Mailbox>,
@@ -123,6 +125,10 @@ impl Mail<'_> {
     pub fn take_headers(&mut self, message: &Message) {
         self.headers = Headers::of(message);
         self.from = mailboxes(message, HeaderName::From);
+        if self.from.is_empty() {
+            self.from = self.headers.first("from").and_then(guessed).into_iter().collect();
+            self.is_author_guessed = !self.from.is_empty();
+        }
         self.sender = mailboxes(message, HeaderName::Sender);
         self.reply_to = mailboxes(message, HeaderName::ReplyTo);
         self.to = mailboxes(message, HeaderName::To);
@@ -131,7 +137,8 @@ impl Mail<'_> {
         self.subject = first(message, HeaderName::Subject).and_then(HeaderValue::as_text).map(clean);
         let date = first(message, HeaderName::Date).and_then(HeaderValue::as_datetime);
         let received = || first(message, HeaderName::Received).and_then(HeaderValue::as_received)?.date.as_ref();
-        self.date = date.or_else(received).and_then(instant::of);
+        let date = date.and_then(instant::of).or_else(|| self.headers.first("date").and_then(instant::parse));
+        self.date = date.or_else(|| received().and_then(instant::of));
         self.message_id = ids(message, HeaderName::MessageId).into_iter().next();
         self.in_reply_to = ids(message, HeaderName::InReplyTo);
         self.references = ids(message, HeaderName::References);
@@ -196,17 +203,18 @@ pub fn clean(text: &str) -> String {
     if text.contains('\0') { text.replace('\0', "") } else { text.to_owned() }
 }
 
-/// Header fields in bytes that are UTF-8. Mail of before 2012 may hold any 8-bit character set without saying which:
-/// the lines that are no UTF-8 are taken for windows-1252.
+/// Header fields in bytes that are UTF-8, with whole encoded words. Mail of before 2012 may hold any 8-bit character set
+/// without saying which: the lines that are no UTF-8 are taken for windows-1252.
 pub fn legible(block: &[u8]) -> Cow<'_, [u8]> {
     if std::str::from_utf8(block).is_ok() {
-        return Cow::Borrowed(block);
+        return encoded_word::joined(block).map_or(Cow::Borrowed(block), Cow::Owned);
     }
     let line = |line: &[u8]| match std::str::from_utf8(line) {
         Ok(text) => text.to_owned(),
-        Err(_) => western(line),
+        Err(_) => western(&encoded_word::in_ascii(line)),
     };
-    Cow::Owned(block.split_inclusive(|byte| *byte == b'\n').map(line).collect::<String>().into_bytes())
+    let block = block.split_inclusive(|byte| *byte == b'\n').map(line).collect::<String>().into_bytes();
+    Cow::Owned(encoded_word::joined(&block).unwrap_or(block))
 }
 
 /// Bytes as windows-1252, of which no byte is without a meaning.
@@ -247,7 +255,35 @@ fn mailboxes(message: &Message, name: HeaderName<'static>) -> Vec<Mailbox> {
             HeaderValue::Address(address) => Some(address),
             _ => None,
         });
-    values.flat_map(Address::iter).filter_map(mailbox).take(MAILBOXES_MAX).collect()
+    let mut found = Vec::new();
+    let mut words: Vec<String> = Vec::new();
+    for part in values.flat_map(Address::iter) {
+        match mailbox(part) {
+            Some(Mailbox { address, name: Some(name) }) => {
+                words.push(name);
+                found.push(Mailbox { address, name: Some(words.join(", ")) });
+                words.clear();
+            }
+            Some(nameless) => {
+                words.clear();
+                found.push(nameless);
+            }
+            // `Lovelace, Ada <ada@example.com>` is what people mean who forget the quotation marks.
+            None => words.extend(part.name().or(part.address()).map(clean)),
+        }
+    }
+    found.truncate(MAILBOXES_MAX);
+    found
+}
+
+/// The first thing in a value that looks like an address, where mail programs would find none.
+fn guessed(value: &str) -> Option<Mailbox> {
+    let value = decoded(value);
+    let is_end = |character: char| character.is_whitespace() || "<>[](),;\"".contains(character);
+    let address = value.split(is_end).find_map(address::bare)?;
+    let name = value.split(['<', '[']).next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+    let name = (!name.is_empty() && !name.contains('@')).then(|| clean(name));
+    Some(Mailbox { address: address.to_owned(), name })
 }
 
 fn mailbox(found: &mail_parser::Addr) -> Option<Mailbox> {
@@ -313,6 +349,31 @@ mod tests {
             let found = mailboxes_in(value);
             assert_eq!((found.len(), found[0].address.as_str(), found[0].name.as_deref()), (1, "a@example.com", name));
         }
+    }
+
+    #[test]
+    fn a_name_without_quotation_marks_may_have_a_comma() {
+        let named = |value: &str| mailboxes_in(value).into_iter().map(|to| (to.address, to.name)).collect::<Vec<_>>();
+        assert_eq!(named("L\u{f6}velace, Ada <a@b.test>"), [("a@b.test".into(), Some("L\u{f6}velace, Ada".into()))]);
+        let both = [("a@b.test".into(), Some("Ada, Ph.D., Lady".into())), ("c@d.test".into(), None)];
+        assert_eq!(named("Ada, Ph.D., Lady <a@b.test>, somebody, c@d.test"), both);
+    }
+
+    #[test]
+    fn an_author_is_found_in_a_garbled_field() {
+        for (value, address, name) in [
+            ("The Shop <The Shop <hello@a.test>>", "hello@a.test", Some("The Shop")),
+            ("Ada <<a@a.test>>", "a@a.test", Some("Ada")),
+            ("Ada <a@a.test> Grace <g@a.test>", "a@a.test", Some("Ada")),
+            ("Ada [mailto:a@a.test]", "a@a.test", Some("Ada")),
+            ("Ada a@a.test", "a@a.test", None),
+            ("a@a.test>", "a@a.test", None),
+        ] {
+            let mail = Mail::of_block(format!("From: {value}").as_bytes());
+            assert_eq!(mail.from, [Mailbox { address: address.into(), name: name.map(str::to_owned) }], "{value}");
+            assert!(mail.is_author_guessed, "{value}");
+        }
+        assert!(Mail::of_block(b"From: undisclosed").from.is_empty());
     }
 
     #[test]

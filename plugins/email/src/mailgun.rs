@@ -119,7 +119,7 @@ fn inbound(form: &Form, scene: &Scene) -> Result<Mail<'static>, Rejection> {
 
 /// `message-headers` has every field in its order; each stands also as a field of the form.
 fn taken_apart(form: &Form) -> Mail<'static> {
-    let mut mail = Mail::of_block(&block(form));
+    let mut mail = Mail::of_block(&mail::block(&headers(form)));
     let field = |name: &str| form.filled(name).map(Cow::into_owned);
     let people = |names: [&str; 2]| {
         names.iter().find_map(|name| field(name)).map(|value| mailboxes_in(&value)).unwrap_or_default()
@@ -132,6 +132,9 @@ fn taken_apart(form: &Form) -> Mail<'static> {
     }
     if mail.cc.is_empty() {
         mail.cc = people(["Cc", "cc"]);
+    }
+    if mail.bcc.is_empty() {
+        mail.bcc = people(["Bcc", "bcc"]);
     }
     if mail.reply_to.is_empty() {
         mail.reply_to = people(["Reply-To", "reply-to"]);
@@ -156,8 +159,8 @@ fn taken_apart(form: &Form) -> Mail<'static> {
     mail
 }
 
-/// The header fields as a block, such as mail has.
-fn block(form: &Form) -> Vec<u8> {
+/// The header fields of the mail that a form is about.
+pub fn headers(form: &Form) -> mail::Headers {
     let text = form.text("message-headers").unwrap_or_default();
     let pairs: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap_or_default();
     let mut headers = mail::Headers::default();
@@ -166,7 +169,7 @@ fn block(form: &Form) -> Vec<u8> {
             headers.push(name, value);
         }
     }
-    mail::block(&headers)
+    headers
 }
 
 /// Files that came along, or (`store`) the URLs where Mailgun keeps them for three days.
@@ -178,7 +181,7 @@ fn attachments(form: &Form) -> Vec<Attachment<'static>> {
         url: Option<String>,
         #[serde(deserialize_with = "lenient::id")]
         content_type: Option<String>,
-        #[serde(deserialize_with = "lenient::id")]
+        #[serde(alias = "filename", deserialize_with = "lenient::id")]
         name: Option<String>,
         #[serde(deserialize_with = "lenient::integer")]
         size: Option<u64>,

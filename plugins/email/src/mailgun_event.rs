@@ -4,13 +4,13 @@ use rapport_sdk::event;
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
-use crate::address;
 use crate::failure::Failure;
 use crate::inbound::Scene;
 use crate::mail::bare_id;
 use crate::multipart::Form;
 use crate::notice::{self, Meaning, Notice, extension};
 use crate::payload::MailgunEvent;
+use crate::{address, mailgun};
 
 /// Mailgun's words, November 2026; the last three are of the webhooks of before 2018.
 const MEANINGS: &[(&str, Meaning)] = &[
@@ -93,28 +93,31 @@ fn failure<'e>(event: &'e MailgunEvent, word: &'e str, raw: &RawValue) -> Failur
     }
 }
 
-/// A webhook of before 2018, whose event is fields of a form.
+/// A webhook of before 2018, whose event is fields of a form. The variables of the mail stand behind them, and may have
+/// their names.
 pub fn read_form(form: &Form, scene: &Scene) -> Result<Vec<Event>, Rejection> {
     let missing =
         |what: &str| Rejection::Malformed(format!("expected `{what}` in a webhook of the old kind, found none"));
-    let word = form.filled("event").ok_or_else(|| missing("event"))?;
-    let recipient = form.filled("recipient").ok_or_else(|| missing("recipient"))?;
+    let word = form.first_filled("event").ok_or_else(|| missing("event"))?;
+    let recipient = form.first_filled("recipient").ok_or_else(|| missing("recipient"))?;
     let at =
         form.filled("timestamp").and_then(|at| at.trim().parse::<u64>().ok()).ok_or_else(|| missing("timestamp"))?
             * 1000;
-    let message =
-        ["Message-Id", "message-id", "Message-ID"].iter().find_map(|name| form.filled(name)).map(|id| bare_id(&id));
+    let names = ["Message-Id", "message-id", "Message-ID"];
+    // Of a mail that bounced there is nothing but its head.
+    let of_head = || mailgun::headers(form).first("message-id").map(bare_id);
+    let message = names.iter().find_map(|name| form.first_filled(name)).map(|id| bare_id(&id)).or_else(of_head);
     let key = message.as_deref().unwrap_or_default();
     // A mail arrives or fails once; it is opened and clicked often.
     let id = match word.as_ref() {
         "delivered" | "dropped" | "bounced" => format!("{key}:{word}:{recipient}"),
         _ => format!("{key}:{word}:{recipient}:{at}"),
     };
-    let domain = form.filled("domain");
+    let domain = form.first_filled("domain");
     let account = account(domain.as_deref(), message.as_deref(), scene);
     let fields = ["event", "code", "error", "reason", "description", "url", "notification"];
     let known: std::collections::BTreeMap<_, _> =
-        fields.iter().filter_map(|name| Some((*name, form.filled(name)?))).collect();
+        fields.iter().filter_map(|name| Some((*name, form.first_filled(name)?))).collect();
     let verbatim = event::json(&known);
     let notice = Notice {
         id,

@@ -9,14 +9,17 @@ use rapport_sdk::prelude::*;
 
 use crate::attachment::{self, Attachment};
 use crate::mail::{self, Mail};
-use crate::markup;
+use crate::{markup, nesting};
 
 /// Files of one mail that become parts of its event.
 const ATTACHMENTS_MAX: usize = 200;
 
+/// The type of a mail in a mail.
+const MAIL: &str = "message/rfc822";
+
 /// Reads a message; none if it has not even one header field.
 pub fn read(raw: &[u8]) -> Option<Mail<'static>> {
-    let raw = legible(raw);
+    let raw = nesting::bounded(legible(raw));
     let message = MessageParser::new().parse(raw.as_ref())?;
     let mut mail = Mail::default();
     mail.take_headers(&message);
@@ -108,10 +111,13 @@ fn text<'m>(message: &'m Message, part: &'m MessagePart) -> Cow<'m, str> {
 fn file(message: &Message, id: u32) -> Option<Attachment<'static>> {
     let part = message.part(id)?;
     let content = content(part);
-    let mime_type = part.content_type().and_then(|found| {
+    let declared = part.content_type().and_then(|found| {
         let subtype = found.subtype().unwrap_or_default();
         attachment::mime_type(&format!("{}/{subtype}", found.ctype()))
     });
+    // A digest (RFC 2046, section 5.1.5) is of mails, and does not say so of each.
+    let is_mail = matches!(part.body, PartType::Message(_)) || declared.as_deref() == Some(nesting::UNREAD);
+    let mime_type = declared.filter(|found| found != nesting::UNREAD).or_else(|| is_mail.then(|| MAIL.to_owned()));
     let is_of_report = attachment::is_of_report(mime_type.as_deref());
     Some(Attachment {
         source: MediaSource::ProviderId(format!("part:{id}")),
@@ -154,6 +160,25 @@ mod tests {
         assert_eq!(mail.attachments[0].content_id.as_deref(), Some("logo@a"));
         assert_eq!(mail.attachments[0].size, Some(6));
         assert!(mail.attachments[1].content.starts_with(b"Subject: inner"));
+    }
+
+    #[test]
+    fn the_parts_of_a_digest_are_mails_and_a_type_ends_with_a_space() {
+        let raw = "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: multipart/digest; boundary=y\r\n\r\n\
+            --y\r\n\r\nSubject: inner\r\n\r\nhello\r\n--y--\r\n--x\r\nContent-Type: application/pdf name=\"a.pdf\"\r\n\
+            Content-Disposition: attachment\r\n\r\n%PDF\r\n--x--\r\n";
+        let mail = read(raw.as_bytes()).unwrap();
+        let types: Vec<_> = mail.attachments.iter().map(|file| file.mime_type.as_deref()).collect();
+        assert_eq!(types, [Some("message/rfc822"), Some("application/pdf")]);
+    }
+
+    #[test]
+    fn mails_in_mails_without_end_stay_files() {
+        let part = "--x\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nhello\r\n";
+        let raw = format!("Content-Type: multipart/mixed; boundary=x\r\n\r\n{}--x--\r\n", part.repeat(150));
+        let mail = read(raw.as_bytes()).unwrap();
+        assert_eq!(mail.attachments.len(), 150);
+        assert!(mail.attachments.iter().all(|file| file.mime_type.as_deref() == Some(MAIL)));
     }
 
     #[test]

@@ -81,13 +81,18 @@ impl<'a> Form<'a> {
 
     /// The last field of this name as text: UTF-8, else windows-1252.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
-        let bytes = self.bytes(name)?;
-        Some(std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(mail::western(bytes)), Cow::Borrowed))
+        self.bytes(name).map(text)
     }
 
     /// Like [`Form::text`], and an empty one is none.
     pub fn filled(&self, name: &str) -> Option<Cow<'_, str>> {
         self.text(name).filter(|text| !text.trim().is_empty())
+    }
+
+    /// The first field of this name that is not empty.
+    pub fn first_filled(&self, name: &str) -> Option<Cow<'_, str>> {
+        let fields = self.fields.iter().filter(|field| field.name == name).map(|field| text(&field.bytes));
+        fields.into_iter().find(|text| !text.trim().is_empty())
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -113,8 +118,14 @@ impl<'a> Form<'a> {
     }
 
     fn field(&self, name: &str) -> Option<&Field<'a>> {
-        self.fields.iter().rfind(|field| field.name == name)
+        let exact = self.fields.iter().rfind(|field| field.name == name);
+        // Mailgun's documentation capitalizes some names that its requests do not, and so do those who follow it.
+        exact.or_else(|| self.fields.iter().rfind(|field| field.name.eq_ignore_ascii_case(name)))
     }
+}
+
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(mail::western(bytes)), Cow::Borrowed)
 }
 
 /// `attachment1` of SendGrid, `attachment-1` of Mailgun.

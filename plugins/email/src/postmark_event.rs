@@ -48,7 +48,8 @@ pub fn read(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, Rejection> {
         recipient.ok_or_else(|| Rejection::Malformed(format!("expected a reader in a `{kind}`, found none")))?;
     let at = [&event.delivered_at, &event.bounced_at, &event.received_at, &event.changed_at];
     let at = at.into_iter().flatten().next();
-    let message = event.message_id.as_deref().filter(|id| !id.bytes().all(|byte| matches!(byte, b'0' | b'-')));
+    // Postmark's own examples, and its button that sends one, have an id of zeros.
+    let message = event.message_id.as_deref();
     let key = message.unwrap_or_default();
     let word = kind.to_ascii_lowercase();
     let notice = Notice {
@@ -91,6 +92,10 @@ fn events(kind: &str, event: &PostmarkEvent, notice: &Notice, raw: &RawValue) ->
         "SpamComplaint" => notice.events(Meaning::Complained, None),
         "Open" => notice.events(Meaning::Read, None),
         "Click" => notice.events(Meaning::Clicked, None),
+        // The reader's server refused a mail: the address is suppressed, but nobody has left.
+        "SubscriptionChange" if event.suppress_sending && event.suppression_reason.as_deref() == Some("HardBounce") => {
+            notice.events(Meaning::Failed, Some(failure(event, "HardBounce", raw)))
+        }
         // What Postmark itself no longer sends, or sends again, to this reader.
         "SubscriptionChange" if event.suppress_sending => notice.events(Meaning::Unsubscribed, None),
         "SubscriptionChange" => notice.events(Meaning::Resubscribed, None),
@@ -107,14 +112,19 @@ fn bounce(event: &PostmarkEvent, notice: &Notice, raw: &RawValue) -> Vec<Event> 
         Some(Bounce::Left) => notice.events(Meaning::Unsubscribed, None),
         Some(Bounce::Complaint) => notice.events(Meaning::Complained, None),
         temporary => {
-            let failure = Failure {
-                word: kind,
-                status: None,
-                diagnostic: event.details.as_deref().or(event.description.as_deref()),
-                detail: raw.get().to_owned(),
-                is_temporary: Some(temporary.is_some()),
-            };
+            let failure = Failure { is_temporary: Some(temporary.is_some()), ..failure(event, kind, raw) };
             notice.events(Meaning::Failed, Some(failure))
         }
+    }
+}
+
+/// A failure for good.
+fn failure<'e>(event: &'e PostmarkEvent, word: &'e str, raw: &RawValue) -> Failure<'e> {
+    Failure {
+        word,
+        status: None,
+        diagnostic: event.details.as_deref().or(event.description.as_deref()),
+        detail: raw.get().to_owned(),
+        is_temporary: Some(false),
     }
 }

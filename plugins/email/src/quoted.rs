@@ -128,7 +128,7 @@ fn begins_quote(lines: &[&str], at: usize) -> bool {
     if line.is_empty() {
         return false;
     }
-    if is_between_dashes(line, ORIGINALS) || begins_head(lines, at) {
+    if is_between_dashes(line, ORIGINALS) || is_attribution_in_dashes(line) || begins_head(lines, at) {
         return true;
     }
     let is_rule = line.len() >= RULE_CHARS_MIN && line.bytes().all(|byte| byte == b'_');
@@ -147,6 +147,14 @@ fn begins_quote(lines: &[&str], at: usize) -> bool {
     }
 }
 
+/// `---- Ada wrote ----`, as phones write it.
+fn is_attribution_in_dashes(line: &str) -> bool {
+    line.len() <= ATTRIBUTION_CHARS_MAX
+        && line.starts_with("--")
+        && line.ends_with("--")
+        && has_verb(&line.trim_matches(['-', ' ']).to_lowercase())
+}
+
 /// The last line of an attribution that begins at `at`: `On 1 Jan 2026, Ada <ada@example.com> wrote:`.
 fn attribution_end(lines: &[&str], at: usize) -> Option<usize> {
     if is_quoted(lines[at]) {
@@ -155,7 +163,7 @@ fn attribution_end(lines: &[&str], at: usize) -> Option<usize> {
     let mut joined = String::new();
     for (end, line) in lines.iter().enumerate().skip(at).take(ATTRIBUTION_LINES_MAX) {
         let line = line.trim();
-        if line.is_empty() || joined.len() + line.len() > ATTRIBUTION_CHARS_MAX {
+        if line.is_empty() || is_quoted(line) || joined.len() + line.len() > ATTRIBUTION_CHARS_MAX {
             return None;
         }
         if !joined.is_empty() {
@@ -163,7 +171,8 @@ fn attribution_end(lines: &[&str], at: usize) -> Option<usize> {
         }
         joined.push_str(line);
         if line.ends_with([':', '：']) {
-            return is_attribution(&joined).then_some(end);
+            let begins_here = begins_attribution(lines[at]) || !is_attribution(&lines[at + 1..=end].join(" "));
+            return (begins_here && is_attribution(&joined)).then_some(end);
         }
     }
     None
@@ -176,12 +185,20 @@ fn is_attribution(line: &str) -> bool {
         && (has_verb(&lower) || (lower.contains('<') && lower.contains('@')))
 }
 
+/// The words with which an attribution begins that has the date in front.
+const OPENINGS: &[&str] = &[
+    "on ", "am ", "le ", "el ", "il ", "em ", "op ", "w dniu ", "dnia ", "den ", "på ", "a ", "pon", "wt", "śr", "czw",
+    "pt", "sob",
+];
+
+/// Whether a line is surely the first one of an attribution, and not the end of the answer right above one.
+fn begins_attribution(line: &str) -> bool {
+    let lower = line.trim_start().to_lowercase();
+    lower.bytes().any(|byte| byte.is_ascii_digit()) && OPENINGS.iter().any(|opening| lower.starts_with(opening))
+}
+
 /// A verb of saying beside an address, or beside the date that begins the line.
 fn is_certain(attribution: &[&str]) -> bool {
-    const OPENINGS: &[&str] = &[
-        "on ", "am ", "le ", "el ", "il ", "em ", "op ", "w dniu ", "dnia ", "den ", "på ", "a ", "pon", "wt", "śr",
-        "czw", "pt", "sob",
-    ];
     let lower = attribution.join(" ").trim().to_lowercase();
     let digits = lower.bytes().filter(u8::is_ascii_digit).count();
     has_verb(&lower)
@@ -195,17 +212,26 @@ fn has_verb(lower: &str) -> bool {
     words.any(|word| VERBS.iter().any(|verb| verb.rsplit(' ').next() == Some(word)))
 }
 
-/// An author's line, and at least two of the other fields on the lines below it.
+/// At least three of the fields on the lines from this one on, with the author's address or a subject among them: a
+/// customer may write from where to where to go, and when.
 fn begins_head(lines: &[&str], at: usize) -> bool {
-    const BELOW: usize = 6;
-    let has = |line: &str, names: &[&str]| field_name(line).is_some_and(|name| names.contains(&name.as_str()));
-    let [author, others @ ..] = HEADS;
-    if !has(lines[at], author) {
+    const LINES: usize = 8;
+    let kind = |name: &str| HEADS.iter().position(|names| names.contains(&name));
+    if field_name(lines[at]).and_then(|name| kind(&name)).is_none() {
         return false;
     }
-    let filled = || lines[at + 1..].iter().filter(|line| !line.trim().is_empty());
-    let below = || filled().take(BELOW).take_while(|line| field_name(line).is_some());
-    others.iter().filter(|names| below().any(|line| has(line, names))).count() >= 2
+    let mut found: [Option<&str>; HEADS.len()] = [None; HEADS.len()];
+    for line in lines[at..].iter().filter(|line| !line.trim().is_empty()).take(LINES) {
+        match field_name(line) {
+            Some(name) => kind(&name).into_iter().for_each(|kind| found[kind] = Some(line)),
+            // The rest of a long field.
+            None if line.contains('@') => {}
+            None => break,
+        }
+    }
+    let [author, .., subject] = found;
+    let is_certain = author.is_some_and(|author| author.contains('@') || subject.is_some());
+    is_certain && found.iter().flatten().count() >= 3
 }
 
 /// `from` of `*From:* Ada`, in lower case.
@@ -226,7 +252,17 @@ fn trailing_quote(lines: &[&str]) -> Option<usize> {
     let above = (start.saturating_sub(ATTRIBUTION_LINES_MAX + 1)..start).find(|at| {
         attribution_end(lines, *at).is_some_and(|end| next_filled(lines, end + 1).is_some_and(|next| next >= start))
     });
-    Some(above.unwrap_or(start))
+    let last = lines[..start].iter().rposition(|line| !line.trim().is_empty());
+    let short = last.filter(|at| is_short_attribution(lines[*at]));
+    Some(above.or(short).unwrap_or(start))
+}
+
+/// Right above quoted lines: `Ada wrote:`, or, as Gmail once wrote, `2026/1/1 Ada <ada@example.com>`.
+fn is_short_attribution(line: &str) -> bool {
+    let lower = line.trim().to_lowercase();
+    let begins_with_date = lower.starts_with(|character: char| character.is_ascii_digit());
+    let is_somebody = begins_with_date && lower.contains('@') && lower.ends_with('>');
+    is_somebody || (lower.len() <= ATTRIBUTION_CHARS_MAX && lower.ends_with(':') && has_verb(&lower))
 }
 
 /// Whether nothing but quoted lines follows, and perhaps a signature below them.
@@ -292,6 +328,21 @@ mod tests {
             check("Yes, please.\n\nAda", &format!("{attribution}\n> Shall we?\n>\n> Grace"));
         }
         check("Yes", "On 1 Jan 2026, at 10:00, Ada <ada@example.com> wrote:\n\nShall we?");
+        check("Yes", "Ada Lovelace wrote:\n\n> Shall we?");
+        check("Yes", "2026/1/1 Ada Lovelace <ada@example.com>\n\n> Shall we?");
+        check("Yes", "---- Ada Lovelace wrote ----\n\n> Shall we?");
+    }
+
+    #[test]
+    fn an_answer_may_stand_right_above_the_attribution() {
+        for quoted in [
+            "03.01.2026 14:20 grace@example.com <\ngrace@example.com> wrote:\n\n> Shall we?",
+            "> On 1 Jan 2026, at 10:00, Ada <ada@example.com> wrote:\n>\n> Shall we?",
+            "On Thu, Jan 1, 2026 Ada <ada@example.com> wrote:\n> Shall we?",
+        ] {
+            let expected = Split { new: "On it.".into(), quoted: Some(quoted.into()) };
+            assert_eq!(split(&format!("On it.\n{quoted}")), expected);
+        }
     }
 
     #[test]
@@ -307,6 +358,14 @@ mod tests {
         check("Yes", "-----Original Message-----\nFrom: Ada");
         check("Ja", "-----Ursprüngliche Nachricht-----\nVon: Ada");
         check("From: foo\nBar baz", head);
+        check(
+            "Yes",
+            "Date: Thu, 1 Jan 2026 10:00:00 +0000\nFrom: ada@example.com\nTo: grace@example.com\nSubject: Hello",
+        );
+        check(
+            "Yes",
+            "  *From:* Ada [mailto:\n  ada@example.com]\n  *Sent:* Thursday\n  *To:* Support\n  *Subject:* Hello",
+        );
         check("Ja", "*Von:* Ada\n*Gesendet:* Donnerstag\n*An:* Support\n*Betreff:* Hallo\n\nText");
     }
 
@@ -315,6 +374,7 @@ mod tests {
         for text in [
             "On Monday I wrote:\nplease help",
             "From: the heart\nthank you",
+            "A ticket, please.\nFrom: Berlin\nTo: Paris\nDate: 1 May",
             "> you asked this\nand I answer that\n> and this\nthat too",
             "> nothing but a quote\n> of two lines",
             "See below:\n\n---------- Forwarded message ----------\nFrom: Ada <a@example.com>\nDate: 1 Jan 2026\nTo: b\nSubject: x\n\n> old",

@@ -7,7 +7,7 @@ use rapport_sdk::event;
 use rapport_sdk::prelude::*;
 
 use crate::address;
-use crate::attachment::Attachment;
+use crate::attachment::{self, Attachment};
 use crate::failure::Failure;
 use crate::mail::{Headers, Mail, ids_in};
 use crate::notice::{Meaning, Notice, extension};
@@ -41,6 +41,13 @@ pub fn events(mail: &Mail, id: &str, account: &str) -> Option<Vec<Event>> {
         report.complaint()
     };
     (!events.is_empty()).then_some(events)
+}
+
+/// Whether a mail says of itself that a program wrote it about another one.
+pub fn is_report(mail: &Mail) -> bool {
+    let content_type = mail.headers.first("content-type").and_then(attachment::mime_type);
+    let is_part = |file: &Attachment| file.is(DELIVERY) || file.is(ABUSE) || file.is(DISPOSITION);
+    content_type.as_deref() == Some("multipart/report") || mail.attachments.iter().any(is_part)
 }
 
 struct Report<'r> {

@@ -105,6 +105,13 @@ fn taken_apart(form: &Form, field: impl Fn(&str) -> Option<String>) -> Mail<'sta
         by_id.or(by_name).as_deref().and_then(attachment::content_id)
     };
     mail.attachments = form.files(content_id);
+    for file in &mut mail.attachments {
+        let MediaSource::ProviderId(source) = &file.source else { continue };
+        let Some(said) = source.strip_prefix("field:").and_then(|name| information.get(name)) else { continue };
+        let name = || said.filename.as_deref().or(said.name.as_deref()).and_then(attachment::file_name);
+        file.file_name = file.file_name.take().or_else(name);
+        file.mime_type = file.mime_type.take().or_else(|| attachment::mime_type(said.r#type.as_deref()?));
+    }
     mail.attachments.retain(|file| !matches!(&file.source, MediaSource::ProviderId(id) if id == "field:email"));
     mail
 }
@@ -115,12 +122,22 @@ fn taken_apart(form: &Form, field: impl Fn(&str) -> Option<String>) -> Mail<'sta
 struct Information {
     #[serde(deserialize_with = "lenient::id")]
     content_id: Option<String>,
+    #[serde(deserialize_with = "lenient::id")]
+    filename: Option<String>,
+    #[serde(deserialize_with = "lenient::id")]
+    name: Option<String>,
+    #[serde(deserialize_with = "lenient::id")]
+    r#type: Option<String>,
 }
 
-/// A field in the character set that `charsets` says of it.
+/// A field in the character set that `charsets` says of it. Whoever hands a form on may have made UTF-8 of it, and left
+/// that as it was: no text in a western character set happens to be UTF-8 too.
 fn text(form: &Form, name: &str, charsets: &BTreeMap<String, String>) -> Option<String> {
+    const WESTERN: &[&str] = &["windows-1252", "iso-8859-1", "iso-8859-15", "us-ascii"];
     let bytes = form.bytes(name).filter(|bytes| !bytes.is_empty())?;
-    let declared = charsets.get(name).and_then(|charset| mail::charset(bytes, charset));
+    let is_western = |charset: &str| WESTERN.iter().any(|western| charset.eq_ignore_ascii_case(western));
+    let charset = charsets.get(name).filter(|charset| !is_western(charset) || std::str::from_utf8(bytes).is_err());
+    let declared = charset.and_then(|charset| mail::charset(bytes, charset));
     declared.or_else(|| form.text(name).map(Cow::into_owned))
 }
 

@@ -34,13 +34,12 @@ const MEANINGS: &[(&str, Meaning)] = &[
     ("account_status_change", Meaning::Nobody),
 ];
 
+/// Events of one webhook: as many as the host takes from a call.
+const BATCH_MAX: usize = 5_000;
+
 /// Reads the array; an element that cannot be read fails none of the others.
 pub fn read(json: &str, scene: &Scene) -> Result<Vec<Event>, Rejection> {
-    let elements: Vec<&RawValue> = match json.trim_start().as_bytes().first() {
-        Some(b'{') => serde_json::from_str(json).map(|one| vec![one]),
-        _ => serde_json::from_str(json),
-    }
-    .map_err(|error| {
+    let elements = lenient::batch(json, BATCH_MAX).map_err(|error| {
         Rejection::Malformed(format!("expected an array of events, or the form of Inbound Parse: {error}"))
     })?;
     let mut events = Vec::new();
@@ -71,9 +70,7 @@ fn element(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, &'static str> {
     let recipient = event.email.as_deref().ok_or("it has no `email`")?;
     let at = event.timestamp.ok_or("it has no `timestamp`")?;
     let smtp_id = event.smtp_id.as_deref().map(bare_id);
-    // What sending answered as `X-Message-Id`; behind the first point stands which machine sent it.
-    let message = event.sg_message_id.as_deref().and_then(|id| id.split('.').next());
-    let message = message.or(smtp_id.as_deref()).filter(|id| !id.is_empty());
+    let message = message(event.sg_message_id.as_deref(), smtp_id.as_deref());
     let notice = Notice {
         id: event
             .sg_event_id
@@ -106,6 +103,23 @@ fn element(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, &'static str> {
     if events.is_empty() { Err("its `email` is no address") } else { Ok(events) }
 }
 
+/// What sending answered as `X-Message-Id`, behind which `sg_message_id` says which machine sent it. Of a mail that was
+/// dropped there may be only the machine; then the id stands in front of the `smtp-id`.
+fn message<'e>(sg_message_id: Option<&'e str>, smtp_id: Option<&'e str>) -> Option<&'e str> {
+    const MACHINES: &[&str] = &["filter", "recvd"];
+    let begins_machine = |text: &str| MACHINES.iter().any(|machine| text.starts_with(machine));
+    let id = sg_message_id.filter(|id| !begins_machine(id)).map(|id| {
+        // Ids of before 2015 have points of their own.
+        let end = id.match_indices('.').map(|(at, _)| at).find(|at| begins_machine(&id[at + 1..]));
+        end.map_or_else(|| id.split('.').next().unwrap_or(id), |end| &id[..end])
+    });
+    let of_smtp = smtp_id.map(|id| match id.rsplit_once('@') {
+        Some((local, domain)) if domain.ends_with("sendgrid.net") => local,
+        _ => id,
+    });
+    id.filter(|id| !id.is_empty()).or(of_smtp).or(sg_message_id).filter(|id| !id.is_empty())
+}
+
 fn failure<'e>(event: &'e SendgridEvent, word: &'e str, raw: &RawValue) -> Failure<'e> {
     let is_blocked = word == "blocked" || event.kind.as_deref() == Some("blocked");
     Failure {
@@ -118,5 +132,28 @@ fn failure<'e>(event: &'e SendgridEvent, word: &'e str, raw: &RawValue) -> Failu
             _ if is_blocked => Some(true),
             _ => None,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_has_one_id_whatever_machine_speaks_of_it() {
+        const SMTP: Option<&str> = Some("x1@ismtpd0006p1sjc2.sendgrid.net");
+        for (sg_message_id, smtp_id, expected) in [
+            (Some("x1.filterdrecv-p3mdw1-756b745b58-kmzbl-18-5F5FC76C-9.0"), None, Some("x1")),
+            (Some("x1.recvd-7b8c7f6d5-abcde-1-65A1B2C3-1.0"), SMTP, Some("x1")),
+            (Some("14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0"), None, Some("14c5d75ce93.dfd.64b469")),
+            (Some("x1.elsewhere.0"), None, Some("x1")),
+            (Some("filter0093p1las1.9128.5717FB8127.0"), SMTP, Some("x1")),
+            (Some("filter0093p1las1.9128.5717FB8127.0"), None, Some("filter0093p1las1.9128.5717FB8127.0")),
+            (None, Some("2@example.com"), Some("2@example.com")),
+            (Some(""), None, None),
+            (None, None, None),
+        ] {
+            assert_eq!(message(sg_message_id, smtp_id), expected, "{sg_message_id:?} {smtp_id:?}");
+        }
     }
 }
