@@ -92,7 +92,8 @@ pub struct HttpResponse {
     pub body: Vec<u8>,
 }
 
-/// The contract's `rejection`: why a connector took nothing from a webhook. Each says it for the operator.
+/// The contract's `rejection`: why a connector took nothing from a webhook. Each says it for the operator, in one line of
+/// at most [`LOG_LINE_BYTES_MAX`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
     /// Not from the provider.
@@ -323,7 +324,7 @@ impl CallError {
 }
 
 /// Escapes what would start a new line or colour a terminal, and cuts what is too long.
-fn one_line(message: &str) -> String {
+pub(crate) fn one_line(message: &str) -> String {
     const CUT: &str = "…";
     let mut line = String::with_capacity(message.len().min(LOG_LINE_BYTES_MAX));
     for character in message.chars() {

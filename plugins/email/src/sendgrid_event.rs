@@ -39,9 +39,8 @@ const BATCH_MAX: usize = 5_000;
 
 /// Reads the array; an element that cannot be read fails none of the others.
 pub fn read(json: &str, scene: &Scene) -> Result<Vec<Event>, Rejection> {
-    let elements = lenient::batch(json, BATCH_MAX).map_err(|error| {
-        Rejection::Malformed(format!("expected an array of events, or the form of Inbound Parse: {error}"))
-    })?;
+    let elements = lenient::batch(json, BATCH_MAX)
+        .map_err(|error| Rejection::Malformed(format!("{error}; nor is it the form of Inbound Parse")))?;
     let mut events = Vec::new();
     let mut unusable = 0;
     for raw in elements {

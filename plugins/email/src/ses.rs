@@ -46,8 +46,9 @@ fn notification(envelope: &payload::Envelope, scene: &Scene) -> Result<Vec<Event
         return Ok(Vec::new());
     }
     let json = lenient::document(text.as_bytes());
-    let raw: &RawValue = serde_json::from_str(&json)
-        .map_err(|error| Rejection::Malformed(format!("expected a `Message` of SES in JSON: {error}")))?;
+    let raw: &RawValue = serde_json::from_str(&json).map_err(|error| {
+        Rejection::Malformed(format!("expected a `Message` of SES in JSON, {}", lenient::explain(&error)))
+    })?;
     let mut notification: SesNotification =
         lenient::read(raw).ok_or_else(|| Rejection::Malformed("expected a `Message` that is a JSON object".into()))?;
     notification.published_at = envelope.timestamp.as_deref().and_then(instant::parse);

@@ -41,8 +41,7 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     }
     let json = lenient::document(&webhook.body);
     let mut batch = Batch::default();
-    let elements = lenient::batch(&json, BATCH_MAX)
-        .map_err(|error| Rejection::Malformed(format!("expected a JSON array of events: {error}")))?;
+    let elements = lenient::batch(&json, BATCH_MAX).map_err(Rejection::Malformed)?;
     for raw in elements {
         change::read(raw, &settings, &mut batch);
     }

@@ -23,7 +23,7 @@ mod document;
 mod nested;
 mod scalar;
 
-pub use document::document;
+pub use document::{document, explain};
 pub use nested::{batch, each, field, list, maybe, object, objects, read};
 
 use scalar::Scalar;

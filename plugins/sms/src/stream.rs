@@ -32,7 +32,8 @@ struct Batch {
 
 pub fn read(body: &[u8], settings: &Settings, connection: &str) -> Result<Receipt, Rejection> {
     let json = lenient::document(body);
-    let malformed = |error| Rejection::Malformed(format!("expected one or several CloudEvents: {error}"));
+    let malformed =
+        |error| Rejection::Malformed(format!("expected one or several CloudEvents, {}", lenient::explain(&error)));
     let elements: Vec<&RawValue> = match json.trim_start().starts_with('[') {
         true => serde_json::from_str(&json).map_err(malformed)?,
         false => vec![serde_json::from_str(&json).map_err(malformed)?],

@@ -185,11 +185,13 @@ fn response_of(response: http::Response) -> Result<call::HttpResponse, Failed> {
 }
 
 fn rejection_of(rejection: inbound::Rejection) -> call::Rejection {
+    // It goes into a log and an item, so it is held to what a log line is held to.
+    let line = |why: String| call::one_line(&why);
     match rejection {
-        inbound::Rejection::Unauthenticated(why) => call::Rejection::Unauthenticated(why),
-        inbound::Rejection::Ignored(why) => call::Rejection::Ignored(why),
-        inbound::Rejection::Malformed(why) => call::Rejection::Malformed(why),
-        inbound::Rejection::Unsupported(why) => call::Rejection::Unsupported(why),
+        inbound::Rejection::Unauthenticated(why) => call::Rejection::Unauthenticated(line(why)),
+        inbound::Rejection::Ignored(why) => call::Rejection::Ignored(line(why)),
+        inbound::Rejection::Malformed(why) => call::Rejection::Malformed(line(why)),
+        inbound::Rejection::Unsupported(why) => call::Rejection::Unsupported(line(why)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::error::Category;
+
 /// The JSON text of `bytes`, made safe to keep: bytes that are no UTF-8 become U+FFFD, an escaped lone surrogate
 /// (`"\ud83d"`, half an emoji cut off by somebody's length limit) becomes `\ufffd`, an escaped U+0000 is taken out.
 ///
@@ -12,6 +14,17 @@ pub fn document(bytes: &[u8]) -> Cow<'_, str> {
         Cow::Borrowed(text) => repaired(text).map_or(Cow::Borrowed(text), Cow::Owned),
         Cow::Owned(text) => Cow::Owned(repaired(&text).unwrap_or(text)),
     }
+}
+
+/// What a parser found instead of the expected JSON, and where, in words that hold nothing of the body: its own message
+/// repeats the text that it did not expect, which may be a customer's, and a mebibyte long.
+pub fn explain(error: &serde_json::Error) -> String {
+    let found = match error.classify() {
+        Category::Eof => "the end",
+        Category::Data => "something else",
+        Category::Syntax | Category::Io => "no JSON",
+    };
+    format!("found {found} at line {}, column {}", error.line(), error.column())
 }
 
 /// `text` with other escapes; none if there is nothing to repair.
@@ -114,6 +127,16 @@ mod tests {
         assert_eq!(document(br#""a\u0000b""#), r#""ab""#);
         assert_eq!(document(br#""a\\u0000b""#), r#""a\\u0000b""#);
         assert_eq!(document(br#""\u0000""#), r#""""#);
+    }
+
+    #[test]
+    fn an_explanation_holds_nothing_of_the_body() {
+        let explained =
+            |body: &str| explain(&serde_json::from_str::<std::collections::BTreeMap<String, u8>>(body).unwrap_err());
+        assert_eq!(explained("\"a secret\""), "found something else at line 1, column 10");
+        assert_eq!(explained("{\"a\":\"a secret\"}"), "found something else at line 1, column 15");
+        assert_eq!(explained("{"), "found the end at line 1, column 1");
+        assert_eq!(explained("<a secret>"), "found no JSON at line 1, column 1");
     }
 
     #[test]

@@ -11,6 +11,8 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::explain;
+
 /// A value of any type but an array; none if it cannot be read as `T`.
 ///
 /// # Errors
@@ -52,12 +54,13 @@ pub fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawVa
 /// # Errors
 /// A sentence, for `Malformed`: no JSON, neither an array nor an object, or more elements.
 pub fn batch(json: &str, count_max: usize) -> Result<Vec<&RawValue>, String> {
+    let refusal = |error| format!("expected an array of at most {count_max} elements, {}", explain(&error));
     if json.trim_start().starts_with('{') {
-        return serde_json::from_str(json).map(|sole| vec![sole]).map_err(|error| error.to_string());
+        return serde_json::from_str(json).map(|sole| vec![sole]).map_err(refusal);
     }
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    let elements = deserializer.deserialize_seq(Bounded(count_max)).map_err(|error| error.to_string())?;
-    deserializer.end().map_err(|error| error.to_string())?;
+    let elements = deserializer.deserialize_seq(Bounded(count_max)).map_err(refusal)?;
+    deserializer.end().map_err(refusal)?;
     Ok(elements)
 }
 

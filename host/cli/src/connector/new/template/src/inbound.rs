@@ -18,7 +18,7 @@ pub fn receive(webhook: &Webhook) -> Result<Receipt, Rejection> {
 
     let json = lenient::document(&webhook.body);
     let root: Root = serde_json::from_str(&json)
-        .map_err(|error| Rejection::Malformed(format!("expected a JSON object: {error}")))?;
+        .map_err(|error| Rejection::Malformed(format!("expected a JSON object, {}", lenient::explain(&error))))?;
     let account = root.workspace.ok_or_else(|| Rejection::Malformed("expected a `workspace`, found none".into()))?;
     let mut events = Vec::new();
     for raw in &root.messages {
