@@ -15,8 +15,7 @@ use crate::{address, authentication, instant, message, mime, postmark_event};
 
 pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Vec<Event>, Rejection> {
     let json = lenient::document(&webhook.body);
-    let raw: &RawValue = serde_json::from_str(&json)
-        .map_err(|error| Rejection::Malformed(format!("expected a JSON object, {}", lenient::explain(&error))))?;
+    let raw: &RawValue = lenient::root(&json).map_err(Rejection::Malformed)?;
     if lenient::field(raw, "RecordType").is_some_and(|kind| kind.get() != "\"Inbound\"") {
         return postmark_event::read(raw, scene);
     }

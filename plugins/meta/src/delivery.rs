@@ -44,8 +44,7 @@ pub fn settings<T: DeserializeOwned>(cx: &Context) -> Result<T, Rejection> {
 /// # Errors
 /// `Malformed` for what is no envelope of Meta, `Unsupported` for another object.
 pub fn entries<'j, E: Deserialize<'j>>(json: &'j str, object: &Object) -> Result<Vec<E>, Rejection> {
-    let root: Root<E> = serde_json::from_str(json)
-        .map_err(|error| Rejection::Malformed(format!("expected a JSON object, {}", lenient::explain(&error))))?;
+    let root: Root<E> = lenient::root(json).map_err(Rejection::Malformed)?;
     let Object { name, title } = object;
     match root.object.as_deref() {
         Some(found) if found == *name => {}

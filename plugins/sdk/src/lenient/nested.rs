@@ -47,6 +47,18 @@ pub fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawVa
     deserializer.deserialize_any(Elements)
 }
 
+/// The object that a whole body is.
+///
+/// # Errors
+/// A sentence, for `Malformed`, that holds nothing of the body: no JSON, or another value than an object.
+pub fn root<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
+    // serde would take an array for a structure, and write a text that it did not expect into its message.
+    if json.trim_start().starts_with(['[', '"']) {
+        return Err("expected a JSON object, found an array or a text".into());
+    }
+    serde_json::from_str(json).map_err(|error| format!("expected a JSON object, {}", explain(&error)))
+}
+
 /// The elements of a batch that is an array at the top of a body, unread; a sole object is its only element.
 ///
 /// Reading ends at `count_max`: a provider documents how many it sends, and a hostile mebibyte has half a million.

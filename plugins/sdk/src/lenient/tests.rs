@@ -167,6 +167,16 @@ fn a_tower_of_brackets_is_read_over_without_a_stack() {
 }
 
 #[test]
+fn a_root_is_an_object_and_its_refusal_holds_nothing_of_the_body() {
+    let root = |json: &str| crate::lenient::root::<std::collections::BTreeMap<String, u8>>(json);
+    assert_eq!(root(" {\"a\": 1}").unwrap()["a"], 1);
+    for body in ["", "[\"secret\"]", "\"secret\"", "secret", "7", "null", "{\"secret\":", "{} secret"] {
+        let refusal = root(body).unwrap_err();
+        assert!(refusal.starts_with("expected a JSON object, found ") && !refusal.contains("secret"), "{refusal}");
+    }
+}
+
+#[test]
 fn a_batch_is_an_array_of_no_more_than_is_documented() {
     let raw = |json: &str| {
         crate::lenient::batch(json, 2).map(|elements| elements.iter().map(|e| e.get().to_owned()).collect::<Vec<_>>())

@@ -17,8 +17,7 @@ pub fn receive(webhook: &Webhook) -> Result<Receipt, Rejection> {
     verify::require_mac(MacAlgorithm::HmacSha256, SIGNING_SECRET, &webhook.body, &tag)?;
 
     let json = lenient::document(&webhook.body);
-    let root: Root = serde_json::from_str(&json)
-        .map_err(|error| Rejection::Malformed(format!("expected a JSON object, {}", lenient::explain(&error))))?;
+    let root: Root = lenient::root(&json).map_err(Rejection::Malformed)?;
     let account = root.workspace.ok_or_else(|| Rejection::Malformed("expected a `workspace`, found none".into()))?;
     let mut events = Vec::new();
     for raw in &root.messages {
