@@ -29,8 +29,7 @@ impl HostPattern {
         loop {
             match (pattern.next(), labels.next()) {
                 (None, None) => return true,
-                (Some("*"), Some(label)) if is_label(label) => {}
-                (Some(word), Some(label)) if word == label => {}
+                (Some(word), Some(label)) if is_label(label) && (word == "*" || word == label) => {}
                 _ => return false,
             }
         }
