@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::support::{API_KEY, Answer, Service, Text, exchange, wa_eu};
 
-/// One more than a webhook may have.
-const TOO_LARGE: usize = (1 << 20) + 1;
+/// Bytes that the manifest of the WhatsApp connector lets a body have, and one more.
+const LARGEST: usize = 3 << 20;
+const TOO_LARGE: usize = LARGEST + 1;
 
 /// Every refusal is a problem of RFC 9457, and can be found in the log by its request id.
 fn assert_problem(answer: &Answer, status: u16) {
@@ -102,7 +103,7 @@ async fn the_api_needs_its_key() {
 }
 
 #[tokio::test]
-async fn a_body_over_one_mebibyte_is_refused_whether_announced_or_not() {
+async fn a_body_over_the_manifest_s_limit_is_refused_whether_announced_or_not() {
     let service = Service::start([wa_eu()]).await;
     let before = service.data.items().await;
 
@@ -120,12 +121,12 @@ async fn a_body_over_one_mebibyte_is_refused_whether_announced_or_not() {
 }
 
 #[tokio::test]
-async fn a_body_of_one_mebibyte_is_taken() {
+async fn a_body_of_the_manifest_s_limit_is_taken() {
     let service = Service::start([wa_eu()]).await;
     let mut text = Text::new("16505551234", 1);
-    text.text = "x".repeat((1 << 20) - text.webhook().len() + text.text.len());
+    text.text = "x".repeat(LARGEST - text.webhook().len() + text.text.len());
     let body = text.webhook();
-    assert_eq!(body.len(), 1 << 20);
+    assert_eq!(body.len(), LARGEST);
     assert_eq!(service.deliver(&body).await.status, 200);
     service.settle().await;
     let profile = service.look_up("whatsapp", "16505551234").await.unwrap();
