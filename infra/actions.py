@@ -1,0 +1,227 @@
+"""What the code does with AWS: which actions each role uses, read from the Rust sources.
+
+A small call graph: functions by (type, name), calls by what stands before the dot. It is not a compiler, so it is
+checked from the other side as well: a call of an SDK that no role reaches has to be explained below, and a function
+that sends something unknown is an error.
+"""
+
+import re
+from pathlib import Path
+
+# The SDK's method, as it stands in the code, and the actions that it wants. A transaction wants those of its parts.
+OPERATIONS = {
+    ".get_item()": "dynamodb:GetItem",
+    ".put_item()": "dynamodb:PutItem",
+    ".update_item()": "dynamodb:UpdateItem",
+    ".delete_item()": "dynamodb:DeleteItem",
+    ".query()": "dynamodb:Query",
+    ".scan()": "dynamodb:Scan",
+    ".batch_get_item()": "dynamodb:BatchGetItem",
+    ".batch_write_item()": "dynamodb:BatchWriteItem",
+    ".create_table()": "dynamodb:CreateTable",
+    ".describe_table()": "dynamodb:DescribeTable",
+    ".update_time_to_live()": "dynamodb:UpdateTimeToLive",
+    ".describe_stream()": "dynamodb:DescribeStream",
+    ".get_shard_iterator()": "dynamodb:GetShardIterator",
+    ".get_records()": "dynamodb:GetRecords",
+    ".transact_write_items()": None,
+    ".transact_get_items()": "dynamodb:GetItem",
+    " Put::builder()": "dynamodb:PutItem",
+    " Update::builder()": "dynamodb:UpdateItem",
+    " Delete::builder()": "dynamodb:DeleteItem",
+    " ConditionCheck::builder()": "dynamodb:ConditionCheckItem",
+    ' service: "s3", method: "PUT"': "s3:PutObject",
+    ' service: "s3", method: "GET"': "s3:GetObject",
+    ' service: "s3", method: "HEAD"': "s3:GetObject",
+    ' service: "s3", method: "DELETE"': "s3:DeleteObject",
+    '"secretsmanager.GetSecretValue"': "secretsmanager:GetSecretValue",
+    ".put_events()": "events:PutEvents",
+    ".send_message()": "sqs:SendMessage",
+}
+# What a function that talks to AWS holds, whatever it says.
+SENDS = [".send()", " Request { service:"]
+
+# Where the code of a role begins.
+ROOTS = {
+    "webhook": ["Parts::start", "Gateway::receive", "Table::ping"],
+    "api": ["Parts::start", "Gateway::look_up", "Gateway::profile", "Gateway::timeline", "Table::ping"],
+    "fold": ["Parts::start", "Table::read_record", "fold::fold_batch"],
+}
+
+# What a role could reach and is not to do. The first key to come claims a table. That is the webhook function's; until
+# it has, the API answers 503, and there is nothing to fold.
+NOT_BY = {"api": {"Table::claim"}, "fold": {"Table::claim"}}
+
+# Functions that call AWS and belong to no role.
+ELSEWHERE = {
+    "Table::create": "on AWS the template makes the table",
+    "StreamReader::open": "on AWS Lambda reads the stream",
+    "StreamReader::handled": "on AWS Lambda reads the stream",
+    "StreamReader::describe_shards": "on AWS Lambda reads the stream",
+    "StreamReader::next_of": "on AWS Lambda reads the stream",
+    "StreamReader::iterator": "on AWS Lambda reads the stream",
+    "Table::unpark": "a command of an operator, with the operator's rights",
+}
+
+# Folders with code of the functions. The command line calls AWS with the rights of whoever runs it.
+FOLDERS = ["host/store/src", "host/gateway/src", "host/lambda/src"]
+
+# What stands before the dot, and whose method it is.
+RECEIVERS = {"aws": "Aws", "blobs": "Blobs", "bucket": "Bucket", "gateway": "Gateway", "table": "Table"}
+
+
+class Function:
+    def __init__(self, path, line, owner, name):
+        self.path, self.line, self.owner, self.name = path, line, owner, name
+        self.lines = []
+
+    @property
+    def place(self):
+        return f"{self.path}:{self.line}"
+
+    @property
+    def title(self):
+        """`Type::method`, or `file::function`."""
+        return f"{self.owner or Path(self.path).stem}::{self.name}"
+
+    @property
+    def body(self):
+        return "\n".join(self.lines)
+
+    def operations(self):
+        # Only these two know AWS: elsewhere a method of such a name is another's.
+        if not self.path.startswith(("host/store", "host/lambda")):
+            return set()
+        body = " " + re.sub(r"\s+", " ", self.body)
+        return {method for method in OPERATIONS if method in body}
+
+    def calls(self, uses):
+        """Titles of what it may call. `uses` are what its file imports."""
+        body, titles = self.body, set()
+        for receiver, name in re.findall(r"\b(\w+)\.(\w+)\(", body):
+            titles.add(f"{self.owner if receiver == 'self' else RECEIVERS.get(receiver)}::{name}")
+        for scope, name in re.findall(r"\b(\w+)::(\w+)\b", body):
+            titles.add(f"{self.owner if scope == 'Self' else scope}::{name}")
+        for name in re.findall(r"(?<![.\w:])([a-z_]\w*)\(", body):
+            titles.add(f"{Path(self.path).stem}::{name}")
+            titles.update(f"{scope}::{name}" for scope in uses.get(name, []))
+        return titles
+
+
+class Code:
+    def __init__(self, repository):
+        self.files = {}
+        for folder in FOLDERS:
+            for path in sorted((repository / folder).rglob("*.rs")):
+                if path.name != "tests.rs":
+                    text = path.read_text(encoding="utf-8").split("\n#[cfg(test)]\nmod tests {")[0]
+                    self.files[str(path.relative_to(repository))] = re.sub(r"\s//.*", "", text)
+        self.uses = {path: imports_of(text) for path, text in self.files.items()}
+        self.functions = [function for path, text in self.files.items() for function in functions_of(path, text)]
+        self.reached = {role: self.reach(roots, NOT_BY.get(role, set())) for role, roots in ROOTS.items()}
+
+    def reach(self, roots, not_by):
+        by_title = {}
+        for function in self.functions:
+            by_title.setdefault(function.title, []).append(function)
+        for title in [*roots, *not_by]:
+            if title not in by_title:
+                raise AssertionError(f"`{title}` of actions.py is not in the code any more")
+        # Each with the way to it, so that a surprise explains itself.
+        reached, waiting = {}, [(root,) for root in roots]
+        while waiting:
+            way = waiting.pop(0)
+            title = way[-1]
+            if title in reached or title in not_by or title not in by_title:
+                continue
+            reached[title] = way
+            calls = {call for function in by_title[title] for call in function.calls(self.uses[function.path])}
+            waiting.extend((*way, call) for call in sorted(calls))
+        return reached
+
+    def actions(self, role):
+        """The actions that a role needs, each with a way to it."""
+        used = {}
+        for function in self.functions:
+            if function.title in self.reached[role]:
+                for method in function.operations():
+                    used.setdefault(OPERATIONS[method], " → ".join(self.reached[role][function.title]))
+        used.pop(None, None)
+        return used
+
+    def account_for_all(self):
+        reached = set().union(*self.reached.values())
+        for function in self.functions:
+            known = function.operations()
+            if any(sends in " " + function.body for sends in SENDS) and not known:
+                raise AssertionError(f"{function.place}: `{function.title}` sends what actions.py does not know")
+            if known and function.title not in reached and function.title not in ELSEWHERE:
+                raise AssertionError(f"{function.place}: `{function.title}` calls AWS; in which role, or for whom?")
+        callers = {function.title for function in self.functions if function.operations()}
+        for title in ELSEWHERE:
+            if title not in callers or title in reached:
+                raise AssertionError(f"`{title}` is no exception any more; take it out of actions.py")
+
+    def text(self, constant):
+        """The value of a constant of the store, such as `TTL`."""
+        for path, text in self.files.items():
+            found = re.search(rf'const {constant}: &str = "([^"]*)"', text)
+            if found and path.startswith("host/store"):
+                return found.group(1)
+        raise AssertionError(f"no constant `{constant}` in host/store")
+
+    def endpoint_key(self):
+        return re.search(r'fn endpoint_pk[^{]*\{\s*format!\("([^"]*)"', self.files["host/store/src/keys.rs"]).group(1)
+
+    def table_keys(self):
+        kinds = re.findall(r'key\("(\w+)", KeyType::(\w+)\)', self.files["host/store/src/table.rs"])
+        return [(name, kind.upper()) for name, kind in kinds]
+
+    def routes(self):
+        """The paths of the router, but those nested under `/v1`."""
+        router = self.files["host/gateway/src/http.rs"]
+        nested = re.search(r"\nfn api\(.*?\n}", router, re.S).group(0)
+        return set(re.findall(r'\.route\(\s*"([^"]+)"', router.replace(nested, "")))
+
+    def expect_metric(self, name):
+        """That the functions count `name`, in the lines of their log."""
+        texts = [text for path, text in self.files.items() if path.startswith("host/lambda/src/log")]
+        if f'"{name}"' not in "\n".join(texts):
+            raise AssertionError(f"no metric `{name}` in host/lambda/src/log")
+
+    def environment(self):
+        """Names of our variables that the functions read."""
+        texts = [text for path, text in self.files.items() if path.startswith("host/lambda")]
+        return set(re.findall(r'"(RAPPORT_[A-Z_]+)"', "\n".join(texts)))
+
+
+def imports_of(text):
+    """Functions that a file imports, and from which modules."""
+    found = {}
+    for scope, names in re.findall(r"^\s*use [\w:]*?(\w+)::(\w+|\{[^}]*\});", text, re.M):
+        for name in re.findall(r"\b[a-z_]\w*\b", names):
+            found.setdefault(name, []).append(scope)
+    return found
+
+
+def functions_of(path, text):
+    """The functions of a formatted file: one ends at the first line that closes at its own depth."""
+    owner, current, depth = None, None, 0
+    for number, line in enumerate(text.splitlines(), 1):
+        indent = len(line) - len(line.lstrip())
+        implementation = re.match(r"impl(?:<[^>]*>)? (?:[\w:<>' ]+ for )?(\w+)", line)
+        if implementation:
+            owner = implementation.group(1)
+        elif line.startswith("}"):
+            if current:
+                yield current
+            owner, current = None, None
+            continue
+        start = re.match(r"\s*(?:pub(?:\([^)]*\))? )?(?:const )?(?:async )?fn (\w+)", line)
+        if start and current is None:
+            current, depth = Function(path, number, owner, start.group(1)), indent
+        elif current:
+            current.lines.append(line)
+            if indent == depth and line.lstrip().startswith("}"):
+                yield current
+                current = None

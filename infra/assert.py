@@ -1,0 +1,420 @@
+#!/usr/bin/env python3
+"""What must hold of the translated template: `assert.py TRANSLATED.json`.
+
+Emulators forget half of what a template says and linters know nothing of this program. So what matters is said here
+once more: how data is kept, what rings, and that each role may do what the code does, and nothing else (actions.py).
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from actions import Code
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ROLES = {"webhook": "WebhookRole", "api": "ApiRole", "fold": "FoldRole"}
+FUNCTIONS = {"webhook": "WebhookFunction", "api": "ApiFunction", "fold": "FoldFunction"}
+
+# What Lambda itself does with a role, and no line of code: its log, and for the fold the stream and the dead letters.
+BY_LAMBDA = {
+    "webhook": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    "api": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    "fold": {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+        "sqs:SendMessage",
+    },
+}
+# What an encrypted table and bucket want of whoever reads or writes them, through these services only. The sets are
+# those that the AWS CDK gives to readers and to writers.
+KEY_READ = {"kms:Decrypt", "kms:DescribeKey"}
+KEY_WRITE = KEY_READ | {"kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
+
+checks = []
+
+
+def check(function):
+    """Registers a check; its name is the sentence that is printed."""
+    checks.append(function)
+    return function
+
+
+class Template:
+    def __init__(self, path):
+        self.resources = json.loads(Path(path).read_text(encoding="utf-8"))["Resources"]
+
+    def of_type(self, kind):
+        return {name: found for name, found in self.resources.items() if found["Type"] == kind}
+
+    def __getitem__(self, name):
+        return self.resources[name]["Properties"]
+
+    def statements(self, role):
+        """A role's statements; those of a condition are meant as if it held."""
+        for policy in self[role]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield statement["Fn::If"][1] if "Fn::If" in statement else statement
+
+
+def expect(actual, wanted, what):
+    if actual != wanted:
+        raise AssertionError(f"{what}: expected {wanted!r}, found {actual!r}")
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def text_of(value):
+    """The text of a Sub, or of a plain string."""
+    return value["Fn::Sub"] if isinstance(value, dict) and "Fn::Sub" in value else value
+
+
+# ------------------------------------------------------------------------------------------------------------ the data
+
+
+@check
+def the_table_is_kept_encrypted_and_can_be_set_back(template, code):
+    table = template["Table"]
+    expect(table["BillingMode"], "PAY_PER_REQUEST", "BillingMode")
+    expect(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], True, "point-in-time recovery")
+    expect(table["SSESpecification"]["SSEType"], "KMS", "SSEType")
+    expect(table["SSESpecification"]["KMSMasterKeyId"], {"Fn::GetAtt": ["Key", "Arn"]}, "KMSMasterKeyId")
+    expect(table["DeletionProtectionEnabled"], {"Ref": "DeletionProtection"}, "DeletionProtectionEnabled")
+
+
+@check
+def the_table_is_the_one_that_the_code_makes_for_itself(template, code):
+    table = template["Table"]
+    expect([(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]], code.table_keys(), "keys")
+    expect(table["TimeToLiveSpecification"], {"AttributeName": code.text("TTL"), "Enabled": True}, "time to live")
+    expect(table["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES", "stream")
+    expect(table.get("GlobalSecondaryIndexes", []), [], "indexes, of which the code reads none,")
+
+
+@check
+def data_outlives_the_stack(template, code):
+    for name in ["Table", "Blobs", "BlobsPolicy", "Key"]:
+        for policy in ["DeletionPolicy", "UpdateReplacePolicy"]:
+            expect(template.resources[name].get(policy), "Retain", f"{name}, {policy}")
+
+
+@check
+def large_bodies_are_private_encrypted_and_do_not_pile_up(template, code):
+    bucket = template["Blobs"]
+    expect(set(bucket["PublicAccessBlockConfiguration"].values()), {True}, "public access block")
+    expect(len(bucket["PublicAccessBlockConfiguration"]), 4, "public access block")
+    expect(bucket["OwnershipControls"]["Rules"], [{"ObjectOwnership": "BucketOwnerEnforced"}], "ownership")
+    encryption = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]
+    expect(encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"], "aws:kms", "algorithm")
+    expect(encryption["BucketKeyEnabled"], True, "bucket key")
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    expect({rule["Status"] for rule in rules}, {"Enabled"}, "lifecycle")
+    days = [rule["NoncurrentVersionExpiration"]["NoncurrentDays"] for rule in rules if rule["Id"] == "deleted"]
+    recovery = template["Table"]["PointInTimeRecoverySpecification"]["RecoveryPeriodInDays"]
+    expect(days, [recovery], "days that deleted bodies are kept, those of the table's recovery,")
+    if any("ExpirationInDays" in rule or "ExpirationDate" in rule for rule in rules):
+        raise AssertionError("a rule deletes current bodies, which events refer to")
+
+
+@check
+def the_key_turns_over(template, code):
+    expect(template["Key"]["EnableKeyRotation"], True, "EnableKeyRotation")
+
+
+@check
+def bucket_and_queue_are_reached_by_tls_only(template, code):
+    for name in ["BlobsPolicy", "DeadLettersPolicy"]:
+        denied = [
+            statement
+            for statement in template[name]["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        ]
+        expect(len(denied), 1, f"{name}, statements that deny plain HTTP")
+    for name in template.of_type("AWS::S3::BucketPolicy") | template.of_type("AWS::SQS::QueuePolicy"):
+        effects = {statement["Effect"] for statement in template[name]["PolicyDocument"]["Statement"]}
+        expect(effects, {"Deny"}, f"{name}, effects")
+
+
+@check
+def the_tags_say_whose_it_is(template, code):
+    for name in ["Table", "Blobs", "Key", "DeadLetters", "Alarms", *FUNCTIONS.values()]:
+        tags = {tag["Key"]: tag["Value"] for tag in template[name]["Tags"]}
+        expect((tags.get("service"), tags.get("stage")), ("rapport", {"Ref": "Stage"}), f"{name}, tags")
+
+
+# ----------------------------------------------------------------------------------------------------------- the roles
+
+
+@check
+def each_function_has_a_role_of_its_own_with_nothing_but_its_policy(template, code):
+    roles = [template[name]["Role"]["Fn::GetAtt"][0] for name in FUNCTIONS.values()]
+    expect(roles, list(ROLES.values()), "roles")
+    expect(set(template.of_type("AWS::IAM::Role")), set(roles), "roles of the stack")
+    for role in roles:
+        expect(template[role].get("ManagedPolicyArns", []), [], f"{role}, managed policies")
+        trusted = [found["Principal"] for found in template[role]["AssumeRolePolicyDocument"]["Statement"]]
+        expect(trusted, [{"Service": "lambda.amazonaws.com"}], f"{role}, who may take it")
+        if "PermissionsBoundary" not in template[role]:
+            raise AssertionError(f"{role} takes no permissions boundary")
+    policies = [kind for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy") if template.of_type(kind)]
+    expect(policies, [], "policies beside the roles")
+
+
+@check
+def no_role_has_a_star(template, code):
+    for role in ROLES.values():
+        for statement in template.statements(role):
+            expect(statement["Effect"], "Allow", f"{role}, {statement['Sid']}")
+            for action in listed(statement["Action"]):
+                if "*" in action:
+                    raise AssertionError(f"{role}, {statement['Sid']}: action `{action}`")
+            for resource in listed(statement["Resource"]):
+                if text_of(resource) in ("*", "arn:*"):
+                    raise AssertionError(f"{role}, {statement['Sid']}: any resource")
+            if "NotAction" in statement or "NotResource" in statement:
+                raise AssertionError(f"{role}, {statement['Sid']} says what it does not mean")
+
+
+@check
+def a_role_reaches_items_of_its_tenant_only(template, code):
+    items = {"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "BatchGetItem", "ConditionCheckItem", "Scan"}
+    for role in ROLES.values():
+        for statement in template.statements(role):
+            if not {f"dynamodb:{item}" for item in items} & set(listed(statement["Action"])):
+                continue
+            keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", [])
+            keys = [text_of(key) for key in keys]
+            if not keys or not all(key.startswith("${Tenant}#") for key in keys):
+                raise AssertionError(f"{role}, {statement['Sid']}: keys {keys}")
+
+
+@check
+def what_takes_webhooks_cannot_read_what_was_said(template, code):
+    for statement in template.statements("WebhookRole"):
+        actions = set(listed(statement["Action"]))
+        if "dynamodb:GetItem" in actions:
+            keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+            expect([text_of(key) for key in keys], ["${Tenant}#N#tenant-key"], "items that it reads")
+        forbidden = {"dynamodb:Query", "dynamodb:Scan", "dynamodb:BatchGetItem", "s3:GetObject", "s3:ListBucket"}
+        expect(actions & forbidden, set(), statement["Sid"])
+
+
+@check
+def what_answers_the_api_cannot_write(template, code):
+    writes = re.compile(r":(Put|Update|Delete|Transact|Send|BatchWrite|PartiQL)")
+    for statement in template.statements("ApiRole"):
+        found = [action for action in listed(statement["Action"]) if writes.search(action)]
+        expect([action for action in found if not action.startswith("logs:")], [], statement["Sid"])
+
+
+@check
+def a_key_is_used_through_a_service_only(template, code):
+    for role in ROLES.values():
+        for statement in template.statements(role):
+            if any(action.startswith("kms:") for action in listed(statement["Action"])):
+                services = statement.get("Condition", {}).get("StringEquals", {}).get("kms:ViaService")
+                if not services:
+                    raise AssertionError(f"{role}, {statement['Sid']}: without kms:ViaService")
+
+
+@check
+def each_role_may_do_what_the_code_does_and_nothing_else(template, code):
+    for role, name in ROLES.items():
+        granted = {action for statement in template.statements(name) for action in listed(statement["Action"])}
+        used = code.actions(role)
+        writes = any(re.search(r":(Put|Update)", action) for action in used)
+        needed = set(used) | BY_LAMBDA[role] | (KEY_WRITE if writes else KEY_READ)
+        if needed - granted:
+            lacking = [f"{action} ({used.get(action, 'Lambda')})" for action in sorted(needed - granted)]
+            raise AssertionError(f"{name} lacks {', '.join(lacking)}")
+        if granted - needed:
+            raise AssertionError(f"{name} may do what nothing does: {sorted(granted - needed)}")
+
+
+@check
+def every_call_of_aws_in_the_code_is_accounted_for(template, code):
+    code.account_for_all()
+
+
+# ------------------------------------------------------------------------------------------------------- the functions
+
+
+@check
+def functions_are_the_roles_of_one_binary(template, code):
+    for role, name in FUNCTIONS.items():
+        function = template[name]
+        expect((function["Handler"], function["Runtime"]), (role, "provided.al2023"), name)
+        expect(function["Architectures"], [{"Ref": "Architecture"}], f"{name}, processor")
+        if "ReservedConcurrentExecutions" not in function:
+            raise AssertionError(f"{name}: any number of environments")
+
+
+@check
+def functions_are_told_what_they_ask_for(template, code):
+    asked = code.environment()
+    for name in FUNCTIONS.values():
+        told = set(template[name]["Environment"]["Variables"])
+        if told != asked:
+            raise AssertionError(f"{name}: it is told {sorted(told)}, and the code asks for {sorted(asked)}")
+
+
+@check
+def logs_have_an_end_and_a_key(template, code):
+    groups = template.of_type("AWS::Logs::LogGroup")
+    for name in groups:
+        expect(template[name]["RetentionInDays"], {"Ref": "LogDays"}, f"{name}, days")
+        expect(template[name]["KmsKeyId"], {"Fn::GetAtt": ["Key", "Arn"]}, f"{name}, key")
+    for name in FUNCTIONS.values():
+        logging = template[name]["LoggingConfig"]
+        expect((logging["LogFormat"], logging["LogGroup"]["Ref"] in groups), ("JSON", True), f"{name}, log")
+
+
+@check
+def only_new_events_wake_the_fold_and_none_is_dropped_in_silence(template, code):
+    source = template["FoldSource"]
+    pattern = json.loads(text_of(source["FilterCriteria"]["Filters"][0]["Pattern"]))
+    keys = {"pk": {"S": [{"prefix": "${Tenant}#E#"}]}, "sk": {"S": [{"prefix": code.text("EVENTS")}]}}
+    expect(pattern, {"eventName": ["INSERT"], "dynamodb": {"Keys": keys}}, "filter")
+    expect(code.endpoint_key().startswith("{tenant}#E#"), True, "an endpoint's key in keys.rs")
+    expect(source["StartingPosition"], "TRIM_HORIZON", "StartingPosition")
+    expect(source["FunctionResponseTypes"], ["ReportBatchItemFailures"], "FunctionResponseTypes")
+    expect(source["BisectBatchOnFunctionError"], True, "BisectBatchOnFunctionError")
+    expect(source["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0], "DeadLetters", "dead letters")
+    if not 0 < source["MaximumRecordAgeInSeconds"] <= 43200:
+        raise AssertionError("a dead letter is useless when the stream has dropped its record, after 24 hours")
+    if source["MaximumRetryAttempts"] < 10:
+        raise AssertionError("a short outage would end in dead letters")
+
+
+@check
+def dead_letters_wait_as_long_as_can_be(template, code):
+    queue = template["DeadLetters"]
+    expect(queue["MessageRetentionPeriod"], 14 * 24 * 3600, "MessageRetentionPeriod")
+    expect(queue["SqsManagedSseEnabled"], True, "encryption")
+
+
+# ----------------------------------------------------------------------------------------------------- the front doors
+
+
+@check
+def a_function_url_has_both_permissions(template, code):
+    permissions = [found["Properties"] for found in template.of_type("AWS::Lambda::Permission").values()]
+    for name, url in template.of_type("AWS::Lambda::Url").items():
+        expect(url.get("Condition"), "HasFunctionUrls", f"{name}, condition")
+        function = url["Properties"]["TargetFunctionArn"]["Fn::GetAtt"][0]
+        mine = [found for found in permissions if found["FunctionName"] == {"Ref": function}]
+        by_url = {found["Action"] for found in mine if found["Principal"] == "*"}
+        expect(by_url, {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}, f"{name}, permissions")
+    for permission in permissions:
+        if permission["Principal"] == "*":
+            guard = permission.get("FunctionUrlAuthType") == "NONE" or permission.get("InvokedViaFunctionUrl") is True
+            expect(guard, True, "a permission for everybody is for a function URL")
+
+
+@check
+def the_fold_has_no_door(template, code):
+    for kind in ["AWS::Lambda::Url", "AWS::Lambda::Permission"]:
+        for name in template.of_type(kind):
+            if "FoldFunction" in json.dumps(template[name]):
+                raise AssertionError(f"{name} leads to the fold")
+
+
+@check
+def the_http_api_has_the_routes_of_the_code(template, code):
+    routes = template.of_type("AWS::ApiGatewayV2::Route")
+    paths = {template[name]["RouteKey"].split(" ")[1] for name in routes}
+    expect(paths, code.routes() | {"/v1/{proxy+}"}, "routes")
+    for name in routes:
+        integration = re.search(r"\$\{(\w+)\}", text_of(template[name]["Target"])).group(1)
+        expect(template[integration]["PayloadFormatVersion"], "2.0", f"{integration}, payload")
+    stage = template["HttpStage"]
+    expect(set(stage["DefaultRouteSettings"]), {"ThrottlingRateLimit", "ThrottlingBurstLimit"}, "throttling")
+    log = json.loads(stage["AccessLogSettings"]["Format"])
+    for leak in ["$context.path", "identity", "authorizer"]:
+        if leak in json.dumps(log):
+            raise AssertionError(f"the access log says `{leak}`, which may be a secret or an address")
+
+
+# ---------------------------------------------------------------------------------------------------------- the alarms
+
+
+@check
+def what_goes_wrong_rings(template, code):
+    alarms = template.of_type("AWS::CloudWatch::Alarm")
+    rings = set()
+    for name in alarms:
+        alarm = template[name]
+        expect(alarm["AlarmActions"], [{"Ref": "Alarms"}], f"{name}, actions")
+        if "AlarmDescription" not in alarm or "TreatMissingData" not in alarm:
+            raise AssertionError(f"{name}: no description, or nothing about missing data")
+        if alarm["Namespace"] == {"Ref": "AWS::StackName"}:
+            code.expect_metric(alarm["MetricName"])
+            owner = {"Ref": "program"}
+        else:
+            owner = alarm["Dimensions"][0]["Value"]
+        owner = owner.get("Ref") or owner.get("Fn::GetAtt", ["", ""])[0] or "Table"
+        rings.add((alarm["MetricName"], owner, alarm.get("Statistic") or alarm.get("ExtendedStatistic")))
+    wanted = {(metric, function, "Sum") for metric in ["Errors", "Throttles"] for function in FUNCTIONS.values()}
+    wanted |= {
+        ("Duration", "WebhookFunction", "p99"),
+        ("Url5xxCount", "WebhookFunction", "Sum"),
+        ("5xx", "HttpApi", "Sum"),
+        ("IteratorAge", "FoldFunction", "Maximum"),
+        ("ApproximateNumberOfMessagesVisible", "DeadLetters", "Maximum"),
+        ("WriteThrottleEvents", "Table", "Sum"),
+        ("parked", "program", "Sum"),
+        ("not_set_up", "program", "Sum"),
+        ("unreadable", "program", "Sum"),
+    }
+    expect(wanted - rings, set(), "alarms that are missing")
+
+
+@check
+def the_dashboard_can_be_read(template, code):
+    body = template["Dashboard"]["DashboardBody"]["Fn::Sub"][0]
+    widgets = json.loads(body.replace("${AckAlarmMs}", "1000"))["widgets"]
+    for widget in widgets:
+        for metric in widget["properties"]["metrics"]:
+            if metric[0] in ("${AWS::StackName}", "."):
+                code.expect_metric(metric[1])
+
+
+@check
+def alarms_can_be_heard(template, code):
+    # A topic under a key that CloudWatch may not use swallows its alarms.
+    expect(template["Alarms"]["KmsMasterKeyId"], {"Fn::GetAtt": ["Key", "Arn"]}, "key")
+    services = [statement["Principal"].get("Service") for statement in template["Key"]["KeyPolicy"]["Statement"]]
+    expect("cloudwatch.amazonaws.com" in services, True, "CloudWatch among those who may use the key")
+
+
+@check
+def the_package_is_the_processor_s(template, code):
+    source = (REPOSITORY / "infra/template.yaml").read_text(encoding="utf-8")
+    default = re.search(r"^  Architecture:\n    Type: String\n    Default: (\w+)", source, re.M).group(1)
+    package = re.search(r"CodeUri: &package (\S+)", source).group(1)
+    expect(package.endswith(f"-{default}.zip"), True, f"`{package}` for {default}")
+
+
+def main():
+    template, code = Template(sys.argv[1]), Code(REPOSITORY)
+    failures = 0
+    for function in checks:
+        try:
+            function(template, code)
+        except (AssertionError, AttributeError, KeyError, ValueError) as failure:
+            failures += 1
+            print(f"FAILED {function.__name__}: {failure if str(failure) else type(failure).__name__}")
+    print(f"{len(checks) - failures} of {len(checks)} checks hold")
+    for role in ROLES:
+        print(f"  {role}: {', '.join(sorted(code.actions(role)))}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
