@@ -180,7 +180,7 @@ async fn rebuilds_while_events_arrive_lose_none() {
         data.put(text(&table, n)).await;
         for batch in reader.next().await.unwrap() {
             while let Err(error) = fold_batch(&table, &batch.events, NOW).await {
-                assert!(matches!(error, StoreError::Contended { .. }), "{error}");
+                assert!(matches!(error.error, StoreError::Contended { .. }), "{error}");
             }
         }
     }

@@ -11,6 +11,7 @@ mod fold;
 mod http;
 mod journeys;
 mod kit;
+mod lambda;
 mod reference;
 mod sandbox;
 mod subscriptions;

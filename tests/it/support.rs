@@ -1,7 +1,9 @@
 //! The service under test: every real part in one process, on loopback, with clock, keys and secrets given.
 
+pub mod aws;
 mod http;
 mod proxy;
+pub mod runtime_api;
 mod table;
 pub mod tls;
 mod whatsapp;
@@ -33,7 +35,7 @@ use crate::connectors;
 
 pub use http::{Answer, exchange, send};
 pub use proxy::Proxy;
-pub use table::{Item, items, readable};
+pub use table::{Item, is_event, items, readable};
 pub use whatsapp::{Text, app_secret, deliver, fixture, new_event, recorded};
 
 /// What every clock in a test says, in milliseconds: a few seconds after the fixtures' messages.
@@ -304,7 +306,7 @@ pub fn whatsapp() -> Connector {
     CONNECTOR.get_or_init(|| sandbox().load_component(connectors::whatsapp(), "whatsapp").unwrap()).clone()
 }
 
-fn sandbox() -> &'static Sandbox {
+pub fn sandbox() -> &'static Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
     SANDBOX.get_or_init(|| Sandbox::new(Options::default()).unwrap())
 }
@@ -314,6 +316,6 @@ fn secret_values(secrets: &[(&str, Vec<&str>)]) -> SecretValues {
     SecretValues::new(secrets.iter().map(|(name, all)| ((*name).to_owned(), versions(all))).collect())
 }
 
-fn hex(key: &hmac::Key, data: &[u8]) -> String {
+pub fn hex(key: &hmac::Key, data: &[u8]) -> String {
     hmac::sign(key, data).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

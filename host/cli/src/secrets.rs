@@ -17,6 +17,10 @@ pub(crate) fn resolve(reference: &SecretRef, what: &str, relative_to: &Path) -> 
             Ok(value) => value.into_bytes(),
             Err(_) => bail!("{what}: environment variable `{name}` is not set; fix: set it, or name another"),
         },
+        SecretRef::Store(name) => bail!(
+            "{what}: `secret:{name}` is an entry of the secret store of a deployment, and there is none here; \
+             fix: name `env:NAME` or `file:PATH` in the configuration of this machine"
+        ),
         SecretRef::File(path) => {
             let path = relative_to.join(path);
             let mut bytes = fs::read(&path).with_context(|| format!("{what}: `{}`", path.display()))?;

@@ -23,6 +23,19 @@ pub struct Config {
     pub connections: BTreeMap<String, ConnectionConfig>,
 }
 
+impl Config {
+    /// Every reference to a secret, with the name of its use for messages.
+    pub fn secret_refs(&self) -> impl Iterator<Item = (String, &SecretRef)> {
+        let tenant_key = self.tenant_key.iter().map(|reference| ("`tenant-key`".to_owned(), reference));
+        let api_keys = self.api_keys.iter().map(|reference| ("`api.keys`".to_owned(), reference));
+        let of_connections = self.connections.iter().flat_map(|(name, connection)| {
+            let named = connection.secrets.iter().flat_map(|(secret, all)| all.iter().map(move |one| (secret, one)));
+            named.map(move |(secret, reference)| (format!("connection `{name}`: secret `{secret}`"), reference))
+        });
+        tenant_key.chain(api_keys).chain(of_connections)
+    }
+}
+
 /// One configured connector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConnectionConfig {
@@ -41,6 +54,8 @@ pub enum SecretRef {
     Env(String),
     /// A file, without the newline at its end: `file:PATH`.
     File(String),
+    /// An entry of the deployment's secret store: `secret:NAME`.
+    Store(String),
 }
 
 /// What is wrong with a configuration.
@@ -58,7 +73,7 @@ pub enum ConfigError {
     TooMany { found: usize },
 }
 
-const REFERENCE: &str = "a reference to a secret, `env:NAME` or `file:PATH` (never the secret itself)";
+const REFERENCE: &str = "a reference to a secret, `env:NAME`, `file:PATH` or `secret:NAME` (never the secret itself)";
 
 impl Config {
     /// Reads a configuration file.
@@ -143,6 +158,7 @@ fn secret_ref(key: &str, text: &str) -> Result<SecretRef, ConfigError> {
     match text.split_once(':') {
         Some(("env", name)) if !name.is_empty() => Ok(SecretRef::Env(name.to_owned())),
         Some(("file", path)) if !path.is_empty() => Ok(SecretRef::File(path.to_owned())),
+        Some(("secret", name)) if !name.is_empty() => Ok(SecretRef::Store(name.to_owned())),
         // What was found may be the secret itself: it is not repeated.
         _ => Err(ConfigError::Value { key: key.to_owned(), expected: REFERENCE, found: "something else".into() }),
     }
@@ -219,7 +235,7 @@ keys = ["env:RAPPORT_API_KEY"]
 [connections.wa-eu]
 connector = "whatsapp"
 config = { phone-number-ids = ["106540352242922"] }
-secrets = { app-secret = ["env:NEW", "env:OLD"], verify-token = "env:TOKEN" }
+secrets = { app-secret = ["env:NEW", "env:OLD"], verify-token = "secret:wa-token" }
 "#;
 
     fn refusal(text: &str) -> String {
@@ -236,7 +252,7 @@ secrets = { app-secret = ["env:NEW", "env:OLD"], verify-token = "env:TOKEN" }
         assert_eq!(connection.connector, "whatsapp");
         assert_eq!(connection.config, serde_json::json!({"phone-number-ids": ["106540352242922"]}));
         assert_eq!(connection.secrets["app-secret"].len(), 2, "a list means rotation");
-        assert_eq!(connection.secrets["verify-token"], [SecretRef::Env("TOKEN".into())]);
+        assert_eq!(connection.secrets["verify-token"], [SecretRef::Store("wa-token".into())]);
         assert_eq!(Config::parse("").unwrap(), Config::default());
     }
 
@@ -254,7 +270,7 @@ secrets = { app-secret = ["env:NEW", "env:OLD"], verify-token = "env:TOKEN" }
     fn a_secret_in_the_file_is_refused_and_not_repeated() {
         for text in ["tenant-key = 'hunter2'", "[api]\nkeys = ['env:']", "[api]\nkeys = [7]"] {
             let refusal = refusal(text);
-            assert!(refusal.contains("`env:NAME` or `file:PATH`"), "{refusal}");
+            assert!(refusal.contains("`env:NAME`, `file:PATH` or `secret:NAME`"), "{refusal}");
             assert!(!refusal.contains("hunter2"));
         }
     }

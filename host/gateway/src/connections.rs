@@ -1,8 +1,8 @@
 //! The connections of a process: each a connector with its configuration and secrets, ready to be called.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rapport_model::Timestamp;
 use rapport_model::hosts;
@@ -181,20 +181,70 @@ fn check_config(connection: &str, connector: &str, schema: &Json, config: &Json)
     }
 }
 
-/// All connections by name.
+/// All connections by name: ready, or made when the first webhook comes.
 #[derive(Default)]
-pub struct Connections(BTreeMap<String, Arc<Connection>>);
+pub struct Connections {
+    all: BTreeMap<String, Mutex<Option<Arc<Connection>>>>,
+    load: Option<Loader>,
+}
+
+/// Makes a connection by its name. Blocks for as long as its connector takes to load, some milliseconds.
+pub type Loader = Box<dyn Fn(&str) -> Result<Connection, NotLoaded> + Send + Sync>;
+
+/// Why a connection could not be made when it was needed: for the log, since whoever sent a webhook cannot help it.
+pub type NotLoaded = Box<dyn std::error::Error + Send + Sync>;
 
 impl Connections {
+    /// Connections that are ready.
     pub fn new(connections: impl IntoIterator<Item = Connection>) -> Self {
-        Self(connections.into_iter().map(|connection| (connection.name.clone(), Arc::new(connection))).collect())
+        let ready = |connection: Connection| (connection.name.clone(), Mutex::new(Some(Arc::new(connection))));
+        Self { all: connections.into_iter().map(ready).collect(), load: None }
     }
 
-    pub fn get(&self, name: &str) -> Option<&Arc<Connection>> {
-        self.0.get(name)
+    /// Connections that `load` makes, each when it is first asked for, so that a function that starts for a webhook loads
+    /// one connector and not all.
+    pub fn lazy(names: impl IntoIterator<Item = String>, load: Loader) -> Self {
+        Self { all: names.into_iter().map(|name| (name, Mutex::default())).collect(), load: Some(load) }
+    }
+
+    /// A connection; none when it is not configured.
+    ///
+    /// # Errors
+    /// It could not be made; the next call tries again.
+    pub fn get(&self, name: &str) -> Result<Option<Arc<Connection>>, NotLoaded> {
+        let Some(place) = self.all.get(name) else { return Ok(None) };
+        // Held while it loads: whoever asks at the same time waits for the same.
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (None, Some(load)) = (place.as_ref(), &self.load) {
+            *place = Some(Arc::new(load(name)?));
+        }
+        Ok(place.clone())
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.all.keys().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    #[test]
+    fn a_connection_that_could_not_be_made_is_tried_again_and_others_never() {
+        static TRIED: AtomicU32 = AtomicU32::new(0);
+        let load = |name: &str| {
+            TRIED.fetch_add(1, Ordering::Relaxed);
+            Err(format!("{name} is broken").into())
+        };
+        let connections = Connections::lazy(["a".to_owned(), "b".to_owned()], Box::new(load));
+        assert_eq!(TRIED.load(Ordering::Relaxed), 0);
+        assert!(connections.get("c").unwrap().is_none());
+        for tried in 1..3 {
+            assert_eq!(connections.get("a").err().unwrap().to_string(), "a is broken");
+            assert_eq!(TRIED.load(Ordering::Relaxed), tried);
+        }
+        assert_eq!(connections.names().collect::<Vec<_>>(), ["a", "b"]);
     }
 }

@@ -19,25 +19,52 @@ const HEAD_ATTEMPTS_MAX: u32 = 8;
 /// Folds records in stream order.
 ///
 /// # Errors
-/// Nothing is lost: the same records, handed in again, are folded once.
-pub async fn fold_batch(table: &Table, batch: &[Inserted], now: u64) -> Result<(), StoreError> {
+/// [`NotFolded`] from some record on. Nothing is lost: the same records, handed in again, are folded once.
+pub async fn fold_batch(table: &Table, batch: &[Inserted], now: u64) -> Result<(), NotFolded> {
+    let mut failed = None;
     for conversation in conversations(batch) {
-        fold_conversation(table, &conversation, now).await?;
+        let records: Vec<&Inserted> = conversation.iter().map(|(_, record)| *record).collect();
+        if let Err(error) = fold_conversation(table, &records, now).await {
+            // A conversation that others write to does not hold up the rest; without storage the rest need not be tried.
+            let is_away = matches!(error, StoreError::Unavailable { .. });
+            failed.get_or_insert(NotFolded { first: conversation[0].0, error });
+            if is_away {
+                break;
+            }
+        }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
-/// Records by conversation, each in stream order: one head is read and written once for all of them.
-fn conversations(batch: &[Inserted]) -> Vec<Vec<&Inserted>> {
-    let mut grouped: Vec<Vec<&Inserted>> = Vec::new();
-    for record in batch {
-        let same = |group: &Vec<&Inserted>| {
-            let first = &group[0].stored;
+/// Some records of a batch were not folded.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct NotFolded {
+    /// The position of the first one in the batch. Others after it may have been folded; to fold them again is harmless.
+    pub first: usize,
+    /// Why the first one was not.
+    #[source]
+    pub error: StoreError,
+}
+
+impl From<NotFolded> for StoreError {
+    fn from(failed: NotFolded) -> Self {
+        failed.error
+    }
+}
+
+/// Records with their positions by conversation, each in stream order: one head is read and written once for all of
+/// them. In the order of their first records.
+fn conversations(batch: &[Inserted]) -> Vec<Vec<(usize, &Inserted)>> {
+    let mut grouped: Vec<Vec<(usize, &Inserted)>> = Vec::new();
+    for (position, record) in batch.iter().enumerate() {
+        let same = |group: &Vec<(usize, &Inserted)>| {
+            let first = &group[0].1.stored;
             first.eid == record.stored.eid && first.event.account == record.stored.event.account
         };
         match grouped.iter_mut().find(|group| same(group)) {
-            Some(group) => group.push(record),
-            None => grouped.push(vec![record]),
+            Some(group) => group.push((position, record)),
+            None => grouped.push(vec![(position, record)]),
         }
     }
     grouped

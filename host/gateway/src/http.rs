@@ -32,18 +32,37 @@ pub struct ApiKeys(pub Vec<Secret>);
 
 /// All routes of a gateway.
 pub fn router(gateway: Arc<Gateway>) -> Router {
+    finished(hooks().merge(api(&gateway)), gateway)
+}
+
+/// The routes of providers alone: what answers them need not be able to read a profile.
+pub fn webhook_router(gateway: Arc<Gateway>) -> Router {
+    finished(hooks(), gateway)
+}
+
+/// The routes of whoever has an API key alone.
+pub fn api_router(gateway: Arc<Gateway>) -> Router {
+    finished(api(&gateway), gateway)
+}
+
+fn hooks() -> Router<Arc<Gateway>> {
+    Router::new().route("/hooks/{connection}", any(hook)).route("/hooks/{connection}/{token}", any(hook_with_token))
+}
+
+fn api(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
     let api = Router::new()
         .route("/profiles/lookup", get(look_up))
         .route("/profiles/{id}", get(profile))
         .route("/profiles/{id}/timeline", get(timeline))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), authorise));
-    Router::new()
-        .route("/hooks/{connection}", any(hook))
-        .route("/hooks/{connection}/{token}", any(hook_with_token))
+        .layer(middleware::from_fn_with_state(Arc::clone(gateway), authorise));
+    Router::new().nest("/v1", api)
+}
+
+fn finished(routes: Router<Arc<Gateway>>, gateway: Arc<Gateway>) -> Router {
+    routes
         .route("/healthz", get(health))
-        .nest("/v1", api)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn(with_request_id))
@@ -80,9 +99,12 @@ async fn webhook(gateway: &Gateway, connection: String, token: Option<String>, r
     }
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let (parts, body) = request.into_parts();
+    let connected = match gateway.connection(&connection) {
+        Ok(connected) => connected,
+        Err(problem) => return problem.into_response(),
+    };
     // Of an unknown connection as much as of a usual one, so that sizes do not tell which exist.
-    let limits =
-        gateway.connections.get(&connection).map(|found| found.connector.manifest().limits).unwrap_or_default();
+    let limits = connected.map(|found| found.connector.manifest().limits).unwrap_or_default();
     let body = match read_body(&parts.headers, body, limits.body_bytes()).await {
         Ok(body) => body,
         Err(problem) => return problem.into_response(),
@@ -90,9 +112,10 @@ async fn webhook(gateway: &Gateway, connection: String, token: Option<String>, r
     // A token in the path is a secret: no connector and no stored webhook gets to see it.
     let path = token.as_ref().map_or_else(|| parts.uri.path().to_owned(), |_| format!("/hooks/{connection}"));
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let public_url = parts.extensions.get::<PublicUrl>().map_or(&gateway.public_url, |url| &url.0);
     let webhook = RawWebhook {
         method: parts.method.as_str().to_owned(),
-        url: format!("{}{path}{query}", gateway.public_url),
+        url: format!("{public_url}{path}{query}"),
         headers: text_headers(&parts.headers),
         body,
     };
@@ -250,22 +273,35 @@ pub(crate) fn same_secret(secret: &[u8], candidate: &[u8]) -> bool {
     std::hint::black_box(differences) == 0 && !secret.is_empty()
 }
 
-/// Names every request, in our logs and in the answer.
+/// Names every request that has no name yet, in our logs and in the answer.
 async fn with_request_id(mut request: Request, next: Next) -> Response {
-    let mut random = [0; 12];
-    // Without randomness the name is all zeros: less useful in a log, and nothing depends on it.
-    let _ = SystemRandom::new().fill(&mut random);
-    let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let header = HeaderValue::try_from(&id).expect("hexadecimal digits are a header value");
+    let given = request.extensions().get::<RequestId>().map(|id| id.0.clone());
+    let id = given.unwrap_or_else(random_id);
+    let header = HeaderValue::try_from(&id);
     request.extensions_mut().insert(RequestId(id));
     let mut response = next.run(request).await;
-    response.headers_mut().insert(REQUEST_ID, header);
+    if let Ok(header) = header {
+        response.headers_mut().insert(REQUEST_ID, header);
+    }
     response
 }
 
-/// Ours; a header of that name that a provider sends is the provider's and goes to the connector as it came.
-#[derive(Clone)]
-struct RequestId(String);
+fn random_id() -> String {
+    let mut random = [0; 12];
+    // Without randomness the name is all zeros: less useful in a log, and nothing depends on it.
+    let _ = SystemRandom::new().fill(&mut random);
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a request is called, as an extension of it: from whoever called the router, or random. Not from a header: a
+/// header of that name that a provider sends is the provider's and goes to the connector as it came.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+/// How the provider reached this very request, without a slash at the end, as an extension of it. None: as
+/// [`Gateway::public_url`] says.
+#[derive(Clone, Debug)]
+pub struct PublicUrl(pub String);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {

@@ -7,8 +7,9 @@
 //! | somebody asks who a customer is and what was said | [`answer`] |
 //! | a fixed connector replays what an earlier one could not handle | [`replay`] |
 //!
-//! `http` is the door for HTTP: routes, limits, status codes, problem details. `config` reads what an operator writes;
-//! the two binaries resolve its secret references, since only they may read environment and files.
+//! `http` is the door for HTTP: routes, limits, status codes, problem details. `config` reads what an operator writes,
+//! `package` what a deployment's zip holds; the two binaries resolve secret references and open files, since only they
+//! may read environment and disk.
 
 pub mod answer;
 pub mod certificates;
@@ -18,6 +19,7 @@ mod content;
 mod credentials;
 pub mod fold;
 pub mod http;
+pub mod package;
 pub mod problem;
 pub mod receive;
 pub mod replay;

@@ -13,6 +13,13 @@ pub struct Problem {
     pub detail: String,
 }
 
+impl Problem {
+    /// The last part of its kind: one word, for logs.
+    pub fn name(&self) -> &'static str {
+        self.kind.rsplit(':').next().unwrap_or(self.kind)
+    }
+}
+
 /// Every kind: name, title, status.
 macro_rules! problems {
     ($($function:ident $kind:literal $title:literal $status:literal;)+) => {

@@ -40,6 +40,8 @@ pub(crate) struct Delivery<'a> {
     pub received_at: u64,
     /// What it is called in the log.
     pub name: &'a str,
+    /// Microseconds that its connector took.
+    pub sandbox_us: u64,
 }
 
 /// What a call of a connector means, before anything is done about it.
@@ -65,9 +67,8 @@ impl Gateway {
     /// did not take it or too many wait: the provider delivers again.
     pub async fn receive(&self, incoming: Incoming) -> Answer {
         let Incoming { connection: name, token, webhook, request_id } = incoming;
-        let Some(connection) = self.connections.get(&name) else {
-            return Err(Problem::not_found("no connection of that name; fix: check the webhook URL at the provider"));
-        };
+        let unknown = "no connection of that name; fix: check the webhook URL at the provider";
+        let connection = &self.connection(&name)?.ok_or_else(|| Problem::not_found(unknown))?;
         credentials::check(connection, token.as_deref(), &webhook)?;
         let webhook = credentials::without(connection, webhook);
         let received_at = (self.now)();
@@ -76,9 +77,18 @@ impl Gateway {
         if asks_for_confirmation(&called) {
             self.confirm(connection, &webhook, &request_id).await?;
         }
+        let sandbox_us = sandbox_us(&called);
         let verdict = judge(called, connection.vouching);
-        let delivery = Delivery { connection, webhook: kept(webhook), received_at, name: &request_id };
+        let delivery = Delivery { connection, webhook: kept(webhook), received_at, name: &request_id, sandbox_us };
         self.carry_out(verdict, delivery).await
+    }
+
+    /// A connection by its name, made now if it is the first time.
+    pub(crate) fn connection(&self, name: &str) -> Result<Option<Arc<Connection>>, Problem> {
+        self.connections.get(name).map_err(|error| {
+            tracing::error!(connection = name, %error, "the connection cannot be set up");
+            Problem::internal("the connection cannot be set up; its operator finds the reason in the log")
+        })
     }
 
     /// Calls the connector, on its connection's turn, where blocking is allowed. A certificate that it needs is fetched
@@ -157,28 +167,41 @@ impl Gateway {
     }
 
     async fn carry_out(&self, verdict: Verdict, delivery: Delivery<'_>) -> Answer {
-        let Delivery { connection: Connection { name: connection, .. }, name: request_id, .. } = delivery;
+        let Delivery { connection: Connection { name: connection, connector, .. }, name: request_id, .. } = delivery;
+        let (connector, sandbox_us) = (connector.digest(), delivery.sandbox_us);
         let not_stored = |error: StoreError| {
-            tracing::error!(request_id, connection, %error, "webhook not stored");
+            tracing::error!(request_id, connection, connector, %error, "webhook not stored");
             Problem::unavailable("storage did not take the webhook; deliver it again")
         };
         match verdict {
             Verdict::Refuse { problem, detail } => {
-                tracing::warn!(request_id, connection, status = problem.status, detail, "webhook refused");
+                let (status, reason) = (problem.status, problem.name());
+                tracing::warn!(
+                    request_id,
+                    connection,
+                    connector,
+                    sandbox_us,
+                    status,
+                    reason,
+                    detail,
+                    "webhook refused"
+                );
                 Err(problem)
             }
             Verdict::Ignore(detail) => {
-                tracing::info!(request_id, connection, detail, "webhook ignored");
+                tracing::info!(request_id, connection, connector, sandbox_us, detail, "webhook ignored");
                 Ok(ok())
             }
             Verdict::Park { reason, detail } => {
                 self.park(delivery, reason, detail).await.map_err(not_stored)?;
                 Ok(ok())
             }
+            Verdict::Take(receipt) if receipt.events.is_empty() => {
+                tracing::info!(request_id, connection, connector, sandbox_us, "webhook answered, without events");
+                Ok(receipt.response.unwrap_or_else(ok))
+            }
             Verdict::Take(receipt) => {
-                if !receipt.events.is_empty() {
-                    self.store(receipt.events, delivery).await.map_err(not_stored)?;
-                }
+                self.store(receipt.events, delivery).await.map_err(not_stored)?;
                 Ok(receipt.response.unwrap_or_else(ok))
             }
         }
@@ -186,7 +209,7 @@ impl Gateway {
 
     /// Makes events durable; a webhook with an event that has no place is parked besides, whole.
     pub(crate) async fn store(&self, events: Vec<Event>, delivery: Delivery<'_>) -> Result<(), StoreError> {
-        let Delivery { connection, webhook, received_at, name } = &delivery;
+        let Delivery { connection, webhook, received_at, name, sandbox_us } = &delivery;
         let mut new = Vec::with_capacity(events.len());
         let mut unplaced = None;
         let mut units_for_times = 0.0;
@@ -214,8 +237,17 @@ impl Gateway {
         }
         let Put { new, duplicates, write_units } = self.table.put_events(new, webhook.clone()).await?;
         let write_units = write_units + units_for_times;
-        let connection = connection.name.as_str();
-        tracing::info!(request_id = name, connection, new, duplicates, write_units, "events stored");
+        let (connection, connector) = (connection.name.as_str(), connection.connector.digest());
+        tracing::info!(
+            request_id = name,
+            connection,
+            connector,
+            sandbox_us,
+            new,
+            duplicates,
+            write_units,
+            "events stored"
+        );
         if let Some(detail) = unplaced {
             self.park(delivery, "invalid-event", detail).await?;
         }
@@ -226,10 +258,11 @@ impl Gateway {
     }
 
     async fn park(&self, delivery: Delivery<'_>, reason: &'static str, detail: String) -> Result<(), StoreError> {
-        let Delivery { connection, webhook, received_at, name } = delivery;
+        let Delivery { connection, webhook, received_at, name, sandbox_us } = delivery;
         let connector_digest = connection.connector.digest().to_owned();
         let connection = connection.name.clone();
-        tracing::error!(request_id = name, connection, reason, detail, connector_digest, "webhook parked");
+        let connector = connector_digest.as_str();
+        tracing::error!(request_id = name, connection, connector, sandbox_us, reason, detail, "webhook parked");
         let new = NewParked { connection, received_at, reason, detail, connector_digest, webhook };
         self.table.park(new).await.map(drop)
     }
@@ -327,6 +360,14 @@ fn kept(mut webhook: RawWebhook) -> RawWebhook {
 
 fn ok() -> HttpResponse {
     HttpResponse { status: 200, headers: Vec::new(), body: Vec::new() }
+}
+
+/// Microseconds that a call took.
+pub(crate) fn sandbox_us(called: &Result<Received, CallError>) -> u64 {
+    match called {
+        Ok(received) => received.usage.wall_us,
+        Err(error) => error.usage.wall_us,
+    }
 }
 
 fn log_of(called: &Result<Received, CallError>) -> &Log {

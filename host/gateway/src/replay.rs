@@ -5,7 +5,7 @@ use rapport_store::parked::{Parked, ParkedId};
 
 use crate::Gateway;
 use crate::credentials::Vouching;
-use crate::receive::{Delivery, Verdict, judge};
+use crate::receive::{Delivery, Verdict, judge, sandbox_us};
 
 /// What replaying a parked webhook came to.
 #[derive(Debug, PartialEq)]
@@ -31,19 +31,24 @@ impl Gateway {
     /// [`StoreError`]: it stays parked.
     pub async fn replay(&self, id: &ParkedId) -> Result<Replayed, StoreError> {
         let Some(parked) = self.table.parked_one(id).await? else { return Ok(Replayed::Unknown) };
-        let Some(connection) = self.connections.get(&parked.connection) else {
-            return Ok(Replayed::NoConnection(parked.connection));
+        let connection = match self.connections.get(&parked.connection) {
+            Ok(Some(connection)) => connection,
+            Ok(None) => return Ok(Replayed::NoConnection(parked.connection)),
+            Err(error) => return Ok(still_parked("the connection cannot be set up", error.to_string())),
         };
         let Parked { webhook, received_at, .. } = parked;
-        let called = match self.call(connection, &webhook, received_at).await {
+        let called = match self.call(&connection, &webhook, received_at).await {
             Ok(called) => called.map(|received| rapport_sandbox::Received { verified: true, ..received }),
             Err(problem) => return Ok(still_parked(problem.title, problem.detail)),
         };
+        let sandbox_us = sandbox_us(&called);
         match judge(called, Vouching::Connector) {
             Verdict::Take(receipt) => {
                 let events = receipt.events.len();
                 let name = id.to_string();
-                self.store(receipt.events, Delivery { connection, webhook, received_at, name: &name }).await?;
+                let connection = &connection;
+                let delivery = Delivery { connection, webhook, received_at, name: &name, sandbox_us };
+                self.store(receipt.events, delivery).await?;
                 self.table.unpark(id).await?;
                 Ok(Replayed::Stored { events })
             }

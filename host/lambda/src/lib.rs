@@ -1,4 +1,21 @@
 //! The `bootstrap` binary of AWS Lambda: events of HTTP and of the table's stream go to the gateway's use cases.
 //!
-//! Not there yet: it comes with the deployment template. Everything behind it is: `gateway::http::router` is what
-//! answers locally, and `gateway::fold::fold_batch` takes a stream's records in either place.
+//! One binary, three functions, told apart by the handler's name:
+//!
+//! | handler | event | goes to |
+//! |---|---|---|
+//! | `webhook` | HTTP API (payload 2.0) or function URL | `/hooks/…` of `gateway::http` |
+//! | `api` | the same | `/v1/…` of `gateway::http` |
+//! | `fold` | a batch of the table's stream | `gateway::fold` |
+//!
+//! What is wrong with the deployment ends the process while it starts, and Lambda counts an error. What is wrong with one
+//! connection, or passes, is an answer of 500 or 503, so that the provider delivers again. Nothing is kept between events
+//! but clients, secrets and loaded connectors.
+
+pub mod connectors;
+pub mod environment;
+pub mod fold;
+pub mod http;
+pub mod log;
+pub mod secrets;
+pub mod service;

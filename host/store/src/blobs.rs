@@ -1,6 +1,4 @@
-//! What is too large for an item: files in a folder, named by what they hold.
-//!
-//! On AWS this is a bucket, from the issue that brings the deployment on.
+//! What is too large for an item: files in a folder or objects in a bucket, named by what they hold.
 
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -17,25 +15,46 @@ use crate::table::Table;
 /// Bytes. Payloads up to here stay in the item: an S3 put costs as much as eight write units, of 1 KB each.
 pub const INLINE_BYTES_MAX: usize = 8 << 10;
 
-/// A folder of blobs. Content-addressed, so writing one twice is writing it once.
+/// Where blobs are. Content-addressed, so writing one twice is writing it once.
 #[derive(Clone, Debug)]
-pub struct Blobs {
-    folder: PathBuf,
+pub struct Blobs(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Folder(PathBuf),
+    #[cfg(feature = "aws")]
+    Bucket(crate::aws::bucket::Bucket),
 }
 
 impl Blobs {
     /// Blobs in `folder`, which is made when the first one comes.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self(Place::Folder(folder.into()))
     }
 
-    /// Stores bytes durably (they are on disk when this returns) and gives their key.
+    #[cfg(feature = "aws")]
+    pub(crate) fn in_bucket(bucket: crate::aws::bucket::Bucket) -> Self {
+        Self(Place::Bucket(bucket))
+    }
+
+    /// Stores bytes durably and gives their key.
     ///
     /// # Errors
     /// [`StoreError::Blob`]; nothing is left that a reader could take for the blob.
     pub async fn put(&self, bytes: Vec<u8>) -> Result<String, StoreError> {
-        let blobs = self.clone();
-        run(move || blobs.put_now(&bytes)).await
+        let key: String = digest::digest(&digest::SHA256, &bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        let stored = match &self.0 {
+            Place::Folder(folder) => {
+                let path = path_in(folder, &key);
+                run(move || write_once(&path, &bytes)).await
+            }
+            #[cfg(feature = "aws")]
+            Place::Bucket(bucket) => bucket.put(&key, &bytes).await.map_err(io::Error::other),
+        };
+        match stored {
+            Ok(()) => Ok(key),
+            Err(source) => Err(StoreError::Blob { key, source }),
+        }
     }
 
     /// The bytes of a key.
@@ -43,25 +62,25 @@ impl Blobs {
     /// # Errors
     /// [`StoreError::Blob`] when it is not there or cannot be read.
     pub async fn get(&self, key: &str) -> Result<Vec<u8>, StoreError> {
-        let path = self.path(key)?;
-        let key = key.to_owned();
-        run(move || fs::read(path).map_err(|source| StoreError::Blob { key, source })).await
+        let bytes = match &self.0 {
+            _ if !is_key(key) => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a key of this store")),
+            Place::Folder(folder) => {
+                let path = path_in(folder, key);
+                run(move || fs::read(path)).await
+            }
+            #[cfg(feature = "aws")]
+            Place::Bucket(bucket) => bucket.get(key).await.map_err(io::Error::other),
+        };
+        bytes.map_err(|source| StoreError::Blob { key: key.to_owned(), source })
     }
+}
 
-    fn put_now(&self, bytes: &[u8]) -> Result<String, StoreError> {
-        let key: String = digest::digest(&digest::SHA256, bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        let path = self.path(&key)?;
-        write_once(&path, bytes).map_err(|source| StoreError::Blob { key: key.clone(), source })?;
-        Ok(key)
-    }
+fn is_key(key: &str) -> bool {
+    key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
 
-    fn path(&self, key: &str) -> Result<PathBuf, StoreError> {
-        if key.len() != 64 || !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "not a key of this store");
-            return Err(StoreError::Blob { key: key.to_owned(), source });
-        }
-        Ok(self.folder.join(&key[..2]).join(key))
-    }
+fn path_in(folder: &Path, key: &str) -> PathBuf {
+    folder.join(&key[..2]).join(key)
 }
 
 impl Table {
@@ -104,8 +123,6 @@ fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-async fn run<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
+async fn run<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.expect("reading and writing files does not panic")
 }

@@ -4,42 +4,60 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 
 /// DynamoDB answers in single-digit milliseconds; after this long an attempt is lost, and trying again is sooner.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// All attempts of one operation. Providers wait 10 to 20 seconds for an answer.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
+pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 /// Attempts of one operation, with the SDK's jittered back-off between them.
-const ATTEMPTS_MAX: u32 = 4;
+pub(crate) const ATTEMPTS_MAX: u32 = 4;
+
+/// Where a DynamoDB is, and who asks it.
+pub(crate) struct Place {
+    pub http: SharedHttpClient,
+    pub credentials: Credentials,
+    pub region: String,
+    /// None: the region's own.
+    pub endpoint: Option<String>,
+}
 
 /// The clients of a DynamoDB that this process serves on loopback.
+#[cfg(feature = "embedded")]
 pub(crate) fn loopback(endpoint: &str) -> (aws_sdk_dynamodb::Client, aws_sdk_dynamodbstreams::Client) {
-    let http = aws_smithy_http_client::Builder::new().build_http();
-    let credentials = Credentials::new("rapport", "rapport", None, None, "embedded");
-    let region = Region::from_static("local");
+    clients(Place {
+        http: aws_smithy_http_client::Builder::new().build_http(),
+        credentials: Credentials::new("rapport", "rapport", None, None, "embedded"),
+        region: "local".to_owned(),
+        endpoint: Some(endpoint.to_owned()),
+    })
+}
+
+/// The clients of a DynamoDB.
+pub(crate) fn clients(place: Place) -> (aws_sdk_dynamodb::Client, aws_sdk_dynamodbstreams::Client) {
+    let Place { http, credentials, region, endpoint } = place;
+    let region = Region::new(region);
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX);
-    let dynamodb = aws_sdk_dynamodb::Config::builder()
+    let mut dynamodb = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
         .http_client(http.clone())
         .credentials_provider(credentials.clone())
         .region(region.clone())
         .timeout_config(timeouts.clone())
-        .retry_config(retries.clone())
-        .build();
-    let streams = aws_sdk_dynamodbstreams::Config::builder()
+        .retry_config(retries.clone());
+    dynamodb.set_endpoint_url(endpoint.clone());
+    let mut streams = aws_sdk_dynamodbstreams::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
         .http_client(http)
         .credentials_provider(credentials)
         .region(region)
         .timeout_config(timeouts)
-        .retry_config(retries)
-        .build();
-    (aws_sdk_dynamodb::Client::from_conf(dynamodb), aws_sdk_dynamodbstreams::Client::from_conf(streams))
+        .retry_config(retries);
+    streams.set_endpoint_url(endpoint);
+    let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.build());
+    (dynamodb, aws_sdk_dynamodbstreams::Client::from_conf(streams.build()))
 }

@@ -6,10 +6,15 @@
 //! What is promised, by whom: [`events`] makes an event durable with one conditional write; [`heads`] applies a stream
 //! record exactly once; [`identity`] keeps profiles the connected components of their links; [`parked`] keeps what no
 //! connector could handle; [`blobs`] keeps what is too large for an item.
+//!
+//! The stream comes in by two doors: [`stream`] asks for it, [`lambda_stream`] is handed it. On AWS, `aws` makes the
+//! clients, and reads secrets.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod blobs;
 mod cells;
-#[cfg(feature = "embedded")]
+#[cfg(any(feature = "embedded", feature = "aws"))]
 mod client;
 mod codec;
 #[cfg(feature = "embedded")]
@@ -21,6 +26,7 @@ pub mod heads;
 pub mod identity;
 mod items;
 mod keys;
+pub mod lambda_stream;
 pub mod parked;
 mod profiles;
 pub mod stream;

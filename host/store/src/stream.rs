@@ -148,7 +148,7 @@ impl StreamReader {
             let Some(sequence) = change.sequence_number else { continue };
             batch.position = Some((shard.to_owned(), sequence.clone()));
             let image = change.new_image.map(item).unwrap_or_default();
-            if !inserted || !self.is_event(&image) {
+            if !inserted || !self.table.is_event(&image) {
                 continue;
             }
             match self.table.read_event(&image).await {
@@ -159,10 +159,13 @@ impl StreamReader {
         }
         Ok(batch)
     }
+}
 
-    fn is_event(&self, image: &Item) -> bool {
+impl Table {
+    /// Whether an item is an event of this tenant.
+    pub(crate) fn is_event(&self, image: &Item) -> bool {
         let reader = Reader(image);
-        let eid = reader.text_opt("pk").and_then(|pk| keys::eid_of_pk(self.table.tenant(), pk)).and_then(Eid::parse);
+        let eid = reader.text_opt("pk").and_then(|pk| keys::eid_of_pk(self.tenant(), pk)).and_then(Eid::parse);
         eid.is_some() && reader.text_opt("sk").and_then(keys::event_key_of_sk).is_some()
     }
 }

@@ -46,6 +46,20 @@ impl Table {
         Ok(table)
     }
 
+    /// A handle of a table that somebody else has made, after making sure that it belongs to this tenant key.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherTenantKey`]; [`StoreError::Unavailable`], also when there is no such table.
+    pub async fn attach(access: Access) -> Result<Self, StoreError> {
+        let table = Self(Arc::new(access));
+        // Read first: it is claimed already on every start but one, and a read is half the cost of a put that fails.
+        match table.claimant().await? {
+            Some(fingerprint) => table.expect_ours(Some(&fingerprint))?,
+            None => table.claim().await?,
+        }
+        Ok(table)
+    }
+
     /// The id of an endpoint under this table's tenant key.
     pub fn eid(&self, key: &EndpointKey) -> Eid {
         self.0.tenant_key.eid(key)
@@ -156,12 +170,11 @@ impl Table {
     /// The first key to come claims the table; a later, different one is refused.
     async fn claim(&self) -> Result<(), StoreError> {
         let fingerprint = self.0.tenant_key.fingerprint();
-        let pk = keys::tenant_key_pk(self.tenant());
         let put = self
             .dynamodb()
             .put_item()
             .table_name(self.name())
-            .item("pk", s(&pk))
+            .item("pk", s(keys::tenant_key_pk(self.tenant())))
             .item("sk", s(keys::ENDPOINT))
             .item("fingerprint", s(&fingerprint))
             .condition_expression("attribute_not_exists(pk)")
@@ -172,11 +185,18 @@ impl Table {
             Err(error) if is_condition_failure(&error) => {}
             Err(error) => return Err(unavailable("PutItem")(error)),
         }
-        let claimed = self.get(pk, keys::ENDPOINT.to_owned()).await?;
-        match claimed.as_ref().map(|item| Reader(item).text("fingerprint")) {
-            Some(Ok(other)) if other == fingerprint => Ok(()),
-            _ => Err(StoreError::OtherTenantKey),
-        }
+        self.expect_ours(self.claimant().await?.as_deref())
+    }
+
+    /// The fingerprint of the key that has claimed the table.
+    async fn claimant(&self) -> Result<Option<String>, StoreError> {
+        let item = self.get(keys::tenant_key_pk(self.tenant()), keys::ENDPOINT.to_owned()).await?;
+        item.map(|item| Reader(&item).text("fingerprint").map(str::to_owned)).transpose()
+    }
+
+    fn expect_ours(&self, claimant: Option<&str>) -> Result<(), StoreError> {
+        let ours = claimant == Some(self.0.tenant_key.fingerprint().as_str());
+        ours.then_some(()).ok_or(StoreError::OtherTenantKey)
     }
 }
 

@@ -46,6 +46,11 @@ pub fn readable(items: &[Item]) -> String {
     serde_json::to_string_pretty(&items.iter().map(readable_item).collect::<Vec<_>>()).unwrap()
 }
 
+/// Whether an item is an event of the log.
+pub fn is_event(item: &Item) -> bool {
+    text(item, "sk").starts_with("V#")
+}
+
 pub fn text<'a>(item: &'a Item, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
 }

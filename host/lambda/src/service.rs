@@ -1,0 +1,210 @@
+//! The gateway of this process: made when it can be, kept while the process lives, its secrets renewed.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use rapport_egress::{Egress, Network};
+use rapport_gateway::Gateway;
+use rapport_gateway::config::{Config, ConfigError};
+use rapport_gateway::connections::{Connection, Connections, Loader};
+use rapport_gateway::http::{ApiKeys, api_router, webhook_router};
+use rapport_gateway::package::{self, Package, PackageError};
+use rapport_store::aws::{Aws, TableOf};
+use rapport_store::{StoreError, Table};
+use tokio::sync::{Mutex, Notify};
+
+use crate::connectors::Connectors;
+use crate::environment::{Environment, Role};
+use crate::secrets::{SecretTexts, SecretsError, check_references};
+
+/// How old the secrets may be: after a rotation the new one is known this much later, and until then the old one is good.
+const SECRETS_KEPT: Duration = Duration::from_secs(300);
+
+/// What a process has for all its events.
+pub struct Service {
+    parts: Arc<Parts>,
+    running: Mutex<Option<Running>>,
+}
+
+/// What never changes.
+struct Parts {
+    role: Role,
+    aws: Aws,
+    config: Config,
+    connectors: Connectors,
+    table: String,
+    tenant: String,
+    bucket: String,
+    secrets: String,
+    public_url: Option<String>,
+}
+
+/// A gateway, ready for events.
+#[derive(Clone)]
+pub struct Running {
+    pub gateway: Arc<Gateway>,
+    pub router: Router,
+    secrets: Arc<SecretTexts>,
+    read_at: Instant,
+}
+
+/// The deployment is wrong: the process ends, and says so.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("`{file}`: {source}; fix: make the package with `rapport package`")]
+    File { file: &'static str, source: std::io::Error },
+    #[error("`rapport.toml`: {0}")]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    #[error("`rapport.toml`: {0}")]
+    Secrets(#[from] SecretsError),
+    #[error(
+        "connection `{connection}`: connector `{connector}` is not in the package; fix: make the package with this \
+         configuration"
+    )]
+    NotPackaged { connection: String, connector: String },
+}
+
+/// There is no gateway now.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+}
+
+impl NotReady {
+    /// Whether it may be over when somebody asks again.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Unavailable { .. }))
+    }
+}
+
+impl Service {
+    /// Reads the package. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// What is wrong with the deployment, with the fix.
+    pub fn new(environment: Environment) -> Result<Self, StartError> {
+        let Environment { role, root, trusted, table, tenant, bucket, secrets, public_url, account } = environment;
+        let read = |file| fs::read_to_string(root.join(file)).map_err(|source| StartError::File { file, source });
+        let config = Config::parse(&read(package::CONFIG_FILE)?)?;
+        check_references(&config)?;
+        let package = Package::parse(&read(package::FILE)?)?;
+        let connectors = Connectors::new(root, package, trusted);
+        for (name, connection) in &config.connections {
+            if !connectors.has(&connection.connector) {
+                let (connection, connector) = (name.clone(), connection.connector.clone());
+                return Err(StartError::NotPackaged { connection, connector });
+            }
+        }
+        let public_url = public_url.or_else(|| config.public_url.clone());
+        let aws = Aws::new(account);
+        let parts = Parts { role, aws, config, connectors, table, tenant, bucket, secrets, public_url };
+        Ok(Self { parts: Arc::new(parts), running: Mutex::default() })
+    }
+
+    /// How providers reach us, if somebody has said.
+    pub fn public_url(&self) -> Option<&str> {
+        self.parts.public_url.as_deref()
+    }
+
+    /// Does while the process starts what the first event would wait for. If it fails, that event tries again.
+    pub async fn warm_up(&self) {
+        let parts = Arc::clone(&self.parts);
+        let engine = tokio::task::spawn_blocking(move || match parts.role {
+            Role::Webhook => parts.connectors.start().map_err(|error| error.to_string()),
+            Role::Api | Role::Fold => Ok(()),
+        });
+        let (running, engine) = tokio::join!(self.running(), engine);
+        if let Err(error) = running {
+            tracing::warn!(%error, "not ready yet; the first event tries again");
+        }
+        if let Ok(Err(error)) = engine {
+            tracing::warn!(error, "no engine yet; the first webhook tries again");
+        }
+    }
+
+    /// The gateway, made now if there is none.
+    ///
+    /// # Errors
+    /// [`NotReady`]: the next event tries again.
+    pub async fn running(&self) -> Result<Running, NotReady> {
+        let mut place = self.running.lock().await;
+        let running = match place.take() {
+            None => self.parts.start().await?,
+            Some(running) if running.read_at.elapsed() < SECRETS_KEPT => running,
+            Some(running) => self.parts.renewed(running).await,
+        };
+        *place = Some(running.clone());
+        Ok(running)
+    }
+}
+
+impl Parts {
+    async fn start(self: &Arc<Self>) -> Result<Running, NotReady> {
+        let secrets = self.read_secrets().await?;
+        let tenant_key = secrets.tenant_key(&self.config)?;
+        let (table, tenant, bucket) = (self.table.clone(), self.tenant.clone(), self.bucket.clone());
+        let table = self.aws.table(TableOf { table, tenant, tenant_key, bucket }).await?;
+        self.with_secrets(table, secrets).map_err(NotReady::from)
+    }
+
+    /// The same with today's secrets; with yesterday's if today's cannot be had.
+    async fn renewed(self: &Arc<Self>, running: Running) -> Running {
+        let kept = Running { read_at: Instant::now(), ..running };
+        let renewed = match self.read_secrets().await {
+            Ok(secrets) if secrets == *kept.secrets => return kept,
+            Ok(secrets) => self.with_secrets(kept.gateway.table.clone(), secrets).map_err(NotReady::from),
+            Err(error) => Err(error),
+        };
+        renewed.unwrap_or_else(|error| {
+            tracing::error!(%error, "secrets not renewed; the old ones stay in use");
+            kept
+        })
+    }
+
+    async fn read_secrets(&self) -> Result<SecretTexts, NotReady> {
+        Ok(SecretTexts::parse(&self.aws.secret(&self.secrets).await?)?)
+    }
+
+    fn with_secrets(self: &Arc<Self>, table: Table, secrets: SecretTexts) -> Result<Running, SecretsError> {
+        let secrets = Arc::new(secrets);
+        let names: Vec<String> = self.config.connections.keys().cloned().collect();
+        let gateway = Arc::new(Gateway {
+            table,
+            connections: Connections::lazy(names, self.loader(Arc::clone(&secrets))),
+            api_keys: ApiKeys(secrets.api_keys(&self.config)?),
+            egress: Egress::new(Network::Public),
+            certificates: Arc::default(),
+            public_url: self.public_url.clone().unwrap_or_default(),
+            stored: Arc::new(Notify::new()),
+            now,
+        });
+        let router = match self.role {
+            Role::Webhook => webhook_router(Arc::clone(&gateway)),
+            Role::Api | Role::Fold => api_router(Arc::clone(&gateway)),
+        };
+        Ok(Running { gateway, router, secrets, read_at: Instant::now() })
+    }
+
+    /// Makes the connection that the first webhook asks for, and no other.
+    fn loader(self: &Arc<Self>, secrets: Arc<SecretTexts>) -> Loader {
+        let parts = Arc::clone(self);
+        Box::new(move |name| {
+            let connection = &parts.config.connections[name];
+            let connector = parts.connectors.get(&connection.connector)?;
+            let values = secrets.of_connection(name, connection)?;
+            Ok(Connection::new(name, connector, &connection.config, values)?)
+        })
+    }
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

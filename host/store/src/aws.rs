@@ -1,0 +1,109 @@
+//! The real thing: DynamoDB over TLS, large bodies in a bucket, secrets from Secrets Manager. One of it a process.
+
+pub(crate) mod bucket;
+mod secrets;
+mod signed;
+
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use rapport_model::TenantKey;
+
+use crate::blobs::Blobs;
+use crate::client;
+use crate::error::StoreError;
+use crate::table::{Access, Table};
+use bucket::Bucket;
+use signed::Signer;
+
+/// Who asks, and where.
+pub struct Account {
+    /// Such as `eu-west-1`.
+    pub region: String,
+    pub access_key: AccessKey,
+    pub endpoints: Endpoints,
+}
+
+/// Temporary credentials, as a function's environment has them. Not printable.
+pub struct AccessKey {
+    pub id: String,
+    pub secret: String,
+    /// None: they are not temporary.
+    pub session_token: Option<String>,
+}
+
+/// Where services are that are not at their usual address: in an emulator, or behind a VPC endpoint.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    pub dynamodb: Option<String>,
+    pub s3: Option<String>,
+    pub secrets_manager: Option<String>,
+}
+
+/// The clients of one account in one region.
+#[derive(Clone)]
+pub struct Aws {
+    signer: Arc<Signer>,
+    http: SharedHttpClient,
+    credentials: Credentials,
+    region: String,
+    endpoints: Endpoints,
+}
+
+/// Which table, for whom.
+pub struct TableOf {
+    pub table: String,
+    pub tenant: String,
+    pub tenant_key: TenantKey,
+    /// Where large bodies are.
+    pub bucket: String,
+}
+
+impl Aws {
+    /// Makes the clients. Nothing is connected before it is used.
+    pub fn new(account: Account) -> Self {
+        let Account { region, access_key: AccessKey { id, secret, session_token }, endpoints } = account;
+        let credentials = Credentials::new(id, secret, session_token, None, "environment");
+        let tls = Provider::Rustls(CryptoMode::Ring);
+        let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+        let signer = Arc::new(Signer::new(credentials.clone(), region.clone()));
+        Self { signer, http, credentials, region, endpoints }
+    }
+
+    /// A table that the deployment has made.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherTenantKey`]; [`StoreError::Unavailable`].
+    pub async fn table(&self, of: TableOf) -> Result<Table, StoreError> {
+        let TableOf { table, tenant, tenant_key, bucket } = of;
+        let (dynamodb, streams) = client::clients(client::Place {
+            http: self.http.clone(),
+            credentials: self.credentials.clone(),
+            region: self.region.clone(),
+            endpoint: self.endpoints.dynamodb.clone(),
+        });
+        let folder = match &self.endpoints.s3 {
+            Some(endpoint) => format!("{}/{bucket}/{tenant}", endpoint.trim_end_matches('/')),
+            None => format!("https://{bucket}.s3.{}.{}/{tenant}", self.region, domain(&self.region)),
+        };
+        let blobs = Blobs::in_bucket(Bucket::new(Arc::clone(&self.signer), folder));
+        Table::attach(Access { dynamodb, streams, table, tenant, tenant_key, blobs }).await
+    }
+
+    /// The text of a secret, by its name or ARN.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], with what the service says.
+    pub async fn secret(&self, name: &str) -> Result<String, StoreError> {
+        let regional = || format!("https://secretsmanager.{}.{}/", self.region, domain(&self.region));
+        let url = self.endpoints.secrets_manager.clone().unwrap_or_else(regional);
+        secrets::text(&self.signer, &url, name).await
+    }
+}
+
+/// The domain of the partition that a region is in.
+fn domain(region: &str) -> &'static str {
+    if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
+}

@@ -1,0 +1,140 @@
+//! One signed request to a service (AWS Signature Version 4), with the patience of the DynamoDB client.
+
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
+    sign,
+};
+use aws_sigv4::sign::v4;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Connector, ConnectorBuilder};
+use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::identity::Identity;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+
+use crate::client::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, OPERATION_TIMEOUT};
+
+/// The wait before the second attempt at the longest; twice that before the next.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Signs requests and sends them. Connects when it is first used: a usual webhook needs neither bucket nor secret.
+pub(crate) struct Signer {
+    identity: Identity,
+    region: String,
+    connector: LazyLock<Connector>,
+}
+
+/// A request, before it is signed.
+pub(crate) struct Request<'a> {
+    /// As signatures name it: `s3`, `secretsmanager`.
+    pub service: &'static str,
+    pub method: &'static str,
+    pub url: &'a str,
+    pub headers: &'a [(&'static str, &'static str)],
+    pub body: &'a [u8],
+}
+
+/// What the service said, whatever its status.
+pub(crate) struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Signer {
+    pub(crate) fn new(credentials: Credentials, region: String) -> Self {
+        Self { identity: credentials.into(), region, connector: LazyLock::new(connector) }
+    }
+
+    /// Sends until there is an answer that another attempt would not change.
+    ///
+    /// # Errors
+    /// There was none in time; what was tried last went wrong like this.
+    pub(crate) async fn send(&self, request: &Request<'_>) -> Result<Answer, String> {
+        let attempts = self.attempts(request);
+        tokio::time::timeout(OPERATION_TIMEOUT, attempts).await.unwrap_or_else(|_| Err(too_slow(OPERATION_TIMEOUT)))
+    }
+
+    async fn attempts(&self, request: &Request<'_>) -> Result<Answer, String> {
+        let mut attempt = 1;
+        loop {
+            let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, self.attempt(request)).await;
+            let answer = answer.unwrap_or_else(|_| Err(too_slow(ATTEMPT_TIMEOUT)));
+            let is_final = answer.as_ref().is_ok_and(|answer| !is_passing(answer));
+            if is_final || attempt == ATTEMPTS_MAX {
+                return answer;
+            }
+            tokio::time::sleep(back_off(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&self, request: &Request<'_>) -> Result<Answer, String> {
+        let response = self
+            .connector
+            .call(self.signed(request)?)
+            .await
+            .map_err(|error| aws_sdk_dynamodb::error::DisplayErrorContext(&error).to_string())?;
+        let status = response.status().as_u16();
+        let body = ByteStream::new(response.into_body()).collect().await.map_err(|error| error.to_string())?;
+        Ok(Answer { status, body: body.to_vec() })
+    }
+
+    fn signed(&self, request: &Request<'_>) -> Result<HttpRequest, String> {
+        let Request { service, method, url, headers, body } = request;
+        let mut settings = SigningSettings::default();
+        if *service == "s3" {
+            // As S3 asks for it: its keys are taken as they are, and the body's hash is a field of its own.
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
+        let params = v4::SigningParams::builder()
+            .identity(&self.identity)
+            .region(&self.region)
+            .name(service)
+            .time(SystemTime::now())
+            .settings(settings)
+            .build()
+            .expect("all required parts are given")
+            .into();
+        let signable = SignableRequest::new(method, *url, headers.iter().copied(), SignableBody::Bytes(body));
+        let (instructions, _) = sign(signable.map_err(text)?, &params).map_err(text)?.into_parts();
+        let mut unsigned = http::Request::builder().method(*method).uri(*url);
+        for (name, value) in *headers {
+            unsigned = unsigned.header(*name, *value);
+        }
+        let mut signed = unsigned.body(SdkBody::from(*body)).map_err(text)?;
+        instructions.apply_to_request_http1x(&mut signed);
+        HttpRequest::try_from(signed).map_err(text)
+    }
+}
+
+fn connector() -> Connector {
+    let builder: ConnectorBuilder = Connector::builder();
+    builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+}
+
+/// Whether another attempt may be answered differently.
+fn is_passing(answer: &Answer) -> bool {
+    let throttled = || String::from_utf8_lossy(&answer.body).contains("Throttling");
+    matches!(answer.status, 429 | 500..) || answer.status == 400 && throttled()
+}
+
+/// A random part of what it may be at the longest, so that many who failed together do not come back together.
+fn back_off(attempt: u32) -> Duration {
+    let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
+    (BACK_OFF * (1 << (attempt - 1))).mul_f64(f64::from(nanos % 1_000) / 1_000.0)
+}
+
+fn too_slow(limit: Duration) -> String {
+    format!("no answer within {} ms", limit.as_millis())
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
+}

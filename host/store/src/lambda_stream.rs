@@ -1,0 +1,155 @@
+//! The table's stream as Lambda hands it to a function: records in JSON, taken one by one, so that an odd one is odd alone.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::error::StoreError;
+use crate::heads::Sequence;
+use crate::items::{Item, b, n, s};
+use crate::stream::Inserted;
+use crate::table::Table;
+
+/// What one record of a batch is.
+#[derive(Debug)]
+pub enum Record {
+    /// An event was put.
+    Event {
+        /// The record's name for Lambda.
+        number: String,
+        /// Boxed: the other kinds are small.
+        inserted: Box<Inserted>,
+    },
+    /// Something else happened in the table: nothing to do.
+    Other,
+    /// It cannot be read, and will not be readable when it comes again.
+    Unreadable(StoreError),
+}
+
+impl Table {
+    /// Reads one record of a batch.
+    ///
+    /// # Errors
+    /// With the record's number: its event's payload is in the blob store, which does not answer. It is worth another
+    /// try.
+    pub async fn read_record(&self, json: &RawValue) -> Result<Record, (String, StoreError)> {
+        let change = match Change::parse(json) {
+            Ok(Some(change)) => change,
+            Ok(None) => return Ok(Record::Other),
+            Err(detail) => return Ok(Record::Unreadable(StoreError::corrupt("stream record", detail))),
+        };
+        let Change { number, image } = change;
+        let image = match image.map_or(Ok(Item::new()), item) {
+            Ok(image) if !self.is_event(&image) => return Ok(Record::Other),
+            Ok(image) => image,
+            Err(detail) => return Ok(Record::Unreadable(StoreError::corrupt(record_name(&number), detail))),
+        };
+        match self.read_event(&image).await {
+            Ok(stored) => {
+                let inserted = Box::new(Inserted { sequence: Sequence::new(&number), stored });
+                Ok(Record::Event { number, inserted })
+            }
+            Err(error @ StoreError::Corrupt { .. }) => Ok(Record::Unreadable(error)),
+            Err(error) => Err((number, error)),
+        }
+    }
+}
+
+/// An `INSERT`.
+struct Change {
+    number: String,
+    image: Option<Map<String, Value>>,
+}
+
+impl Change {
+    /// None: another kind of change.
+    fn parse(json: &RawValue) -> Result<Option<Self>, String> {
+        #[derive(Deserialize)]
+        struct Record {
+            #[serde(rename = "eventName")]
+            name: String,
+            dynamodb: StreamRecord,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct StreamRecord {
+            sequence_number: String,
+            new_image: Option<Map<String, Value>>,
+        }
+        // Where it stopped is said, and not what was there: it may be personal.
+        let record: Record = serde_json::from_str(json.get())
+            .map_err(|error| format!("no record of a DynamoDB stream, at column {}", error.column()))?;
+        let StreamRecord { sequence_number: number, new_image: image } = record.dynamodb;
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err("its `SequenceNumber` is no number".to_owned());
+        }
+        Ok((record.name == "INSERT").then_some(Self { number, image }))
+    }
+}
+
+fn record_name(number: &str) -> String {
+    format!("stream record {number}")
+}
+
+/// An item of attributes in DynamoDB's JSON: `{"pk": {"S": "…"}}`.
+fn item(image: Map<String, Value>) -> Result<Item, String> {
+    image
+        .into_iter()
+        .map(|(name, attribute)| match value(&attribute) {
+            Some(value) => Ok((name, value)),
+            None => Err(format!("attribute `{name}` is of no type that an item of ours has")),
+        })
+        .collect()
+}
+
+fn value(attribute: &Value) -> Option<AttributeValue> {
+    let (kind, value) = attribute.as_object().filter(|object| object.len() == 1)?.iter().next()?;
+    match kind.as_str() {
+        "S" => Some(s(value.as_str()?)),
+        "N" => Some(n(value.as_str()?)),
+        "B" => Some(b(STANDARD.decode(value.as_str()?).ok()?)),
+        "SS" => {
+            let texts = value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned));
+            Some(AttributeValue::Ss(texts.collect::<Option<_>>()?))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(record: &Value) -> Result<Option<Change>, String> {
+        Change::parse(&serde_json::value::to_raw_value(record).unwrap())
+    }
+
+    #[test]
+    fn attributes_keep_their_types() {
+        let image = json!({"pk": {"S": "a"}, "rcv": {"N": "12"}, "b": {"B": "AQI="}, "m": {"SS": ["x", "y"]}});
+        let item = item(image.as_object().unwrap().clone()).unwrap();
+        assert_eq!(item["rcv"], AttributeValue::N("12".into()));
+        assert_eq!(item["b"].as_b().unwrap().as_ref(), [1, 2]);
+        assert_eq!(item["m"].as_ss().unwrap().len(), 2);
+        for odd in [json!({"S": 1}), json!({"B": "%"}), json!({"S": "a", "N": "1"}), json!({"L": []}), json!("a")] {
+            assert_eq!(value(&odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn only_inserts_with_a_number_are_changes() {
+        let record = |name: &str, number: Value| json!({"eventName": name, "dynamodb": {"SequenceNumber": number}});
+        assert_eq!(parse(&record("INSERT", json!("12"))).unwrap().unwrap().number, "12");
+        assert!(parse(&record("MODIFY", json!("12"))).unwrap().is_none());
+        for odd in [record("INSERT", json!("")), record("INSERT", json!("1a")), record("INSERT", json!(1)), json!(7)] {
+            assert!(parse(&odd).is_err(), "{odd}");
+        }
+        let secret = parse(&json!({"eventName": 7, "dynamodb": "somebody's name"})).err().unwrap();
+        assert!(!secret.contains("somebody"), "{secret}");
+    }
+}

@@ -1,0 +1,178 @@
+//! Lambda as a function sees it: a Runtime API on loopback, and the real `bootstrap` as a process that asks it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// Milliseconds that an event may take, as the template says.
+const TIMEOUT_MS: i64 = 10_000;
+
+/// A function that runs, and the service that hands it events.
+pub struct Function {
+    process: Child,
+    environment: Vec<(String, String)>,
+    api: Arc<Api>,
+    log: Arc<Mutex<Vec<Value>>>,
+    tasks: JoinSet<()>,
+}
+
+/// Its answer: a response, or the error that it reported.
+pub type Outcome = Result<Value, Value>;
+
+struct Api {
+    events: mpsc::UnboundedSender<Invocation>,
+    waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
+    answers: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
+    invocations: Mutex<u32>,
+}
+
+struct Invocation {
+    id: String,
+    event: String,
+    deadline_ms: u128,
+}
+
+impl Function {
+    /// Starts `bootstrap` with this environment and what Lambda adds.
+    pub async fn start(environment: &[(&str, &str)]) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (events, waiting) = mpsc::unbounded_channel();
+        let api = Arc::new(Api {
+            events,
+            waiting: tokio::sync::Mutex::new(waiting),
+            answers: Mutex::default(),
+            invocations: Mutex::default(),
+        });
+        let routes = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/{kind}", post(answered))
+            .with_state(Arc::clone(&api));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        let environment = with_lambda_s_own(environment, address);
+        let log = Arc::default();
+        let process = spawn(&environment, &log, &mut tasks);
+        Self { process, environment, api, log, tasks }
+    }
+
+    /// Kills the process, as Lambda does at a time-out, and starts another.
+    pub async fn restart(&mut self) {
+        self.process.kill().await.unwrap();
+        self.process = spawn(&self.environment, &self.log, &mut self.tasks);
+    }
+
+    /// Hands in an event and waits for the answer.
+    pub async fn invoke(&self, event: &Value) -> Outcome {
+        self.invoke_within(event, TIMEOUT_MS).await
+    }
+
+    /// The same with another deadline, counted from now.
+    pub async fn invoke_within(&self, event: &Value, timeout_ms: i64) -> Outcome {
+        let answer = self.begin(event, timeout_ms);
+        tokio::time::timeout(Duration::from_secs(30), answer).await.expect("an answer").unwrap()
+    }
+
+    /// Hands in an event.
+    pub fn begin(&self, event: &Value, timeout_ms: i64) -> oneshot::Receiver<Outcome> {
+        let id = {
+            let mut invocations = self.api.invocations.lock().unwrap();
+            *invocations += 1;
+            format!("invocation-{invocations}")
+        };
+        let (answer, answered) = oneshot::channel();
+        self.api.answers.lock().unwrap().insert(id.clone(), answer);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let deadline_ms = now.saturating_add_signed(timeout_ms.into());
+        self.api.events.send(Invocation { id, event: event.to_string(), deadline_ms }).unwrap();
+        answered
+    }
+
+    /// The lines that it has logged until now.
+    pub fn log(&self) -> Vec<Value> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+fn with_lambda_s_own(environment: &[(&str, &str)], api: SocketAddr) -> Vec<(String, String)> {
+    let api = api.to_string();
+    let own = [
+        ("AWS_LAMBDA_RUNTIME_API", api.as_str()),
+        ("AWS_LAMBDA_FUNCTION_NAME", "rapport-test"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "group"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+    ];
+    let all = own.iter().chain(environment);
+    all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn spawn(environment: &[(String, String)], log: &Arc<Mutex<Vec<Value>>>, tasks: &mut JoinSet<()>) -> Child {
+    let mut process = Command::new(binary())
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    tasks.spawn(keep(process.stderr.take().unwrap(), Arc::clone(log)));
+    process
+}
+
+/// Every line of the log is a JSON object.
+async fn keep(output: ChildStderr, log: Arc<Mutex<Vec<Value>>>) {
+    let mut lines = BufReader::new(output).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let line = serde_json::from_str(&line).unwrap_or_else(|_| Value::String(format!("no JSON: {line}")));
+        log.lock().unwrap().push(line);
+    }
+}
+
+/// The binary beside these tests, as `cargo test` of the whole workspace makes it.
+fn binary() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let path = tests.parent().and_then(std::path::Path::parent).unwrap().join("bootstrap");
+    assert!(path.exists(), "`{}` is not there; fix: `cargo build -p rapport-lambda` makes it", path.display());
+    path
+}
+
+async fn next(State(api): State<Arc<Api>>) -> Response {
+    let Some(Invocation { id, event, deadline_ms }) = api.waiting.lock().await.recv().await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let headers = [
+        ("lambda-runtime-aws-request-id", id),
+        ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:1:function:rapport-test".to_owned()),
+        ("lambda-runtime-trace-id", "Root=1-0-0".to_owned()),
+        ("content-type", "application/json".to_owned()),
+    ];
+    (headers, event).into_response()
+}
+
+async fn answered(State(api): State<Arc<Api>>, Path((id, kind)): Path<(String, String)>, body: String) -> StatusCode {
+    let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+    let outcome = if kind == "response" { Ok(body) } else { Err(body) };
+    if let Some(answer) = api.answers.lock().unwrap().remove(&id) {
+        // Nobody waits any more where a test has killed the process.
+        let _ = answer.send(outcome);
+    }
+    StatusCode::ACCEPTED
+}
