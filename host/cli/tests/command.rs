@@ -31,7 +31,11 @@ fn a_mistake_in_the_configuration_is_named_with_its_fix() {
     for (config, expected) in [
         (None, "fix: write one"),
         (Some("public_url = 'https://hooks.example.com'"), "unknown key `public_url`; fix: write `public-url`"),
-        (Some("tenant-key = 'hunter2'"), "`env:NAME` or `file:PATH`"),
+        (Some("tenant-key = 'hunter2'"), "`env:NAME`, `file:PATH` or `secret:NAME`"),
+        (
+            Some("tenant-key = 'secret:tenant-key'"),
+            "fix: name `env:NAME` or `file:PATH` in the configuration of this machine",
+        ),
         (Some("[api]\nkeys = ['file:not-there']"), "not-there"),
         (Some("[connections.a]\nconnector = 'not-there'"), "not-there"),
     ] {
