@@ -5,11 +5,11 @@
 
 pub mod inspect;
 pub mod interface;
-mod nested_cargo;
+pub(crate) mod nested_cargo;
 pub mod new;
 mod plugins;
 pub mod test;
-mod toolchain;
+pub(crate) mod toolchain;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,8 +36,8 @@ pub struct Built {
 /// What a build is doing, for whoever waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The compiler has no WebAssembly target yet; rustup fetches it.
-    InstallingTarget,
+    /// The compiler cannot compile for this target yet; rustup fetches what it lacks.
+    InstallingTarget(&'static str),
     /// Cargo compiles the connector of this id, or finds that nothing changed.
     Compiling(String),
     /// The component of this id is written, and has this many bytes.
@@ -58,7 +58,7 @@ pub fn build(folder: &Path, progress: &dyn Fn(Progress)) -> Result<Built> {
     let text = read_manifest(folder)?;
     let manifest = Manifest::parse(&text).with_context(|| format!("`{}`", folder.display()))?;
 
-    toolchain::require_target(folder, progress)?;
+    toolchain::require_target(toolchain::WASM, folder, progress)?;
     progress(Progress::Compiling(manifest.id.clone()));
     let compiled = nested_cargo::compile(folder)?;
     let module = fs::read(&compiled.module).with_context(|| format!("`{}`", compiled.module.display()))?;
@@ -70,6 +70,34 @@ pub fn build(folder: &Path, progress: &dyn Fn(Progress)) -> Result<Built> {
         Write::NotNeeded => Progress::Unchanged(manifest.id.clone()),
     });
     Ok(Built { component, bytes, manifest })
+}
+
+/// A connector as a configuration names it.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// WebAssembly.
+    pub bytes: Vec<u8>,
+    /// What it is called where it has no manifest.
+    pub id: String,
+    /// Its crate; none: the component itself was named.
+    pub folder: Option<PathBuf>,
+}
+
+/// The connector in the words of a configuration: a component's path from `base`, a folder's, or the name of a folder of
+/// plugins/. What has a folder is built.
+///
+/// # Errors
+/// There is none, or it cannot be read or built.
+pub fn component(words: &str, base: &Path, progress: &dyn Fn(Progress)) -> Result<Component> {
+    let path = base.join(words);
+    if path.is_file() {
+        let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("connector").to_owned();
+        let bytes = fs::read(&path).with_context(|| format!("`{}`", path.display()))?;
+        return Ok(Component { bytes, id, folder: None });
+    }
+    let folder = folder(words, base)?;
+    let built = build(&folder, progress)?;
+    Ok(Component { bytes: built.bytes, id: built.manifest.id, folder: Some(folder) })
 }
 
 fn read_manifest(folder: &Path) -> Result<String> {
@@ -101,13 +129,13 @@ pub(crate) fn thousands(number: u64) -> String {
     groups.join(",")
 }
 
-enum Write {
+pub(crate) enum Write {
     Done,
     NotNeeded,
 }
 
 /// Writes a whole file in one step, so that no reader sees half of it; an equal one keeps its time.
-fn replace(path: &Path, bytes: &[u8]) -> Result<Write> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<Write> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     if fs::read(path).is_ok_and(|present| present == bytes) {
         return Ok(Write::NotNeeded);

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use rapport_cli::connector::inspect::Form;
 use rapport_cli::connector::test::Blessing;
-use rapport_cli::{Terminal, connector, demo, dev, parked};
+use rapport_cli::{Terminal, connector, demo, dev, package, parked};
 
 /// One customer, one context, every channel.
 ///
@@ -47,6 +47,10 @@ enum Command {
     /// Works on connectors
     #[command(subcommand)]
     Connector(ConnectorCommand),
+    /// Makes the zip that runs on AWS Lambda: binary, configuration, connectors compiled ahead of time and signed
+    ///
+    /// The same inputs make the same bytes. Prints what is in it and the public key that the deployment has to trust.
+    Package(package::Arguments),
     /// Webhooks that were verified and answered 200, but that their connector could not handle
     #[command(subcommand)]
     Parked(parked::Command),
@@ -114,6 +118,7 @@ fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
             terminal.log(arguments.verbose + 1);
             runtime.block_on(dev::run(&config, listen, &data, terminal))
         }
+        Command::Package(arguments) => package::run(&arguments, terminal),
         Command::Parked(command) => {
             terminal.log(arguments.verbose);
             runtime.block_on(parked::run(&command, terminal))

@@ -63,7 +63,7 @@ pub(crate) fn random_hex(bytes: usize) -> Result<String> {
 }
 
 /// Writes a file that only its owner reads, to disk.
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

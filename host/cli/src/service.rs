@@ -118,6 +118,8 @@ fn private_folder(folder: &Path) -> std::io::Result<()> {
 /// A configuration file, and the folder that its paths are relative to.
 pub struct Settings {
     pub config: Config,
+    /// As it was written.
+    pub text: String,
     pub base: PathBuf,
 }
 
@@ -132,7 +134,7 @@ impl Settings {
         let text = fs::read_to_string(path).with_context(missing)?;
         let config = Config::parse(&text).with_context(|| format!("`{name}`"))?;
         let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Ok(Self { config, base: base.to_owned() })
+        Ok(Self { config, text, base: base.to_owned() })
     }
 }
 
@@ -146,13 +148,15 @@ pub async fn gateway(
     public_url: String,
     progress: &dyn Fn(&Progress),
 ) -> Result<Arc<Gateway>> {
-    let Settings { config, base } = settings;
+    let Settings { config, base, .. } = settings;
     let sandbox = Sandbox::new(Options::default())?;
     let mut connectors: HashMap<&str, Connector> = HashMap::new();
     let mut connections = Vec::with_capacity(config.connections.len());
     for (name, connection) in &config.connections {
         if !connectors.contains_key(connection.connector.as_str()) {
-            let connector = load(&sandbox, &connection.connector, base, progress)
+            let component = connector::component(&connection.connector, base, &|step| progress(&step));
+            let connector = component
+                .and_then(|component| Ok(sandbox.load_component(&component.bytes, &component.id)?))
                 .with_context(|| format!("connection `{name}`: connector `{}`", connection.connector))?;
             connectors.insert(&connection.connector, connector);
         }
@@ -237,19 +241,6 @@ fn resolve_secrets(name: &str, connection: &ConnectionConfig, base: &Path) -> Re
         values.insert(secret.clone(), references.iter().map(resolve).collect::<Result<Vec<_>>>()?);
     }
     Ok(SecretValues::new(values))
-}
-
-/// A connector by the words of a configuration: a component's path, a folder's, or the name of a folder of plugins/.
-fn load(sandbox: &Sandbox, words: &str, base: &Path, progress: &dyn Fn(&Progress)) -> Result<Connector> {
-    let path = base.join(words);
-    if path.is_file() {
-        let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("connector");
-        let bytes = fs::read(&path).with_context(|| format!("`{}`", path.display()))?;
-        return Ok(sandbox.load_component(&bytes, id)?);
-    }
-    let folder = connector::folder(words, base)?;
-    let built = connector::build(&folder, &|step| progress(&step))?;
-    Ok(sandbox.load_component(&built.bytes, &built.manifest.id)?)
 }
 
 fn now() -> u64 {

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::certificates::Certificates;
+use crate::config::ConnectionConfig;
 use crate::credentials::{self, BASIC, PATH_TOKEN, Vouching};
 
 /// Calls of one connection that run at once, of the sandbox's 16: a connector that loops cannot take the others' turns.
@@ -99,19 +100,7 @@ impl Connection {
         config: &Json,
         secrets: SecretValues,
     ) -> Result<Self, ConnectionError> {
-        let manifest = connector.manifest();
-        check_config(name, &manifest.id, &manifest.config, config)?;
-        check_names(name, manifest, &secrets)?;
-        let vouching = match manifest.unsigned.as_ref().filter(|unsigned| unsigned.applies(config)) {
-            None => Vouching::Connector,
-            Some(_) if credentials::has_any(&secrets) => Vouching::Credentials,
-            // Another secret is one that its connector verifies with what the provider does sign.
-            Some(_) if !secrets.0.is_empty() => Vouching::Nobody,
-            Some(unsigned) => {
-                let (connection, connector) = (name.to_owned(), manifest.id.clone());
-                return Err(ConnectionError::Unsigned { connection, connector, reason: unsigned.reason.clone() });
-            }
-        };
+        let vouching = vouching(name, connector.manifest(), config, &secrets)?;
         Ok(Self {
             name: name.to_owned(),
             config: config.to_string(),
@@ -164,6 +153,38 @@ fn check_names(connection: &str, manifest: &Manifest, secrets: &SecretValues) ->
             secret: secret.clone(),
             fix: rapport_sandbox::fix_for_unknown_key(secret, &known),
         }),
+    }
+}
+
+/// Checks what an operator wrote of a connection, without a connector or a secret at hand.
+///
+/// # Errors
+/// What [`Connection::new`] would say.
+pub fn check(name: &str, manifest: &Manifest, written: &ConnectionConfig) -> Result<(), ConnectionError> {
+    // Which secrets there are matters, not what they are.
+    let any = |secret: &String| (secret.clone(), vec![Secret::new(*b"*")]);
+    let secrets = SecretValues::new(written.secrets.keys().map(any).collect());
+    vouching(name, manifest, &written.config, &secrets).map(drop)
+}
+
+/// Who vouches for the webhooks of a connection that has these secrets.
+fn vouching(
+    name: &str,
+    manifest: &Manifest,
+    config: &Json,
+    secrets: &SecretValues,
+) -> Result<Vouching, ConnectionError> {
+    check_config(name, &manifest.id, &manifest.config, config)?;
+    check_names(name, manifest, secrets)?;
+    match manifest.unsigned.as_ref().filter(|unsigned| unsigned.applies(config)) {
+        None => Ok(Vouching::Connector),
+        Some(_) if credentials::has_any(secrets) => Ok(Vouching::Credentials),
+        // Another secret is one that its connector verifies with what the provider does sign.
+        Some(_) if !secrets.0.is_empty() => Ok(Vouching::Nobody),
+        Some(unsigned) => {
+            let (connection, connector) = (name.to_owned(), manifest.id.clone());
+            Err(ConnectionError::Unsigned { connection, connector, reason: unsigned.reason.clone() })
+        }
     }
 }
 

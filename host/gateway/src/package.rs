@@ -5,6 +5,8 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::{Config, SecretRef};
+
 /// The form of this file that is written and read.
 pub const FORMAT: u32 = 1;
 /// Its name in a package.
@@ -55,6 +57,32 @@ pub enum PackageError {
     Format(u32),
     #[error("`{FILE}`: `{0}` leads out of the package; fix: make the package again")]
     Path(String),
+}
+
+/// A configuration that a function could not use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    #[error("`tenant-key` is missing; fix: set `tenant-key = \"secret:tenant-key\"`")]
+    NoTenantKey,
+    #[error(
+        "{used_as} is a reference to this machine's environment or files, and a function has none; fix: name an entry of \
+         the deployment's secret, `secret:NAME`"
+    )]
+    NotHere { used_as: String },
+}
+
+/// Checks that every secret of a configuration is one that a function can have.
+///
+/// # Errors
+/// The first that is not.
+pub fn check_references(config: &Config) -> Result<(), ReferenceError> {
+    if config.tenant_key.is_none() {
+        return Err(ReferenceError::NoTenantKey);
+    }
+    match config.secret_refs().find(|(_, reference)| !matches!(reference, SecretRef::Store(_))) {
+        Some((used_as, _)) => Err(ReferenceError::NotHere { used_as }),
+        None => Ok(()),
+    }
 }
 
 impl Package {
@@ -123,5 +151,20 @@ mod tests {
         for file in ["../a", "/a", "a/../../b"] {
             assert!(matches!(Package::parse(&package(file).to_text()), Err(PackageError::Path(_))), "{file}");
         }
+    }
+
+    #[test]
+    fn references_to_a_machine_are_refused() {
+        let refusal = |text: &str| check_references(&Config::parse(text).unwrap()).err().map(|error| error.to_string());
+        assert!(refusal("").unwrap().starts_with("`tenant-key` is missing; fix: "));
+        assert!(refusal("tenant-key = 'file:/x'").unwrap().starts_with("`tenant-key` is a reference to this machine"));
+        let config = |reference: &str| {
+            format!(
+                "tenant-key = 'secret:t'\n[connections.a]\nconnector = 'a'\nsecrets = {{ signing = '{reference}' }}"
+            )
+        };
+        assert_eq!(refusal(&config("secret:signing")), None);
+        let of_connection = refusal(&config("env:SIGNING")).unwrap();
+        assert!(of_connection.starts_with("connection `a`: secret `signing` is a reference"), "{of_connection}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rapport_gateway::config::{Config, ConnectionConfig, SecretRef};
 use rapport_gateway::connections::SecretValues;
+use rapport_gateway::package::ReferenceError;
 use rapport_model::TenantKey;
 use rapport_sandbox::Secret;
 use serde::Deserialize;
@@ -22,30 +23,10 @@ pub enum SecretsError {
     Syntax,
     #[error("{used_as}: `secret:{name}` is not in the secret of `RAPPORT_SECRETS`; fix: add it there, with a text")]
     Missing { used_as: String, name: String },
-    #[error("{used_as} is a reference to this machine's environment or files, and a function has none; fix: {fix}")]
-    NotHere { used_as: String, fix: &'static str },
-    #[error("`tenant-key` is missing; fix: set `tenant-key = \"secret:tenant-key\"` in rapport.toml")]
-    NoTenantKey,
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     #[error("`tenant-key` is shorter than 16 bytes; fix: `openssl rand -hex 32` makes one")]
     ShortTenantKey,
-}
-
-/// Checks that every secret of a configuration is one that a function can have.
-///
-/// # Errors
-/// The first that is not.
-pub fn check_references(config: &Config) -> Result<(), SecretsError> {
-    if config.tenant_key.is_none() {
-        return Err(SecretsError::NoTenantKey);
-    }
-    match config.secret_refs().find(|(_, reference)| !matches!(reference, SecretRef::Store(_))) {
-        Some((used_as, _)) => Err(not_here(used_as)),
-        None => Ok(()),
-    }
-}
-
-fn not_here(used_as: String) -> SecretsError {
-    SecretsError::NotHere { used_as, fix: "name an entry of the secret of `RAPPORT_SECRETS`, `secret:NAME`" }
 }
 
 impl SecretTexts {
@@ -74,7 +55,7 @@ impl SecretTexts {
     /// # Errors
     /// It is missing or too short.
     pub fn tenant_key(&self, config: &Config) -> Result<TenantKey, SecretsError> {
-        let reference = config.tenant_key.as_ref().ok_or(SecretsError::NoTenantKey)?;
+        let reference = config.tenant_key.as_ref().ok_or(ReferenceError::NoTenantKey)?;
         let versions = self.resolve(reference, || "`tenant-key`".to_owned())?;
         TenantKey::new(versions[0].reveal()).ok_or(SecretsError::ShortTenantKey)
     }
@@ -104,7 +85,9 @@ impl SecretTexts {
 
     /// At least one version, and no empty one.
     fn resolve(&self, reference: &SecretRef, used_as: impl Fn() -> String) -> Result<Vec<Secret>, SecretsError> {
-        let SecretRef::Store(name) = reference else { return Err(not_here(used_as())) };
+        let SecretRef::Store(name) = reference else {
+            return Err(ReferenceError::NotHere { used_as: used_as() }.into());
+        };
         let versions = self.0.get(name).map(Vec::as_slice).unwrap_or_default();
         match versions.is_empty() || versions.iter().any(|version| version.reveal().is_empty()) {
             true => Err(SecretsError::Missing { used_as: used_as(), name: name.clone() }),
@@ -130,7 +113,6 @@ secrets = { signing = ["secret:signing"] }
     #[test]
     fn one_text_or_several_are_versions_of_a_secret() {
         let config = Config::parse(CONFIG).unwrap();
-        check_references(&config).unwrap();
         let texts = r#"{"tenant-key": "0123456789abcdef", "api": "k", "signing": ["new", "old"]}"#;
         let texts = SecretTexts::parse(texts).unwrap();
         assert!(texts.tenant_key(&config).is_ok());
@@ -158,14 +140,5 @@ secrets = { signing = ["secret:signing"] }
         }
         let short = SecretTexts::parse(r#"{"tenant-key": "short"}"#).unwrap();
         assert_eq!(short.tenant_key(&config).err(), Some(SecretsError::ShortTenantKey));
-    }
-
-    #[test]
-    fn references_to_a_machine_are_refused_before_anything_is_fetched() {
-        let refusal = |text: &str| check_references(&Config::parse(text).unwrap()).err().map(|error| error.to_string());
-        assert!(refusal("").unwrap().starts_with("`tenant-key` is missing; fix: "));
-        assert!(refusal("tenant-key = 'file:/x'").unwrap().starts_with("`tenant-key` is a reference to this machine"));
-        let of_connection = CONFIG.replace("secret:signing", "env:SIGNING");
-        assert!(refusal(&of_connection).unwrap().starts_with("connection `a`: secret `signing` is a reference"));
     }
 }

@@ -10,14 +10,14 @@ use rapport_gateway::Gateway;
 use rapport_gateway::config::{Config, ConfigError};
 use rapport_gateway::connections::{Connection, Connections, Loader};
 use rapport_gateway::http::{ApiKeys, api_router, webhook_router};
-use rapport_gateway::package::{self, Package, PackageError};
+use rapport_gateway::package::{self, Package, PackageError, ReferenceError, check_references};
 use rapport_store::aws::{Aws, TableOf};
 use rapport_store::{StoreError, Table};
 use tokio::sync::{Mutex, Notify};
 
 use crate::connectors::Connectors;
 use crate::environment::{Environment, Role};
-use crate::secrets::{SecretTexts, SecretsError, check_references};
+use crate::secrets::{SecretTexts, SecretsError};
 
 /// How old the secrets may be: after a rotation the new one is known this much later, and until then the old one is good.
 const SECRETS_KEPT: Duration = Duration::from_secs(300);
@@ -60,7 +60,7 @@ pub enum StartError {
     #[error(transparent)]
     Package(#[from] PackageError),
     #[error("`rapport.toml`: {0}")]
-    Secrets(#[from] SecretsError),
+    Reference(#[from] ReferenceError),
     #[error(
         "connection `{connection}`: connector `{connector}` is not in the package; fix: make the package with this \
          configuration"

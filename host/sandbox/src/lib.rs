@@ -46,7 +46,7 @@ pub use component::with_manifest;
 pub use connector::Connector;
 #[cfg(feature = "kept-for-benchmarks")]
 pub use connector::Kept;
-pub use engine::{Allocation, Metering, Options, Sandbox, Target};
+pub use engine::{Allocation, Metering, Options, Sandbox, Target, engine_name};
 pub use error::{ArtefactError, LoadError, ManifestError};
 pub use limits::{
     BODY_KIB_DEFAULT, BODY_KIB_MAX, CALLS_AT_ONCE_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, EVENTS_MAX, LOG_LINE_BYTES_MAX,

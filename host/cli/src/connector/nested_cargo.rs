@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::toolchain::TARGET;
+use super::toolchain::WASM;
 
 /// A connector's crate, compiled.
 pub(super) struct Compiled {
@@ -57,7 +57,7 @@ pub(super) fn compile(folder: &Path) -> Result<Compiled> {
 
     let mut cargo = cargo(folder);
     cargo
-        .args(["build", "--lib", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
+        .args(["build", "--lib", "--release", "--target", WASM, "--message-format", "json-render-diagnostics"])
         .args([Path::new("--manifest-path"), &manifest_path, Path::new("--target-dir"), &directory])
         .env(FLAGS.0, FLAGS.1)
         .envs(PROFILE);
@@ -97,7 +97,8 @@ pub(super) fn test(folder: &Path, variables: &[(&str, &OsStr)]) -> Result<Tested
     Ok(Tested { said })
 }
 
-fn target_directory(manifest_path: &Path) -> Result<PathBuf> {
+/// The workspace's target directory.
+pub(crate) fn target_directory(manifest_path: &Path) -> Result<PathBuf> {
     let mut cargo = cargo(manifest_path.parent().unwrap_or(manifest_path));
     cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(manifest_path);
     let metadata: Value = serde_json::from_slice(&run(cargo)?).context("`cargo metadata` wrote no JSON")?;
@@ -118,7 +119,8 @@ fn module_in(messages: &[u8], manifest_path: &Path) -> Option<PathBuf> {
         .find(|file| file.extension().is_some_and(|end| end == "wasm"))
 }
 
-fn cargo(folder: &Path) -> Command {
+/// A cargo that works in `folder` and hears nothing of an outer one.
+pub(crate) fn cargo(folder: &Path) -> Command {
     // The cargo that runs this command, where one does: then both are of one toolchain.
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut cargo = Command::new(program);
@@ -129,7 +131,11 @@ fn cargo(folder: &Path) -> Command {
     cargo
 }
 
-fn run(mut cargo: Command) -> Result<Vec<u8>> {
+/// What a cargo wrote to its standard output.
+///
+/// # Errors
+/// What it wrote to the other one.
+pub(crate) fn run(mut cargo: Command) -> Result<Vec<u8>> {
     let Output { status, stdout, stderr } = cargo.output().context("`cargo` does not run")?;
     if status.success() {
         return Ok(stdout);

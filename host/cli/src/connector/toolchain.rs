@@ -1,4 +1,4 @@
-//! Makes sure that the compiler has the WebAssembly target.
+//! Makes sure that the compiler has a target.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,24 +8,30 @@ use anyhow::{Context, Result, bail};
 use super::Progress;
 
 /// What connectors are compiled for: WebAssembly without a system, so that nothing of one can be imported.
-pub(super) const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 
 /// Looks for the target in the compiler that `folder` uses, and lets rustup fetch it where it is not.
-pub(super) fn require_target(folder: &Path, progress: &dyn Fn(Progress)) -> Result<()> {
+///
+/// # Errors
+/// It is neither there nor to be had.
+pub(crate) fn require_target(target: &'static str, folder: &Path, progress: &dyn Fn(Progress)) -> Result<()> {
     let sysroot = sysroot(folder)?;
-    if sysroot.join("lib/rustlib").join(TARGET).is_dir() {
+    if sysroot.join("lib/rustlib").join(target).is_dir() {
         return Ok(());
     }
-    progress(Progress::InstallingTarget);
-    let rustup = Command::new("rustup").args(["target", "add", TARGET]).current_dir(folder).output();
+    progress(Progress::InstallingTarget(target));
+    let rustup = Command::new("rustup").args(["target", "add", target]).current_dir(folder).output();
     if rustup.is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
     bail!(
-        "the compiler in `{}` has no target `{TARGET}`, and rustup could not fetch it; \
-         fix: `rustup target add {TARGET}` where there is a network; without rustup, your distribution's package of it \
-         (Debian: libstd-rust-dev-wasm32, Fedora: rust-std-static-{TARGET})",
-        sysroot.display()
+        "the compiler in `{}` has no target `{target}`, and rustup could not fetch it; \
+         fix: `rustup target add {target}` where there is a network; without rustup, your distribution's package of it{}",
+        sysroot.display(),
+        match target {
+            WASM => " (Debian: libstd-rust-dev-wasm32, Fedora: rust-std-static-wasm32-unknown-unknown)",
+            _ => "",
+        }
     )
 }
 
