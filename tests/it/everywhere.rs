@@ -5,9 +5,8 @@ mod subject;
 use serde_json::{Value, json};
 
 use crate::support::deployment::twilio_signature;
-use crate::support::events::{Sent, text_webhook};
-use crate::support::{Answer, Item, Text, app_secret, eventually, fixture, hex, is_event, readable};
-use ring::hmac;
+use crate::support::events::{self, Sent, text_webhook};
+use crate::support::{Answer, Item, Text, app_secret, eventually, fixture, is_event, readable};
 use subject::{PUBLIC_URL, Subject};
 
 const ADA: &str = "16505551234";
@@ -256,12 +255,8 @@ async fn the_same_webhooks_leave_the_same_table() {
     assert!(tables[0].len() > 20 && tables[0].len() == tables[1].len());
 }
 
-/// A body as Meta signs it.
 fn signed(body: &[u8]) -> Sent {
-    let signature = hex(&hmac::Key::new(hmac::HMAC_SHA256, app_secret().as_bytes()), body);
-    let sent = Sent { body: body.to_vec(), ..Sent::new("POST", "/hooks/wa-eu", "") };
-    sent.with_header("content-type", "application/json")
-        .with_header("x-hub-signature-256", &format!("sha256={signature}"))
+    events::signed(body, app_secret())
 }
 
 fn with_key(sent: Sent) -> Sent {

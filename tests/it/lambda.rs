@@ -1,5 +1,7 @@
 //! The real `bootstrap`, driven as Lambda drives it: a package on disk, events in, answers and a log out.
 
+mod secrets;
+
 use std::fs;
 
 use base64::Engine as _;
@@ -8,7 +10,7 @@ use rapport_store::blobs::INLINE_BYTES_MAX;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
-use crate::support::deployment::{Ran, World, secrets, signed_by_another, twilio_signature};
+use crate::support::deployment::{self, Ran, World, signed_by_another, twilio_signature};
 use crate::support::events::{Door, Sent, batch, record, records, text_webhook};
 use crate::support::{API_KEY, Text};
 
@@ -257,7 +259,7 @@ async fn a_secret_that_cannot_be_had_is_an_answer_and_no_end() {
     world.services.put_secret(&json!({"tenant-key": "short"}));
     let function = world.start("webhook").await;
     assert_eq!(function.ask(&text).await.status, 500);
-    world.services.put_secret(&secrets());
+    world.services.put_secret(&deployment::secrets());
     assert_eq!(function.ask(&text).await.status, 200, "it looks again");
     assert_eq!(function.lines("not ready").len(), 1);
     assert!(!format!("{:?}", function.function.log()).contains("short\""));

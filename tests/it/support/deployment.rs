@@ -62,6 +62,13 @@ impl World {
 
     /// A function with more in its environment.
     pub async fn start_with(&self, handler: &str, more: &[(&str, &str)]) -> Ran {
+        let environment = self.environment(handler, more);
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Ran { function: Function::start(&environment).await }
+    }
+
+    /// What the template sets, and more.
+    pub fn environment(&self, handler: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let services = format!("http://{}", self.services.address);
         let table = format!("http://{}", self.storage.address);
         let trusted = key().public().to_string();
@@ -80,8 +87,7 @@ impl World {
             ("AWS_ENDPOINT_URL_DYNAMODB", &table),
         ];
         let kept = usual.into_iter().filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
-        let environment: Vec<_> = kept.chain(more.iter().copied()).collect();
-        Ran { function: Function::start(&environment).await }
+        kept.chain(more.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     pub fn artefact(&self, id: &str) -> PathBuf {

@@ -125,11 +125,15 @@ fn fields(domain: &str, sent: Vec<(String, String)>) -> (Map<String, Value>, Vec
 
 /// A customer's text, signed as Meta does.
 pub fn text_webhook(text: &Text) -> Sent {
-    let body = text.webhook();
-    let signature = hex(&hmac::Key::new(hmac::HMAC_SHA256, app_secret().as_bytes()), &body);
-    let headers = [("content-type", "application/json"), ("x-hub-signature-256", &format!("sha256={signature}"))];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    Sent { headers, body, ..Sent::new("POST", "/hooks/wa-eu", "") }
+    signed(&text.webhook(), app_secret())
+}
+
+/// A body for the connection `wa-eu`, signed as Meta does with a secret.
+pub fn signed(body: &[u8], secret: &str) -> Sent {
+    let signature = hex(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body);
+    let sent = Sent { body: body.to_vec(), ..Sent::new("POST", "/hooks/wa-eu", "") };
+    sent.with_header("content-type", "application/json")
+        .with_header("x-hub-signature-256", &format!("sha256={signature}"))
 }
 
 /// The events of a table as the stream would bring them.
