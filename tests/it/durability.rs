@@ -3,18 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinSet;
 
 use crate::connectors;
+use crate::support::dev::Dev;
 use crate::support::{API_KEY, Text, app_secret, deliver, eventually, send};
 
 const WEBHOOKS: u64 = 2_000;
@@ -37,14 +35,14 @@ async fn a_kill_under_load_loses_nothing_that_was_acknowledged_and_doubles_nothi
     prepare(folder.path());
     let load = Arc::new(Load::default());
 
-    let mut first = Process::start(folder.path()).await;
+    let mut first = Dev::start(folder.path()).await;
     let senders = send_all(&load, first.address);
     eventually("half of the answers", async || (load.answered() >= KILLED_AFTER).then_some(())).await;
-    first.child.kill().await.unwrap();
+    first.kill().await;
     senders.join_all().await;
     assert!(load.answered() < WEBHOOKS, "the kill came too late to interrupt anything");
 
-    let second = Process::start(folder.path()).await;
+    let second = Dev::start(folder.path()).await;
     send_all(&load, second.address).join_all().await;
 
     let sent = 0..load.next.load(Ordering::Relaxed).min(WEBHOOKS);
@@ -130,44 +128,6 @@ async fn read(address: SocketAddr, target: &str) -> Option<Value> {
     let authorization = format!("Bearer {API_KEY}");
     let answer = send(address, "GET", target, &[("authorization", &authorization)], b"").await.unwrap();
     (answer.status == 200).then(|| answer.json())
-}
-
-/// `rapport dev`, as a user runs it.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-    /// Kept open: a process that cannot write its lines ends.
-    _output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Process {
-    async fn start(folder: &Path) -> Self {
-        let mut child = Command::new(binary())
-            .args(["dev", "--listen", "127.0.0.1:0", "--config"])
-            .arg(folder.join("rapport.toml"))
-            .arg("--data")
-            .arg(folder.join("data"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if let Some((_, address)) = line.split_once("listens on http://") {
-                return Self { child, address: address.trim().parse().unwrap(), _output: lines };
-            }
-        }
-        panic!("`rapport dev` ended: {:?}", child.wait().await);
-    }
-}
-
-/// The command beside these tests, as `cargo test` of the whole workspace makes it.
-fn binary() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let path = tests.parent().and_then(Path::parent).unwrap().join("rapport");
-    assert!(path.exists(), "`{}` is not there; fix: `cargo build -p rapport-cli` makes it", path.display());
-    path
 }
 
 fn prepare(folder: &Path) {

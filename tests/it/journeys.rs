@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 
 use crate::connectors::repository;
 use crate::support::{
-    Answer, Proxy, Service, Text, all_at_once, app_secret, deliver, eventually, fixture, gateway, hostile, unsigned,
-    wa_eu,
+    Answer, Service, Text, all_at_once, app_secret, deliver, eventually, fixture, hostile, unsigned, wa_eu,
 };
 
 const ADA: &str = "16505551234";
@@ -213,30 +212,6 @@ async fn a_customer_is_one_profile_by_user_id_and_by_number() {
     found.sort();
     assert_eq!(found, expected);
     insta::assert_snapshot!("user_id_and_number_profile", pretty(&service.read(&profile_path(&profile)).await));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_that_storage_does_not_take_is_503_and_a_redelivery_is_stored_once() {
-    let healthy = Service::start([]).await;
-    let proxy = Proxy::to(healthy.data.embedded.address()).await;
-    let table = healthy.data.at(proxy.address).await;
-    let service = Service::of(gateway(table, [wa_eu()]), healthy.data.clone()).await;
-    let body = Text::new(ADA, 1).webhook();
-    let before = service.data.items().await;
-
-    proxy.close();
-    let refused = service.deliver(&body).await;
-    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
-    assert_eq!(service.send("GET", "/healthz", &[], b"").await.status, 503);
-    assert_eq!(service.data.items().await, before);
-
-    proxy.open();
-    for _ in 0..2 {
-        assert_eq!(service.deliver(&body).await.status, 200);
-    }
-    service.settle().await;
-    let profile = service.look_up("whatsapp", ADA).await.unwrap();
-    assert_eq!(service.timeline(&profile, 50).await.len(), 1);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod contract;
 mod credentials;
 mod durability;
 mod egress;
+mod everywhere;
 mod fold;
 mod http;
 mod journeys;

@@ -1,7 +1,11 @@
 //! The service under test: every real part in one process, on loopback, with clock, keys and secrets given.
 
 pub mod aws;
+pub mod deployment;
+pub mod dev;
+pub mod events;
 mod http;
+pub mod mapping;
 mod proxy;
 pub mod runtime_api;
 mod table;
@@ -47,7 +51,7 @@ const HOSTILE_SECRET: &str = "a test's signing secret";
 pub struct Data {
     pub embedded: Embedded,
     pub table: Table,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Data {
@@ -55,12 +59,7 @@ impl Data {
         let folder = TempDir::new().unwrap();
         let embedded = Embedded::start(&folder.path().join("rapport.db")).unwrap();
         let table = open(embedded, folder.path()).await;
-        Arc::new(Self { embedded, table, folder })
-    }
-
-    /// The same data behind another address.
-    pub async fn at(&self, address: SocketAddr) -> Table {
-        open(Embedded::at(address), self.folder.path()).await
+        Arc::new(Self { embedded, table, _folder: folder })
     }
 
     /// Everything in the table, but the stream's reader's place.
@@ -90,7 +89,8 @@ impl Data {
     }
 }
 
-async fn open(embedded: Embedded, folder: &Path) -> Table {
+/// The table of a database whose blobs are in a folder's `blobs`.
+pub async fn open(embedded: Embedded, folder: &Path) -> Table {
     let tenant_key = TenantKey::new(&[7; 32]).unwrap();
     embedded.table(tenant_key, Blobs::in_folder(folder.join("blobs"))).await.unwrap()
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use rapport_lambda::environment::{Environment, Role};
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     let environment = Environment::of(&|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
     let role = environment.role;
-    let service = Arc::new(Service::new(environment).map_err(|error| error.to_string())?);
+    let service = Arc::new(Service::new(environment, Instant::now).map_err(|error| error.to_string())?);
     // One thread: an environment has one event at a time and, below 1.8 GB of memory, less than one processor.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(async {

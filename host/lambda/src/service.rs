@@ -20,13 +20,17 @@ use crate::environment::{Environment, Role};
 use crate::secrets::{SecretTexts, SecretsError};
 
 /// How old the secrets may be: after a rotation the new one is known this much later, and until then the old one is good.
-const SECRETS_KEPT: Duration = Duration::from_secs(300);
+pub const SECRETS_KEPT: Duration = Duration::from_secs(300);
 
 /// What a process has for all its events.
 pub struct Service {
     parts: Arc<Parts>,
     running: Mutex<Option<Running>>,
+    clock: Clock,
 }
+
+/// Says how much time has passed, and nothing of the calendar: [`Instant::now`], or what a test makes of it.
+pub type Clock = fn() -> Instant;
 
 /// What never changes.
 struct Parts {
@@ -85,11 +89,11 @@ impl NotReady {
 }
 
 impl Service {
-    /// Reads the package. Nothing is connected yet.
+    /// Reads the package. Nothing is connected yet. The clock says when secrets are old.
     ///
     /// # Errors
     /// What is wrong with the deployment, with the fix.
-    pub fn new(environment: Environment) -> Result<Self, StartError> {
+    pub fn new(environment: Environment, clock: Clock) -> Result<Self, StartError> {
         let Environment { role, root, trusted, table, tenant, bucket, secrets, public_url, account } = environment;
         let read = |file| fs::read_to_string(root.join(file)).map_err(|source| StartError::File { file, source });
         let config = Config::parse(&read(package::CONFIG_FILE)?)?;
@@ -105,7 +109,7 @@ impl Service {
         let public_url = public_url.or_else(|| config.public_url.clone());
         let aws = Aws::new(account);
         let parts = Parts { role, aws, config, connectors, table, tenant, bucket, secrets, public_url };
-        Ok(Self { parts: Arc::new(parts), running: Mutex::default() })
+        Ok(Self { parts: Arc::new(parts), running: Mutex::default(), clock })
     }
 
     /// How providers reach us, if somebody has said.
@@ -135,10 +139,11 @@ impl Service {
     /// [`NotReady`]: the next event tries again.
     pub async fn running(&self) -> Result<Running, NotReady> {
         let mut place = self.running.lock().await;
+        let now = (self.clock)();
         let running = match place.take() {
-            None => self.parts.start().await?,
-            Some(running) if running.read_at.elapsed() < SECRETS_KEPT => running,
-            Some(running) => self.parts.renewed(running).await,
+            None => self.parts.start(now).await?,
+            Some(running) if now.saturating_duration_since(running.read_at) < SECRETS_KEPT => running,
+            Some(running) => self.parts.renewed(running, now).await,
         };
         *place = Some(running.clone());
         Ok(running)
@@ -146,20 +151,20 @@ impl Service {
 }
 
 impl Parts {
-    async fn start(self: &Arc<Self>) -> Result<Running, NotReady> {
+    async fn start(self: &Arc<Self>, now: Instant) -> Result<Running, NotReady> {
         let secrets = self.read_secrets().await?;
         let tenant_key = secrets.tenant_key(&self.config)?;
         let (table, tenant, bucket) = (self.table.clone(), self.tenant.clone(), self.bucket.clone());
         let table = self.aws.table(TableOf { table, tenant, tenant_key, bucket }).await?;
-        self.with_secrets(table, secrets).map_err(NotReady::from)
+        self.with_secrets(table, secrets, now).map_err(NotReady::from)
     }
 
     /// The same with today's secrets; with yesterday's if today's cannot be had.
-    async fn renewed(self: &Arc<Self>, running: Running) -> Running {
-        let kept = Running { read_at: Instant::now(), ..running };
+    async fn renewed(self: &Arc<Self>, running: Running, now: Instant) -> Running {
+        let kept = Running { read_at: now, ..running };
         let renewed = match self.read_secrets().await {
             Ok(secrets) if secrets == *kept.secrets => return kept,
-            Ok(secrets) => self.with_secrets(kept.gateway.table.clone(), secrets).map_err(NotReady::from),
+            Ok(secrets) => self.with_secrets(kept.gateway.table.clone(), secrets, now).map_err(NotReady::from),
             Err(error) => Err(error),
         };
         renewed.unwrap_or_else(|error| {
@@ -172,7 +177,12 @@ impl Parts {
         Ok(SecretTexts::parse(&self.aws.secret(&self.secrets).await?)?)
     }
 
-    fn with_secrets(self: &Arc<Self>, table: Table, secrets: SecretTexts) -> Result<Running, SecretsError> {
+    fn with_secrets(
+        self: &Arc<Self>,
+        table: Table,
+        secrets: SecretTexts,
+        read_at: Instant,
+    ) -> Result<Running, SecretsError> {
         let secrets = Arc::new(secrets);
         let names: Vec<String> = self.config.connections.keys().cloned().collect();
         let gateway = Arc::new(Gateway {
@@ -189,7 +199,7 @@ impl Parts {
             Role::Webhook => webhook_router(Arc::clone(&gateway)),
             Role::Api | Role::Fold => api_router(Arc::clone(&gateway)),
         };
-        Ok(Running { gateway, router, secrets, read_at: Instant::now() })
+        Ok(Running { gateway, router, secrets, read_at })
     }
 
     /// Makes the connection that the first webhook asks for, and no other.

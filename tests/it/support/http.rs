@@ -16,6 +16,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// An answer whose header fields have names in lower case.
+    pub fn new(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
+        Self { status, headers, body }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
@@ -45,12 +50,15 @@ pub async fn send(
     exchange(address, &[request.as_bytes(), body].concat()).await
 }
 
-/// Sends these bytes and reads what comes until the end.
+/// Sends these bytes and reads what comes until the end. A refusal may come before all was sent, and is read then, too.
 pub async fn exchange(address: SocketAddr, request: &[u8]) -> Result<Answer> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(request).await?;
+    let (mut reading, mut writing) = stream.split();
     let mut response = Vec::new();
-    stream.read_to_end(&mut response).await?;
+    let (sent, read) = tokio::join!(writing.write_all(request), reading.read_to_end(&mut response));
+    if response.is_empty() {
+        sent.and(read)?;
+    }
     parse(&response).ok_or_else(|| Error::new(ErrorKind::UnexpectedEof, "no whole response"))
 }
 

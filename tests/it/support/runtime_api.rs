@@ -1,6 +1,7 @@
 //! Lambda as a function sees it: a Runtime API on loopback, and the real `bootstrap` as a process that asks it.
 
 use std::collections::HashMap;
+use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -13,9 +14,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -27,8 +28,9 @@ pub struct Function {
     process: Child,
     environment: Vec<(String, String)>,
     api: Arc<Api>,
-    log: Arc<Mutex<Vec<Value>>>,
-    tasks: JoinSet<()>,
+    /// A file and no pipe: what it logged before it answered is there when the answer is.
+    log: NamedTempFile,
+    _tasks: JoinSet<()>,
 }
 
 /// Its answer: a response, or the error that it reported.
@@ -66,15 +68,15 @@ impl Function {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, routes).await.unwrap() });
         let environment = with_lambda_s_own(environment, address);
-        let log = Arc::default();
-        let process = spawn(&environment, &log, &mut tasks);
-        Self { process, environment, api, log, tasks }
+        let log = NamedTempFile::new().unwrap();
+        let process = spawn(&environment, &log);
+        Self { process, environment, api, log, _tasks: tasks }
     }
 
     /// Kills the process, as Lambda does at a time-out, and starts another.
     pub async fn restart(&mut self) {
         self.process.kill().await.unwrap();
-        self.process = spawn(&self.environment, &self.log, &mut self.tasks);
+        self.process = spawn(&self.environment, &self.log);
     }
 
     /// Hands in an event and waits for the answer.
@@ -103,9 +105,12 @@ impl Function {
         answered
     }
 
-    /// The lines that it has logged until now.
+    /// The lines that it has logged until now. Every line of the log is a JSON object.
     pub fn log(&self) -> Vec<Value> {
-        self.log.lock().unwrap().clone()
+        let text = fs::read_to_string(self.log.path()).unwrap();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let line = |line| serde_json::from_str(line).unwrap_or_else(|_| Value::String(format!("no JSON: {line}")));
+        whole.lines().map(line).collect()
     }
 }
 
@@ -123,26 +128,16 @@ fn with_lambda_s_own(environment: &[(&str, &str)], api: SocketAddr) -> Vec<(Stri
     all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn spawn(environment: &[(String, String)], log: &Arc<Mutex<Vec<Value>>>, tasks: &mut JoinSet<()>) -> Child {
-    let mut process = Command::new(binary())
+fn spawn(environment: &[(String, String)], log: &NamedTempFile) -> Child {
+    let log = File::options().append(true).open(log.path()).unwrap();
+    Command::new(binary())
         .env_clear()
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::from(log))
         .kill_on_drop(true)
         .spawn()
-        .unwrap();
-    tasks.spawn(keep(process.stderr.take().unwrap(), Arc::clone(log)));
-    process
-}
-
-/// Every line of the log is a JSON object.
-async fn keep(output: ChildStderr, log: Arc<Mutex<Vec<Value>>>) {
-    let mut lines = BufReader::new(output).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let line = serde_json::from_str(&line).unwrap_or_else(|_| Value::String(format!("no JSON: {line}")));
-        log.lock().unwrap().push(line);
-    }
+        .unwrap()
 }
 
 /// The binary beside these tests, as `cargo test` of the whole workspace makes it.

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use serde_json::{Map, Value, json};
 
-use crate::support::{Item, Text, app_secret, hex, is_event};
+use super::{Item, Text, app_secret, hex, is_event};
 
 /// How a request reaches the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +58,11 @@ impl Sent {
             Door::Domain => ("abcdefghij", "hooks.example.com", "prod"),
         };
         let path = if stage == "prod" { format!("/prod{}", self.path) } else { self.path };
-        let mut headers = Map::from_iter([("host".to_owned(), json!(domain))]);
-        headers.insert("x-forwarded-proto".to_owned(), json!("https"));
-        headers.extend(self.headers.into_iter().map(|(name, value)| (name, json!(value))));
-        let body = match self.coding {
-            Coding::Base64 => STANDARD.encode(self.body),
-            Coding::Text => String::from_utf8(self.body).unwrap(),
+        let (headers, cookies) = fields(domain, self.headers);
+        let (body, is_encoded) = match String::from_utf8(self.body) {
+            Ok(text) if self.coding == Coding::Text => (text, false),
+            Ok(text) => (STANDARD.encode(text), true),
+            Err(bytes) => (STANDARD.encode(bytes.as_bytes()), true),
         };
         json!({
             "version": "2.0",
@@ -71,6 +70,7 @@ impl Sent {
             "rawPath": path,
             "rawQueryString": self.query,
             "headers": headers,
+            "cookies": cookies,
             "requestContext": {
                 "accountId": "anonymous",
                 "apiId": id,
@@ -90,18 +90,50 @@ impl Sent {
                 "timeEpoch": 1_773_119_783_000_u64,
             },
             "body": body,
-            "isBase64Encoded": self.coding == Coding::Base64,
+            "isBase64Encoded": is_encoded,
         })
     }
+
+    /// What stands in a request line.
+    pub fn target(&self) -> String {
+        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+    }
+
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// Header fields as payload 2.0 has them: names in lower case, repeated ones joined, cookies apart.
+fn fields(domain: &str, sent: Vec<(String, String)>) -> (Map<String, Value>, Vec<String>) {
+    let mut fields =
+        Map::from_iter([("host".to_owned(), json!(domain)), ("x-forwarded-proto".to_owned(), json!("https"))]);
+    let mut cookies = Vec::new();
+    for (name, value) in sent {
+        match (name.to_lowercase(), fields.get(&name.to_lowercase())) {
+            (name, _) if name == "cookie" => cookies.extend(value.split("; ").map(str::to_owned)),
+            (name, Some(earlier)) => {
+                let joined = format!("{},{value}", earlier.as_str().unwrap());
+                fields.insert(name, json!(joined));
+            }
+            (name, None) => drop(fields.insert(name, json!(value))),
+        }
+    }
+    (fields, cookies)
 }
 
 /// A customer's text, signed as Meta does.
 pub fn text_webhook(text: &Text) -> Sent {
-    let body = text.webhook();
-    let signature = hex(&hmac::Key::new(hmac::HMAC_SHA256, app_secret().as_bytes()), &body);
-    let headers = [("content-type", "application/json"), ("x-hub-signature-256", &format!("sha256={signature}"))];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    Sent { headers, body, ..Sent::new("POST", "/hooks/wa-eu", "") }
+    signed(&text.webhook(), app_secret())
+}
+
+/// A body for the connection `wa-eu`, signed as Meta does with a secret.
+pub fn signed(body: &[u8], secret: &str) -> Sent {
+    let signature = hex(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body);
+    let sent = Sent { body: body.to_vec(), ..Sent::new("POST", "/hooks/wa-eu", "") };
+    sent.with_header("content-type", "application/json")
+        .with_header("x-hub-signature-256", &format!("sha256={signature}"))
 }
 
 /// The events of a table as the stream would bring them.

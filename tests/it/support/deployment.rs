@@ -13,13 +13,14 @@ use ring::{digest, hmac};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::aws::Services;
 use super::events::Sent;
+use super::runtime_api::{Function, Outcome};
+use super::{API_KEY, Answer, Data, Proxy, Text, app_secret, gateway, is_event, sandbox, wa_eu};
 use crate::connectors;
-use crate::support::aws::Services;
-use crate::support::runtime_api::{Function, Outcome};
-use crate::support::{API_KEY, Data, Proxy, Text, app_secret, gateway, is_event, sandbox, wa_eu};
 
-const CONFIG: &str = r#"
+/// The configuration, but for where secrets are: `secret:` is a deployment's.
+pub const CONFIG: &str = r#"
 tenant-key = "secret:tenant-key"
 [api]
 keys = ["secret:api-key"]
@@ -46,9 +47,6 @@ pub struct Ran {
     pub function: Function,
 }
 
-/// An HTTP answer as the function gives it to Lambda.
-pub struct Answered(Value);
-
 impl World {
     pub async fn new() -> Self {
         let data = Data::new().await;
@@ -64,6 +62,13 @@ impl World {
 
     /// A function with more in its environment.
     pub async fn start_with(&self, handler: &str, more: &[(&str, &str)]) -> Ran {
+        let environment = self.environment(handler, more);
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Ran { function: Function::start(&environment).await }
+    }
+
+    /// What the template sets, and more.
+    pub fn environment(&self, handler: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let services = format!("http://{}", self.services.address);
         let table = format!("http://{}", self.storage.address);
         let trusted = key().public().to_string();
@@ -82,8 +87,7 @@ impl World {
             ("AWS_ENDPOINT_URL_DYNAMODB", &table),
         ];
         let kept = usual.into_iter().filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
-        let environment: Vec<_> = kept.chain(more.iter().copied()).collect();
-        Ran { function: Function::start(&environment).await }
+        kept.chain(more.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     pub fn artefact(&self, id: &str) -> PathBuf {
@@ -128,12 +132,22 @@ impl World {
 
 impl Ran {
     /// The answer to an HTTP event.
-    pub async fn ask(&self, event: &Value) -> Answered {
+    pub async fn ask(&self, event: &Value) -> Answer {
         Self::answer(self.function.invoke(event).await)
     }
 
-    pub fn answer(outcome: Outcome) -> Answered {
-        Answered(outcome.unwrap_or_else(|error| panic!("no answer: {error}")))
+    /// What API Gateway makes of the function's answer.
+    pub fn answer(outcome: Outcome) -> Answer {
+        let answer = outcome.unwrap_or_else(|error| panic!("no answer: {error}"));
+        let status = answer["statusCode"].as_u64().and_then(|status| status.try_into().ok()).unwrap();
+        let headers = answer["headers"].as_object().unwrap().iter();
+        let headers = headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+        let body = answer["body"].as_str().unwrap();
+        let body = match answer["isBase64Encoded"].as_bool().unwrap() {
+            true => STANDARD.decode(body).unwrap(),
+            false => body.into(),
+        };
+        Answer::new(status, headers, body)
     }
 
     /// The lines of the log with this message.
@@ -141,20 +155,6 @@ impl Ran {
         let lines = self.function.log();
         assert!(lines.iter().all(Value::is_object), "{lines:?}");
         lines.into_iter().filter(|line| line["message"] == message).collect()
-    }
-}
-
-impl Answered {
-    pub fn status(&self) -> u64 {
-        self.0["statusCode"].as_u64().unwrap()
-    }
-
-    pub fn body(&self) -> &str {
-        self.0["body"].as_str().unwrap()
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        self.0["headers"][name].as_str().unwrap_or_default()
     }
 }
 
