@@ -13,6 +13,7 @@ mod http;
 mod journeys;
 mod kit;
 mod lambda;
+mod package;
 mod reference;
 mod sandbox;
 mod subscriptions;

@@ -23,6 +23,7 @@ use crate::connector::{self, Component, Progress, replace, thousands};
 use crate::service::Settings;
 use crate::terminal::Tone;
 
+pub use archive::Entry;
 use archive::{Archive, Mode};
 
 /// Bytes. The largest zip that Lambda takes when it is uploaded straight to a function; by way of S3 it may be larger.
@@ -36,19 +37,19 @@ const UNZIPPED_BYTES_MAX: usize = 250 << 20;
 pub struct Arguments {
     /// Connections, keys and where secrets are; every secret is `secret:NAME`
     #[arg(long, value_name = "FILE", default_value = "rapport.toml")]
-    config: PathBuf,
+    pub config: PathBuf,
     /// The processor that the functions run on
     #[arg(long, value_enum, default_value_t = Arch::Arm64)]
-    arch: Arch,
+    pub arch: Arch,
     /// Where rapport-<ARCH>.zip is written
     #[arg(long, value_name = "DIR", default_value = "target/package")]
-    out: PathBuf,
+    pub out: PathBuf,
     /// The Ed25519 key that signs the connectors, 64 hexadecimal digits; made if it is not there
     #[arg(long, value_name = "FILE", default_value = "signing.key")]
-    key: PathBuf,
+    pub key: PathBuf,
     /// A `bootstrap` that was built before; without it, it is built from the checkout that this command is run in
     #[arg(long, value_name = "FILE")]
-    bootstrap: Option<PathBuf>,
+    pub bootstrap: Option<PathBuf>,
 }
 
 /// A processor, as Lambda calls it.
@@ -88,14 +89,22 @@ pub fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
 }
 
 /// A package that was written.
-struct Made {
-    path: PathBuf,
-    files: Vec<archive::Entry>,
-    zipped: usize,
-    signer: String,
+pub struct Made {
+    /// The zip.
+    pub path: PathBuf,
+    /// What is in it, in its order.
+    pub files: Vec<Entry>,
+    /// Bytes of the zip.
+    pub zipped: usize,
+    /// The public key that a deployment has to trust.
+    pub signer: String,
 }
 
-fn make(arguments: &Arguments, terminal: &Terminal) -> Result<Made> {
+/// Makes the package.
+///
+/// # Errors
+/// As [`run`].
+pub fn make(arguments: &Arguments, terminal: &Terminal) -> Result<Made> {
     let Arguments { config: config_path, arch, out, key, bootstrap } = arguments;
     let settings = Settings::read(config_path)?;
     let in_config = || format!("`{}`", config_path.display());

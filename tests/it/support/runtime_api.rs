@@ -141,7 +141,7 @@ fn spawn(environment: &[(String, String)], log: &NamedTempFile) -> Child {
 }
 
 /// The binary beside these tests, as `cargo test` of the whole workspace makes it.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let path = tests.parent().and_then(std::path::Path::parent).unwrap().join("bootstrap");
     assert!(path.exists(), "`{}` is not there; fix: `cargo build -p rapport-lambda` makes it", path.display());

@@ -26,12 +26,12 @@ impl Mode {
 }
 
 /// A file of the zip.
-pub(super) struct Entry {
-    pub(super) name: String,
+pub struct Entry {
+    pub name: String,
     /// As it is.
-    pub(super) bytes: u64,
+    pub bytes: u64,
     /// As it lies in the zip.
-    pub(super) zipped: u64,
+    pub zipped: u64,
 }
 
 /// A zip that is being written, in memory.
