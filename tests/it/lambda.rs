@@ -1,5 +1,6 @@
 //! The real `bootstrap`, driven as Lambda drives it: a package on disk, events in, answers and a log out.
 
+mod faults;
 mod secrets;
 
 use std::fs;

@@ -4,6 +4,7 @@ pub mod aws;
 pub mod deployment;
 pub mod dev;
 pub mod events;
+pub mod faults;
 mod http;
 pub mod mapping;
 mod proxy;
