@@ -42,6 +42,10 @@ impl Party {
         if party.acts == Author::Agent && fields.get("sender_business_bot").is_some() {
             party.acts = Author::Automation;
         }
+        // Telegram repeats the posts of a channel in the group where they are discussed.
+        if fields.get("is_automatic_forward").is_some_and(|raw| raw.get() == "true") {
+            party.acts = Author::Agent;
+        }
         Some(party)
     }
 

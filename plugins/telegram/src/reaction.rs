@@ -49,7 +49,7 @@ pub fn read(fields: &Fields, scene: &Scene) -> Found {
     match (events.is_empty(), stand.is_empty()) {
         (false, _) => Ok(events),
         (true, true) => Ok(vec![scene.event(at, &party, body(None))]),
-        (true, false) => Err("none of its reactions is of a known form"),
+        (true, false) => Err("none of its reactions says what it is"),
     }
 }
 
@@ -58,11 +58,11 @@ impl Reacted {
         self.emoji.is_none()
     }
 
-    /// A paid reaction is a star; one of a set of stickers has only the id of its picture.
+    /// A paid reaction is a star; one of a set of stickers has only the id of its picture, one of tomorrow its type.
     fn sign(self) -> Option<String> {
         match self.kind.as_deref() {
             Some("paid") => Some("⭐".into()),
-            _ => self.emoji.or(self.custom_emoji_id),
+            _ => self.emoji.or(self.custom_emoji_id).or(self.kind),
         }
     }
 }
