@@ -52,7 +52,8 @@ pub struct Connection<'c> {
 }
 
 impl Connection<'_> {
-    fn takes(&self, account: &str) -> bool {
+    /// Whether an account is one that the connection is for.
+    pub fn takes(&self, account: &str) -> bool {
         self.accounts.is_none_or(|ids| ids.iter().any(|id| id.0 == account))
     }
 
@@ -69,10 +70,12 @@ impl Connection<'_> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct Entry<'a> {
+    /// The account, except in test deliveries, where it is `0`.
     #[serde(borrow, deserialize_with = "lenient::id")]
-    id: Text<'a>,
+    pub id: Text<'a>,
+    /// When Meta put it together, in milliseconds.
     #[serde(deserialize_with = "lenient::time")]
-    time: Option<u64>,
+    pub time: Option<u64>,
     #[serde(borrow, deserialize_with = "lenient::list")]
     messaging: Vec<&'a RawValue>,
     /// What happens in conversations that another app holds.

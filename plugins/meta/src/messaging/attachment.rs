@@ -94,12 +94,21 @@ struct Payload<'a> {
     attachment_id: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::id")]
     reel_video_id: Text<'a>,
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    ig_post_media_id: Text<'a>,
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    story_media_id: Text<'a>,
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    story_media_url: Text<'a>,
     #[serde(deserialize_with = "lenient::object")]
     coordinates: Option<Coordinates>,
     #[serde(borrow, deserialize_with = "lenient::objects")]
     elements: Vec<Card<'a>>,
     #[serde(borrow, deserialize_with = "lenient::object")]
-    product: Option<Product<'a>>,
+    product: Option<Cards<'a>>,
+    /// Around the cards of a template on Instagram.
+    #[serde(borrow, deserialize_with = "lenient::object")]
+    generic: Option<Cards<'a>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -113,7 +122,7 @@ struct Coordinates {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Product<'a> {
+struct Cards<'a> {
     #[serde(borrow, deserialize_with = "lenient::objects")]
     elements: Vec<Card<'a>>,
 }
@@ -137,6 +146,10 @@ struct Medium {
     attachment_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reel_video_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ig_post_media_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    story_media_id: Option<String>,
 }
 
 /// What the reader of an attachment has to know of the message.
@@ -222,11 +235,14 @@ fn media(kind: &str, attachment: &Attachment, around: &Around, content: &mut Con
     let file_name = name.or_else(|| attachment.title().filter(|_| kind == "file")).map(str::to_owned);
     let mime_type = payload.and_then(|payload| payload.mime_type.clone());
     content.parts.push(Part::Media(Media { source, mime_type, file_name, size: None, content_id: None }));
+    let owned = |id: Option<&str>| id.map(str::to_owned);
     content.media.push(Medium {
         r#type: if sticker_id.is_some() { "sticker" } else { kind }.into(),
-        sticker_id: sticker_id.map(str::to_owned),
-        attachment_id: attachment_id.map(str::to_owned),
-        reel_video_id: payload.and_then(|payload| payload.reel_video_id.as_deref()).map(str::to_owned),
+        sticker_id: owned(sticker_id),
+        attachment_id: owned(attachment_id),
+        reel_video_id: owned(payload.and_then(|payload| payload.reel_video_id.as_deref())),
+        ig_post_media_id: owned(payload.and_then(|payload| payload.ig_post_media_id.as_deref())),
+        story_media_id: owned(payload.and_then(|payload| payload.story_media_id.as_deref())),
     });
     Some(())
 }
@@ -254,8 +270,8 @@ fn place(attachment: &Attachment, content: &mut Content) -> Option<()> {
 fn words_of_cards(attachment: &Attachment, around: &Around, content: &mut Content) {
     let mut words = vec![attachment.title(), attachment.text()];
     if let Some(payload) = &attachment.payload {
-        let products = payload.product.iter().flat_map(|product| &product.elements);
-        for card in payload.elements.iter().chain(products) {
+        let wrapped = payload.product.iter().chain(&payload.generic).flat_map(|cards| &cards.elements);
+        for card in payload.elements.iter().chain(wrapped) {
             words.extend([card.title.as_deref(), card.subtitle.as_deref()]);
         }
     }
@@ -276,7 +292,8 @@ impl Attachment<'_> {
     }
 
     fn url(&self) -> Option<&str> {
-        let inner = self.payload.as_ref().and_then(|payload| payload.url.as_deref());
+        let payload = self.payload.as_ref();
+        let inner = payload.and_then(|payload| payload.url.as_deref().or(payload.story_media_url.as_deref()));
         inner.or(self.url.as_deref()).or(self.url_of_old.as_deref())
     }
 

@@ -1,4 +1,4 @@
-//! The seam: another channel of the platform is a descriptor. Instagram, as its connector would describe it.
+//! The seam: another channel of the platform is a descriptor. Instagram, in short.
 
 use rapport_sdk::prelude::*;
 use serde_json::{Value, json};

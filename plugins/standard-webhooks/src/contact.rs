@@ -1,0 +1,32 @@
+//! Who the customer is, by the places that a mapping names.
+
+use rapport_sdk::prelude::*;
+use serde_json::value::RawValue;
+
+use crate::payload::{Identity, Mapping};
+use crate::pointer;
+
+/// The customer of a mapping; none if the body has none of their addresses.
+pub fn find(body: &RawValue, mapping: &Mapping) -> Option<Contact> {
+    let identifiers: Vec<Identifier> =
+        mapping.identifiers.iter().filter_map(|identity| address(body, identity)).collect();
+    if identifiers.is_empty() {
+        return None;
+    }
+    let parts: Vec<String> = mapping.display_name.iter().filter_map(|place| pointer::text(body, place)).collect();
+    let mut contact = Contact::new(identifiers).named(Some(parts.join(" ")).filter(|name| !name.is_empty()));
+    contact.locale = mapping.locale.as_deref().and_then(|place| pointer::text(body, place));
+    contact.time_zone = mapping.time_zone.as_deref().and_then(|place| pointer::text(body, place));
+    let found = |(name, place): (&String, &String)| Some((name.clone(), pointer::find(body, place)?.get().to_owned()));
+    contact.traits = mapping.traits.iter().filter_map(found).collect();
+    Some(contact)
+}
+
+fn address(body: &RawValue, identity: &Identity) -> Option<Identifier> {
+    let value = pointer::text(body, &identity.value)?;
+    let identifier = Identifier::attested(identity.attestation.into(), &identity.scheme, value);
+    Some(match &identity.scope {
+        Some(scope) => identifier.within(scope),
+        None => identifier,
+    })
+}
