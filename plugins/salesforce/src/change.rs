@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use rapport_sdk::prelude::*;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::inbound::{Scene, foreign};
+use crate::payload::{Envelope, Header, Message};
 use crate::record::{FIELDS_MAX, Happened, Record, is_name};
 use crate::story::{self, Change, Origin};
 use crate::{id, instant};
@@ -17,76 +17,6 @@ const SOURCE: &str = "aws.partner/salesforce.com/";
 
 /// Events of one request, and records of one change.
 const BATCH_MAX: usize = 100;
-
-/// An event with its envelope, whichever it is.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Envelope<'a> {
-    /// EventBridge's own id of the event.
-    #[serde(deserialize_with = "lenient::id")]
-    id: Option<String>,
-    #[serde(rename = "detail-type", deserialize_with = "lenient::id")]
-    detail_type: Option<String>,
-    #[serde(deserialize_with = "lenient::id")]
-    source: Option<String>,
-    #[serde(deserialize_with = "lenient::id")]
-    time: Option<String>,
-    /// `/data/ContactChangeEvent`
-    #[serde(deserialize_with = "lenient::id")]
-    channel: Option<String>,
-    #[serde(borrow)]
-    detail: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Message<'a> {
-    #[serde(borrow)]
-    payload: Option<&'a RawValue>,
-    #[serde(deserialize_with = "lenient::object")]
-    event: Option<EventIds>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct EventIds {
-    #[serde(rename = "EventUuid", deserialize_with = "lenient::id")]
-    uuid: Option<String>,
-    #[serde(rename = "replayId", deserialize_with = "lenient::id")]
-    replay_id: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Header<'a> {
-    #[serde(deserialize_with = "lenient::id")]
-    entity_name: Option<String>,
-    /// An array, but read like [`ids`] says.
-    #[serde(borrow)]
-    record_ids: Option<&'a RawValue>,
-    #[serde(deserialize_with = "lenient::id")]
-    change_type: Option<String>,
-    #[serde(deserialize_with = "lenient::id")]
-    change_origin: Option<String>,
-    #[serde(deserialize_with = "lenient::id")]
-    transaction_key: Option<String>,
-    #[serde(deserialize_with = "lenient::id")]
-    sequence_number: Option<String>,
-    #[serde(deserialize_with = "lenient::time")]
-    commit_timestamp: Option<u64>,
-    #[serde(deserialize_with = "lenient::id")]
-    commit_number: Option<String>,
-    #[serde(deserialize_with = "lenient::id")]
-    commit_user: Option<String>,
-    #[serde(borrow)]
-    changed_fields: Option<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "lenient::list")]
-    nulled_fields: Vec<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "lenient::list")]
-    diff_fields: Vec<&'a RawValue>,
-}
 
 pub fn read(body: &[u8], scene: &Scene) -> Result<Vec<Event>, Rejection> {
     let json = lenient::document(body);

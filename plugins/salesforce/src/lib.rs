@@ -11,6 +11,7 @@ mod change;
 mod id;
 mod inbound;
 mod instant;
+mod payload;
 mod record;
 mod soap;
 mod story;

@@ -42,14 +42,17 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 
 /// Seconds that a zone is ahead of UTC: `Z`, `+01:00`, `-0700`, `+00`, or nothing.
 fn offset(zone: &str) -> Option<i64> {
-    let digits: String = zone.chars().filter(char::is_ascii_digit).collect();
-    let sign = match zone.chars().next() {
-        None | Some('Z' | 'z') => return digits.is_empty().then_some(0),
-        Some('-') => -1,
-        _ => 1,
-    };
-    let (hours, minutes) = (digits.get(..2)?, digits.get(2..).filter(|rest| !rest.is_empty()).unwrap_or("0"));
-    Some(sign * (hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok().filter(|minutes| *minutes < 60)? * 60))
+    if matches!(zone, "" | "Z" | "z") {
+        return Some(0);
+    }
+    let (sign, digits) = zone.strip_prefix('-').map_or((1, zone.strip_prefix('+')), |digits| (-1, Some(digits)));
+    let digits = digits?.replacen(':', "", 1);
+    if !matches!(digits.len(), 2 | 4) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (hours, minutes) = digits.split_at(2);
+    let minutes = minutes.parse::<i64>().unwrap_or(0);
+    (minutes < 60).then_some(sign * (hours.parse::<i64>().ok()? * 3600 + minutes * 60))
 }
 
 /// The first three digits of a fraction.
@@ -90,6 +93,8 @@ mod tests {
             "2026-01-01T25:00:00Z",
             "2026-01-01T00:00:00+9",
             "2026-01-01T00:00:00+01:99",
+            "2026-01-01T00:00:00Z{",
+            "2026-01-01T00:00:00+1x:00",
             "1970-01-01T00:00:00+01:00",
             "é026-01-01T00:00:00Z",
             "2026-01-0éT00:00:00Z",

@@ -33,7 +33,8 @@ pub fn require<'a>(now: u64, settings: &Settings, webhook: &'a Webhook) -> Resul
     let source = [timestamp.as_bytes(), &webhook.body].concat();
     verify::require_mac(MacAlgorithm::HmacSha256, SECRET, &source, &tag)?;
     refuse_published()?;
-    let Some(at) = instant::parse(timestamp) else {
+    // Nothing stands between the timestamp and the body, so the `Z` has to say where one ends and the other begins.
+    let Some(at) = instant::parse(timestamp).filter(|_| timestamp.ends_with('Z')) else {
         return Err(garbled(TIMESTAMP, "an instant such as `2021-03-25T05:09:27Z`", timestamp));
     };
     let minutes = settings.clocks_apart_minutes.unwrap_or(CLOCKS_APART_MINUTES);

@@ -57,6 +57,21 @@ fn a_signature_of_another_program_is_right_and_no_other_is() {
 }
 
 #[test]
+fn the_end_of_the_timestamp_cannot_be_moved_into_the_body_nor_back() {
+    let connection = connection(&["a secret of tests"]);
+    let moved = [
+        (TIMESTAMP[..19].to_owned(), format!("Z{BODY}")),
+        (format!("{TIMESTAMP}{}", &BODY[..1]), BODY[1..].to_owned()),
+        (format!("{TIMESTAMP}{BODY}"), String::new()),
+        (String::new(), format!("{TIMESTAMP}{BODY}")),
+    ];
+    for (timestamp, body) in moved {
+        let outcome = connection.receive::<Zendesk>(&webhook(SIGNATURE, &timestamp, &body));
+        assert!(matches!(outcome.result, Err(Rejection::Unauthenticated(_))), "{timestamp}: {outcome:?}");
+    }
+}
+
+#[test]
 fn the_secret_that_zendesk_publishes_is_refused_in_every_version() {
     for secrets in [&[PUBLISHED][..], &["a secret of tests", PUBLISHED], &[PUBLISHED, "a secret of tests"]] {
         for signature in [SIGNATURE, SIGNATURE_UNDER_PUBLISHED] {
