@@ -45,6 +45,9 @@ const REFERENCES: &[(&str, &str)] = &[
     ("Case__c", CASE),
 ];
 
+/// Bytes of the longest identifier that the host takes. A custom field can be longer.
+const IDENTIFIER_BYTES_MAX: usize = 512;
+
 /// Key prefixes of ids. Source: Salesforce's "Standard field record ID prefix decoder".
 const PREFIXES: &[(&str, &str)] = &[("003", CONTACT), ("00Q", LEAD), ("001", ACCOUNT), ("500", CASE)];
 
@@ -78,10 +81,14 @@ pub fn contact(record: &Record, scene: &Scene) -> Option<Contact> {
 fn correspondent(record: &Record, scene: &Scene) -> Option<Contact> {
     let is_incoming = record.is_set("Incoming");
     let field = record.text(if is_incoming { "FromAddress" } else { "ToAddress" })?;
-    let email = field.split([';', ',']).map(str::trim).find(|address| address.contains('@'))?.to_owned();
+    let email = field.split([';', ',']).map(str::trim).find(|address| is_email(address))?.to_owned();
     let mut found = vec![Identifier::attested(Attestation::Imported, "email", email)];
     found.extend(record.reference("ParentId").and_then(|id| address(CASE, &id, scene)));
     Some(Contact::new(found).named(record.text("FromName").filter(|_| is_incoming)))
+}
+
+fn is_email(text: &str) -> bool {
+    text.contains('@') && text.len() <= IDENTIFIER_BYTES_MAX
 }
 
 /// The address of a lead that became a contact, and of the contact. Salesforce itself says that they are one.
@@ -121,7 +128,7 @@ fn address(scheme: &str, id: &str, scene: &Scene) -> Option<Identifier> {
 fn add(found: &mut Vec<Identifier>, scheme: &str, fields: &[&str], record: &Record) {
     for value in fields.iter().filter_map(|field| record.text(field)) {
         let is_new = !found.iter().any(|known| known.scheme == scheme && known.value == value);
-        if is_new {
+        if is_new && value.len() <= IDENTIFIER_BYTES_MAX {
             found.push(Identifier::attested(Attestation::Imported, scheme, value));
         }
     }

@@ -21,6 +21,9 @@ const PHONE: &str = "phone";
 /// The response itself, where it says nothing of who answers.
 const NOBODY: &str = "typeform.response";
 
+/// Bytes of the longest identifier that the host takes. A link can say anything.
+const IDENTIFIER_BYTES_MAX: usize = 512;
+
 /// The contact of a response: what the link says, then what was typed, else nobody but the response.
 pub fn contact(form: &Form) -> Contact {
     let mut found: Vec<Identifier> = Vec::new();
@@ -64,6 +67,9 @@ fn hidden_fields(form: &Form) -> Vec<(String, String)> {
 /// A value that can be an address of this scheme.
 fn usable(scheme: &str, value: &str) -> Option<String> {
     let trimmed = value.trim();
+    if trimmed.len() >= IDENTIFIER_BYTES_MAX {
+        return None;
+    }
     match scheme {
         EMAIL => {
             let (local, domain) = trimmed.rsplit_once('@')?;

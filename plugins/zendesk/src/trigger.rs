@@ -91,7 +91,6 @@ const RATING: &[&str] = &[
     "csat_rating",
     "csat",
     "rating",
-    "score",
 ];
 const RATING_COMMENT: &[&str] = &[
     "satisfaction.current_comment",
@@ -154,6 +153,9 @@ pub fn read(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, Rejection> {
     Ok(events)
 }
 
+/// Bytes of the longest identifier that the host takes. A placeholder can hold anything.
+const IDENTIFIER_BYTES_MAX: usize = 512;
+
 /// The requester; the ticket, where the payload does not say whose it is.
 fn contact(fields: &Fields, account: &str, ticket: Option<&str>) -> Option<Contact> {
     let imported = |scheme: &str, value: String| Identifier::attested(Attestation::Imported, scheme, value);
@@ -164,8 +166,9 @@ fn contact(fields: &Fields, account: &str, ticket: Option<&str>) -> Option<Conta
     found
         .extend(fields.text(REQUESTER_EMAIL).filter(|email| email.contains('@')).map(|email| imported("email", email)));
     found.extend(fields.text(REQUESTER_PHONE).map(|phone| imported("phone", phone)));
+    found.retain(|identifier: &Identifier| identifier.value.len() <= IDENTIFIER_BYTES_MAX);
     if found.is_empty() {
-        found.push(ticket_address(account, ticket?));
+        found.push(ticket_address(account, ticket.filter(|ticket| ticket.len() <= IDENTIFIER_BYTES_MAX)?));
     }
     let mut contact = Contact::new(found).named(fields.text(REQUESTER_NAME));
     contact.time_zone = fields.text(REQUESTER_ZONE).filter(|zone| zone.contains('/'));
