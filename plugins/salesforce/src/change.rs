@@ -1,0 +1,178 @@
+//! Change events and platform events, as an event relay hands them to EventBridge, and as the streaming APIs do: a
+//! `payload` in one of several envelopes.
+
+use std::collections::BTreeMap;
+
+use rapport_sdk::prelude::*;
+use serde_json::value::RawValue;
+
+use crate::inbound::{Scene, foreign};
+use crate::payload::{Envelope, Header, Message};
+use crate::record::{FIELDS_MAX, Happened, Record, is_name};
+use crate::story::{self, Change, Origin};
+use crate::{id, instant};
+
+/// What the source of an event relay begins with; the organization and the channel follow.
+const SOURCE: &str = "aws.partner/salesforce.com/";
+
+/// Events of one request, and records of one change.
+const BATCH_MAX: usize = 100;
+
+pub fn read(body: &[u8], scene: &Scene) -> Result<Vec<Event>, Rejection> {
+    let json = lenient::document(body);
+    let mut events = Vec::new();
+    let (mut malformed, mut strange) = (0, 0);
+    let elements = lenient::batch(&json, BATCH_MAX).map_err(Rejection::Malformed)?;
+    let count = elements.len();
+    for raw in elements {
+        match element(raw, scene) {
+            Ok(found) => events.extend(found),
+            Err(Rejection::Ignored(_)) => strange += 1,
+            Err(_) => malformed += 1,
+        }
+    }
+    if malformed > 0 {
+        log::warn(&format!("skipped elements that are no change event and no platform event: {malformed}"));
+    }
+    if events.is_empty() && malformed > 0 {
+        return Err(Rejection::Malformed(
+            "expected `detail.payload` with a `ChangeEventHeader`, or of a platform event, found neither".into(),
+        ));
+    }
+    if strange > 0 && strange == count {
+        return Err(foreign());
+    }
+    Ok(events)
+}
+
+fn element(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+    let malformed = || Rejection::Malformed("it is no event".into());
+    let envelope: Envelope = lenient::read(raw).ok_or_else(malformed)?;
+    if let Some(source) = &envelope.source {
+        let organization = source.strip_prefix(SOURCE).and_then(|rest| rest.split('/').next());
+        if !organization.is_some_and(|organization| scene.is_ours(organization)) {
+            return Err(foreign());
+        }
+    }
+    let inner = envelope.detail.or(envelope.data).unwrap_or(raw);
+    let message: Message = lenient::read(inner).unwrap_or_default();
+    let payload = message.payload.unwrap_or(inner);
+    let header = lenient::field(payload, "ChangeEventHeader").and_then(lenient::read::<Header>);
+    match header {
+        Some(header) => Ok(changes(payload, &header, scene)),
+        None if message.payload.is_some() => announced(payload, &envelope, &message, scene).ok_or_else(malformed),
+        None => Err(malformed()),
+    }
+}
+
+/// One event for each record of a change.
+fn changes(payload: &RawValue, header: &Header, scene: &Scene) -> Vec<Event> {
+    let happened = match header.change_type.as_deref().unwrap_or_default() {
+        "CREATE" => Happened::Created,
+        "DELETE" => Happened::Deleted,
+        "UNDELETE" => Happened::Restored,
+        gap if gap.starts_with("GAP") => Happened::Gap,
+        _ => Happened::Updated,
+    };
+    let object = header.entity_name.clone().unwrap_or_default();
+    let ids = header.record_ids.map(ids).unwrap_or_default();
+    // An overflow names no records, only the prefix of the object with a wild card.
+    let known: Vec<&String> = ids.iter().filter(|found| id::is_id(found) && !found.starts_with("000")).collect();
+    if known.is_empty() || object.is_empty() {
+        log::warn("skipped a change that names no record; fix: fetch what was changed from Salesforce");
+        return Vec::new();
+    }
+    let fields = fields(payload, header);
+    let key = key(header);
+    let mut events = Vec::new();
+    for record_id in known.into_iter().take(BATCH_MAX) {
+        let canonical = id::canonical(record_id);
+        let origin = Origin {
+            id: format!("{key}:{canonical}"),
+            at: header.commit_timestamp,
+            change: Some(Change {
+                change_type: header.change_type.clone(),
+                change_origin: header.change_origin.clone(),
+                commit_user: header.commit_user.clone(),
+                changed_fields: header.changed_fields.map(|raw| raw.get().to_owned()),
+            }),
+            action: None,
+        };
+        let record = Record { object: object.clone(), id: canonical, happened, fields: fields.clone(), instance: None };
+        events.extend(story::events(&record, &origin, scene));
+    }
+    events
+}
+
+/// The ids in an array, or the one that stands in its place; what is no id is left out.
+fn ids(raw: &RawValue) -> Vec<String> {
+    let elements = match raw.get().starts_with('[') {
+        true => serde_json::from_str::<Vec<&RawValue>>(raw.get()).unwrap_or_default(),
+        false => vec![raw],
+    };
+    elements.into_iter().filter_map(lenient::read::<lenient::Id>).map(|id| id.0).collect()
+}
+
+/// A change is known by its transaction and its place in it; both survive a redelivery, unlike a replay id.
+fn key(header: &Header) -> String {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    match &header.transaction_key {
+        Some(transaction) => format!("{transaction}:{}", text(&header.sequence_number)),
+        None => format!(
+            "{}:{}:{}",
+            text(&header.commit_number),
+            header.commit_timestamp.unwrap_or_default(),
+            text(&header.change_type)
+        ),
+    }
+}
+
+/// The fields of the payload; of a compound one, such as a name, its parts, too. One that was emptied is null; one of
+/// which only a difference is said is left out.
+fn fields(payload: &RawValue, header: &Header) -> Vec<(String, Json)> {
+    let names = |list: &[&RawValue]| -> Vec<String> {
+        list.iter().filter_map(|raw| lenient::read::<lenient::Id>(raw)).map(|name| name.0).collect()
+    };
+    let (nulled, differing) = (names(&header.nulled_fields), names(&header.diff_fields));
+    let found: BTreeMap<String, &RawValue> = lenient::read(payload).unwrap_or_default();
+    let mut fields: Vec<(String, Json)> = Vec::new();
+    for (name, value) in found.into_iter().take(FIELDS_MAX) {
+        if name == "ChangeEventHeader" || !is_name(&name) || differing.contains(&name) {
+            continue;
+        }
+        let parts: BTreeMap<String, &RawValue> = match value.get().starts_with('{') {
+            true => lenient::read(value).unwrap_or_default(),
+            false => BTreeMap::new(),
+        };
+        if name == "Name" && !parts.is_empty() {
+            fields.extend(
+                parts.into_iter().filter(|(part, _)| is_name(part)).map(|(part, value)| (part, value.get().to_owned())),
+            );
+        } else {
+            fields.push((name, value.get().to_owned()));
+        }
+    }
+    for name in nulled.into_iter().take(FIELDS_MAX) {
+        // `Name.FirstName` is a part of a compound field.
+        let name = name.strip_prefix("Name.").unwrap_or(&name).to_owned();
+        match fields.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, value)) => *value = "null".into(),
+            None => fields.push((name, "null".into())),
+        }
+    }
+    fields
+}
+
+/// A platform event: the fields of `Order_Placed__e`, and nothing of a record.
+fn announced(payload: &RawValue, envelope: &Envelope, message: &Message, scene: &Scene) -> Option<Vec<Event>> {
+    let channel = || envelope.channel.as_deref().and_then(|channel| channel.rsplit('/').next()).map(str::to_owned);
+    let object = envelope.detail_type.clone().or_else(channel)?;
+    let fields = fields(payload, &Header::default());
+    let ids = message.event.as_ref();
+    let uuid = ids.and_then(|ids| ids.uuid.clone()).or_else(|| envelope.id.clone());
+    let id = uuid.or_else(|| ids.and_then(|ids| ids.replay_id.clone()))?;
+    let record = Record { object, id: String::new(), happened: Happened::Announced, fields, instance: None };
+    let at = envelope.time.as_deref().and_then(instant::parse);
+    let origin = Origin { id, at, change: None, action: None };
+    Some(story::events(&record, &origin, scene))
+}

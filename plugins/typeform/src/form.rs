@@ -1,0 +1,193 @@
+//! A response as it is understood: each answer beside its question.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use rapport_sdk::prelude::*;
+use serde_json::value::RawValue;
+
+use crate::inbound::{Settings, Stage};
+use crate::instant;
+use crate::payload::{Answer, Choice, Field, MultiFormat, Response, Root};
+
+/// Answers of one response: several times the longest form that anybody finishes.
+const ANSWERS_MAX: usize = 1_000;
+
+/// Groups in groups: a matrix in a group is two.
+const DEPTH_MAX: usize = 4;
+
+/// One response, and the settings that say how to read it.
+pub struct Form<'a> {
+    pub settings: &'a Settings,
+    pub stage: Stage,
+    pub form_id: String,
+    /// The id of the response: what its events and its feedback are known by.
+    pub token: String,
+    /// Tells two partial responses of one visit apart.
+    pub event_id: Option<String>,
+    /// When it was submitted, in milliseconds; 0 where Typeform does not say it.
+    pub at: u64,
+    pub title: Option<String>,
+    pub hidden: Vec<(String, String)>,
+    pub answers: Vec<Given<'a>>,
+    pub response: Response<'a>,
+}
+
+/// One answer.
+pub struct Given<'a> {
+    /// Its question's id, `ref` and title, as far as they are known.
+    pub id: Option<String>,
+    pub reference: Option<String>,
+    pub title: Option<String>,
+    /// The kind of the question: `nps`, `long_text`, …
+    pub question: String,
+    /// Which part of a `contact_info` it is.
+    pub subfield: Option<String>,
+    pub steps: Option<u64>,
+    pub starts_at_one: bool,
+    /// The kind of the answer, under whose name its value stands: `number`, `text`, …
+    pub kind: String,
+    pub value: Option<&'a RawValue>,
+}
+
+impl<'a> Form<'a> {
+    pub fn of(root: Root<'a>, stage: Stage, settings: &'a Settings) -> Result<Self, Rejection> {
+        let malformed = |what: &str| Rejection::Malformed(format!("expected {what}, found none"));
+        let mut response = root.form_response.ok_or_else(|| malformed("an object `form_response`"))?;
+        let form_id = response.form_id.clone().or_else(|| response.definition.as_ref()?.id.clone());
+        let form_id = form_id.ok_or_else(|| malformed("a `form_response.form_id`"))?.into_owned();
+        let token = response.token.clone().or_else(|| response.response_id.clone()).or_else(|| root.event_id.clone());
+        let token = token.ok_or_else(|| malformed("a `form_response.token`"))?.into_owned();
+        let instant = |text: &Option<Cow<str>>| text.as_deref().and_then(instant::parse);
+        let at = instant(&response.submitted_at).or_else(|| instant(&response.landed_at)).unwrap_or_default();
+        let questions = Questions::of(&response);
+        let raw = std::mem::take(&mut response.answers);
+        if raw.len() > ANSWERS_MAX {
+            log::warn(&format!("read {ANSWERS_MAX} answers of one response, left out: {}", raw.len() - ANSWERS_MAX));
+        }
+        let answers = raw.into_iter().take(ANSWERS_MAX).filter_map(|answer| questions.answer(answer)).collect();
+        let title = response.definition.as_ref().and_then(|definition| definition.title.clone()).map(Cow::into_owned);
+        let hidden = hidden(response.hidden);
+        let event_id = root.event_id.map(Cow::into_owned);
+        Ok(Self { settings, stage, form_id, token, event_id, at, title, hidden, answers, response })
+    }
+
+    /// What the link says under this name.
+    pub fn hidden(&self, name: &str) -> Option<&str> {
+        self.hidden.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Given<'_> {
+    /// Whether an operator's key, a `ref` or an id, is this question.
+    pub fn is(&self, key: &str) -> bool {
+        self.reference.as_deref() == Some(key) || self.id.as_deref() == Some(key)
+    }
+
+    /// What tells it apart from the other answers of its response.
+    pub fn key(&self) -> Option<&str> {
+        self.id.as_deref().or(self.reference.as_deref())
+    }
+
+    /// An answer that is one text: free text, an address, a date, a link.
+    pub fn text(&self) -> Option<String> {
+        match self.kind.as_str() {
+            "multi_format" => lenient::read::<MultiFormat>(self.value?)?.text.map(Cow::into_owned),
+            _ => lenient::read::<lenient::Id>(self.value?).map(|text| text.0),
+        }
+    }
+
+    /// The label of the one choice that was taken.
+    pub fn label(&self) -> Option<String> {
+        lenient::read::<Choice>(self.value?)?.label.map(Cow::into_owned)
+    }
+
+    /// The addresses of files that were sent.
+    pub fn files(&self) -> Vec<String> {
+        let Some(value) = self.value else { return Vec::new() };
+        match self.kind.as_str() {
+            "file_url" => lenient::read::<lenient::Id>(value).map(|url| url.0).into_iter().collect(),
+            "multi_format" => {
+                let found = lenient::read::<MultiFormat>(value).unwrap_or_default();
+                [found.video_url, found.audio_url].into_iter().flatten().map(Cow::into_owned).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The questions of the definition, by id and by `ref`.
+struct Questions<'a>(BTreeMap<String, std::rc::Rc<Field<'a>>>);
+
+impl<'a> Questions<'a> {
+    fn of(response: &Response<'a>) -> Self {
+        let mut questions = Self(BTreeMap::new());
+        for raw in response.definition.iter().flat_map(|definition| &definition.fields) {
+            questions.add(raw, DEPTH_MAX);
+        }
+        questions
+    }
+
+    fn add(&mut self, raw: &'a RawValue, depth: usize) {
+        let Some(field) = lenient::read::<Field>(raw) else { return };
+        let field = std::rc::Rc::new(field);
+        for key in [&field.id, &field.reference].into_iter().flatten() {
+            self.0.entry(key.clone().into_owned()).or_insert_with(|| field.clone());
+        }
+        for inner in field.properties.iter().flat_map(|properties| &properties.fields).filter(|_| depth > 0) {
+            self.add(inner, depth - 1);
+        }
+    }
+
+    /// None for an element that is no answer.
+    fn answer(&self, raw: &'a RawValue) -> Option<Given<'a>> {
+        let Some(answer) = lenient::read::<Answer>(raw) else {
+            log::warn("skipped an element of `answers` that is no object");
+            return None;
+        };
+        let Some(kind) = answer.kind.map(Cow::into_owned) else {
+            log::warn("skipped an answer without a `type`");
+            return None;
+        };
+        let field = answer.field.unwrap_or_default();
+        let keys = [&field.id, &field.reference];
+        let known = keys.into_iter().flatten().find_map(|key| self.0.get(key.as_ref()));
+        let owned = |text: &Option<Cow<str>>| text.clone().map(Cow::into_owned);
+        let of_known =
+            |read: fn(&Field<'a>) -> Option<Cow<'a, str>>| known.and_then(|known| read(known)).map(Cow::into_owned);
+        let properties = known.and_then(|known| known.properties.as_ref());
+        let question = owned(&field.kind).or_else(|| of_known(|known| known.kind.clone())).unwrap_or_default();
+        Some(Given {
+            id: owned(&field.id).or_else(|| of_known(|known| known.id.clone())),
+            reference: owned(&field.reference).or_else(|| of_known(|known| known.reference.clone())),
+            title: of_known(|known| known.title.clone()),
+            // Kinds were once written with a hyphen.
+            question: question.replace('-', "_"),
+            subfield: of_known(|known| known.subfield_key.clone()),
+            steps: properties.and_then(|properties| properties.steps).or_else(|| known?.steps),
+            starts_at_one: properties.is_some_and(|properties| properties.start_at_one)
+                || known.is_some_and(|known| known.start_at_one),
+            value: lenient::field(raw, &kind),
+            kind,
+        })
+    }
+}
+
+/// The hidden fields that say something.
+fn hidden(raw: Option<&RawValue>) -> Vec<(String, String)> {
+    let fields: BTreeMap<String, &RawValue> = raw.and_then(lenient::read).unwrap_or_default();
+    fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, lenient::read::<lenient::Id>(value)?.0)))
+        .filter(|(_, value)| !is_placeholder(value))
+        .collect()
+}
+
+/// What stands in a link that nobody filled in: Typeform's own `xxxxx`, or the tag of a mail program.
+fn is_placeholder(value: &str) -> bool {
+    const TAGS: &[(&str, &str)] = &[("{{", "}}"), ("*|", "|*"), ("[[", "]]"), ("${", "}"), ("%%", "%%"), ("<%", "%>")];
+    let value = value.trim();
+    let is_tag =
+        |(open, close): &(&str, &str)| value.len() > open.len() && value.starts_with(open) && value.ends_with(close);
+    (value.len() >= 3 && value.bytes().all(|byte| byte == b'x')) || TAGS.iter().any(is_tag)
+}

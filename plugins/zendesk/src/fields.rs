@@ -1,0 +1,143 @@
+//! An object of unknown shape as names and values: `{"ticket": {"requester": {"Email": …}}}` has `ticket.requester.email`.
+
+use std::fmt;
+
+use rapport_sdk::prelude::*;
+use serde::Deserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::instant;
+
+/// Fields of one payload: a template that lists every placeholder of Zendesk's has some 150.
+const FIELDS_MAX: usize = 500;
+/// Objects in objects: `ticket.requester.organization.name` is four.
+const DEPTH_MAX: usize = 4;
+
+/// The fields in order of arrival; of two with one name the first counts.
+pub struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    pub fn of(object: &'a RawValue) -> Self {
+        let mut fields = Self(Vec::new());
+        fields.add(object, "", DEPTH_MAX);
+        fields
+    }
+
+    fn add(&mut self, object: &'a RawValue, prefix: &str, depth: usize) {
+        let mut found = Vec::new();
+        // What does not parse to its end is read up to there.
+        let _ = serde_json::Deserializer::from_str(object.get()).deserialize_map(Entries(&mut found));
+        for (name, value) in found {
+            if self.0.len() == FIELDS_MAX {
+                return;
+            }
+            let name = format!("{prefix}{}", spelled(&name));
+            if value.get().starts_with('{') && depth > 1 {
+                self.add(value, &format!("{name}."), depth - 1);
+            } else {
+                self.0.push((name, value));
+            }
+        }
+    }
+
+    /// The value of the first of these names that has one.
+    pub fn raw(&self, names: &[&str]) -> Option<&'a RawValue> {
+        names.iter().find_map(|name| self.0.iter().find(|(found, _)| found == name)).map(|(_, value)| *value)
+    }
+
+    /// The text of the first of these names that has one. A placeholder that Zendesk did not fill in is none.
+    pub fn text(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| {
+            let (_, value) = self.0.iter().find(|(found, _)| found == name)?;
+            let text = lenient::read::<lenient::Id>(value)?.0;
+            let is_said = !(text.contains("{{") && text.contains("}}"));
+            is_said.then(|| text.trim().to_owned())
+        })
+    }
+
+    /// The instant of the first of these names that has one, in milliseconds.
+    pub fn time(&self, names: &[&str]) -> Option<u64> {
+        names.iter().find_map(|name| {
+            let text = self.text(&[name])?;
+            let number =
+                || text.bytes().all(|byte| byte.is_ascii_digit()).then(|| lenient::time(self.value(name)?).ok()?)?;
+            instant::parse(&text).or_else(number)
+        })
+    }
+
+    fn value(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| *value)
+    }
+}
+
+/// A name in one spelling: `ticketId`, `Ticket ID` and `zd_ticket_id` are `ticket_id`.
+fn spelled(name: &str) -> String {
+    let mut spelled = String::with_capacity(name.len());
+    let mut was_lower = false;
+    for character in name.chars() {
+        if character.is_ascii_uppercase() && was_lower {
+            spelled.push('_');
+        }
+        was_lower = character.is_ascii_lowercase() || character.is_ascii_digit();
+        spelled.push(if character.is_ascii_alphanumeric() || character == '.' {
+            character.to_ascii_lowercase()
+        } else {
+            '_'
+        });
+    }
+    let bare = spelled.strip_prefix("zendesk_").or_else(|| spelled.strip_prefix("zd_"));
+    bare.map_or_else(|| spelled.clone(), str::to_owned)
+}
+
+/// Reads an object into a list, as far as there is room.
+struct Entries<'s, 'a>(&'s mut Vec<(String, &'a RawValue)>);
+
+impl<'a> Visitor<'a> for Entries<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while self.0.len() < FIELDS_MAX {
+            let Some(entry) = map.next_entry()? else { return Ok(()) };
+            self.0.push(entry);
+        }
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_in_one_spelling() {
+        for (name, expected) in [
+            ("ticketId", "ticket_id"),
+            ("Ticket ID", "ticket_id"),
+            ("zd_ticket_id", "ticket_id"),
+            ("ticket.id", "ticket.id"),
+            ("latest-comment", "latest_comment"),
+            ("ID", "id"),
+            ("é", "_"),
+        ] {
+            assert_eq!(spelled(name), expected);
+        }
+    }
+
+    #[test]
+    fn nested_fields_are_found_and_the_first_of_two_counts() {
+        let json = r#"{"ticket":{"id":7,"requester":{"Email":"a@example.com"}},"id":8,"id":9,"x":"{{ticket.x}}","t":"1767225600"}"#;
+        let raw: &RawValue = serde_json::from_str(json).unwrap();
+        let fields = Fields::of(raw);
+        assert_eq!(fields.text(&["ticket_id", "ticket.id"]).as_deref(), Some("7"));
+        assert_eq!(fields.text(&["id"]).as_deref(), Some("8"));
+        assert_eq!(fields.text(&["ticket.requester.email"]).as_deref(), Some("a@example.com"));
+        assert_eq!(fields.text(&["x"]), None);
+        assert_eq!(fields.time(&["x", "t"]), Some(1_767_225_600_000));
+    }
+}
