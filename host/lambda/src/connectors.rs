@@ -24,6 +24,8 @@ struct Loaded {
 /// Why a connector could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum NotInPackage {
+    #[error(transparent)]
+    Engine(#[from] LoadError),
     #[error("connector `{0}` is not in the package; fix: make it again with `rapport package` and this configuration")]
     Unknown(String),
     #[error("connector `{connector}`, `{file}`: {source}")]
@@ -45,12 +47,17 @@ impl Connectors {
         self.package.connectors.contains_key(words)
     }
 
-    /// Starts the engine, which a function may do while it waits for the network.
+    /// Starts the engine, which a function may do while it waits for the network, and loads the connector of a package that
+    /// has no other.
     ///
     /// # Errors
-    /// [`LoadError::Engine`]; it is tried again with the first connector.
-    pub fn start(&self) -> Result<(), LoadError> {
-        sandbox(&mut self.loaded.lock().unwrap_or_else(PoisonError::into_inner)).map(drop)
+    /// It is tried again with the first webhook.
+    pub fn start(&self) -> Result<(), NotInPackage> {
+        let mut all = self.package.connectors.keys();
+        match (all.next(), all.next()) {
+            (Some(only), None) => self.get(only).map(drop),
+            _ => Ok(sandbox(&mut self.loaded.lock().unwrap_or_else(PoisonError::into_inner)).map(drop)?),
+        }
     }
 
     /// A connector by the words of a configuration.

@@ -12,7 +12,7 @@ use rapport_gateway::connections::{Connection, Connections, Loader};
 use rapport_gateway::http::{ApiKeys, api_router, webhook_router};
 use rapport_gateway::package::{self, Package, PackageError, ReferenceError, check_references};
 use rapport_store::aws::{Aws, TableOf};
-use rapport_store::{StoreError, Table};
+use rapport_store::{Claim, StoreError, Table};
 use tokio::sync::{Mutex, Notify};
 
 use crate::connectors::Connectors;
@@ -38,9 +38,7 @@ struct Parts {
     aws: Aws,
     config: Config,
     connectors: Connectors,
-    table: String,
-    tenant: String,
-    bucket: String,
+    table: TableOf,
     secrets: String,
     public_url: Option<String>,
 }
@@ -84,7 +82,7 @@ pub enum NotReady {
 impl NotReady {
     /// Whether it may be over when somebody asks again.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Unavailable { .. }))
+        matches!(self, Self::Store(StoreError::Unavailable { .. } | StoreError::Unclaimed))
     }
 }
 
@@ -108,7 +106,8 @@ impl Service {
         }
         let public_url = public_url.or_else(|| config.public_url.clone());
         let aws = Aws::new(account);
-        let parts = Parts { role, aws, config, connectors, table, tenant, bucket, secrets, public_url };
+        let table = TableOf { table, tenant, bucket };
+        let parts = Parts { role, aws, config, connectors, table, secrets, public_url };
         Ok(Self { parts: Arc::new(parts), running: Mutex::default(), clock })
     }
 
@@ -152,10 +151,16 @@ impl Service {
 
 impl Parts {
     async fn start(self: &Arc<Self>, now: Instant) -> Result<Running, NotReady> {
-        let secrets = self.read_secrets().await?;
+        // Two services, asked at the same time.
+        let (secrets, claimant) = tokio::join!(self.read_secrets(), self.aws.claimant(&self.table));
+        // Of two failures, the secret is the one that an operator has in hand.
+        let (secrets, claimant) = (secrets?, claimant?);
         let tenant_key = secrets.tenant_key(&self.config)?;
-        let (table, tenant, bucket) = (self.table.clone(), self.tenant.clone(), self.bucket.clone());
-        let table = self.aws.table(TableOf { table, tenant, tenant_key, bucket }).await?;
+        let claim = match self.role {
+            Role::Webhook => Claim::IfFree,
+            Role::Api | Role::Fold => Claim::Never,
+        };
+        let table = self.aws.table(self.table.clone(), tenant_key, claimant, claim).await?;
         self.with_secrets(table, secrets, now).map_err(NotReady::from)
     }
 

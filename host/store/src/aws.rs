@@ -1,21 +1,21 @@
 //! The real thing: DynamoDB over TLS, large bodies in a bucket, secrets from Secrets Manager. One of it a process.
 
 pub(crate) mod bucket;
+mod http;
 mod secrets;
 mod signed;
 
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
-use aws_sdk_dynamodb::config::SharedHttpClient;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use rapport_model::TenantKey;
 
 use crate::blobs::Blobs;
 use crate::client;
 use crate::error::StoreError;
-use crate::table::{Access, Table};
+use crate::table::{Access, Claim, Table};
 use bucket::Bucket;
+use http::Http;
 use signed::Signer;
 
 /// Who asks, and where.
@@ -46,17 +46,17 @@ pub struct Endpoints {
 #[derive(Clone)]
 pub struct Aws {
     signer: Arc<Signer>,
-    http: SharedHttpClient,
-    credentials: Credentials,
+    dynamodb: aws_sdk_dynamodb::Client,
+    streams: aws_sdk_dynamodbstreams::Client,
     region: String,
     endpoints: Endpoints,
 }
 
 /// Which table, for whom.
+#[derive(Clone, Debug)]
 pub struct TableOf {
     pub table: String,
     pub tenant: String,
-    pub tenant_key: TenantKey,
     /// Where large bodies are.
     pub bucket: String,
 }
@@ -66,30 +66,44 @@ impl Aws {
     pub fn new(account: Account) -> Self {
         let Account { region, access_key: AccessKey { id, secret, session_token }, endpoints } = account;
         let credentials = Credentials::new(id, secret, session_token, None, "environment");
-        let tls = Provider::Rustls(CryptoMode::Ring);
-        let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
-        let signer = Arc::new(Signer::new(credentials.clone(), region.clone()));
-        Self { signer, http, credentials, region, endpoints }
+        let http = Http::new();
+        let (dynamodb, streams) = client::clients(client::Place {
+            http: http.clone(),
+            credentials: credentials.clone(),
+            region: region.clone(),
+            endpoint: endpoints.dynamodb.clone(),
+        });
+        let signer = Arc::new(Signer::new(http, credentials, region.clone()));
+        Self { signer, dynamodb, streams, region, endpoints }
     }
 
-    /// A table that the deployment has made.
+    /// Whose a table is, as [`Table::claimant`].
     ///
     /// # Errors
-    /// [`StoreError::OtherTenantKey`]; [`StoreError::Unavailable`].
-    pub async fn table(&self, of: TableOf) -> Result<Table, StoreError> {
-        let TableOf { table, tenant, tenant_key, bucket } = of;
-        let (dynamodb, streams) = client::clients(client::Place {
-            http: self.http.clone(),
-            credentials: self.credentials.clone(),
-            region: self.region.clone(),
-            endpoint: self.endpoints.dynamodb.clone(),
-        });
+    /// [`StoreError::Unavailable`]
+    pub async fn claimant(&self, of: &TableOf) -> Result<Option<String>, StoreError> {
+        Table::claimant(&self.dynamodb, &of.table, &of.tenant).await
+    }
+
+    /// A table that the deployment has made and that belongs to `claimant`.
+    ///
+    /// # Errors
+    /// As [`Table::attach`].
+    pub async fn table(
+        &self,
+        of: TableOf,
+        tenant_key: TenantKey,
+        claimant: Option<String>,
+        claim: Claim,
+    ) -> Result<Table, StoreError> {
+        let TableOf { table, tenant, bucket } = of;
         let folder = match &self.endpoints.s3 {
             Some(endpoint) => format!("{}/{bucket}/{tenant}", endpoint.trim_end_matches('/')),
             None => format!("https://{bucket}.s3.{}.{}/{tenant}", self.region, domain(&self.region)),
         };
         let blobs = Blobs::in_bucket(Bucket::new(Arc::clone(&self.signer), folder));
-        Table::attach(Access { dynamodb, streams, table, tenant, tenant_key, blobs }).await
+        let (dynamodb, streams) = (self.dynamodb.clone(), self.streams.clone());
+        Table::attach(Access { dynamodb, streams, table, tenant, tenant_key, blobs }, claimant, claim).await
     }
 
     /// The text of a secret, by its name or ARN.

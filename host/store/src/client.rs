@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, HttpClient, Region};
 
 /// DynamoDB answers in single-digit milliseconds; after this long an attempt is lost, and trying again is sooner.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -14,8 +14,8 @@ pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 pub(crate) const ATTEMPTS_MAX: u32 = 4;
 
 /// Where a DynamoDB is, and who asks it.
-pub(crate) struct Place {
-    pub http: SharedHttpClient,
+pub(crate) struct Place<H> {
+    pub http: H,
     pub credentials: Credentials,
     pub region: String,
     /// None: the region's own.
@@ -34,7 +34,9 @@ pub(crate) fn loopback(endpoint: &str) -> (aws_sdk_dynamodb::Client, aws_sdk_dyn
 }
 
 /// The clients of a DynamoDB.
-pub(crate) fn clients(place: Place) -> (aws_sdk_dynamodb::Client, aws_sdk_dynamodbstreams::Client) {
+pub(crate) fn clients<H: HttpClient + Clone + 'static>(
+    place: Place<H>,
+) -> (aws_sdk_dynamodb::Client, aws_sdk_dynamodbstreams::Client) {
     let Place { http, credentials, region, endpoint } = place;
     let region = Region::new(region);
     let timeouts = TimeoutConfig::builder()

@@ -21,6 +21,9 @@ pub enum StoreError {
     /// The table holds another tenant key's data.
     #[error("this data was made with another tenant key; fix: give the key it was made with, or another data folder")]
     OtherTenantKey,
+    /// The table is new, and the one that may claim it has not started yet.
+    #[error("the table is claimed for no tenant key yet; fix: ask for `/healthz` at the webhook function once")]
+    Unclaimed,
     /// The embedded DynamoDB could not be started.
     #[error("embedded DynamoDB: {0}")]
     Embedded(String),

@@ -35,4 +35,4 @@ mod table;
 pub use cells::Written;
 pub use codec::RawWebhook;
 pub use error::StoreError;
-pub use table::{Access, Table};
+pub use table::{Access, Claim, Table};

@@ -46,18 +46,27 @@ impl Table {
         Ok(table)
     }
 
-    /// A handle of a table that somebody else has made, after making sure that it belongs to this tenant key.
+    /// A handle of a table that somebody else has made and that belongs to `claimant`, as [`Table::claimant`] gave it.
     ///
     /// # Errors
-    /// [`StoreError::OtherTenantKey`]; [`StoreError::Unavailable`], also when there is no such table.
-    pub async fn attach(access: Access) -> Result<Self, StoreError> {
+    /// [`StoreError::OtherTenantKey`]; [`StoreError::Unclaimed`]; [`StoreError::Unavailable`].
+    pub async fn attach(access: Access, claimant: Option<String>, claim: Claim) -> Result<Self, StoreError> {
         let table = Self(Arc::new(access));
-        // Read first: it is claimed already on every start but one, and a read is half the cost of a put that fails.
-        match table.claimant().await? {
-            Some(fingerprint) => table.expect_ours(Some(&fingerprint))?,
-            None => table.claim().await?,
+        match (claimant, claim) {
+            (Some(fingerprint), _) => table.expect_ours(Some(&fingerprint))?,
+            (None, Claim::IfFree) => table.claim().await?,
+            (None, Claim::Never) => return Err(StoreError::Unclaimed),
         }
         Ok(table)
+    }
+
+    /// The fingerprint of the tenant key that a table belongs to; none: of nobody's yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], also when there is no such table.
+    pub async fn claimant(dynamodb: &Client, table: &str, tenant: &str) -> Result<Option<String>, StoreError> {
+        let item = get(dynamodb, table, (keys::tenant_key_pk(tenant), keys::ENDPOINT.to_owned())).await?;
+        item.map(|item| Reader(&item).text("fingerprint").map(str::to_owned)).transpose()
     }
 
     /// The id of an endpoint under this table's tenant key.
@@ -96,9 +105,7 @@ impl Table {
 
     /// One item, strongly consistent.
     pub(crate) async fn get(&self, pk: String, sk: String) -> Result<Option<Item>, StoreError> {
-        let request = self.dynamodb().get_item().table_name(self.name()).consistent_read(true);
-        let answer = request.key("pk", s(pk)).key("sk", s(sk)).send().await.map_err(unavailable("GetItem"))?;
-        Ok(answer.item)
+        get(self.dynamodb(), self.name(), (pk, sk)).await
     }
 
     /// One page of a partition's items between two sort keys, both included; strongly consistent.
@@ -185,19 +192,30 @@ impl Table {
             Err(error) if is_condition_failure(&error) => {}
             Err(error) => return Err(unavailable("PutItem")(error)),
         }
-        self.expect_ours(self.claimant().await?.as_deref())
-    }
-
-    /// The fingerprint of the key that has claimed the table.
-    async fn claimant(&self) -> Result<Option<String>, StoreError> {
-        let item = self.get(keys::tenant_key_pk(self.tenant()), keys::ENDPOINT.to_owned()).await?;
-        item.map(|item| Reader(&item).text("fingerprint").map(str::to_owned)).transpose()
+        let claimant = Self::claimant(self.dynamodb(), self.name(), self.tenant()).await?;
+        self.expect_ours(claimant.as_deref())
     }
 
     fn expect_ours(&self, claimant: Option<&str>) -> Result<(), StoreError> {
         let ours = claimant == Some(self.0.tenant_key.fingerprint().as_str());
         ours.then_some(()).ok_or(StoreError::OtherTenantKey)
     }
+}
+
+/// What is done with a table that is nobody's yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It becomes ours.
+    IfFree,
+    /// It is refused: somebody else has the permission to claim it.
+    Never,
+}
+
+/// One item, strongly consistent.
+async fn get(dynamodb: &Client, table: &str, (pk, sk): (String, String)) -> Result<Option<Item>, StoreError> {
+    let request = dynamodb.get_item().table_name(table).consistent_read(true);
+    let answer = request.key("pk", s(pk)).key("sk", s(sk)).send().await.map_err(unavailable("GetItem"))?;
+    Ok(answer.item)
 }
 
 /// Which items of a partition a query reads.

@@ -1,6 +1,5 @@
 //! One signed request to a service (AWS Signature Version 4), with the patience of the DynamoDB client.
 
-use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -9,14 +8,12 @@ use aws_sigv4::http_request::{
     sign,
 };
 use aws_sigv4::sign::v4;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_http_client::{Connector, ConnectorBuilder};
-use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
+use super::http::Http;
 use crate::client::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, OPERATION_TIMEOUT};
 
 /// The wait before the second attempt at the longest; twice that before the next.
@@ -26,7 +23,7 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 pub(crate) struct Signer {
     identity: Identity,
     region: String,
-    connector: LazyLock<Connector>,
+    http: Http,
 }
 
 /// A request, before it is signed.
@@ -46,8 +43,8 @@ pub(crate) struct Answer {
 }
 
 impl Signer {
-    pub(crate) fn new(credentials: Credentials, region: String) -> Self {
-        Self { identity: credentials.into(), region, connector: LazyLock::new(connector) }
+    pub(crate) fn new(http: Http, credentials: Credentials, region: String) -> Self {
+        Self { identity: credentials.into(), region, http }
     }
 
     /// Sends until there is an answer that another attempt would not change.
@@ -75,8 +72,8 @@ impl Signer {
 
     async fn attempt(&self, request: &Request<'_>) -> Result<Answer, String> {
         let response = self
-            .connector
-            .call(self.signed(request)?)
+            .http
+            .send(self.signed(request)?)
             .await
             .map_err(|error| aws_sdk_dynamodb::error::DisplayErrorContext(&error).to_string())?;
         let status = response.status().as_u16();
@@ -112,11 +109,6 @@ impl Signer {
         instructions.apply_to_request_http1x(&mut signed);
         HttpRequest::try_from(signed).map_err(text)
     }
-}
-
-fn connector() -> Connector {
-    let builder: ConnectorBuilder = Connector::builder();
-    builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
 }
 
 /// Whether another attempt may be answered differently.
