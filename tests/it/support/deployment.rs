@@ -1,8 +1,9 @@
 //! What a deployment has: a table, a bucket and a secret, a package of two connectors, and functions over them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -49,10 +50,15 @@ pub struct Ran {
 
 impl World {
     pub async fn new() -> Self {
+        Self::with(&["whatsapp", "sms"], CONFIG).await
+    }
+
+    /// One whose package has these connectors of `plugins/`, and this configuration.
+    pub async fn with(connectors: &[&str], config: &str) -> Self {
         let data = Data::new().await;
         let storage = Proxy::to(data.embedded.address()).await;
         let package = TempDir::new().unwrap();
-        write_package(package.path());
+        write_package(package.path(), connectors, config);
         Self { data, storage, services: Services::start(&secrets()).await, package }
     }
 
@@ -203,9 +209,9 @@ fn key() -> SigningKey {
 }
 
 /// What `rapport package` makes, unzipped.
-fn write_package(folder: &Path) {
+fn write_package(folder: &Path, connectors: &[&str], config: &str) {
     fs::create_dir(folder.join("connectors")).unwrap();
-    fs::write(folder.join(package::CONFIG_FILE), CONFIG).unwrap();
+    fs::write(folder.join(package::CONFIG_FILE), config).unwrap();
     let mut package = Package {
         format: package::FORMAT,
         rapport: "0.1.0".to_owned(),
@@ -214,15 +220,16 @@ fn write_package(folder: &Path) {
         connectors: [].into(),
         signer: key().public().to_string(),
     };
-    for (id, component, artefact) in artefacts() {
+    for id in connectors {
+        let (component, artefact) = artefact(id);
         let file = format!("connectors/{id}.artefact");
-        fs::write(folder.join(&file), artefact).unwrap();
+        fs::write(folder.join(&file), &artefact).unwrap();
         let packaged = PackagedConnector {
             id: (*id).to_owned(),
             version: "0.1.0".to_owned(),
             file,
-            component_sha256: component.clone(),
-            artefact_sha256: sha256(artefact),
+            component_sha256: component,
+            artefact_sha256: sha256(&artefact),
             bytes: artefact.len() as u64,
         };
         package.connectors.insert((*id).to_owned(), packaged);
@@ -230,17 +237,16 @@ fn write_package(folder: &Path) {
     fs::write(folder.join(package::FILE), package.to_text()).unwrap();
 }
 
-/// Id, digest of the component, artefact; compiled once.
-fn artefacts() -> &'static [(&'static str, String, Vec<u8>)] {
-    static ARTEFACTS: OnceLock<Vec<(&str, String, Vec<u8>)>> = OnceLock::new();
-    ARTEFACTS.get_or_init(|| {
-        let artefact = |id| {
-            let (_, component) = connectors::plugins().iter().find(|(folder, _)| folder.ends_with(id)).unwrap();
-            let compiled = sandbox().compile(component, Target::host().unwrap()).unwrap();
-            (id, sha256(component), pack(component, &compiled, id, &key()).unwrap())
-        };
-        vec![artefact("whatsapp"), artefact("sms")]
-    })
+/// The digest of a connector's component, and its artefact, compiled once.
+fn artefact(id: &str) -> (String, Vec<u8>) {
+    static ARTEFACTS: Mutex<BTreeMap<String, (String, Vec<u8>)>> = Mutex::new(BTreeMap::new());
+    let mut artefacts = ARTEFACTS.lock().unwrap();
+    let compiled = || {
+        let (_, component) = connectors::plugins().iter().find(|(folder, _)| folder.ends_with(id)).unwrap();
+        let compiled = sandbox().compile(component, Target::host().unwrap()).unwrap();
+        (sha256(component), pack(component, &compiled, id, &key()).unwrap())
+    };
+    artefacts.entry(id.to_owned()).or_insert_with(compiled).clone()
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -25,7 +25,9 @@ const TIMEOUT_MS: i64 = 10_000;
 
 /// A function that runs, and the service that hands it events.
 pub struct Function {
-    process: Child,
+    program: PathBuf,
+    /// None: it was not started yet.
+    process: Option<Child>,
     environment: Vec<(String, String)>,
     api: Arc<Api>,
     /// A file and no pipe: what it logged before it answered is there when the answer is.
@@ -41,6 +43,16 @@ struct Api {
     waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
     answers: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
     invocations: Mutex<u32>,
+    moments: Mutex<Moments>,
+}
+
+/// When what was last seen of a function happened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moments {
+    /// It asked for its first event: it is initialised.
+    pub first_asked: Option<Instant>,
+    /// Its last answer came.
+    pub answered: Option<Instant>,
 }
 
 struct Invocation {
@@ -52,6 +64,13 @@ struct Invocation {
 impl Function {
     /// Starts `bootstrap` with this environment and what Lambda adds.
     pub async fn start(environment: &[(&str, &str)]) -> Self {
+        let mut function = Self::prepare(binary(), environment).await;
+        function.run();
+        function
+    }
+
+    /// The service for a function that does not run yet: an event may be waiting when it does.
+    pub async fn prepare(program: PathBuf, environment: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (events, waiting) = mpsc::unbounded_channel();
@@ -60,6 +79,7 @@ impl Function {
             waiting: tokio::sync::Mutex::new(waiting),
             answers: Mutex::default(),
             invocations: Mutex::default(),
+            moments: Mutex::default(),
         });
         let routes = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
@@ -69,14 +89,34 @@ impl Function {
         tasks.spawn(async move { axum::serve(listener, routes).await.unwrap() });
         let environment = with_lambda_s_own(environment, address);
         let log = NamedTempFile::new().unwrap();
-        let process = spawn(&environment, &log);
-        Self { process, environment, api, log, _tasks: tasks }
+        Self { program, process: None, environment, api, log, _tasks: tasks }
+    }
+
+    /// Starts the process; gives the moment before.
+    pub fn run(&mut self) -> Instant {
+        *self.api.moments.lock().unwrap() = Moments::default();
+        let started = Instant::now();
+        self.process = Some(spawn(&self.program, &self.environment, &self.log));
+        started
+    }
+
+    /// The process's id, while it runs.
+    #[allow(dead_code, reason = "for benches/lambda.rs")]
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref()?.id()
+    }
+
+    #[allow(dead_code, reason = "for benches/lambda.rs")]
+    pub fn moments(&self) -> Moments {
+        *self.api.moments.lock().unwrap()
     }
 
     /// Kills the process, as Lambda does at a time-out, and starts another.
     pub async fn restart(&mut self) {
-        self.process.kill().await.unwrap();
-        self.process = spawn(&self.environment, &self.log);
+        if let Some(mut process) = self.process.take() {
+            process.kill().await.unwrap();
+        }
+        self.run();
     }
 
     /// Hands in an event and waits for the answer.
@@ -128,9 +168,9 @@ fn with_lambda_s_own(environment: &[(&str, &str)], api: SocketAddr) -> Vec<(Stri
     all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-fn spawn(environment: &[(String, String)], log: &NamedTempFile) -> Child {
+fn spawn(program: &path::Path, environment: &[(String, String)], log: &NamedTempFile) -> Child {
     let log = File::options().append(true).open(log.path()).unwrap();
-    Command::new(binary())
+    Command::new(program)
         .env_clear()
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::null())
@@ -143,12 +183,13 @@ fn spawn(environment: &[(String, String)], log: &NamedTempFile) -> Child {
 /// The binary beside these tests, as `cargo test` of the whole workspace makes it.
 pub fn binary() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
-    let path = tests.parent().and_then(std::path::Path::parent).unwrap().join("bootstrap");
+    let path = tests.parent().and_then(path::Path::parent).unwrap().join("bootstrap");
     assert!(path.exists(), "`{}` is not there; fix: `cargo build -p rapport-lambda` makes it", path.display());
     path
 }
 
 async fn next(State(api): State<Arc<Api>>) -> Response {
+    api.moments.lock().unwrap().first_asked.get_or_insert_with(Instant::now);
     let Some(Invocation { id, event, deadline_ms }) = api.waiting.lock().await.recv().await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -163,6 +204,7 @@ async fn next(State(api): State<Arc<Api>>) -> Response {
 }
 
 async fn answered(State(api): State<Arc<Api>>, Path((id, kind)): Path<(String, String)>, body: String) -> StatusCode {
+    api.moments.lock().unwrap().answered = Some(Instant::now());
     let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
     let outcome = if kind == "response" { Ok(body) } else { Err(body) };
     if let Some(answer) = api.answers.lock().unwrap().remove(&id) {
