@@ -78,7 +78,7 @@ fn what_no_function_could_use_is_refused_with_the_fix() {
         ("\"secret:sms\"", "\"env:SMS\"", "connection `sms-eu`: secret `auth-token` is a reference to this machine's"),
         ("tenant-key = \"secret:tenant-key\"", "", "`tenant-key` is missing; fix: "),
         ("phone-number-ids", "phone-numbers", "connection `wa-eu`: `config`"),
-        ("auth-token", "auth-tokn", "fix: did you mean `auth-token`?"),
+        ("auth-token", "auth-tokn", "fix: write `auth-token`"),
         ("connector = \"sms\"", "connector = \"smss\"", "connection `sms-eu`: connector `smss`"),
     ] {
         assert!(CONFIG.contains(from));

@@ -1,5 +1,7 @@
 //! The checks behind the contract's `verify`: every version of a secret is tried, whichever matches.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use ring::{digest, hmac};
 
@@ -110,9 +112,17 @@ fn mac(secrets: &dyn Secrets, algorithm: MacAlgorithm, check: &Check<'_>) -> Res
         MacAlgorithm::HmacSha512 => hmac::HMAC_SHA512,
     };
     any(secrets, check.key, |secret| {
-        let key = hmac::Key::new(algorithm, not_empty(secret)?);
-        Some(hmac::verify(&key, check.data, check.proof).is_ok())
+        let text = not_empty(secret)?;
+        let is_right = |key: &[u8]| hmac::verify(&hmac::Key::new(algorithm, key), check.data, check.proof).is_ok();
+        Some(is_right(text) || encoded_key(text).is_some_and(|key| is_right(&key)))
     })
+}
+
+/// The bytes behind `whsec_` and base64, which is how the Standard Webhooks specification writes the key of a MAC. The
+/// text is tried as well, because some senders write a key so and sign with its text.
+fn encoded_key(text: &[u8]) -> Option<Vec<u8>> {
+    let encoded = text.strip_prefix(b"whsec_")?;
+    STANDARD.decode(encoded).ok().filter(|key| !key.is_empty())
 }
 
 fn digest(secrets: &dyn Secrets, check: &Check<'_>) -> Result<bool, KeyError> {

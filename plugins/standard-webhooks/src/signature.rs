@@ -100,8 +100,7 @@ impl<'w> Signed<'w> {
             Some(error) => verify::explain(error),
             None => format!(
                 "expected a signature of this request under `{SECRET}` or `{PUBLIC_KEY}`, found others: {}; fix: set \
-                 `{SECRET}` to the bytes of the key, decoded as the connector's page says, and hand the request on byte \
-                 for byte",
+                 `{SECRET}` to the sender's `whsec_…`, and hand the request on byte for byte",
                 answers.len()
             ),
         };

@@ -8,6 +8,7 @@ use ring::{digest as hash, hmac};
 
 use super::public_key;
 use super::subject::{Asked, Question};
+use crate::encoding::base64;
 use crate::log::Level;
 use crate::verify::{DigestAlgorithm, KeySource, MacAlgorithm, SignatureAlgorithm, VerifyError};
 
@@ -26,7 +27,8 @@ thread_local! {
 
 /// The MAC of `data`, for a test that signs what it sends.
 pub fn sign(algorithm: MacAlgorithm, secret: &str, data: &[u8]) -> Vec<u8> {
-    hmac::sign(&mac_key(algorithm, secret), data).as_ref().to_vec()
+    let key = encoded_key(secret).unwrap_or_else(|| secret.into());
+    hmac::sign(&mac_key(algorithm, &key), data).as_ref().to_vec()
 }
 
 /// Starts afresh with these secrets.
@@ -45,7 +47,8 @@ pub(crate) fn log(level: Level, message: &str) {
 
 pub(crate) fn mac(algorithm: MacAlgorithm, secret: &str, data: &[u8], tag: &[u8]) -> Result<bool, VerifyError> {
     ask(Question::Mac(algorithm), secret, (data, tag), |version| {
-        Ok(hmac::verify(&mac_key(algorithm, version), data, tag).is_ok())
+        let is_right = |key: &[u8]| hmac::verify(&mac_key(algorithm, key), data, tag).is_ok();
+        Ok(is_right(version.as_bytes()) || encoded_key(version).is_some_and(|key| is_right(&key)))
     })
 }
 
@@ -129,11 +132,17 @@ impl Host {
     }
 }
 
-fn mac_key(algorithm: MacAlgorithm, secret: &str) -> hmac::Key {
+/// The bytes behind `whsec_` and base64, which is how the Standard Webhooks specification writes the key of a MAC. The
+/// host tries them and the text.
+fn encoded_key(secret: &str) -> Option<Vec<u8>> {
+    base64::decode(secret.strip_prefix("whsec_")?).filter(|key| !key.is_empty())
+}
+
+fn mac_key(algorithm: MacAlgorithm, key: &[u8]) -> hmac::Key {
     let algorithm = match algorithm {
         MacAlgorithm::HmacSha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
         MacAlgorithm::HmacSha256 => hmac::HMAC_SHA256,
         MacAlgorithm::HmacSha512 => hmac::HMAC_SHA512,
     };
-    hmac::Key::new(algorithm, secret.as_bytes())
+    hmac::Key::new(algorithm, key)
 }
