@@ -1,8 +1,13 @@
-//! `plugins/EVENTS.md`, the reference of everything that an event can say, is written from the contract.
+//! Pages that are written from what they speak of: `plugins/EVENTS.md`, the reference of everything that an event can say,
+//! from the contract; the README's table of connectors from their manifests and fixtures.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::{Path, PathBuf};
 
+use rapport_sandbox::Manifest;
+use serde_json::Value;
 use wit_parser::{Resolve, Type, TypeDefKind, TypeId};
 
 use crate::connectors::repository;
@@ -30,6 +35,70 @@ fn the_reference_of_events_is_that_of_the_contract() {
         found == expected,
         "plugins/EVENTS.md is not what wit/types.wit says; fix: BLESS=1 cargo test -p rapport-tests --test it reference"
     );
+}
+
+#[test]
+fn the_table_of_connectors_is_that_of_their_manifests_and_fixtures() {
+    const MARKS: [&str; 2] = ["<!-- connectors -->\n", "<!-- /connectors -->"];
+    let page = repository().join("README.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let (before, rest) = text.split_once(MARKS[0]).unwrap();
+    let (found, after) = rest.split_once(MARKS[1]).unwrap();
+    let expected = connector_table();
+    if std::env::var_os("BLESS").is_some_and(|value| value == "1") {
+        fs::write(&page, [before, MARKS[0], &expected, MARKS[1], after].concat()).unwrap();
+        return;
+    }
+    assert!(
+        found == expected,
+        "README.md's table of connectors is not what plugins/ says; fix: BLESS=1 cargo test -p rapport-tests --test it reference"
+    );
+}
+
+fn connector_table() -> String {
+    let mut table =
+        "| Connector | For | Events, as its fixtures show | Vouched for by | Level |\n|---|---|---|---|---|\n"
+            .to_owned();
+    for folder in folders() {
+        let text = fs::read_to_string(folder.join("connector.toml")).unwrap();
+        let manifest = Manifest::parse(&text).unwrap();
+        let Manifest { id, name, signature, level, .. } = manifest;
+        let signature = signature.unwrap_or_else(|| panic!("`{id}`: connector.toml has no `signature`"));
+        let level = level.unwrap_or_else(|| panic!("`{id}`: connector.toml has no `level`")).name();
+        let kinds: Vec<String> = kinds_in(&folder.join("fixtures/inbound")).into_iter().collect();
+        writeln!(table, "| [{id}](plugins/{id}/README.md) | {name} | {} | {signature} | {level} |", kinds.join(", "))
+            .unwrap();
+    }
+    table
+}
+
+/// Every connector of plugins/, by name.
+fn folders() -> Vec<PathBuf> {
+    let entries = fs::read_dir(repository().join("plugins")).unwrap().map(|entry| entry.unwrap().path());
+    let mut folders: Vec<_> = entries.filter(|path| path.join("connector.toml").is_file()).collect();
+    folders.sort();
+    folders
+}
+
+/// The kinds of event that fixtures come to, in these folders and those in them.
+fn kinds_in(folder: &Path) -> BTreeSet<String> {
+    let mut kinds = BTreeSet::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            kinds.append(&mut kinds_in(&path));
+        } else if path.to_str().is_some_and(|path| path.ends_with(".events.json")) {
+            let outcome: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            let events = outcome["events"].as_array().into_iter().flatten();
+            kinds
+                .extend(events.flat_map(|event| event.as_object().unwrap().keys().filter(|key| is_kind(key)).cloned()));
+        }
+    }
+    kinds.into_iter().map(|kind| kind.replace('_', " ")).collect()
+}
+
+/// Whether a field of an event is its body: all that is not common to every event.
+fn is_kind(field: &str) -> bool {
+    !["id", "at", "account", "contact", "extensions"].contains(&field)
 }
 
 /// The types in the order of a reader's questions: an event, what happened in it, then all else in the contract's order.

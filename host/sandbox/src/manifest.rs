@@ -26,6 +26,10 @@ pub struct Manifest {
     pub version: String,
     /// `contract`: the version of the contract it was written for.
     pub contract: String,
+    /// `signature`: what vouches for a webhook, in a few words, such as `HMAC-SHA256 of the body`.
+    pub signature: Option<String>,
+    /// `level`: what its tests and its page show.
+    pub level: Option<Quality>,
     /// `unsigned`: why events are taken from webhooks that nothing verified; none: they are refused.
     pub unsigned: Option<Unsigned>,
     /// `[limits]`: what one call may use.
@@ -63,6 +67,30 @@ pub struct Hosts {
     pub confirmations: Vec<HostPattern>,
 }
 
+/// A step of the quality ladder in plugins/README.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quality {
+    /// It verifies, and has a fixture for all it claims.
+    Bronze,
+    /// It covers statuses, changes of identity and echoes, and is indifferent to what it does not know.
+    Silver,
+    /// It sends, is tried against a live account and fuzzed.
+    Gold,
+}
+
+impl Quality {
+    const ALL: [Self; 3] = [Self::Bronze, Self::Silver, Self::Gold];
+
+    /// Its word in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bronze => "bronze",
+            Self::Silver => "silver",
+            Self::Gold => "gold",
+        }
+    }
+}
+
 impl Manifest {
     /// Reads the text of a `connector.toml`.
     ///
@@ -75,6 +103,8 @@ impl Manifest {
             name: required(&mut table, "name")?,
             version: required(&mut table, "version")?,
             contract: contract(required(&mut table, "contract")?)?,
+            signature: optional_text(&mut table, "signature")?,
+            level: optional_text(&mut table, "level")?.map(|word| level(&word)).transpose()?,
             unsigned: table.remove("unsigned").map(unsigned).transpose()?,
             limits: limits(take_table(&mut table, "limits")?)?,
             hosts: hosts(take_table(&mut table, "hosts")?)?,
@@ -100,6 +130,8 @@ impl Manifest {
             name: id.to_owned(),
             version: "0.0.0".into(),
             contract: CONTRACT.into(),
+            signature: None,
+            level: None,
             unsigned: None,
             limits: Limits::default(),
             hosts: Hosts::default(),
@@ -116,7 +148,8 @@ pub(crate) fn text_in(component: &[u8]) -> Result<Option<&str>, LoadError> {
     Ok(Some(text))
 }
 
-const TOP_KEYS: [&str; 9] = ["id", "name", "version", "contract", "unsigned", "limits", "hosts", "secrets", "config"];
+const TOP_KEYS: [&str; 11] =
+    ["id", "name", "version", "contract", "signature", "level", "unsigned", "limits", "hosts", "secrets", "config"];
 const LIMIT_KEYS: [&str; 5] = ["memory-mib", "cpu-ms", "output-kib", "body-kib", "component-kib"];
 const UNSIGNED_KEYS: [&str; 2] = ["reason", "when"];
 const HOSTS_KEYS: [&str; 2] = ["certificates", "confirmations"];
@@ -138,6 +171,11 @@ fn contract(contract: String) -> Result<String, ManifestError> {
     }
     let expected = format!("`{CONTRACT}`, the contract of this release");
     Err(ManifestError::Value { key: "contract".into(), expected, found: format!("`{contract}`") })
+}
+
+fn level(word: &str) -> Result<Quality, ManifestError> {
+    let level = Quality::ALL.into_iter().find(|level| level.name() == word);
+    level.ok_or_else(|| wrong("level", "`bronze`, `silver` or `gold`", &Value::String(word.to_owned())))
 }
 
 fn limits(mut table: Table) -> Result<Limits, ManifestError> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rapport_model::hosts::HostPattern;
-use rapport_sandbox::Manifest;
+use rapport_sandbox::{Manifest, Quality};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
@@ -181,6 +181,8 @@ fn manifest_lines(manifest: &Manifest) -> Vec<(String, String)> {
     let mut lines = vec![
         ("connector".to_owned(), format!("{} ({}) {}", manifest.id, manifest.name, manifest.version)),
         ("contract".to_owned(), manifest.contract.clone()),
+        ("signature".to_owned(), manifest.signature.clone().unwrap_or_else(|| "–".to_owned())),
+        ("level".to_owned(), manifest.level.map_or("–", Quality::name).to_owned()),
         (
             "limits".to_owned(),
             format!(
@@ -205,6 +207,7 @@ fn manifest_json(manifest: &Manifest) -> Value {
     let limits = &manifest.limits;
     json!({
         "id": manifest.id, "name": manifest.name, "version": manifest.version, "contract": manifest.contract,
+        "signature": manifest.signature, "level": manifest.level.map(Quality::name),
         "unsigned": manifest.unsigned.as_ref().map(|unsigned| json!({"reason": unsigned.reason, "when": unsigned.when})),
         "limits": {
             "memory-mib": limits.memory_mib, "cpu-ms": limits.cpu_ms, "output-kib": limits.output_kib,
