@@ -13,6 +13,7 @@ use rapport_model::TenantKey;
 
 use crate::blobs::Blobs;
 use crate::client;
+use crate::entropy::Entropy;
 use crate::error::StoreError;
 use crate::table::{Access, Table};
 use bucket::Bucket;
@@ -89,7 +90,7 @@ impl Aws {
             None => format!("https://{bucket}.s3.{}.{}/{tenant}", self.region, domain(&self.region)),
         };
         let blobs = Blobs::in_bucket(Bucket::new(Arc::clone(&self.signer), folder));
-        Table::attach(Access { dynamodb, streams, table, tenant, tenant_key, blobs }).await
+        Table::attach(Access { dynamodb, streams, table, tenant, tenant_key, blobs, entropy: Entropy::system() }).await
     }
 
     /// The text of a secret, by its name or ARN.

@@ -280,6 +280,11 @@ impl Edge {
     /// Takes a person's word in. The first one stays.
     pub fn close(&mut self, closing: Closing) {
         let now = closing.at;
+        self.close_as(closing, now);
+    }
+
+    /// Closes it by the word that was said of the same pair before.
+    pub fn close_as(&mut self, closing: Closing, now: Timestamp) {
         self.closed.get_or_insert(closing);
         self.note(now);
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Eid;
 use crate::event::Timestamp;
-use crate::identity::edge::{Edge, EdgeId, Rule};
+use crate::identity::edge::{Edge, EdgeId, Pair, Rule};
 use crate::identity::rules::{Kind, Rules};
 
 /// What the evidence makes of some endpoints.
@@ -18,11 +18,11 @@ use crate::identity::rules::{Kind, Rules};
 pub struct Partition {
     /// Disjoint; every member in one. In the order of their lowest endpoints.
     pub components: Vec<BTreeSet<Eid>>,
-    /// Edges in force that could not join what they connect, and why.
+    /// Edges in force that do not join what they connect, and why.
     pub held: BTreeMap<EdgeId, Held>,
 }
 
-/// Which limit an edge would break.
+/// Why an edge in force does not join what it connects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Held {
@@ -30,6 +30,15 @@ pub enum Held {
     Unique(Kind),
     /// More endpoints than a profile holds.
     Size,
+    /// One end gave way to another endpoint after the last proof. No conflict: nobody has to decide anything.
+    Superseded,
+}
+
+impl Held {
+    /// Whether a person has to decide.
+    pub fn is_conflict(&self) -> bool {
+        *self != Self::Superseded
+    }
 }
 
 /// Partitions `members` by the edges between them; edges that lead outside are left out.
@@ -44,6 +53,10 @@ pub fn partition(members: &BTreeMap<Eid, Kind>, edges: &[Edge], rules: &Rules) -
         if let Err(why) = groups.join(id.pair.low(), id.pair.high()) {
             held.insert(id.clone(), why);
         }
+    }
+    let superseded = edges.iter().filter(|edge| edge.is_in_force() && !stands(edge, members, &retired));
+    for edge in superseded.filter(|edge| groups.are_apart(&edge.id.pair)) {
+        held.insert(edge.id.clone(), Held::Superseded);
     }
     Partition { components: groups.components(), held }
 }
@@ -130,6 +143,12 @@ impl<'a> Groups<'a> {
         Ok(())
     }
 
+    /// Whether both are here, in different groups.
+    fn are_apart(&self, pair: &Pair) -> bool {
+        let groups = [pair.low(), pair.high()].map(|eid| self.parents.get(eid));
+        matches!(groups, [Some(low), Some(high)] if low != high)
+    }
+
     fn components(self) -> Vec<BTreeSet<Eid>> {
         let mut components: Vec<BTreeSet<Eid>> =
             self.members.into_values().map(|eids| eids.into_iter().cloned().collect()).collect();
@@ -142,7 +161,7 @@ impl<'a> Groups<'a> {
 mod tests {
     use super::*;
     use crate::event::Attestation;
-    use crate::identity::edge::{Closing, Evidence, Pair, Source, Withdrawal};
+    use crate::identity::edge::{Closing, Evidence, Source, Withdrawal};
     use crate::identity::tests::{Random, eid, event_key};
 
     /// Endpoints 0 and 1 are users, of whom a person has one; the others are of a kind without a limit.
@@ -196,6 +215,7 @@ mod tests {
         let edges = [edge(0, 2, 10), edge_of(Rule::Replaced, 0, 1, 20)];
         let found = partition(&kinds, &edges, &Rules::default());
         assert_eq!(numbers(&found), [vec![0, 1], vec![2], vec![3]], "the number may be another person's now");
+        assert_eq!(found.held, [(edges[0].id.clone(), Held::Superseded)].into());
         let again = [edge(0, 2, 10), edge(0, 2, 30), edge_of(Rule::Replaced, 0, 1, 20)];
         assert_eq!(numbers(&partition(&kinds, &again, &Rules::default())), [vec![0, 1, 2], vec![3]]);
         let back = [edge_of(Rule::Replaced, 0, 1, 20), edge_of(Rule::Replaced, 1, 0, 30)];

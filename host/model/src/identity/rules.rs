@@ -25,6 +25,11 @@ impl Kind {
         Self { scheme: key.scheme.clone(), scope: key.scope.clone() }
     }
 
+    /// What counts for an endpoint that no event ever named.
+    pub fn unseen() -> Self {
+        Self { scheme: "unseen".to_owned(), scope: None }
+    }
+
     /// Whether it is a record of another system (`crm.contact`) and no address.
     pub fn is_record(&self) -> bool {
         self.scheme.contains('.')
