@@ -266,11 +266,16 @@ async fn a_profile_that_grows_too_large_stops_linking() {
     let contact = contact(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let all = named(table.tenant_key(), &contact);
     let event = table.tenant_key().event_key(NOW, "a", "1").unwrap();
-    for other in &all[1..MEMBERS_MAX] {
-        assert_eq!(link(table, &all[0], other, &event).await.merged.len(), 1);
+    let link = async |n: usize| {
+        let at = NOW + n as u64;
+        let evidence = Evidence { at, last: at, ..evidence(&event) };
+        table.prove(&Party::from(&all[0]), &Party::from(&all[n]), &evidence).await.unwrap().unwrap()
+    };
+    for n in 1..MEMBERS_MAX {
+        assert_eq!(link(n).await.merged.len(), 1);
     }
     let outside = &all[MEMBERS_MAX].eid;
-    let held = link(table, &all[0], &all[MEMBERS_MAX], &event).await;
+    let held = link(MEMBERS_MAX).await;
     assert_eq!((held.standing, held.merged), (Standing::Held(Held::Size), vec![]));
     let root = table.find(&all[0].eid).await.unwrap();
     assert_eq!(root.members.len(), MEMBERS_MAX);

@@ -9,6 +9,7 @@ mod durability;
 mod egress;
 mod fold;
 mod http;
+mod interleavings;
 mod journeys;
 mod kit;
 mod lambda;

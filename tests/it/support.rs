@@ -1,6 +1,7 @@
 //! The service under test: every real part in one process, on loopback, with clock, keys and secrets given.
 
 pub mod aws;
+pub mod engine;
 mod http;
 mod proxy;
 pub mod runtime_api;
@@ -35,7 +36,7 @@ use crate::connectors;
 
 pub use http::{Answer, exchange, send};
 pub use proxy::Proxy;
-pub use table::{Item, is_event, items, readable};
+pub use table::{Item, TABLE, is_event, items, readable};
 pub use whatsapp::{Text, app_secret, deliver, fixture, new_event, recorded};
 
 /// What every clock in a test says, in milliseconds: a few seconds after the fixtures' messages.

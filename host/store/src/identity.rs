@@ -179,7 +179,9 @@ impl Table {
     pub(crate) async fn back_off(&self, attempt: u32) {
         let bound = (BACKOFF_MS << attempt.min(10)).min(BACKOFF_MS_MAX);
         let part = u64::try_from(self.access.entropy.draw() % u128::from(bound)).unwrap_or(bound);
-        tokio::time::sleep(Duration::from_millis(part)).await;
+        if part > 0 {
+            tokio::time::sleep(Duration::from_millis(part)).await;
+        }
     }
 }
 
