@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,8 +33,8 @@ const RUNS_VARIABLE: &str = "RAPPORT_INTERLEAVINGS";
 const RUNS_TO_CATCH: u64 = 400;
 
 const WORKERS: usize = 4;
-const OPERATIONS: usize = 3;
-const ENDPOINTS: usize = 5;
+const OPERATIONS: usize = 2;
+const ENDPOINTS: usize = 4;
 /// Times that an operation is done again after storage was away. As often as the stream would.
 const TRIES_MAX: usize = 60;
 /// Runs of one database: it grows with each, and looks nothing up faster for that.
@@ -46,7 +47,10 @@ fn no_interleaving_ends_in_a_profile_that_the_evidence_does_not_make() {
     let done = check_all(runs, None);
     println!("{runs} interleavings in {:?}: {done:?}", started.elapsed());
     assert_eq!(done.wrong, None);
-    assert!(done.commits > 5 * runs && done.refused > runs && done.held > runs / 20, "too little happened: {done:?}");
+    assert!(
+        done.commits > 5 * runs && done.refused > runs / 2 && done.held > runs / 20,
+        "too little happened: {done:?}"
+    );
 }
 
 #[test]
@@ -133,13 +137,14 @@ fn run(engine: &Engine, table: &Table, seed: u64) -> Done {
         done.refused += u64::from(fate != Fate::Done);
         engine.decide(*number, fate);
         let written = engine.take_written();
-        if !written.is_empty() && done.wrong.is_none() {
+        if !written.is_empty() {
             done.commits += 1;
             mirror.read(engine, &written);
             let expected = world.partition(&mirror);
             done.held += u64::from(!expected.held.is_empty());
             done.wrong = mirror.check(&world, &expected).err().map(|why| (seed, why));
         }
+        if done.wrong.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     done.parted += mirror.roots.values().filter(|root| root.birth.is_some()).count() as u64;
     done
@@ -180,7 +185,7 @@ enum Operation {
     Flatten(usize),
 }
 
-/// A few endpoints: two users, of whom one person has one, and addresses. A profile has four of them at most.
+/// A few endpoints: two users, of whom one person has one, and addresses. A profile has three of them at most.
 struct World {
     parties: Vec<Party>,
     key: TenantKey,
@@ -188,13 +193,13 @@ struct World {
 }
 
 fn rules() -> Rules {
-    Rules { members_max: 4, ..Rules::default() }
+    Rules { members_max: 3, ..Rules::default() }
 }
 
 impl World {
     fn new(table: &Table) -> Self {
         let party = |n: usize| {
-            let scheme = ["user", "user", "phone", "chat", "chat"][n].to_owned();
+            let scheme = ["user", "user", "phone", "chat"][n].to_owned();
             let key = EndpointKey { scheme, scope: None, value: n.to_string() };
             Party { eid: table.eid(&key), kind: Kind::of(&key) }
         };

@@ -9,6 +9,7 @@ mod durability;
 mod egress;
 mod fold;
 mod http;
+mod identity;
 mod interleavings;
 mod journeys;
 mod kit;

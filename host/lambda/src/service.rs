@@ -150,7 +150,8 @@ impl Parts {
         let secrets = self.read_secrets().await?;
         let tenant_key = secrets.tenant_key(&self.config)?;
         let (table, tenant, bucket) = (self.table.clone(), self.tenant.clone(), self.bucket.clone());
-        let table = self.aws.table(TableOf { table, tenant, tenant_key, bucket }).await?;
+        let table =
+            self.aws.table(TableOf { table, tenant, tenant_key, bucket }).await?.under(self.config.identity.clone());
         self.with_secrets(table, secrets).map_err(NotReady::from)
     }
 

@@ -150,8 +150,9 @@ impl Table {
             if members.contains(eid) {
                 return Ok((pid, members.clone()));
             }
-            // It left: the last entry that still had it says where to.
-            let left = past.iter().rev().find(|entry| entry.before.get(&pid).is_some_and(|all| all.contains(eid)));
+            // It left, or went elsewhere when another profile went into this one: the last entry that knows it says where to.
+            let knows = |entry: &&&Entry| entry.before.values().any(|all| all.contains(eid));
+            let left = past.iter().rev().find(knows);
             let to = left.and_then(|entry| entry.after.iter().find(|(_, members)| members.contains(eid)));
             match to {
                 Some((to, _)) if *to != pid => pid = to.clone(),
