@@ -135,20 +135,17 @@ impl Table {
     async fn profile_at(&self, eid: &Eid, at: Timestamp) -> Result<(ProfileId, BTreeSet<Eid>), StoreError> {
         let mut pid = ProfileId::implied(eid);
         for _ in 0..HOPS_MAX {
-            if let Some(item) = self.root_item(&pid).await?
-                && let root::State::Dead { into, at: died_at } = root::read(&pid, &item)?
-                && died_at <= at
-            {
-                pid = into;
-                continue;
-            }
             let log = self.identity_log(&pid).await?;
             let past: Vec<&Entry> = log.iter().filter(|entry| entry.at <= at).collect();
-            let Some(members) = past.last().and_then(|entry| entry.after.get(&pid)) else {
-                return Ok((pid, [eid.clone()].into()));
-            };
+            let members = past.last().and_then(|entry| entry.after.get(&pid).cloned());
+            let members = members.unwrap_or_else(|| [eid.clone()].into());
             if members.contains(eid) {
-                return Ok((pid, members.clone()));
+                let item = self.root_item(&pid).await?;
+                match item.map(|item| root::read(&pid, &item)).transpose()? {
+                    Some(root::State::Dead { into, at: died_at }) if died_at <= at => pid = into,
+                    _ => return Ok((pid, members)),
+                }
+                continue;
             }
             // It left, or went elsewhere when another profile went into this one: the last entry that knows it says where to.
             let knows = |entry: &&&Entry| entry.before.values().any(|all| all.contains(eid));
