@@ -32,7 +32,8 @@ const RUNS_VARIABLE: &str = "RAPPORT_INTERLEAVINGS";
 /// Runs within which a protocol without one of its clauses must be caught.
 const RUNS_TO_CATCH: u64 = 400;
 
-const WORKERS: usize = 4;
+/// By turns: four meet more often, three finish sooner.
+const WORKERS: [u64; 2] = [3, 4];
 const OPERATIONS: usize = 2;
 const ENDPOINTS: usize = 4;
 /// Times that an operation is done again after storage was away. As often as the stream would.
@@ -48,24 +49,30 @@ fn no_interleaving_ends_in_a_profile_that_the_evidence_does_not_make() {
     println!("{runs} interleavings in {:?}: {done:?}", started.elapsed());
     assert_eq!(done.wrong, None);
     assert!(
-        done.commits > 5 * runs && done.refused > runs / 2 && done.held > runs / 20,
+        done.commits > 4 * runs && done.refused > runs / 2 && done.held > runs / 20,
         "too little happened: {done:?}"
     );
 }
 
 #[test]
 fn without_a_version_that_moves_the_checker_finds_a_wrong_profile() {
-    assert_ne!(check_all(RUNS_TO_CATCH, Some(Clause::VersionMoves)).wrong, None);
+    catch(Clause::VersionMoves);
 }
 
 #[test]
 fn without_every_pointer_rewritten_the_checker_finds_a_wrong_profile() {
-    assert_ne!(check_all(RUNS_TO_CATCH, Some(Clause::EveryPointer)).wrong, None);
+    catch(Clause::EveryPointer);
 }
 
 #[test]
 fn without_the_proof_of_membership_the_checker_finds_a_wrong_profile() {
-    assert_ne!(check_all(RUNS_TO_CATCH, Some(Clause::Proof)).wrong, None);
+    catch(Clause::Proof);
+}
+
+fn catch(without: Clause) {
+    let wrong = check_all(RUNS_TO_CATCH, Some(without)).wrong;
+    println!("without {without:?}: {wrong:?}");
+    assert!(wrong.is_some(), "{without:?} was left out, and nothing went wrong");
 }
 
 /// What happened in some runs.
@@ -125,7 +132,7 @@ fn run(engine: &Engine, table: &Table, seed: u64) -> Done {
     let mut done = Done::default();
     let mut mirror = Mirror::default();
     engine.take_written();
-    let tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = (0..WORKERS as u64)
+    let tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = (0..WORKERS[(seed / 2 % 2) as usize])
         .map(|worker| {
             Box::pin(work(table, &world, Random::new(seed * 100 + worker))) as Pin<Box<dyn Future<Output = ()>>>
         })
