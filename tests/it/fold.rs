@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use rapport_gateway::fold::{fold_batch, rebuild};
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
-use rapport_model::identity::{Rule, named};
+use rapport_model::identity::{Evidence, Held, MEMBERS_MAX, Named, Rule, Source, named};
 use rapport_model::profile::Profile;
 use rapport_model::{Eid, Event, EventKey, ProfileId, Timestamp};
 use rapport_store::events::NewEvent;
-use rapport_store::identity::{Evidence, Linked, MEMBERS_MAX};
+use rapport_store::identity::{Outcome, Party, Standing};
 use rapport_store::stream::Inserted;
 use rapport_store::{StoreError, Table};
 
@@ -195,21 +195,22 @@ async fn rebuilds_while_events_arrive_lose_none() {
 async fn fifty_at_once_that_name_the_same_five_make_one_profile() {
     let data = Data::new().await;
     let contact = contact(&["a", "b", "c", "d", "e"]);
-    let eids: Vec<Eid> = named(data.table.tenant_key(), &contact).into_iter().map(|named| named.eid).collect();
+    let parties: Vec<Party> = named(data.table.tenant_key(), &contact).iter().map(Party::from).collect();
+    let eids: Vec<Eid> = parties.iter().map(|party| party.eid.clone()).collect();
     for named in named(data.table.tenant_key(), &contact) {
         data.table.put_endpoint(&named, NOW).await.unwrap();
     }
     let table = data.table.clone();
     let linked = all_at_once(0..50usize, |task| {
-        let (table, eids) = (table.clone(), eids.clone());
+        let (table, parties) = (table.clone(), parties.clone());
         async move {
             let event = table.tenant_key().event_key(NOW, "a", &task.to_string()).unwrap();
             // Each task links all pairs, and each begins somewhere else.
-            let pairs = (0..eids.len()).flat_map(|a| (a + 1..eids.len()).map(move |b| (a, b)));
+            let pairs = (0..parties.len()).flat_map(|a| (a + 1..parties.len()).map(move |b| (a, b)));
             let mut pairs: Vec<_> = pairs.collect();
             pairs.rotate_left(task % 10);
             for (a, b) in pairs {
-                table.link(&eids[a], &eids[b], evidence(&event)).await?;
+                table.prove(&parties[a], &parties[b], &evidence(&event)).await?;
             }
             Ok::<(), StoreError>(())
         }
@@ -241,15 +242,14 @@ async fn the_elder_profile_survives_and_the_younger_one_s_id_still_answers() {
         pids.push(table.find(&named.eid).await.unwrap().pid);
     }
     let event = table.tenant_key().event_key(NOW, "a", "1").unwrap();
-    let merge = |survivor: usize, merged: usize| Linked::Merged {
-        survivor: pids[survivor].clone(),
-        merged: pids[merged].clone(),
-    };
-    let link = async |a: usize, b: usize| table.link(&all[a].eid, &all[b].eid, evidence(&event)).await.unwrap();
-    assert_eq!(link(0, 2).await, merge(2, 0));
-    assert_eq!(link(0, 1).await, merge(1, 2), "over two forwards");
-    assert_eq!(link(0, 1).await, Linked::Known);
-    assert_eq!(link(1, 2).await, Linked::Confirmed);
+    let link = async |a: usize, b: usize| link(table, &all[a], &all[b], &event).await;
+    let merged = async |a: usize, b: usize| link(a, b).await.merged;
+    assert_eq!(merged(0, 2).await, [(pids[0].clone(), pids[2].clone())]);
+    assert_eq!(merged(0, 1).await, [(pids[2].clone(), pids[1].clone())], "over two forwards");
+    let known = link(0, 1).await;
+    assert_eq!((known.is_new, known.standing), (false, Standing::Joins));
+    let confirmed = link(1, 2).await;
+    assert_eq!((confirmed.is_new, confirmed.standing, confirmed.merged), (true, Standing::Joins, vec![]));
     for (named, pid) in all.iter().zip(&pids) {
         assert_eq!(table.find(&named.eid).await.unwrap().pid, pids[1]);
         assert_eq!(table.find_profile(pid).await.unwrap().unwrap().pid, pids[1]);
@@ -257,7 +257,7 @@ async fn the_elder_profile_survives_and_the_younger_one_s_id_still_answers() {
     insta::assert_snapshot!("merged_table", data.readable().await);
 }
 
-/// A hundred addresses are no person: what would be the next one stays outside, and nobody is lost.
+/// So many addresses are no person: what would be the next one stays outside, and nobody is lost.
 #[tokio::test]
 async fn a_profile_that_grows_too_large_stops_linking() {
     let data = Data::new().await;
@@ -266,12 +266,17 @@ async fn a_profile_that_grows_too_large_stops_linking() {
     let contact = contact(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let all = named(table.tenant_key(), &contact);
     let event = table.tenant_key().event_key(NOW, "a", "1").unwrap();
-    for other in &all[1..MEMBERS_MAX] {
-        let linked = table.link(&all[0].eid, &other.eid, evidence(&event)).await.unwrap();
-        assert!(matches!(linked, Linked::Merged { .. }));
+    let link = async |n: usize| {
+        let at = NOW + n as u64;
+        let evidence = Evidence { at, last: at, ..evidence(&event) };
+        table.prove(&Party::from(&all[0]), &Party::from(&all[n]), &evidence).await.unwrap().unwrap()
+    };
+    for n in 1..MEMBERS_MAX {
+        assert_eq!(link(n).await.merged.len(), 1);
     }
     let outside = &all[MEMBERS_MAX].eid;
-    assert_eq!(table.link(&all[0].eid, outside, evidence(&event)).await.unwrap(), Linked::Quarantined);
+    let held = link(MEMBERS_MAX).await;
+    assert_eq!((held.standing, held.merged), (Standing::Held(Held::Size), vec![]));
     let root = table.find(&all[0].eid).await.unwrap();
     assert_eq!(root.members.len(), MEMBERS_MAX);
     assert_eq!(table.find(&all[MEMBERS_MAX - 1].eid).await.unwrap(), root);
@@ -445,8 +450,13 @@ fn endpoints(log: &[NewEvent]) -> Vec<Eid> {
     log.iter().map(|event| event.eid.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn evidence(event: &EventKey) -> Evidence<'_> {
-    Evidence { rule: Rule::SamePayload, event, at: NOW, now: NOW }
+async fn link(table: &Table, a: &Named, b: &Named, event: &EventKey) -> Outcome {
+    table.prove(&Party::from(a), &Party::from(b), &evidence(event)).await.unwrap().unwrap()
+}
+
+fn evidence(event: &EventKey) -> Evidence {
+    let source = Source::Event { key: event.clone(), attestation: Attestation::Provider };
+    Evidence { rule: Rule::SamePayload, source, at: NOW, last: NOW, old: None, now: NOW }
 }
 
 fn identifier(value: &str) -> Identifier {

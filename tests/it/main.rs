@@ -10,6 +10,8 @@ mod egress;
 mod everywhere;
 mod fold;
 mod http;
+mod identity;
+mod interleavings;
 mod journeys;
 mod kit;
 mod lambda;

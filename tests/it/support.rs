@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod deployment;
 pub mod dev;
+pub mod engine;
 pub mod events;
 pub mod faults;
 mod http;
@@ -40,7 +41,7 @@ use crate::connectors;
 
 pub use http::{Answer, exchange, send};
 pub use proxy::Proxy;
-pub use table::{Item, is_event, items, readable};
+pub use table::{Item, TABLE, is_event, items, readable};
 pub use whatsapp::{Text, app_secret, deliver, fixture, new_event, recorded};
 
 /// What every clock in a test says, in milliseconds: a few seconds after the fixtures' messages.

@@ -84,6 +84,7 @@ impl Data {
     async fn table(&self, config: &Config, base: &Path) -> Result<Table> {
         let tenant_key = secrets::tenant_key(config.tenant_key.as_ref(), &self.folder, base)?;
         let table = self.embedded.table(tenant_key, Blobs::in_folder(self.folder.join("blobs"))).await;
+        let table = table.map(|table| table.under(config.identity.clone()));
         table.with_context(|| format!("data folder `{}`", self.folder.display()))
     }
 }

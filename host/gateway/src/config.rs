@@ -1,8 +1,11 @@
 //! What an operator writes: connections, keys, where secrets are. TOML; unknown keys are errors that name the nearest
 //! known one; a secret is only ever a reference.
 
+mod identity;
+
 use std::collections::BTreeMap;
 
+use rapport_model::identity::Rules;
 use rapport_sandbox::{fix_for_unknown_key, json_of_toml};
 use serde_json::Value as Json;
 use toml::{Table, Value};
@@ -21,6 +24,8 @@ pub struct Config {
     pub tenant_key: Option<SecretRef>,
     pub api_keys: Vec<SecretRef>,
     pub connections: BTreeMap<String, ConnectionConfig>,
+    /// By which rules evidence makes profiles.
+    pub identity: Rules,
 }
 
 impl Config {
@@ -96,8 +101,9 @@ impl Config {
                 }
             },
             connections: connections(top.table("connections")?)?,
+            identity: identity::rules(top.table("identity")?)?,
         };
-        top.done(&["public-url", "tenant-key", "api", "connections"])?;
+        top.done(&["public-url", "tenant-key", "api", "connections", "identity"])?;
         Ok(config)
     }
 }
@@ -213,6 +219,23 @@ impl Keys {
                 other => Err(self.wrong(key, REFERENCE, other)),
             })
             .collect()
+    }
+
+    /// A list of texts.
+    fn words(&mut self, key: &str) -> Result<Option<Vec<String>>, ConfigError> {
+        let expected = "a list of texts";
+        match self.rest.remove(key) {
+            None => Ok(None),
+            Some(Value::Array(list)) => list
+                .into_iter()
+                .map(|word| match word {
+                    Value::String(word) => Ok(word),
+                    other => Err(self.wrong(key, expected, &other)),
+                })
+                .collect::<Result<_, _>>()
+                .map(Some),
+            Some(other) => Err(self.wrong(key, expected, &other)),
+        }
     }
 
     fn done(self, known: &[&str]) -> Result<(), ConfigError> {

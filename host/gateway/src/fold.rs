@@ -3,13 +3,14 @@
 //! Driven by the stream, at least once. Everything but the head is idempotent and done first; the head is written last,
 //! with its guard, so a crash between leads to the same steps again and a record is counted once.
 
+mod identity;
+
 use std::collections::BTreeSet;
 
 use rapport_model::conversation::{Head, Waiting};
-use rapport_model::identity::{Named, Rule, links, named};
+use rapport_model::identity::{Named, claims, named};
 use rapport_model::{Eid, fold};
 use rapport_store::events::StoredEvent;
-use rapport_store::identity::{Evidence, Linked};
 use rapport_store::stream::Inserted;
 use rapport_store::{StoreError, Table, Written};
 
@@ -76,8 +77,8 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: u64) -> Re
         let mut guarded = table.head(eid, account).await?;
         for Inserted { sequence, stored } in records {
             if guarded.wants(sequence, &stored.key) {
-                let links = apply_cells(table, stored, &guarded.head, now).await?;
-                apply_head(table, stored, &mut guarded.head, &links).await?;
+                let linked = apply_cells(table, stored, &mut guarded.head, now).await?;
+                apply_head(table, stored, &mut guarded.head, &linked).await?;
             }
             guarded.pass(sequence, &stored.key, stored.received_at);
         }
@@ -119,8 +120,8 @@ async fn rebuild_conversation(table: &Table, eid: &Eid, account: &str, now: u64)
         table.each_event(eid, &mut keep).await?;
         let mut head = Head::default();
         for stored in &events {
-            let links = apply_cells(table, stored, &head, now).await?;
-            apply_head(table, stored, &mut head, &links).await?;
+            let linked = apply_cells(table, stored, &mut head, now).await?;
+            apply_head(table, stored, &mut head, &linked).await?;
         }
         let counted: Vec<_> = events.iter().map(|stored| (stored.key.clone(), stored.received_at)).collect();
         if table.put_head(eid, account, &old.rebuilt(head, &counted)).await? == Written::Yes {
@@ -130,30 +131,18 @@ async fn rebuild_conversation(table: &Table, eid: &Eid, account: &str, now: u64)
     Err(StoreError::Contended { operation: "rebuild", attempts: HEAD_ATTEMPTS_MAX })
 }
 
-type Links = Vec<(Named, Named, Rule)>;
-
-/// Endpoints, links, traits, consents and delivery states of one event. Gives the links that it stands for.
-async fn apply_cells(table: &Table, stored: &StoredEvent, head: &Head, now: u64) -> Result<Links, StoreError> {
+/// Endpoints, evidence, traits, consents and delivery states of one event. Gives the other identifiers whose links with
+/// this endpoint are recorded.
+async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: u64) -> Result<Vec<Eid>, StoreError> {
     let StoredEvent { eid, key, event, .. } = stored;
-    let links = links(table.tenant_key(), event);
+    let claims = claims(table.tenant_key(), event, table.rules());
     let mut endpoints = named(table.tenant_key(), &event.contact);
-    endpoints.extend(links.iter().flat_map(|(a, b, _)| [a.clone(), b.clone()]));
+    endpoints.extend(claims.links.iter().flat_map(|claim| [claim.a.clone(), claim.b.clone()]));
+    endpoints.extend(claims.withdrawn.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
     for endpoint in endpoints.iter().filter(|endpoint| is_news(endpoint, eid, head, event.at)) {
         table.put_endpoint(endpoint, event.at).await?;
     }
-    for (a, b, rule) in &links {
-        if *rule == Rule::SamePayload && a.eid == *eid && head.linked.contains(&b.eid) {
-            continue;
-        }
-        let evidence = Evidence { rule: *rule, event: key, at: event.at, now };
-        match table.link(&a.eid, &b.eid, evidence).await? {
-            Linked::Known | Linked::Confirmed => {}
-            Linked::Merged { survivor, merged } => tracing::info!(%survivor, %merged, "profiles merged"),
-            Linked::Quarantined => {
-                tracing::error!(a = %a.eid, b = %b.eid, "not linked: the profile would have too many endpoints");
-            }
-        }
-    }
+    let linked = identity::apply(table, stored, &claims, head, now).await?;
     for cell in fold::traits(key, event) {
         table.put_trait(eid, &cell).await?;
     }
@@ -163,7 +152,7 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &Head, now: u64)
     if let Some(cell) = fold::delivery(table.tenant_key(), event) {
         table.put_delivery(eid, &cell).await?;
     }
-    Ok(links)
+    Ok(linked)
 }
 
 /// Whether the head does not know already that this endpoint was there at this time.
@@ -175,16 +164,14 @@ fn is_news(endpoint: &Named, own: &Eid, head: &Head, at: u64) -> bool {
     since.is_none_or(|since| at < since)
 }
 
-async fn apply_head(table: &Table, stored: &StoredEvent, head: &mut Head, links: &Links) -> Result<(), StoreError> {
+async fn apply_head(table: &Table, stored: &StoredEvent, head: &mut Head, linked: &[Eid]) -> Result<(), StoreError> {
     let StoredEvent { eid, key, event, .. } = stored;
     let names: Vec<Eid> = named(table.tenant_key(), &event.contact)
         .into_iter()
         .map(|named| named.eid)
         .filter(|named| named != eid)
         .collect();
-    let same_payload = links.iter().filter(|(a, _, rule)| *rule == Rule::SamePayload && a.eid == *eid);
-    let linked: Vec<Eid> = same_payload.map(|(_, b, _)| b.eid.clone()).collect();
-    if let Waiting::FirstCustomerMessageAfter(after) = head.apply(key, event, &names, &linked) {
+    if let Waiting::FirstCustomerMessageAfter(after) = head.apply(key, event, &names, linked) {
         head.wait_since(table.first_customer_message_after(eid, &event.account, after).await?);
     }
     Ok(())

@@ -160,7 +160,8 @@ impl Parts {
             Role::Webhook => Claim::IfFree,
             Role::Api | Role::Fold => Claim::Never,
         };
-        let table = self.aws.table(self.table.clone(), tenant_key, claimant, claim).await?;
+        let table =
+            self.aws.table(self.table.clone(), tenant_key, claimant, claim).await?.under(self.config.identity.clone());
         self.with_secrets(table, secrets, now).map_err(NotReady::from)
     }
 

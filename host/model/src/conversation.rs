@@ -4,7 +4,7 @@
 //! counters count, and the one thing that depends on order (since when the customer waits) is settled by a look at the
 //! log where a late event makes it doubtful. So streaming and rebuilding end in the same head.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,9 +39,10 @@ pub struct Head {
     /// The other identifiers that payloads named beside this endpoint, and when first and last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<Eid, (Timestamp, Timestamp)>,
-    /// Those of them that evidence made one person with this endpoint: their links are done.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub linked: BTreeSet<Eid>,
+    /// Those of them whose links to this endpoint are recorded, and when payloads proved them first and last: a younger
+    /// proof need not be looked at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub linked: BTreeMap<Eid, (Timestamp, Timestamp)>,
     /// What the contact last said of itself: `display_name`, `locale`, `time_zone`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub words: BTreeMap<String, TraitCell>,
@@ -60,17 +61,18 @@ pub enum Waiting {
 impl Head {
     /// Takes one more event in. Each event must be applied exactly once; the order does not matter.
     ///
-    /// `names` are the contact's other identifiers, `linked` those that the event links with this endpoint.
+    /// `names` are the contact's other identifiers, `linked` those whose links with this endpoint are recorded.
     pub fn apply(&mut self, key: &EventKey, event: &Event, names: &[Eid], linked: &[Eid]) -> Waiting {
         let at = event.at;
-        self.linked.extend(linked.iter().cloned());
         self.first_at = if self.counters.is_empty() { at } else { self.first_at.min(at) };
         self.last_at = self.last_at.max(at);
         *self.counters.entry(counter(&event.body).to_owned()).or_default() += 1;
-        for name in names {
-            let (first, last) = self.names.entry(name.clone()).or_insert((at, at));
-            *first = at.min(*first);
-            *last = at.max(*last);
+        for (known, said) in [(&mut self.names, names), (&mut self.linked, linked)] {
+            for name in said {
+                let (first, last) = known.entry(name.clone()).or_insert((at, at));
+                *first = at.min(*first);
+                *last = at.max(*last);
+            }
         }
         for word in contact_words(key, event) {
             if self.words.get(&word.name).is_none_or(|newest| newest.source < word.source) {

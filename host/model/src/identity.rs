@@ -1,12 +1,37 @@
-//! Who is who: the ids of profiles, and which identifiers of one payload are evidence of one person.
+//! Who is who: what events say about it, and what follows.
+//!
+//! | question | file |
+//! |---|---|
+//! | what does an event say about who is who? | [`claims`] |
+//! | who is believed, what never links, how many of a kind has one person? | [`rules`] |
+//! | what was said about two endpoints, and is it in force? | [`edge`] |
+//! | which endpoints are one person, by all that was said? | [`mod@partition`] |
+//! | how do profiles become what the evidence makes? | [`mod@plan`] |
+//! | why are two endpoints one person? | [`mod@path`] |
+
+pub mod claims;
+pub mod edge;
+pub mod partition;
+pub mod path;
+pub mod plan;
+pub mod rules;
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::canonicalise;
 use crate::endpoint::{Eid, EndpointKey, TenantKey, is_id};
-use crate::event::{Body, Contact, Event, Identifier};
+use crate::event::{Contact, Identifier};
+
+pub use claims::{Claim, Claims, claims};
+pub use edge::{Closing, Edge, EdgeId, Evidence, Pair, Proof, Rule, Source, Span, Withdrawal};
+pub use partition::{Held, Partition, partition};
+pub use path::path;
+pub use plan::{Before, Fresh, Plan, homeless, plan};
+pub use rules::{Kind, MEMBERS_MAX, Rules, is_junk};
 
 /// The id of a profile. An endpoint that was never linked has an implied one, made of its own id, and costs no write.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,12 +43,17 @@ impl ProfileId {
         Self(format!("p{eid}"))
     }
 
+    /// A new one, of 128 random bits: for a profile that another one was parted from.
+    pub fn fresh(random: u128) -> Self {
+        Self(format!("p{}", URL_SAFE_NO_PAD.encode(random.to_be_bytes())))
+    }
+
     /// An id from the API or the table; none when it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
         text.strip_prefix('p').is_some_and(is_id).then(|| Self(text.to_owned()))
     }
 
-    /// The endpoint whose implied profile this would be.
+    /// The endpoint whose implied profile this would be. Of a profile that was parted from another one, the root says it.
     pub fn birth_endpoint(&self) -> Option<Eid> {
         Eid::parse(self.0.strip_prefix('p')?)
     }
@@ -47,26 +77,6 @@ pub struct Named {
     pub identifier: Identifier,
 }
 
-/// Why two endpoints are said to be one person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rule {
-    /// One payload named both, each attested by the provider or signed by the business.
-    SamePayload,
-    /// The provider said that one address took the place of the other.
-    Replaced,
-}
-
-impl Rule {
-    /// The rule's name in keys and in the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SamePayload => "same-payload",
-            Self::Replaced => "replaced",
-        }
-    }
-}
-
 /// Identifiers that have a canonical form, each once, in the order of the contact.
 ///
 /// One without a form is left out: it can be neither found nor linked. The event keeps it as it came.
@@ -86,135 +96,47 @@ fn name(tenant: &TenantKey, identifier: &Identifier) -> Option<Named> {
     Some(Named { eid: tenant.eid(&key), key, identifier: identifier.clone() })
 }
 
-/// The links that an event proves by itself: each pair with the rule that says so.
-///
-/// Every identifier is linked with the first one, so n identifiers are n-1 links. Weak attestations and junk prove
-/// nothing.
-pub fn links(tenant: &TenantKey, event: &Event) -> Vec<(Named, Named, Rule)> {
-    let mut links = Vec::new();
-    let strong: Vec<Named> = named(tenant, &event.contact).into_iter().filter(proves_identity).collect();
-    if let Some((first, rest)) = strong.split_first() {
-        links.extend(rest.iter().map(|other| (first.clone(), other.clone(), Rule::SamePayload)));
-    }
-    if let Body::IdentifierReplaced(replacement) = &event.body {
-        let pair = (name(tenant, &replacement.old), name(tenant, &replacement.new));
-        if let (Some(old), Some(new)) = pair
-            && old.eid != new.eid
-            && proves_identity(&old)
-            && proves_identity(&new)
-        {
-            links.push((old, new, Rule::Replaced));
-        }
-    }
-    links
-}
-
-fn proves_identity(named: &Named) -> bool {
-    named.identifier.attestation.links_by_itself() && !is_junk(&named.key)
-}
-
-/// Values that systems send for "nobody". They would make one person of all who share them.
-///
-/// Source: the deny lists of Segment Unify and PostHog, and phone numbers whose digits are all alike.
-const NOBODY: &[&str] = &[
-    "0",
-    "-1",
-    "00000000-0000-0000-0000-000000000000",
-    "[object object]",
-    "anonymous",
-    "false",
-    "guest",
-    "id",
-    "n/a",
-    "nan",
-    "nil",
-    "none",
-    "not_authenticated",
-    "null",
-    "restricted",
-    "true",
-    "unavailable",
-    "undefined",
-    "unknown",
-    "withheld",
-];
-
-/// Whether an identifier is junk, which must never link.
-///
-/// Phones that are none (national, alphanumeric, short codes) are: they name no one in the world.
-pub fn is_junk(key: &EndpointKey) -> bool {
-    let value = key.value.to_lowercase();
-    if NOBODY.contains(&value.as_str()) {
-        return true;
-    }
-    match key.scheme.as_str() {
-        "phone" | "sms" => !value.starts_with('+') || value.len() < 8 || monotonous(&value[1..]),
-        "email" => !value.contains('@'),
-        _ => false,
-    }
-}
-
-/// `10000000000`, `9999999999`: all alike but perhaps the country code.
-fn monotonous(digits: &str) -> bool {
-    let national = &digits.as_bytes()[digits.len().min(3)..];
-    national.windows(2).all(|pair| pair[0] == pair[1])
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::event::Attestation;
+    use crate::endpoint::EventKey;
 
-    fn contact(identifiers: &[(&str, &str, Attestation)]) -> Contact {
-        let identifier = |(scheme, value, attestation): &(&str, &str, Attestation)| Identifier {
-            scheme: (*scheme).into(),
-            scope: None,
-            value: (*value).into(),
-            attestation: *attestation,
-        };
-        Contact { identifiers: identifiers.iter().map(identifier).collect(), ..Contact::default() }
+    /// The `n`th endpoint; a later one is higher.
+    pub fn eid(n: usize) -> Eid {
+        Eid::parse(&format!("{n:022}")).unwrap()
     }
 
-    fn pairs(identifiers: &[(&str, &str, Attestation)]) -> Vec<(String, String)> {
-        let tenant = TenantKey::new(&[1; 32]).unwrap();
-        let event = Event {
-            id: "1".into(),
-            at: 1,
-            account: "a".into(),
-            contact: contact(identifiers),
-            body: Body::ContactUpdated,
-            extensions: Default::default(),
-        };
-        links(&tenant, &event).into_iter().map(|(a, b, _)| (a.key.value, b.key.value)).collect()
+    pub fn event_key(at: u64) -> EventKey {
+        TenantKey::new(&[1; 32]).unwrap().event_key(at, "a", "id").unwrap()
     }
 
-    #[test]
-    fn what_the_provider_attests_in_one_payload_is_one_person() {
-        use Attestation::Provider;
-        let all = pairs(&[
-            ("whatsapp", "US.1", Provider),
-            ("whatsapp", "16505551234", Provider),
-            ("phone", "+16505551234", Provider),
-            ("phone", "+1 650 555 1234", Provider),
-        ]);
-        assert_eq!(all, [("US.1".into(), "16505551234".into()), ("US.1".into(), "+16505551234".into())]);
-    }
+    /// A small generator (xorshift, Marsaglia 2003), so that a seed in a failure repeats it.
+    pub struct Random(pub u64);
 
-    #[test]
-    fn neither_weak_words_nor_junk_link_anybody() {
-        use Attestation::{Agent, Customer, Imported, Provider};
-        for weak in [Agent, Customer, Imported] {
-            assert_eq!(pairs(&[("whatsapp", "1", Provider), ("email", "a@example.com", weak)]), []);
+    impl Random {
+        pub fn below(&mut self, bound: usize) -> usize {
+            self.0 = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 >> 11) as usize % bound
         }
-        for (scheme, junk) in [
-            ("user", "anonymous"),
-            ("user", "NULL"),
-            ("phone", "+10000000000"),
-            ("phone", "12345"),
-            ("phone", "ACME"),
-            ("email", "nobody"),
-        ] {
-            assert_eq!(pairs(&[("whatsapp", "1", Provider), (scheme, junk, Provider)]), [], "{junk}");
+
+        pub fn shuffle<T>(&mut self, items: &mut [T]) {
+            for last in (1..items.len()).rev() {
+                items.swap(last, self.below(last + 1));
+            }
+        }
+
+        /// Parts items into at most so many groups, none empty.
+        pub fn grouped(&mut self, items: &[usize], groups: usize) -> Vec<Vec<usize>> {
+            let mut parts = vec![Vec::new(); groups];
+            for item in items {
+                let part = self.below(groups);
+                parts[part].push(*item);
+            }
+            parts.retain(|part| !part.is_empty());
+            parts
         }
     }
 

@@ -35,6 +35,24 @@ pub struct Profile {
     pub channels: Vec<Channel>,
     /// Events by kind, over all channels; `events` is their sum.
     pub counters: BTreeMap<String, u64>,
+    /// The first and the last time that anything was heard of the person: RFC 3339, the provider's clock.
+    pub first_seen: Option<String>,
+    pub last_seen: Option<String>,
+    /// Where the person writes most; of equally many, where they wrote last. None: they never wrote.
+    pub preferred_channel: Option<PreferredChannel>,
+    /// BCP 47: what the trait `locale` says.
+    pub language: Option<String>,
+    /// IANA: what the trait `time_zone` says.
+    pub time_zone: Option<String>,
+}
+
+/// Where to reach a person.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PreferredChannel {
+    pub channel: String,
+    pub scope: Option<String>,
+    pub address: String,
+    pub account: String,
 }
 
 /// One address of the person.
@@ -91,7 +109,8 @@ pub struct Channel {
 
 /// Folds a profile of its endpoints.
 ///
-/// Traits: the newest word wins. Consents: the most restrictive wins, and among equals the newest.
+/// Traits: the newest word wins, and of the same instant the better attested one: a person's name of today is not what a
+/// channel vouched for last year. Consents: the most restrictive wins, and among equals the newest.
 pub fn fold(id: ProfileId, mut endpoints: Vec<EndpointState>) -> Profile {
     endpoints.sort_by(|a, b| (a.first_seen, &a.key).cmp(&(b.first_seen, &b.key)));
     let mut profile = Profile {
@@ -101,6 +120,11 @@ pub fn fold(id: ProfileId, mut endpoints: Vec<EndpointState>) -> Profile {
         consents: BTreeMap::new(),
         channels: Vec::new(),
         counters: BTreeMap::new(),
+        first_seen: endpoints.iter().map(|endpoint| seen(endpoint, &endpoints).0).min().map(rfc3339),
+        last_seen: endpoints.iter().map(|endpoint| seen(endpoint, &endpoints).1).max().map(rfc3339),
+        preferred_channel: preferred_channel(&endpoints),
+        language: None,
+        time_zone: None,
     };
     for endpoint in &endpoints {
         profile.fold_traits(endpoint);
@@ -110,15 +134,32 @@ pub fn fold(id: ProfileId, mut endpoints: Vec<EndpointState>) -> Profile {
     profile.settle_waiting(&endpoints);
     let events = profile.counters.values().sum();
     profile.counters.insert("events".to_owned(), events);
+    profile.language = profile.text("locale");
+    profile.time_zone = profile.text("time_zone");
     profile
 }
 
-fn identifier(endpoint: &EndpointState, all: &[EndpointState]) -> ProfileIdentifier {
+fn preferred_channel(endpoints: &[EndpointState]) -> Option<PreferredChannel> {
+    let conversations = endpoints.iter().flat_map(|endpoint| endpoint.heads.iter().map(move |head| (endpoint, head)));
+    let written = conversations.filter_map(|(endpoint, (account, head))| {
+        let last = head.customer_at?;
+        Some(((head.counters.get("messages_received"), last, &endpoint.key, account), endpoint, account))
+    });
+    let (_, endpoint, account) = written.max_by(|(a, ..), (b, ..)| a.cmp(b))?;
+    let EndpointKey { scheme, scope, value } = endpoint.key.clone();
+    Some(PreferredChannel { channel: scheme, scope, address: value, account: account.clone() })
+}
+
+/// When anything was heard of an address first and last.
+fn seen(endpoint: &EndpointState, all: &[EndpointState]) -> (Timestamp, Timestamp) {
     let own = endpoint.heads.values().map(|head| (head.first_at, head.last_at));
     let named = all.iter().flat_map(|other| other.heads.values()).filter_map(|head| head.names.get(&endpoint.eid));
-    let (first_seen, last_seen) = own
-        .chain(named.copied())
-        .fold((endpoint.first_seen, endpoint.first_seen), |seen, said| (seen.0.min(said.0), seen.1.max(said.1)));
+    own.chain(named.copied())
+        .fold((endpoint.first_seen, endpoint.first_seen), |seen, said| (seen.0.min(said.0), seen.1.max(said.1)))
+}
+
+fn identifier(endpoint: &EndpointState, all: &[EndpointState]) -> ProfileIdentifier {
+    let (first_seen, last_seen) = seen(endpoint, all);
     ProfileIdentifier {
         scheme: endpoint.key.scheme.clone(),
         scope: endpoint.key.scope.clone(),
@@ -130,10 +171,21 @@ fn identifier(endpoint: &EndpointState, all: &[EndpointState]) -> ProfileIdentif
 }
 
 impl Profile {
+    /// What a trait says, if it is a text.
+    fn text(&self, name: &str) -> Option<String> {
+        self.traits.get(name)?.value.as_str().map(str::to_owned)
+    }
+
     fn fold_traits(&mut self, endpoint: &EndpointState) {
         let words = endpoint.heads.values().flat_map(|head| head.words.values());
+        // An event's key begins with its time in ten characters. A better attestation is the lesser one.
+        let order = |source: &EventKey, attestation| {
+            (source.as_str()[..10].to_owned(), std::cmp::Reverse(attestation), source.clone())
+        };
         for cell in endpoint.traits.iter().chain(words) {
-            if self.traits.get(&cell.name).is_some_and(|newest| newest.source >= cell.source) {
+            let wins =
+                |known: &ProfileTrait| order(&known.source, known.attestation) < order(&cell.source, cell.attestation);
+            if !self.traits.get(&cell.name).is_none_or(wins) {
                 continue;
             }
             let newest = ProfileTrait {
@@ -260,6 +312,41 @@ mod tests {
         assert_eq!(profile.consents["marketing"].state, ConsentState::Withdrawn);
         assert_eq!(profile.identifiers[0].scheme, "whatsapp", "the address that was seen first comes first");
         assert_eq!(profile, fold(id, vec![b, a]), "the order of endpoints does not matter");
+    }
+
+    #[test]
+    fn of_two_words_of_one_instant_the_better_attested_one_stands() {
+        let (mut a, mut b) = (endpoint("crm", 5), endpoint("chat", 3));
+        let word = |id: &str, name: &str, attestation| TraitCell {
+            source: test_key().event_key(10, "a", id).unwrap(),
+            attestation,
+            ..named(10, name)
+        };
+        for ids in [["1", "2"], ["2", "1"]] {
+            a.traits = vec![word(ids[0], "Imported", Attestation::Imported)];
+            b.traits = vec![word(ids[1], "Provider", Attestation::Provider)];
+            let profile = fold(ProfileId::implied(&a.eid), vec![a.clone(), b.clone()]);
+            assert_eq!(profile.traits["display_name"].value, "Provider");
+            a.traits[0] = named(11, "Later");
+            let profile = fold(ProfileId::implied(&a.eid), vec![a.clone(), b.clone()]);
+            assert_eq!(profile.traits["display_name"].value, "Later", "a newer word wins, whoever says it");
+        }
+    }
+
+    #[test]
+    fn the_preferred_channel_is_where_the_customer_writes_most() {
+        let with = |scheme: &str, received: u64, at: Timestamp| {
+            let counters = [("messages_received".to_owned(), received)].into();
+            let head = Head { first_at: at, last_at: at, customer_at: Some(at), counters, ..Head::default() };
+            EndpointState { heads: [("acc".to_owned(), head)].into(), ..endpoint(scheme, at) }
+        };
+        let preferred = |endpoints: Vec<EndpointState>| {
+            let profile = fold(ProfileId::implied(&endpoints[0].eid), endpoints);
+            profile.preferred_channel.map(|channel| channel.channel)
+        };
+        assert_eq!(preferred(vec![with("chat", 3, 10), with("sms", 2, 20)]), Some("chat".to_owned()));
+        assert_eq!(preferred(vec![with("chat", 2, 10), with("sms", 2, 20)]), Some("sms".to_owned()));
+        assert_eq!(preferred(vec![endpoint("phone", 1)]), None);
     }
 
     #[test]

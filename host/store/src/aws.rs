@@ -12,6 +12,7 @@ use rapport_model::TenantKey;
 
 use crate::blobs::Blobs;
 use crate::client;
+use crate::entropy::Entropy;
 use crate::error::StoreError;
 use crate::table::{Access, Claim, Table};
 use bucket::Bucket;
@@ -103,7 +104,9 @@ impl Aws {
         };
         let blobs = Blobs::in_bucket(Bucket::new(Arc::clone(&self.signer), folder));
         let (dynamodb, streams) = (self.dynamodb.clone(), self.streams.clone());
-        Table::attach(Access { dynamodb, streams, table, tenant, tenant_key, blobs }, claimant, claim).await
+        let entropy = Entropy::system();
+        let access = Access { dynamodb, streams, table, tenant, tenant_key, blobs, entropy };
+        Table::attach(access, claimant, claim).await
     }
 
     /// The text of a secret, by its name or ARN.

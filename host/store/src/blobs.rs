@@ -89,14 +89,14 @@ impl Table {
         if frame.len() <= INLINE_BYTES_MAX {
             return Ok((INLINE, b(frame)));
         }
-        Ok((REFERENCE, s(self.0.blobs.put(frame).await?)))
+        Ok((REFERENCE, s(self.access.blobs.put(frame).await?)))
     }
 
     /// The frame of an item, wherever it is.
     pub(crate) async fn frame_of<'a>(&self, reader: &Reader<'a>) -> Result<Cow<'a, [u8]>, StoreError> {
         match (reader.bytes_opt(INLINE), reader.text_opt(REFERENCE)) {
             (Some(frame), _) => Ok(Cow::Borrowed(frame)),
-            (None, Some(key)) => self.0.blobs.get(key).await.map(Cow::Owned),
+            (None, Some(key)) => self.access.blobs.get(key).await.map(Cow::Owned),
             (None, None) => Err(reader.corrupt("it has neither `b` nor `blob`")),
         }
     }

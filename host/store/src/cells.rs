@@ -8,7 +8,7 @@ use rapport_model::{Eid, Timestamp};
 use crate::error::{StoreError, unavailable};
 use crate::items::{json, n, s};
 use crate::keys;
-use crate::table::{Table, is_condition_failure};
+use crate::table::{Table, is_condition_failure, is_conflict};
 
 /// Whether a conditional write changed anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub enum Written {
     /// What is stored was newer, or the same.
     No,
 }
+
+/// Attempts to write an endpoint whose pointer a transaction is rewriting, which takes some milliseconds.
+const CONFLICTS_MAX: u32 = 8;
 
 /// A cell's place and content: it takes the place of one whose `order` is lower.
 struct Cell {
@@ -49,7 +52,14 @@ impl Table {
             set.push_str(", scp = :scope");
             update = update.expression_attribute_values(":scope", s(scope));
         }
-        written(update.update_expression(set).send().await)
+        let update = update.update_expression(set);
+        for attempt in 0..CONFLICTS_MAX {
+            match update.clone().send().await {
+                Err(error) if is_conflict(&error) => self.back_off(attempt).await,
+                answer => return written(answer),
+            }
+        }
+        Err(StoreError::Contended { operation: "put endpoint", attempts: CONFLICTS_MAX })
     }
 
     /// Puts a trait, unless a newer event said otherwise.

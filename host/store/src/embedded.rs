@@ -11,6 +11,7 @@ use rapport_model::TenantKey;
 
 use crate::blobs::Blobs;
 use crate::client;
+use crate::entropy::Entropy;
 use crate::error::StoreError;
 use crate::table::{Access, Table};
 
@@ -63,7 +64,7 @@ impl Embedded {
     pub async fn table(&self, tenant_key: TenantKey, blobs: Blobs) -> Result<Table, StoreError> {
         let (dynamodb, streams) = client::loopback(&format!("http://{}", self.address));
         let (table, tenant) = (TABLE.to_owned(), TENANT.to_owned());
-        Table::open(Access { dynamodb, streams, table, tenant, tenant_key, blobs }).await
+        Table::open(Access { dynamodb, streams, table, tenant, tenant_key, blobs, entropy: Entropy::system() }).await
     }
 }
 

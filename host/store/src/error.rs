@@ -12,6 +12,11 @@ pub enum StoreError {
     /// An optimistic write lost against others more often than it may. Trying later helps.
     #[error("`{operation}` lost against concurrent writes {attempts} times; try again")]
     Contended { operation: &'static str, attempts: u32 },
+    /// So many conflicts hang together that no transaction can hold what would change. Trying again does not help.
+    #[error(
+        "`{subject}` is in conflict with too many profiles to be changed; fix: close the links that `explain` shows, or raise the limit that is broken"
+    )]
+    Entangled { subject: String },
     /// An item is not what this version writes.
     #[error("item `{key}` cannot be read: {detail}; was it written by a newer version of Rapport?")]
     Corrupt { key: String, detail: String },

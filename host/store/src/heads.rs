@@ -14,7 +14,7 @@ use rapport_model::{Eid, EventKey, Timestamp};
 
 use crate::cells::Written;
 use crate::error::{StoreError, unavailable};
-use crate::items::{Reader, json, n, s};
+use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
 use crate::table::{Table, is_condition_failure};
 
@@ -77,15 +77,17 @@ impl Table {
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn head(&self, eid: &Eid, account: &str) -> Result<GuardedHead, StoreError> {
         let item = self.get(self.endpoint_pk(eid), keys::head_sk(account)).await?;
-        let Some(item) = item else { return Ok(GuardedHead::default()) };
-        let reader = Reader(&item);
-        Ok(GuardedHead {
-            head: reader.json("head")?,
-            sequence: Sequence(reader.text("seq")?.to_owned()),
-            received_at: reader.number("rcv")?,
-            ahead: reader.set("ahead").iter().cloned().collect(),
-            version: reader.number("ver")?,
-        })
+        item.map_or_else(|| Ok(GuardedHead::default()), |item| read(&item))
+    }
+
+    /// The heads of all conversations of an endpoint, with their accounts.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn heads(&self, eid: &Eid) -> Result<Vec<(String, GuardedHead)>, StoreError> {
+        let items = self.all(&self.endpoint_pk(eid), keys::HEADS, &format!("{}{}", keys::HEADS, keys::END)).await?;
+        let account = |item: &Item| Ok(Reader(item).text("sk")?[keys::HEADS.len()..].to_owned());
+        items.iter().map(|item| Ok((account(item)?, read(item)?))).collect()
     }
 
     /// Writes a head, if nobody wrote it since it was read.
@@ -118,6 +120,17 @@ impl Table {
             Err(error) => Err(unavailable("PutItem")(error)),
         }
     }
+}
+
+fn read(item: &Item) -> Result<GuardedHead, StoreError> {
+    let reader = Reader(item);
+    Ok(GuardedHead {
+        head: reader.json("head")?,
+        sequence: Sequence(reader.text("seq")?.to_owned()),
+        received_at: reader.number("rcv")?,
+        ahead: reader.set("ahead").iter().cloned().collect(),
+        version: reader.number("ver")?,
+    })
 }
 
 #[cfg(test)]

@@ -11,13 +11,18 @@
 //! | trait | `<t>#E#<eid>` | `A#<name>` |
 //! | consent | `<t>#E#<eid>` | `K#<purpose>` |
 //! | edge | `<t>#E#<lower eid>` | `L#<higher eid>#<rule>` |
+//! | suggestion of a link | `<t>#E#<lower eid>` | `S#<higher eid>` |
+//! | that a suggestion, or an edge that joins nothing, is with the lower one | `<t>#E#<higher eid>` | `Z#<lower eid>` |
 //! | root | `<t>#P#<profile>` | `@` |
-//! | identity log | `<t>#P#<profile>` | `M#<our ms>#<merged profile>` |
+//! | identity log | `<t>#P#<profile>` | `M#<our ms>#<version>` |
+//! | list of open suggestions, of conflicts | `<t>#G#suggestion#<shard>`, `<t>#G#conflict#<shard>` | `<id>` |
 //! | parked webhook | `<t>#N#<connection>#K#<shard>` | `<our ms>-<hash>` |
 //! | stream checkpoint | `<t>#N#fold` | `S#<shard>` |
 //! | tenant key's fingerprint | `<t>#N#tenant-key` | `@` |
 
+use rapport_model::identity::{EdgeId, Pair};
 use rapport_model::{Eid, EventKey, ProfileId};
+use ring::digest::{SHA256, digest};
 
 /// Sorts after every key that begins with the same prefix: all key characters are below it.
 pub(crate) const END: &str = "~";
@@ -29,6 +34,12 @@ pub(crate) const HEADS: &str = "C#";
 pub(crate) const TRAITS: &str = "A#";
 pub(crate) const CONSENTS: &str = "K#";
 pub(crate) const EDGES: &str = "L#";
+pub(crate) const BACK_REFERENCES: &str = "Z#";
+pub(crate) const LOG: &str = "M#";
+
+/// What waits for a person's decision is listed in this many partitions, since everything in a list has the list's key:
+/// 16 × 1,000 writes a second.
+pub(crate) const REVIEW_SHARDS: u8 = 16;
 
 /// Parked webhooks of one connection are spread over this many partitions, since their sort key grows with time and such
 /// a partition cannot be split: 4 × 1,000 writes a second.
@@ -68,9 +79,34 @@ pub(crate) fn delivery_sk(message: &str) -> String {
 }
 
 /// An edge is stored once, with its lower endpoint.
-pub(crate) fn edge(tenant: &str, a: &Eid, b: &Eid, rule: &str) -> (String, String) {
-    let (low, high) = if a <= b { (a, b) } else { (b, a) };
-    (endpoint_pk(tenant, low), format!("{EDGES}{high}#{rule}"))
+pub(crate) fn edge(tenant: &str, id: &EdgeId) -> (String, String) {
+    (endpoint_pk(tenant, id.pair.low()), format!("{}{}", edges_sk(&id.pair), id.rule.name()))
+}
+
+/// What the sort keys of all edges of a pair begin with.
+pub(crate) fn edges_sk(pair: &Pair) -> String {
+    format!("{EDGES}{}#", pair.high())
+}
+
+pub(crate) fn suggestion(tenant: &str, pair: &Pair) -> (String, String) {
+    (endpoint_pk(tenant, pair.low()), format!("S#{}", pair.high()))
+}
+
+pub(crate) fn back_reference(tenant: &str, pair: &Pair) -> (String, String) {
+    (endpoint_pk(tenant, pair.high()), format!("{BACK_REFERENCES}{}", pair.low()))
+}
+
+/// The part of a list that has an id.
+pub(crate) fn review_shard(id: &str) -> u8 {
+    digest(&SHA256, id.as_bytes()).as_ref()[0] % REVIEW_SHARDS
+}
+
+pub(crate) fn review_pk(tenant: &str, list: &str, shard: u8) -> String {
+    format!("{tenant}#G#{list}#{shard:02}")
+}
+
+pub(crate) fn log_sk(at: u64, version: u64) -> String {
+    format!("{LOG}{at:013}#{version:08}")
 }
 
 pub(crate) fn root_pk(tenant: &str, pid: &ProfileId) -> String {

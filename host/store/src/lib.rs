@@ -17,8 +17,10 @@ mod cells;
 #[cfg(any(feature = "embedded", feature = "aws"))]
 mod client;
 mod codec;
+mod concurrent;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+mod entropy;
 mod error;
 pub mod events;
 pub mod first_seen;
@@ -34,5 +36,8 @@ mod table;
 
 pub use cells::Written;
 pub use codec::RawWebhook;
+pub use entropy::Entropy;
 pub use error::StoreError;
+#[cfg(feature = "mutants-for-model-checking")]
+pub use table::Clause;
 pub use table::{Access, Claim, Table};

@@ -24,7 +24,9 @@ impl Table {
         let pk = self.endpoint_pk(eid);
         // `@` < `A#` < `C#` < `K#`: one query, and the events (`V#`) are behind it.
         let items = self.all(&pk, keys::ENDPOINT, &format!("{}{}", keys::CONSENTS, keys::END)).await?;
-        let Some(endpoint) = items.iter().find(|item| sk(item) == Some(keys::ENDPOINT)) else { return Ok(None) };
+        // One that only links know has a pointer at most.
+        let is_endpoint = |item: &&Item| sk(item) == Some(keys::ENDPOINT) && Reader(item).number_opt("seen").is_some();
+        let Some(endpoint) = items.iter().find(is_endpoint) else { return Ok(None) };
         let mut state = read_endpoint(eid, endpoint)?;
         for item in &items {
             let reader = Reader(item);

@@ -95,7 +95,7 @@ impl StreamReader {
         let mut shards: Vec<Shard> = Vec::new();
         let mut last = None;
         loop {
-            let describe = self.table.0.streams.describe_stream().stream_arn(&self.arn);
+            let describe = self.table.access.streams.describe_stream().stream_arn(&self.arn);
             let answer = describe.set_exclusive_start_shard_id(last).send().await;
             let stream = answer.map_err(|error| failure("DescribeStream", error))?.stream_description;
             let Some(stream) = stream else { break };
@@ -114,7 +114,7 @@ impl StreamReader {
             self.iterators.insert(shard.to_owned(), iterator);
         }
         let Some(Some(iterator)) = self.iterators.get(shard).cloned() else { return Ok(None) };
-        let answer = self.table.0.streams.get_records().shard_iterator(iterator).send().await;
+        let answer = self.table.access.streams.get_records().shard_iterator(iterator).send().await;
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
@@ -130,7 +130,7 @@ impl StreamReader {
     async fn iterator(&self, shard: &str) -> Result<Option<String>, StoreError> {
         let stored = self.table.get(keys::fold_pk(self.table.tenant()), checkpoint_sk(shard)).await?;
         let sequence = stored.as_ref().map(|item| Reader(item).text("seq")).transpose()?;
-        let request = self.table.0.streams.get_shard_iterator().stream_arn(&self.arn).shard_id(shard);
+        let request = self.table.access.streams.get_shard_iterator().stream_arn(&self.arn).shard_id(shard);
         let request = match sequence {
             Some(sequence) => {
                 request.shard_iterator_type(ShardIteratorType::AfterSequenceNumber).sequence_number(sequence)

@@ -8,9 +8,11 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     StreamSpecification, StreamViewType, TimeToLiveSpecification,
 };
+use rapport_model::identity::Rules;
 use rapport_model::{Eid, EndpointKey, TenantKey};
 
 use crate::blobs::Blobs;
+use crate::entropy::Entropy;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, s};
 use crate::keys;
@@ -28,11 +30,29 @@ pub struct Access {
     pub tenant: String,
     pub tenant_key: TenantKey,
     pub blobs: Blobs,
+    pub entropy: Entropy,
 }
 
 /// One tenant's part of one table. Cheap to clone.
 #[derive(Clone)]
-pub struct Table(pub(crate) Arc<Access>);
+pub struct Table {
+    pub(crate) access: Arc<Access>,
+    rules: Arc<Rules>,
+    /// What a test leaves out, to see that its checker notices.
+    #[cfg(feature = "mutants-for-model-checking")]
+    without: Option<Clause>,
+}
+
+/// Clauses of the identity protocol without which some interleaving ends wrong; see `ARCHITECTURE.md`, "Identity".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clause {
+    /// A root's version moves with its edges although its members stay.
+    VersionMoves,
+    /// A split rewrites the pointer of every endpoint that it moves.
+    EveryPointer,
+    /// A root is an endpoint's only if it has it as a member.
+    Proof,
+}
 
 impl Table {
     /// Makes the table if it is not there, and makes sure that it belongs to this tenant key.
@@ -40,7 +60,7 @@ impl Table {
     /// # Errors
     /// [`StoreError::OtherTenantKey`] when the data was made with another key: endpoint ids would never meet.
     pub async fn open(access: Access) -> Result<Self, StoreError> {
-        let table = Self(Arc::new(access));
+        let table = Self::of(access);
         table.create().await?;
         table.claim().await?;
         Ok(table)
@@ -51,7 +71,7 @@ impl Table {
     /// # Errors
     /// [`StoreError::OtherTenantKey`]; [`StoreError::Unclaimed`]; [`StoreError::Unavailable`].
     pub async fn attach(access: Access, claimant: Option<String>, claim: Claim) -> Result<Self, StoreError> {
-        let table = Self(Arc::new(access));
+        let table = Self::of(access);
         match (claimant, claim) {
             (Some(fingerprint), _) => table.expect_ours(Some(&fingerprint))?,
             (None, Claim::IfFree) => table.claim().await?,
@@ -69,14 +89,52 @@ impl Table {
         item.map(|item| Reader(&item).text("fingerprint").map(str::to_owned)).transpose()
     }
 
+    fn of(access: Access) -> Self {
+        Self {
+            access: Arc::new(access),
+            rules: Arc::default(),
+            #[cfg(feature = "mutants-for-model-checking")]
+            without: None,
+        }
+    }
+
+    /// The same table under other rules of identity than the default ones.
+    pub fn under(mut self, rules: Rules) -> Self {
+        self.rules = Arc::new(rules);
+        self
+    }
+
+    /// The same table by a protocol that lacks a clause. For tests of the model checker alone.
+    #[cfg(feature = "mutants-for-model-checking")]
+    pub fn without(mut self, clause: Clause) -> Self {
+        self.without = Some(clause);
+        self
+    }
+
+    /// Whether the protocol keeps a clause: always.
+    #[cfg(not(feature = "mutants-for-model-checking"))]
+    pub(crate) fn keeps(&self, _: Clause) -> bool {
+        true
+    }
+
+    #[cfg(feature = "mutants-for-model-checking")]
+    pub(crate) fn keeps(&self, clause: Clause) -> bool {
+        self.without != Some(clause)
+    }
+
+    /// By which rules evidence makes profiles.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// The id of an endpoint under this table's tenant key.
     pub fn eid(&self, key: &EndpointKey) -> Eid {
-        self.0.tenant_key.eid(key)
+        self.access.tenant_key.eid(key)
     }
 
     /// The key behind this table's endpoint ids.
     pub fn tenant_key(&self) -> &TenantKey {
-        &self.0.tenant_key
+        &self.access.tenant_key
     }
 
     /// Whether the table answers.
@@ -88,15 +146,15 @@ impl Table {
     }
 
     pub(crate) fn tenant(&self) -> &str {
-        &self.0.tenant
+        &self.access.tenant
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.0.table
+        &self.access.table
     }
 
     pub(crate) fn dynamodb(&self) -> &Client {
-        &self.0.dynamodb
+        &self.access.dynamodb
     }
 
     pub(crate) fn endpoint_pk(&self, eid: &Eid) -> String {
@@ -176,7 +234,7 @@ impl Table {
 
     /// The first key to come claims the table; a later, different one is refused.
     async fn claim(&self) -> Result<(), StoreError> {
-        let fingerprint = self.0.tenant_key.fingerprint();
+        let fingerprint = self.access.tenant_key.fingerprint();
         let put = self
             .dynamodb()
             .put_item()
@@ -197,7 +255,7 @@ impl Table {
     }
 
     fn expect_ours(&self, claimant: Option<&str>) -> Result<(), StoreError> {
-        let ours = claimant == Some(self.0.tenant_key.fingerprint().as_str());
+        let ours = claimant == Some(self.access.tenant_key.fingerprint().as_str());
         ours.then_some(()).ok_or(StoreError::OtherTenantKey)
     }
 }
@@ -251,4 +309,11 @@ pub(crate) fn is_condition_failure<E: ProvideErrorMetadata>(
     error: &aws_sdk_dynamodb::error::SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>,
 ) -> bool {
     error.code() == Some("ConditionalCheckFailedException")
+}
+
+/// Whether a write did not happen because a transaction held its item just then.
+pub(crate) fn is_conflict<E: ProvideErrorMetadata>(
+    error: &aws_sdk_dynamodb::error::SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>,
+) -> bool {
+    error.code() == Some("TransactionConflictException")
 }

@@ -62,7 +62,7 @@ fn readable_item(item: &Item) -> Value {
             ("dig", _) => json!("[digest]"),
             ("seq", _) => json!("[sequence]"),
             ("ver", _) if is_head => json!("[writes]"),
-            ("head" | "cell", AttributeValue::S(text)) => serde_json::from_str(text).unwrap(),
+            ("head" | "cell" | "edge" | "log" | "sug", AttributeValue::S(text)) => serde_json::from_str(text).unwrap(),
             ("b", AttributeValue::B(frame)) => payload(frame.as_ref()),
             (_, AttributeValue::S(text)) => json!(text),
             (_, AttributeValue::N(number)) => serde_json::from_str(number).unwrap(),

@@ -1,0 +1,104 @@
+//! `[identity]`: the rules by which evidence makes profiles.
+
+use rapport_model::event::Attestation;
+use rapport_model::identity::{MEMBERS_MAX, Rules};
+use toml::Value;
+
+use crate::config::{ConfigError, Keys};
+
+const KNOWN: [&str; 7] =
+    ["attestations", "profile-limit", "record-limit", "limits", "junk", "role-mailboxes", "never-link"];
+
+/// Reads the table; what is not in it stays as [`Rules::default`] says.
+pub(super) fn rules(keys: Option<Keys>) -> Result<Rules, ConfigError> {
+    let mut rules = Rules::default();
+    let Some(mut keys) = keys else { return Ok(rules) };
+    if let Some(words) = keys.words("attestations")? {
+        rules.linking =
+            words.iter().map(|word| attestation(&keys.path("attestations"), word)).collect::<Result<_, _>>()?;
+    }
+    if let Some(limit) = limit(&mut keys, "profile-limit")? {
+        rules.members_max = limit;
+    }
+    if let Some(limit) = limit(&mut keys, "record-limit")? {
+        rules.record_limit = limit;
+    }
+    if let Some(mut limits) = keys.table("limits")? {
+        let schemes: Vec<String> = limits.rest.keys().cloned().collect();
+        for scheme in schemes {
+            rules.limits.extend(limit(&mut limits, &scheme)?.map(|limit| (scheme, limit)));
+        }
+    }
+    let lower = |words: Vec<String>| words.into_iter().map(|word| word.to_lowercase()).collect();
+    rules.junk = keys.words("junk")?.map(lower).unwrap_or(rules.junk);
+    rules.role_mailboxes = keys.words("role-mailboxes")?.map(lower).unwrap_or(rules.role_mailboxes);
+    rules.never = keys.words("never-link")?.map(lower).unwrap_or(rules.never);
+    keys.done(&KNOWN)?;
+    Ok(rules)
+}
+
+fn attestation(key: &str, word: &str) -> Result<Attestation, ConfigError> {
+    use Attestation::{Agent, Customer, Imported, Provider, Signature};
+    let known = [Provider, Signature, Agent, Customer, Imported].into_iter().find(|known| known.name() == word);
+    let expected = "`provider`, `signature`, `agent`, `customer` or `imported`";
+    known.ok_or_else(|| ConfigError::Value { key: key.to_owned(), expected, found: format!("`{word}`") })
+}
+
+/// A number from 1 to the size of a profile.
+fn limit(keys: &mut Keys, key: &str) -> Result<Option<usize>, ConfigError> {
+    let expected = const { "a number from 1 to 90" };
+    const { assert!(MEMBERS_MAX == 90) };
+    let Some(value) = keys.rest.remove(key) else { return Ok(None) };
+    let number = value.as_integer().and_then(|number| usize::try_from(number).ok());
+    match number.filter(|number| (1..=MEMBERS_MAX).contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None => {
+            let found = match &value {
+                Value::Integer(number) => format!("`{number}`"),
+                other => other.type_str().to_owned(),
+            };
+            Err(ConfigError::Value { key: keys.path(key), expected, found })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn refusal(text: &str) -> String {
+        Config::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn rules_are_read_and_what_is_not_said_stays() {
+        let text = "[identity]\nattestations = ['provider', 'agent']\nprofile-limit = 50\njunk = ['Test']\n\
+                    never-link = ['kiosk']\n[identity.limits]\nuser = 2\n'crm.company' = 3\n";
+        let rules = Config::parse(text).unwrap().identity;
+        assert_eq!(rules.linking, [Attestation::Provider, Attestation::Agent].into());
+        assert_eq!((rules.members_max, rules.record_limit), (50, 1));
+        assert_eq!(rules.limits, [("user".to_owned(), 2), ("crm.company".to_owned(), 3)].into());
+        assert_eq!((rules.junk, rules.never), (["test".to_owned()].into(), ["kiosk".to_owned()].into()));
+        assert_eq!(rules.role_mailboxes, Rules::default().role_mailboxes);
+        assert_eq!(Config::parse("").unwrap().identity, Rules::default());
+    }
+
+    #[test]
+    fn a_rule_that_is_none_is_named() {
+        assert_eq!(
+            refusal("[identity]\nnever-links = []"),
+            "unknown key `identity.never-links`; fix: write `never-link`"
+        );
+        assert_eq!(
+            refusal("[identity]\nprofile-limit = 1000"),
+            "`identity.profile-limit`: expected a number from 1 to 90, found `1000`"
+        );
+        assert_eq!(
+            refusal("[identity.limits]\nuser = 'one'"),
+            "`identity.limits.user`: expected a number from 1 to 90, found string"
+        );
+        assert!(refusal("[identity]\nattestations = ['anyone']").contains("expected `provider`, `signature`"));
+        assert_eq!(refusal("[identity]\njunk = 'x'"), "`identity.junk`: expected a list of texts, found string");
+    }
+}

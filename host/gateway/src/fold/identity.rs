@@ -1,0 +1,156 @@
+//! What an event says about who is who, into the store.
+//!
+//! A conversation's head remembers which links are recorded and when they were proved last, so that a message that says
+//! nothing new costs nothing. Where a proof's age begins to matter, since something was taken back, heads hand in what
+//! they remember, and forget it.
+
+use rapport_model::conversation::Head;
+use rapport_model::identity::{Claim, Claims, Edge, EdgeId, Evidence, Held, Named, Pair, Rule, Source, Withdrawal};
+use rapport_model::{Eid, Timestamp};
+use rapport_store::events::StoredEvent;
+use rapport_store::identity::{Outcome, Party, Standing};
+use rapport_store::{StoreError, Table, Written};
+
+/// Attempts to make one head forget. Whoever else writes it is a fold of one batch.
+const FORGET_ATTEMPTS_MAX: u32 = 8;
+
+/// Records evidence, withdrawals and suggestions. Gives the other identifiers whose links with this endpoint are recorded
+/// for good: the head may remember them.
+pub async fn apply(
+    table: &Table,
+    stored: &StoredEvent,
+    claims: &Claims,
+    head: &mut Head,
+    now: Timestamp,
+) -> Result<Vec<Eid>, StoreError> {
+    let StoredEvent { eid, key, event, .. } = stored;
+    let evidence = |claim: &Claim| Evidence {
+        rule: claim.rule,
+        source: Source::Event { key: key.clone(), attestation: claim.attestation },
+        at: event.at,
+        last: event.at,
+        old: (claim.rule == Rule::Replaced).then(|| claim.a.eid.clone()),
+        now,
+    };
+    let mut linked = Vec::new();
+    for claim in &claims.links {
+        let is_ours = claim.rule == Rule::SamePayload && claim.a.eid == *eid;
+        let known = head.linked.get(&claim.b.eid).filter(|(first, _)| is_ours && *first <= event.at);
+        if known.is_some() || prove(table, claim, &evidence(claim)).await? {
+            linked.extend(is_ours.then(|| claim.b.eid.clone()));
+        }
+        if claim.rule == Rule::Replaced {
+            let root = table.find(&claim.a.eid).await?;
+            let edges = table.evidence(&root).await?;
+            let ids = edges.iter().map(|edge: &Edge| &edge.id).chain(&root.superseded);
+            let before = ids.filter(|id| id.rule == Rule::SamePayload && id.pair.other(&claim.a.eid).is_some());
+            for id in before.cloned().collect::<std::collections::BTreeSet<EdgeId>>() {
+                remind(table, &id.pair, (stored, head), now).await?;
+            }
+        }
+    }
+    for (anchor, old) in &claims.withdrawn {
+        let withdrawal = Withdrawal { at: event.at, event: key.clone() };
+        tell(table.withdraw(&Party::from(anchor), &Party::from(old), &withdrawal, now).await)?;
+        if let Some(pair) = Pair::new(&anchor.eid, &old.eid) {
+            remind(table, &pair, (stored, head), now).await?;
+        }
+    }
+    for claim in claims.weak.iter().filter(|claim| !is_suggested(claim, eid, head)) {
+        table.suggest(&Party::from(&claim.a), &Party::from(&claim.b), &evidence(claim)).await?;
+    }
+    Ok(linked)
+}
+
+/// Whether the edge is recorded for good. One that was taken back comes into force again with a later proof, so each
+/// later one has to be looked at.
+async fn prove(table: &Table, claim: &Claim, evidence: &Evidence) -> Result<bool, StoreError> {
+    let Claim { a, b, .. } = claim;
+    let outcome = tell(table.prove(&Party::from(a), &Party::from(b), evidence).await)?;
+    let standing = outcome.map(|outcome| outcome.standing);
+    Ok(!matches!(standing, Some(Standing::Withdrawn | Standing::Held(Held::Superseded)) | None))
+}
+
+/// Says in the log what a change did to profiles.
+///
+/// What hangs together too much to be changed is no reason to hold up the stream: it stays as it is, loudly.
+fn tell(outcome: Result<Option<Outcome>, StoreError>) -> Result<Option<Outcome>, StoreError> {
+    match &outcome {
+        Ok(Some(outcome)) if outcome.is_new => {
+            for (merged, survivor) in &outcome.merged {
+                tracing::info!(%survivor, %merged, "profiles merged");
+            }
+            for fresh in &outcome.parted {
+                tracing::info!(%fresh, edge = %outcome.edge, "a profile was parted");
+            }
+            if let Standing::Held(held) = &outcome.standing
+                && held.is_conflict()
+            {
+                tracing::warn!(edge = %outcome.edge, "not linked: the profiles are in conflict");
+            }
+        }
+        Err(error @ StoreError::Entangled { .. }) => {
+            tracing::error!(%error, "evidence was not taken in");
+            return Ok(None);
+        }
+        _ => {}
+    }
+    outcome
+}
+
+/// Whether this conversation made the suggestion before.
+fn is_suggested(claim: &Claim, eid: &Eid, head: &Head) -> bool {
+    let ends: [&Named; 2] = [&claim.a, &claim.b];
+    let other = ends.iter().find(|end| end.eid != *eid).filter(|_| ends.iter().any(|end| end.eid == *eid));
+    other.is_some_and(|other| head.names.contains_key(&other.eid))
+}
+
+/// Hands in what heads remember of a pair, and makes them forget it. The head at hand is not in the store yet.
+async fn remind(
+    table: &Table,
+    pair: &Pair,
+    (stored, head): (&StoredEvent, &mut Head),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for own in [pair.low(), pair.high()] {
+        let other = pair.other(own).unwrap_or(own);
+        for _ in 0..FORGET_ATTEMPTS_MAX {
+            let mut is_done = true;
+            for (account, mut guarded) in table.heads(own).await? {
+                let is_at_hand = *own == stored.eid && account == stored.event.account;
+                let Some((_, last)) = guarded.head.linked.remove(other).filter(|_| !is_at_hand) else { continue };
+                hand_in(table, pair, (stored, last), now).await?;
+                is_done &= table.put_head(own, &account, &guarded).await? == Written::Yes;
+            }
+            if is_done {
+                break;
+            }
+        }
+        if *own == stored.eid
+            && let Some((_, last)) = head.linked.remove(other)
+        {
+            hand_in(table, pair, (stored, last), now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Proves a pair once more, as late as a head remembers. The event at hand stands for the one that did, whose name no
+/// head keeps; it is not the first proof, whose name the edge keeps.
+async fn hand_in(
+    table: &Table,
+    pair: &Pair,
+    (stored, last): (&StoredEvent, Timestamp),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let id = EdgeId { pair: pair.clone(), rule: Rule::SamePayload };
+    let Some(proof) = table.edge(&id).await?.and_then(|edge| edge.proof) else { return Ok(()) };
+    let Source::Event { attestation, .. } = proof.source else { return Ok(()) };
+    if proof.last >= last {
+        return Ok(());
+    }
+    let source = Source::Event { key: stored.key.clone(), attestation };
+    let evidence = Evidence { rule: Rule::SamePayload, source, at: last, last, old: None, now };
+    let [low, high] = table.parties(pair).await?;
+    tell(table.prove(&low, &high, &evidence).await).map(drop)
+}

@@ -1,0 +1,409 @@
+//! Evidence comes and goes, and profiles become what it makes of them.
+//!
+//! Nearly always two profiles become one, or a profile has one more reason: three or four items. Where evidence was held
+//! back, or is taken away, all evidence of the profiles concerned is read and partitioned anew, and the difference is
+//! written. Every way ends in one transaction, under the versions of all roots that it was computed from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use rapport_model::identity::partition::broken_limit;
+use rapport_model::identity::{
+    Closing, Edge, EdgeId, Evidence, Held, Kind, Pair, Partition, Rule, Rules, Source, Withdrawal, partition,
+};
+use rapport_model::{Eid, ProfileId, Timestamp};
+
+use crate::error::{StoreError, unavailable};
+use crate::identity::cluster::{Cluster, HELD_MAX, Reading};
+use crate::identity::edges::Stored;
+use crate::identity::history::Why;
+use crate::identity::writes::{ITEMS_MAX, Outlook, Transaction};
+use crate::identity::{ATTEMPTS_MAX, HOPS_TO_FLATTEN, Party, Root};
+use crate::table::Table;
+
+/// What a change did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub edge: EdgeId,
+    pub standing: Standing,
+    /// Whether anything was written; else all was known.
+    pub is_new: bool,
+    /// Profiles that went into another one: (gone, into).
+    pub merged: Vec<(ProfileId, ProfileId)>,
+    /// Profiles that were parted from another one.
+    pub parted: Vec<ProfileId>,
+}
+
+/// What an edge does after a change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// Its ends are one profile, on its word.
+    Joins,
+    /// It does not join its ends: see [`Held`].
+    Held(Held),
+    /// It was set aside: what it would make does not fit one transaction. A conflict; a person's link tries again.
+    Quarantined,
+    /// The provider took it back.
+    Withdrawn,
+    /// A person closed it.
+    Closed,
+}
+
+/// What is said of a pair.
+#[derive(Clone, Copy)]
+enum Say<'a> {
+    Prove(&'a Evidence),
+    Withdraw(&'a Withdrawal, Timestamp),
+    Close(&'a Closing),
+    SetAside(Timestamp),
+}
+
+/// How one attempt ended.
+enum Attempt {
+    Done(Outcome),
+    /// Somebody else was faster.
+    Lost,
+    /// Too much hangs together: this held edge has to be set aside first.
+    SetAsideFirst(EdgeId),
+}
+
+impl Table {
+    /// Takes in evidence that two endpoints are one person. Doing it again is harmless.
+    ///
+    /// # Errors
+    /// [`StoreError::Contended`] when it lost too often, [`StoreError::Unavailable`]: nothing is lost, try again.
+    pub async fn prove(&self, a: &Party, b: &Party, evidence: &Evidence) -> Result<Option<Outcome>, StoreError> {
+        let Some(pair) = Pair::new(&a.eid, &b.eid) else { return Ok(None) };
+        let id = EdgeId { pair, rule: evidence.rule };
+        self.change(&id, &[a.clone(), b.clone()], Say::Prove(evidence)).await.map(Some)
+    }
+
+    /// Takes in that a pair's proofs of [`Rule::SamePayload`] up to an instant of the provider's clock no longer count.
+    /// Also when there are none yet: those that come later may be older. Doing it again is harmless.
+    ///
+    /// Afterwards, proofs that only conversation heads remember have to be handed in again (`gateway::fold` does).
+    ///
+    /// # Errors
+    /// As [`Table::prove`]; [`StoreError::Entangled`].
+    pub async fn withdraw(
+        &self,
+        a: &Party,
+        b: &Party,
+        withdrawal: &Withdrawal,
+        now: Timestamp,
+    ) -> Result<Option<Outcome>, StoreError> {
+        let Some(pair) = Pair::new(&a.eid, &b.eid) else { return Ok(None) };
+        let id = EdgeId { pair, rule: Rule::SamePayload };
+        self.change(&id, &[a.clone(), b.clone()], Say::Withdraw(withdrawal, now)).await.map(Some)
+    }
+
+    /// Closes an edge, on a person's word: of an automatic one, all automatic ones of its pair, for ever. Only
+    /// [`Rule::Manual`] joins the pair again. None: there is no such edge. Doing it again is harmless.
+    ///
+    /// # Errors
+    /// As [`Table::prove`]; [`StoreError::Entangled`].
+    pub async fn unlink(&self, id: &EdgeId, closing: &Closing) -> Result<Option<Outcome>, StoreError> {
+        if self.edge(id).await?.is_none() {
+            return Ok(None);
+        }
+        let parties = self.parties(&id.pair).await?;
+        self.change(id, &parties, Say::Close(closing)).await.map(Some)
+    }
+
+    /// The ends of a pair, as events named them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn parties(&self, pair: &Pair) -> Result<[Party; 2], StoreError> {
+        let [low, high] = [self.pointer(pair.low()).await?, self.pointer(pair.high()).await?];
+        Ok([
+            Party { eid: pair.low().clone(), kind: low.kind.unwrap_or_else(Kind::unseen) },
+            Party { eid: pair.high().clone(), kind: high.kind.unwrap_or_else(Kind::unseen) },
+        ])
+    }
+
+    async fn change(&self, id: &EdgeId, parties: &[Party; 2], say: Say<'_>) -> Result<Outcome, StoreError> {
+        let mut lost = 0;
+        let mut set_aside = 0;
+        while lost < ATTEMPTS_MAX {
+            match self.try_change(id, parties, say).await? {
+                Attempt::Done(outcome) => return Ok(outcome),
+                Attempt::Lost => {
+                    self.back_off(lost).await;
+                    lost += 1;
+                }
+                Attempt::SetAsideFirst(_) if set_aside > HELD_MAX => {
+                    return Err(StoreError::Entangled { subject: id.to_string() });
+                }
+                Attempt::SetAsideFirst(other) => {
+                    tracing::error!(edge = %other, "set aside: too many profiles are in conflict with each other");
+                    set_aside += 1;
+                    let ends = self.parties(&other.pair).await?;
+                    self.try_change(&other, &ends, Say::SetAside(now_of(say))).await?;
+                }
+            }
+        }
+        Err(StoreError::Contended { operation: "link", attempts: ATTEMPTS_MAX })
+    }
+
+    async fn try_change(&self, id: &EdgeId, parties: &[Party; 2], say: Say<'_>) -> Result<Attempt, StoreError> {
+        // Roots before edges: every change of an edge in force moves a version, so what is read here is checked there.
+        let (low, low_hops) = self.find_over(id.pair.low()).await?;
+        let (high, high_hops) = self.find_over(id.pair.high()).await?;
+        let stored = self.edges_of_pair(&id.pair).await?;
+        let said = said(id, &stored, [&low, &high], say);
+        if said.is_empty() {
+            let roots = [&low, &high];
+            let known = stored.into_iter().find(|stored| stored.edge.id == *id);
+            let standing = known.map_or(Standing::Closed, |known| standing(&known.edge, roots, self.rules()));
+            return Ok(Attempt::Done(outcome(id, standing)));
+        }
+        if !said.iter().any(|said| said.edge.is_in_force() || said.was.in_force) {
+            return self.write_aside(id, &said, now_of(say)).await;
+        }
+        for (end, hops) in [(id.pair.low(), low_hops), (id.pair.high(), high_hops)] {
+            if hops > HOPS_TO_FLATTEN {
+                self.flatten(end).await?;
+            }
+        }
+        if let Some(outlook) = self.fast(&low, &high, parties, &said) {
+            return self.commit(id, &outlook, &said, say).await;
+        }
+        self.settle(id, [low, high], parties, (said, say)).await
+    }
+
+    /// The outlook without reading any other evidence: where nothing is held back and no limit would be broken, all that
+    /// was said joins, whatever its order.
+    fn fast(&self, low: &Root, high: &Root, parties: &[Party; 2], said: &[Stored]) -> Option<Outlook> {
+        let [one] = said else { return None };
+        let is_plain = |root: &Root| root.beyond().next().is_none() && root.retired.is_empty();
+        if one.edge.id.rule == Rule::Replaced || !one.edge.is_in_force() || !is_plain(low) || !is_plain(high) {
+            return None;
+        }
+        let roots = if low.pid == high.pid { vec![low.clone()] } else { vec![low.clone(), high.clone()] };
+        let kinds = kinds_of(&roots, parties);
+        if broken_limit(kinds.values(), kinds.len(), self.rules()).is_some() {
+            return None;
+        }
+        let components = vec![kinds.keys().cloned().collect()];
+        let partition = Partition { components, held: BTreeMap::new() };
+        Some(Outlook { roots, kinds, partition, retired: BTreeMap::new() })
+    }
+
+    /// Computes what all evidence of the profiles concerned makes, and writes the difference.
+    async fn settle(
+        &self,
+        id: &EdgeId,
+        found: [Root; 2],
+        parties: &[Party; 2],
+        (said, say): (Vec<Stored>, Say<'_>),
+    ) -> Result<Attempt, StoreError> {
+        let mut cluster = match self.cluster(found).await? {
+            Reading::Whole(cluster) => cluster,
+            Reading::Torn => return Ok(Attempt::Lost),
+            Reading::TooLarge => return self.too_large(id, &said, say, None).await,
+        };
+        cluster.take_in(&said);
+        let kinds = kinds_of(&cluster.roots, parties);
+        let partition = cluster.partition(&kinds, self);
+        let edges: Vec<Edge> = cluster.edges.into_iter().map(|stored| stored.edge).collect();
+        let retired = partition::retired(&edges);
+        let outlook = Outlook { roots: cluster.roots, kinds, partition, retired };
+        let conflicts = outlook.partition.held.values().filter(|held| held.is_conflict()).count();
+        if conflicts > HELD_MAX && matches!(say, Say::Prove(_)) && outlook.partition.held.contains_key(id) {
+            return self.too_large(id, &said, say, Some(&outlook)).await;
+        }
+        self.commit(id, &outlook, &said, say).await
+    }
+
+    async fn commit(
+        &self,
+        id: &EdgeId,
+        outlook: &Outlook,
+        said: &[Stored],
+        say: Say<'_>,
+    ) -> Result<Attempt, StoreError> {
+        let founded = self.found(outlook).await?;
+        let transaction = Transaction { outlook, said, why: why(say), now: now_of(say), founded: &founded };
+        let (items, plan) = self.items_of(&transaction, id)?;
+        if items.len() > ITEMS_MAX {
+            return self.too_large(id, said, say, Some(outlook)).await;
+        }
+        if !self.send(items).await? {
+            return Ok(Attempt::Lost);
+        }
+        let edge = said.iter().find(|said| said.edge.id == *id).map(|said| &said.edge);
+        let standing = match (edge.map(still), outlook.partition.held.get(id)) {
+            (Some(None), Some(held)) => Standing::Held(held.clone()),
+            (Some(None), None) => Standing::Joins,
+            (Some(Some(standing)), _) => standing,
+            (None, _) => Standing::Closed,
+        };
+        let merged = plan.dead.into_iter().collect();
+        let parted = plan.fresh.into_iter().map(|fresh| fresh.pid).collect();
+        Ok(Attempt::Done(Outcome { merged, parted, is_new: true, ..outcome(id, standing) }))
+    }
+
+    /// What does not fit one transaction: new evidence is set aside; to take some away, other evidence is set aside first.
+    async fn too_large(
+        &self,
+        id: &EdgeId,
+        said: &[Stored],
+        say: Say<'_>,
+        outlook: Option<&Outlook>,
+    ) -> Result<Attempt, StoreError> {
+        if let Say::Prove(evidence) = say {
+            if said.iter().any(|said| said.was.in_force) {
+                // Only its age is news, and that is not worth a profile.
+                return Ok(Attempt::Done(outcome(id, Standing::Joins)));
+            }
+            let mut said = said.to_vec();
+            said.iter_mut().for_each(|said| said.edge.quarantine(evidence.now));
+            tracing::error!(edge = %id, "set aside: too many profiles would be in conflict with each other");
+            return self.write_aside(id, &said, evidence.now).await;
+        }
+        let conflicts = outlook.into_iter().flat_map(|outlook| &outlook.roots).flat_map(|root| &root.held);
+        let other = conflicts.filter(|held| *held != id).max();
+        other.map_or_else(
+            || Err(StoreError::Entangled { subject: id.to_string() }),
+            |other| Ok(Attempt::SetAsideFirst(other.clone())),
+        )
+    }
+
+    /// Writes edges that are not in force and were not: no profile depends on them.
+    async fn write_aside(&self, id: &EdgeId, said: &[Stored], now: Timestamp) -> Result<Attempt, StoreError> {
+        if !self.send(self.items_aside(said, now)).await? {
+            return Ok(Attempt::Lost);
+        }
+        let edge = said.iter().find(|said| said.edge.id == *id).map(|said| &said.edge);
+        let standing = edge.and_then(still).unwrap_or(Standing::Withdrawn);
+        Ok(Attempt::Done(Outcome { is_new: true, ..outcome(id, standing) }))
+    }
+
+    /// Whether the transaction was committed. If not it lost against another one, and changed nothing.
+    ///
+    /// A time-out is neither: the SDK asks again under the same token, within which DynamoDB does it once; and whoever
+    /// starts over reads what is there.
+    pub(super) async fn send(
+        &self,
+        items: Vec<aws_sdk_dynamodb::types::TransactWriteItem>,
+    ) -> Result<bool, StoreError> {
+        match self.dynamodb().transact_write_items().set_transact_items(Some(items)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.code() {
+                Some("TransactionCanceledException" | "TransactionInProgressException") => Ok(false),
+                _ => Err(unavailable("TransactWriteItems")(error)),
+            },
+        }
+    }
+}
+
+impl Cluster {
+    /// Puts what was said in the place of what is stored.
+    fn take_in(&mut self, said: &[Stored]) {
+        for said in said {
+            self.edges.retain(|stored| stored.edge.id != said.edge.id);
+            self.edges.push(said.clone());
+        }
+    }
+}
+
+/// The edges of a pair that change by what is said, as they are afterwards.
+fn said(id: &EdgeId, stored: &[Stored], roots: [&Root; 2], say: Say<'_>) -> Vec<Stored> {
+    let known = stored.iter().find(|stored| stored.edge.id == *id);
+    let mut one = known.cloned().unwrap_or_else(|| Stored::new(id.clone(), now_of(say)));
+    let changed: Vec<Stored> = match say {
+        Say::Prove(evidence) => {
+            if known.is_some_and(|known| is_old_news(&known.edge, evidence, roots)) {
+                return Vec::new();
+            }
+            one.edge.prove(evidence);
+            let closed = stored.iter().filter(|other| id.rule.is_automatic() && other.edge.id.rule.is_automatic());
+            if let Some(closing) = closed.filter_map(|other| other.edge.closed.clone()).next() {
+                one.edge.close_as(closing, evidence.now);
+            }
+            vec![one]
+        }
+        Say::Withdraw(withdrawal, now) => {
+            one.edge.withdraw(withdrawal.clone(), now);
+            vec![one]
+        }
+        Say::SetAside(now) => {
+            one.edge.quarantine(now);
+            vec![one]
+        }
+        Say::Close(closing) => {
+            let together = |other: &Rule| other.is_automatic() && id.rule.is_automatic() || *other == id.rule;
+            let mut all: Vec<Stored> = stored.iter().filter(|stored| together(&stored.edge.id.rule)).cloned().collect();
+            all.iter_mut().for_each(|stored| stored.edge.close(closing.clone()));
+            all
+        }
+    };
+    changed.into_iter().filter(|changed| !stored.contains(changed)).collect()
+}
+
+/// Whether evidence says only that what is in force still is: heads remember that for less than a write.
+fn is_old_news(edge: &Edge, evidence: &Evidence, roots: [&Root; 2]) -> bool {
+    let ends = [edge.id.pair.low(), edge.id.pair.high()];
+    let is_settled = !roots.iter().any(|root| ends.iter().any(|end| root.retired.contains_key(*end)));
+    let is_event = matches!(evidence.source, Source::Event { .. });
+    let is_younger = edge.proof.as_ref().is_some_and(|proof| proof.at <= evidence.at);
+    let is_final = edge.closed.is_some() || edge.quarantined;
+    let is_withdrawn = edge.withdrawn.as_ref().is_some_and(|withdrawn| evidence.last <= withdrawn.at);
+    let says_nothing = is_final || is_withdrawn || (is_settled && edge.is_in_force());
+    is_event && is_younger && says_nothing && edge.id.rule == Rule::SamePayload
+}
+
+/// Why an edge is not in force; none if it is.
+fn still(edge: &Edge) -> Option<Standing> {
+    match edge {
+        edge if edge.is_in_force() => None,
+        edge if edge.closed.is_some() => Some(Standing::Closed),
+        edge if edge.quarantined => Some(Standing::Quarantined),
+        _ => Some(Standing::Withdrawn),
+    }
+}
+
+/// What a known edge does.
+fn standing(edge: &Edge, [low, high]: [&Root; 2], rules: &Rules) -> Standing {
+    if let Some(standing) = still(edge) {
+        return standing;
+    }
+    if low.pid == high.pid {
+        return Standing::Joins;
+    }
+    let counted = || low.kinds.iter().chain(&high.kinds).map(|(_, kind)| kind);
+    let broken = broken_limit(counted(), counted().count(), rules).filter(|_| low.held.contains(&edge.id));
+    Standing::Held(broken.unwrap_or(Held::Superseded))
+}
+
+fn outcome(id: &EdgeId, standing: Standing) -> Outcome {
+    Outcome { edge: id.clone(), standing, is_new: false, merged: Vec::new(), parted: Vec::new() }
+}
+
+fn now_of(say: Say<'_>) -> Timestamp {
+    match say {
+        Say::Prove(evidence) => evidence.now,
+        Say::Withdraw(_, now) | Say::SetAside(now) => now,
+        Say::Close(closing) => closing.at,
+    }
+}
+
+fn why(say: Say<'_>) -> Why {
+    match say {
+        Say::Prove(evidence) => Why::Proven(evidence.source.clone()),
+        Say::Withdraw(withdrawal, _) => Why::Withdrawn(withdrawal.clone()),
+        Say::Close(closing) => Why::Closed(closing.clone()),
+        Say::SetAside(_) => Why::SetAside,
+    }
+}
+
+/// The kinds of all members; of implied ones, what the callers know.
+fn kinds_of(roots: &[Root], parties: &[Party; 2]) -> BTreeMap<Eid, Kind> {
+    let mut kinds: BTreeMap<Eid, Kind> = BTreeMap::new();
+    let all: BTreeSet<&Eid> = roots.iter().flat_map(|root| &root.members).collect();
+    let of_parties = parties.iter().filter(|party| all.contains(&party.eid));
+    kinds.extend(of_parties.map(|party| (party.eid.clone(), party.kind.clone())));
+    kinds.extend(roots.iter().flat_map(|root| root.kinds.clone()));
+    kinds
+}
