@@ -19,7 +19,7 @@ use rapport_model::identity::{
 use rapport_model::{Eid, EndpointKey, ProfileId, TenantKey};
 use rapport_store::blobs::Blobs;
 use rapport_store::identity::Party;
-use rapport_store::{Access, Clause, Entropy, StoreError, Table};
+use rapport_store::{Access, Claim, Clause, Entropy, StoreError, Table};
 use serde_json::Value;
 
 use crate::support::TABLE;
@@ -378,7 +378,7 @@ async fn table(engine: &Engine, seed: u64, without: Option<Clause>) -> Table {
         entropy: Entropy::of(move || u128::from(drawn.fetch_add(1, Ordering::Relaxed)) * NO_WAIT),
     };
     engine.open_the_gate();
-    let table = Table::attach(access).await.unwrap().under(rules());
+    let table = Table::attach(access, None, Claim::IfFree).await.unwrap().under(rules());
     match without {
         Some(clause) => table.without(clause),
         None => table,
