@@ -20,6 +20,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::canonicalise;
@@ -34,7 +35,7 @@ pub use plan::{Before, Fresh, Plan, homeless, plan};
 pub use rules::{Kind, MEMBERS_MAX, Rules, is_junk};
 
 /// The id of a profile. An endpoint that was never linked has an implied one, made of its own id, and costs no write.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileId(String);
 
 impl ProfileId {
