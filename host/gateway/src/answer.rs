@@ -51,6 +51,7 @@ fn cloud_event_schema(_: &mut SchemaGenerator) -> Schema {
                 "time": {"type": "string", "format": "date-time"},
                 "data": {"type": "object"},
             },
+            "additionalProperties": true,
         },
     })
 }

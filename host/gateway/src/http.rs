@@ -6,7 +6,8 @@
 //! | providers | `hooks` |
 //! | profiles, timelines, why two identifiers are one person | `profiles` |
 //! | links that people make and undo | `links` |
-//! | what waits for a person, and other rules tried out | `review` |
+//! | what waits for a person | `review` |
+//! | other rules, tried out | `rules` |
 //! | health, the document | `service` |
 //! | who may call | `keys` |
 //! | reading and checking what a request says | `input` |
@@ -21,6 +22,7 @@ mod page;
 mod profiles;
 mod review;
 mod routes;
+mod rules;
 mod service;
 
 use std::sync::Arc;

@@ -48,7 +48,7 @@ pub struct Profile {
 }
 
 /// Where to reach a person.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PreferredChannel {
     pub channel: String,
     pub scope: Option<String>,

@@ -1,4 +1,4 @@
-//! What waits for a person: suggestions of links, conflicts; and what other rules would do.
+//! What waits for a person: suggestions of links, and conflicts.
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use axum::routing::MethodRouter;
 
 use crate::Gateway;
 use crate::http::page::{Page, Verb};
-use crate::http::{hooks, links, profiles, review, service};
+use crate::http::{hooks, links, profiles, review, rules, service};
 
 /// See the module's documentation.
 pub(super) struct Route {
@@ -44,6 +44,7 @@ pub(super) fn api() -> Vec<Route> {
     let mut all = profiles::routes();
     all.extend(links::routes());
     all.extend(review::routes());
+    all.extend(rules::routes());
     all
 }
 
