@@ -41,7 +41,7 @@ pub struct GivenIdentifier {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({
-    "a": {"scheme": "whatsapp", "value": "16505551234"},
+    "a": {"scheme": "phone", "value": "+1 650 555 1234"},
     "b": {"scheme": "crm.contact", "value": "4711", "scope": "eu"},
     "reason": "she wrote so from both"
 }))]

@@ -91,7 +91,7 @@ struct AsOf {
 #[schemars(untagged)]
 #[expect(dead_code, reason = "it is only described: each handler answers one of the two")]
 enum ProfileOrPast {
-    Now(Profile),
+    Now(Box<Profile>),
     Then(PastProfile),
 }
 
