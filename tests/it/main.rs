@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // In a test an unwrap is an assertion; clippy knows that only of `#[test]` functions.
 
+mod api;
+mod api_document;
 mod connectors;
 mod contract;
 mod credentials;

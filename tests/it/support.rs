@@ -1,5 +1,6 @@
 //! The service under test: every real part in one process, on loopback, with clock, keys and secrets given.
 
+pub mod api;
 pub mod aws;
 pub mod deployment;
 pub mod dev;

@@ -13,6 +13,7 @@ use rapport_model::{Eid, EventKey, Identifier, MessageKey, ProfileId};
 use rapport_store::StoreError;
 use rapport_store::events::StoredEvent;
 use rapport_store::identity::Root;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -25,12 +26,34 @@ pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 200;
 
 /// One page of a timeline, newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Timeline {
     /// CloudEvents 1.0.
+    #[schemars(schema_with = "cloud_event_schema")]
     pub items: Vec<Value>,
     /// Where the next page begins; none: this was the last.
+    #[schemars(with = "Option<String>")]
     pub next: Option<Cursor>,
+}
+
+/// What every item has; the rest is the event's own, and documented with the contract.
+fn cloud_event_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["specversion", "id", "source", "type", "time", "data"],
+            "properties": {
+                "specversion": {"const": "1.0"},
+                "id": {"type": "string"},
+                "source": {"type": "string"},
+                "type": {"type": "string"},
+                "time": {"type": "string", "format": "date-time"},
+                "data": {"type": "object"},
+            },
+            "additionalProperties": true,
+        },
+    })
 }
 
 /// A place in a timeline: the last event that was shown, and whose it is. Opaque to callers.

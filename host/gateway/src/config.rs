@@ -108,6 +108,15 @@ impl Config {
     }
 }
 
+/// Reads rules of identity that did not come in a file.
+///
+/// # Errors
+/// As [`Config::parse`].
+pub fn rules_of(given: &impl serde::Serialize) -> Result<Rules, ConfigError> {
+    let table = Table::try_from(given).map_err(|error| ConfigError::Syntax(error.to_string()))?;
+    identity::rules(Some(Keys::of(table, "")))
+}
+
 fn connections(table: Option<Keys>) -> Result<BTreeMap<String, ConnectionConfig>, ConfigError> {
     let Some(table) = table else { return Ok(BTreeMap::new()) };
     if table.rest.len() > CONNECTIONS_MAX {

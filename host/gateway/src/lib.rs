@@ -5,6 +5,9 @@
 //! | a provider's webhook becomes durable events | [`receive`] |
 //! | an event moves heads, traits, consents and identity | [`fold`] |
 //! | somebody asks who a customer is and what was said | [`answer`] |
+//! | a person links, unlinks, asks why | [`links`] |
+//! | a person decides what evidence alone does not | [`review`] |
+//! | somebody tries other rules of identity | [`rules`] |
 //! | a fixed connector replays what an earlier one could not handle | [`replay`] |
 //!
 //! `http` is the door for HTTP: routes, limits, status codes, problem details. `config` reads what an operator writes,
@@ -19,10 +22,13 @@ mod content;
 mod credentials;
 pub mod fold;
 pub mod http;
+pub mod links;
 pub mod package;
 pub mod problem;
 pub mod receive;
 pub mod replay;
+pub mod review;
+pub mod rules;
 
 use std::sync::Arc;
 

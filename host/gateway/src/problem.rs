@@ -1,9 +1,10 @@
 //! Errors as RFC 9457 problem details: one kind each, with the status that it means and a sentence for whoever called.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A refusal. Its `detail` is public: it names no secret, no body and no person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
     /// A stable name: `urn:rapport:problem:<kind>`.
     #[serde(rename = "type")]
@@ -11,12 +12,28 @@ pub struct Problem {
     pub title: &'static str,
     pub status: u16,
     pub detail: String,
+    /// What of the request is wrong: a path into its body (`a.value`), or the name of a parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The conflict that stands against it, as `GET /v1/conflicts` names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<String>,
 }
 
 impl Problem {
     /// The last part of its kind: one word, for logs.
     pub fn name(&self) -> &'static str {
         self.kind.rsplit(':').next().unwrap_or(self.kind)
+    }
+
+    /// The same, of this field.
+    pub fn of_field(self, field: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..self }
+    }
+
+    /// The same, because of this conflict.
+    pub fn by_conflict(self, conflict: impl ToString) -> Self {
+        Self { conflict: Some(conflict.to_string()), ..self }
     }
 }
 
@@ -28,9 +45,15 @@ macro_rules! problems {
                 #[doc = concat!($title, " (", stringify!($status), ").")]
                 pub fn $function(detail: impl Into<String>) -> Self {
                     let kind = concat!("urn:rapport:problem:", $kind);
-                    Self { kind, title: $title, status: $status, detail: detail.into() }
+                    Self { kind, title: $title, status: $status, detail: detail.into(), field: None, conflict: None }
                 }
             )+
+
+            /// What a status means, for the document; the first of its kinds.
+            pub fn title_of(status: u16) -> Option<&'static str> {
+                let all = [$(($status, $title)),+];
+                all.into_iter().find(|(of, _)| *of == status).map(|(_, title)| title)
+            }
         }
     };
 }
@@ -40,7 +63,9 @@ problems! {
     unauthenticated "unauthenticated" "Who calls is not proven" 401;
     not_found "not-found" "There is no such thing" 404;
     method_not_allowed "method-not-allowed" "This address does not take that method" 405;
+    conflict "conflict" "Something stands against it" 409;
     too_large "too-large" "The body is too large" 413;
+    unsupported_media_type "unsupported-media-type" "The body is of another type" 415;
     connector_failed "connector-failed" "The connector failed" 500;
     internal "internal" "Something is wrong inside" 500;
     unavailable "unavailable" "Try again" 503;

@@ -8,6 +8,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Timestamp;
@@ -83,7 +84,7 @@ impl TenantKey {
 }
 
 /// The id of an endpoint: 22 characters of base64url.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Eid(String);
 
 impl Eid {
@@ -115,7 +116,7 @@ pub const TIMESTAMP_MAX: Timestamp = (1 << 48) - 1;
 ///
 /// Sorts by the provider's time. The same delivery always has the same name. The hash has the tenant's key, since an
 /// event's id may be made of an address, which could be guessed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct EventKey(String);
 
 impl EventKey {

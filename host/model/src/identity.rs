@@ -7,6 +7,7 @@
 //! | what was said about two endpoints, and is it in force? | [`edge`] |
 //! | which endpoints are one person, by all that was said? | [`mod@partition`] |
 //! | how do profiles become what the evidence makes? | [`mod@plan`] |
+//! | what would other rules make of it? | [`mod@preview`] |
 //! | why are two endpoints one person? | [`mod@path`] |
 
 pub mod claims;
@@ -14,12 +15,14 @@ pub mod edge;
 pub mod partition;
 pub mod path;
 pub mod plan;
+pub mod preview;
 pub mod rules;
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::canonicalise;
@@ -31,10 +34,11 @@ pub use edge::{Closing, Edge, EdgeId, Evidence, Pair, Proof, Rule, Source, Span,
 pub use partition::{Held, Partition, partition};
 pub use path::path;
 pub use plan::{Before, Fresh, Plan, homeless, plan};
+pub use preview::{Change, Endpoints, Together, preview};
 pub use rules::{Kind, MEMBERS_MAX, Rules, is_junk};
 
 /// The id of a profile. An endpoint that was never linked has an implied one, made of its own id, and costs no write.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileId(String);
 
 impl ProfileId {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ pub struct EndpointState {
 }
 
 /// A profile as the API shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Profile {
     pub id: ProfileId,
     pub identifiers: Vec<ProfileIdentifier>,
@@ -47,7 +48,7 @@ pub struct Profile {
 }
 
 /// Where to reach a person.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PreferredChannel {
     pub channel: String,
     pub scope: Option<String>,
@@ -56,7 +57,7 @@ pub struct PreferredChannel {
 }
 
 /// One address of the person.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ProfileIdentifier {
     pub scheme: String,
     pub scope: Option<String>,
@@ -70,7 +71,7 @@ pub struct ProfileIdentifier {
 }
 
 /// The newest word on one trait, and whose it is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ProfileTrait {
     pub value: Value,
     /// The scheme of the endpoint that it was said of.
@@ -82,7 +83,7 @@ pub struct ProfileTrait {
 }
 
 /// The most restrictive word on one purpose.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ProfileConsent {
     pub state: ConsentState,
     pub channel: String,
@@ -92,7 +93,7 @@ pub struct ProfileConsent {
 }
 
 /// One endpoint's conversation with one business account.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Channel {
     pub channel: String,
     pub scope: Option<String>,
@@ -262,6 +263,12 @@ pub fn rfc3339(at: Timestamp) -> String {
     instant.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
 }
 
+/// An instant of RFC 3339 with whatever offset, in milliseconds; none when the text is none, or one before 1970.
+pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let instant = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
+    Timestamp::try_from(instant.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -354,5 +361,16 @@ mod tests {
         assert_eq!(rfc3339(1_700_000_000_000), "2023-11-14T22:13:20Z");
         assert_eq!(rfc3339(1_700_000_000_120), "2023-11-14T22:13:20.12Z");
         assert_eq!(rfc3339(crate::endpoint::TIMESTAMP_MAX), "1970-01-01T00:00:00Z", "beyond the year 9999");
+    }
+
+    #[test]
+    fn an_instant_is_read_back_in_whatever_offset_it_was_said() {
+        for at in [0, 1, 1_790_668_805_000, 1_790_668_805_123] {
+            assert_eq!(parse_rfc3339(&rfc3339(at)), Some(at));
+        }
+        assert_eq!(parse_rfc3339("2026-09-29T08:00:05.5+02:00"), parse_rfc3339("2026-09-29T06:00:05.500Z"));
+        for text in ["", "2026-09-29", "2026-09-29T08:00:05", "1969-12-31T23:59:59Z", "2026-02-30T00:00:00Z"] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
     }
 }

@@ -12,12 +12,14 @@
 //! | a change as one transaction | `writes` |
 //! | items of roots and edges | `root`, `edges` |
 //! | [`Table::evidence`], [`Table::as_of`]: what is and was known | `history` |
+//! | [`Table::scan_evidence`], [`Table::surroundings`]: all evidence, to try other rules | `preview` |
 //! | [`Table::suggest`], [`Table::suggestions`], [`Table::conflicts`]: what waits for a person | `review` |
 
 mod change;
 mod cluster;
 mod edges;
 mod history;
+mod preview;
 mod review;
 mod root;
 mod writes;
@@ -34,6 +36,7 @@ use crate::table::{Clause, Table, is_condition_failure, is_conflict};
 
 pub use change::{Outcome, Standing};
 pub use history::{Entry, Explanation, PastProfile, Why};
+pub use preview::{EvidencePage, Evident, Found, ScanCursor, Surroundings};
 pub use review::{Conflict, Decision, ReviewCursor, ReviewPage, Suggestion, SuggestionState};
 pub use root::Root;
 

@@ -34,6 +34,7 @@ pub(crate) const HEADS: &str = "C#";
 pub(crate) const TRAITS: &str = "A#";
 pub(crate) const CONSENTS: &str = "K#";
 pub(crate) const EDGES: &str = "L#";
+pub(crate) const SUGGESTIONS: &str = "S#";
 pub(crate) const BACK_REFERENCES: &str = "Z#";
 pub(crate) const LOG: &str = "M#";
 
@@ -89,7 +90,7 @@ pub(crate) fn edges_sk(pair: &Pair) -> String {
 }
 
 pub(crate) fn suggestion(tenant: &str, pair: &Pair) -> (String, String) {
-    (endpoint_pk(tenant, pair.low()), format!("S#{}", pair.high()))
+    (endpoint_pk(tenant, pair.low()), format!("{SUGGESTIONS}{}", pair.high()))
 }
 
 pub(crate) fn back_reference(tenant: &str, pair: &Pair) -> (String, String) {

@@ -170,6 +170,7 @@ impl Engine {
             "UpdateItem" => call!(update_item),
             "DeleteItem" => call!(delete_item),
             "Query" => call!(query),
+            "Scan" => call!(scan),
             "BatchGetItem" => call!(batch_get_item),
             "TransactWriteItems" => call!(transact_write_items),
             other => panic!("the engine does not know `{other}`"),

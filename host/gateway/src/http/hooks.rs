@@ -1,0 +1,119 @@
+//! The routes of providers: what they send as it came, and what a connector answers.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use rapport_sandbox::HttpResponse;
+use rapport_store::RawWebhook;
+
+use crate::Gateway;
+use crate::http::input::{InPath, read_body};
+use crate::http::page::{Page, Verb};
+use crate::http::routes::Route;
+use crate::http::{PublicUrl, RequestId};
+use crate::problem::Problem;
+use crate::receive::Incoming;
+
+pub(super) fn routes() -> Vec<Route> {
+    let page = |page: Page| {
+        let page = page.parameter("connection", "A connection of the configuration");
+        let page = page
+            .answer(200, "What the connector answers: all is durable, or a challenge is met")
+            .answers_as_connector();
+        page.refuses(&[400, 401, 403, 404, 405, 413, 500, 503])
+    };
+    let with_token = |page: Page| page.parameter("token", "The secret of a provider that signs nothing");
+    let [get, post] = [
+        || Page::new("A provider's challenge, as when a webhook is subscribed"),
+        || Page::new("A provider's webhook: bytes as they are, which its connector understands").takes_bytes(),
+    ];
+    vec![
+        Route::new("/hooks/{connection}", any(hook)).with(Verb::Get, page(get())).with(Verb::Post, page(post())),
+        Route::new("/hooks/{connection}/{token}", any(hook_with_token))
+            .with(Verb::Get, with_token(page(get())))
+            .with(Verb::Post, with_token(page(post()))),
+    ]
+}
+
+async fn hook(
+    State(gateway): State<Arc<Gateway>>,
+    connection: InPath<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Path(connection) = connection?;
+    Ok(webhook(&gateway, connection, None, request).await)
+}
+
+async fn hook_with_token(
+    State(gateway): State<Arc<Gateway>>,
+    names: InPath<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Path((connection, token)) = names?;
+    Ok(webhook(&gateway, connection, Some(token), request).await)
+}
+
+async fn webhook(gateway: &Gateway, connection: String, token: Option<String>, request: Request) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::POST) {
+        let mut refusal = Problem::method_not_allowed("a webhook is a GET or a POST").into_response();
+        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+        return refusal;
+    }
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let (parts, body) = request.into_parts();
+    let connected = match gateway.connection(&connection) {
+        Ok(connected) => connected,
+        Err(problem) => return problem.into_response(),
+    };
+    // Of an unknown connection as much as of a usual one, so that sizes do not tell which exist.
+    let limits = connected.map(|found| found.connector.manifest().limits).unwrap_or_default();
+    let body = match read_body(&parts.headers, body, limits.body_bytes()).await {
+        Ok(body) => body,
+        Err(problem) => return problem.into_response(),
+    };
+    // A token in the path is a secret: no connector and no stored webhook gets to see it.
+    let path = token.as_ref().map_or_else(|| parts.uri.path().to_owned(), |_| format!("/hooks/{connection}"));
+    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let public_url = parts.extensions.get::<PublicUrl>().map_or(&gateway.public_url, |url| &url.0);
+    let webhook = RawWebhook {
+        method: parts.method.as_str().to_owned(),
+        url: format!("{public_url}{path}{query}"),
+        headers: text_headers(&parts.headers),
+        body,
+    };
+    match gateway.receive(Incoming { connection, token, webhook, request_id }).await {
+        Ok(response) => provider_response(response),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Headers as a connector gets them: lower case, in order, repeats kept; bytes that are not UTF-8 as Latin-1 (RFC 9110).
+fn text_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.as_bytes().iter().map(|byte| char::from(*byte)).collect(),
+    };
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
+/// Headers that a connector may set: what a handshake needs, and nothing that speaks for the host.
+const CONNECTOR_HEADERS: &[HeaderName] =
+    &[header::CONTENT_TYPE, header::ALLOW, header::RETRY_AFTER, header::CACHE_CONTROL, header::WWW_AUTHENTICATE];
+
+fn provider_response(answer: HttpResponse) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in answer.headers {
+        let name = HeaderName::try_from(name).ok().filter(|name| CONNECTOR_HEADERS.contains(name));
+        if let (Some(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    // A challenge echoed as HTML would be a script of whoever sent it.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

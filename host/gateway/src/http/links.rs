@@ -1,0 +1,126 @@
+//! Links that people make and undo.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderValue, StatusCode, header};
+use rapport_model::identity::EdgeId;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::Gateway;
+use crate::http::input::{InPath, InQuery, inputs, json_body, json_body_opt};
+use crate::http::keys::Caller;
+use crate::http::page::{Page, Presence, Verb};
+use crate::http::routes::Route;
+use crate::links::{GivenIdentifier, Link, Linked, NewLink, WORD_CHARS_MAX, Word};
+use crate::problem::Problem;
+
+pub(super) fn routes() -> Vec<Route> {
+    let id = |page: Page| page.parameter("id", "The id of a link, as another answer gave it");
+    let location = &[("Location", "The link")];
+    let post_page = Page::new("Links two identifiers: they are one person's")
+        .told(
+            "An identifier need not have been seen: a CRM may link first. What a limit of the rules stands against is \
+             recorded as a conflict and refused with its id: once what stands against it is undone, it links by itself.",
+        )
+        .takes::<NewLink>(Presence::Required)
+        .gives::<Link>(201, "Linked")
+        .with_headers(location)
+        .gives::<Link>(200, "They were linked already, by the same rule")
+        .with_headers(location)
+        .refuses(&[400, 401, 409, 413, 415, 500, 503]);
+    let get_page = id(Page::new("A link, whether it joins its ends or not"))
+        .gives::<Link>(200, "The link")
+        .refuses(&[400, 401, 404, 500, 503]);
+    let delete_page = id(Page::new("Undoes a link: a wrong merge, for instance"))
+        .told(
+            "Whatever stands between the two, evidence of the same kind never joins them again; only a person can. Doing it \
+             again changes nothing. `reason` and `by` may stand in the body or in the query.",
+        )
+        .query::<Reason>()
+        .takes::<Reason>(Presence::Optional)
+        .gives::<Link>(200, "The link, closed")
+        .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
+    vec![
+        Route::new("/v1/links", post(link)).with(Verb::Post, post_page),
+        Route::new("/v1/links/{id}", get(read).delete(unlink))
+            .with(Verb::Get, get_page)
+            .with(Verb::Delete, delete_page),
+    ]
+}
+
+inputs!(NewLink, Reason, GivenIdentifier);
+
+/// Why somebody does something, and who it is.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"reason": "two brothers share the number", "by": "ada"}))]
+pub(super) struct Reason {
+    /// For whoever asks later.
+    #[schemars(length(max = WORD_CHARS_MAX))]
+    reason: Option<String>,
+    /// Who says so; not given: the number of the API key.
+    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    by: Option<String>,
+}
+
+impl Reason {
+    /// Who says so, and why.
+    pub fn word(self, caller: Caller) -> Word {
+        Word { by: caller.signs(self.by.as_deref()), reason: self.reason.unwrap_or_default() }
+    }
+
+    /// What one of the two says.
+    pub fn or(self, other: Self) -> Self {
+        Self { reason: self.reason.or(other.reason), by: self.by.or(other.by) }
+    }
+}
+
+async fn link(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let new: NewLink = json_body(&parts.headers, body).await?;
+    let who = caller.signs(new.by.as_deref());
+    let (status, link) = match gateway.link(&new, who).await? {
+        Linked::Now(link) => (StatusCode::CREATED, link),
+        Linked::Before(link) => (StatusCode::OK, link),
+    };
+    let location = HeaderValue::try_from(format!("/v1/links/{}", link.id)).expect("an id is ASCII");
+    Ok((status, [(header::LOCATION, location)], axum::Json(link)).into_response())
+}
+
+async fn read(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Result<Response, Problem> {
+    let Path(id) = id?;
+    let link = gateway.the_link(&link_id(&id)?).await?.ok_or_else(no_link)?;
+    Ok(axum::Json(link).into_response())
+}
+
+async fn unlink(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
+    id: InPath<String>,
+    InQuery(asked): InQuery<Reason>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Path(id) = id?;
+    let (parts, body) = request.into_parts();
+    let said: Reason = json_body_opt(&parts.headers, body).await?;
+    let word = said.or(asked).word(caller);
+    let link = gateway.unlink(&link_id(&id)?, word).await?.ok_or_else(no_link)?;
+    Ok(axum::Json(link).into_response())
+}
+
+fn link_id(text: &str) -> Result<EdgeId, Problem> {
+    EdgeId::parse(text).ok_or_else(no_link)
+}
+
+fn no_link() -> Problem {
+    Problem::not_found("no link of that id")
+}

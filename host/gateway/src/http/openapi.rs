@@ -1,0 +1,54 @@
+//! `/openapi.json`: what the routes' pages say, as one document of OpenAPI 3.1. Schemas are those of the types that the
+//! routes take and give, and bodies are checked against the same ones (`input`).
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::http::page::Generators;
+use crate::http::routes;
+
+/// The document.
+pub fn document() -> Value {
+    let settings =
+        || SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
+    let mut generators = Generators {
+        takes: settings().for_deserialize().into_generator(),
+        gives: settings().for_serialize().into_generator(),
+    };
+    let mut paths = Map::new();
+    for route in routes::all() {
+        let mut item = Map::new();
+        for (verb, page) in &route.pages {
+            let mut operation = page.operation(&id_of(verb.name(), route.path), &mut generators);
+            if route.path.starts_with("/v1/") {
+                operation["security"] = json!([{"key": []}]);
+            }
+            item.insert(verb.name().to_owned(), operation);
+        }
+        paths.insert(route.path.to_owned(), Value::Object(item));
+    }
+    let mut schemas = generators.gives.take_definitions(true);
+    // What is taken comes second: an identifier that is given has the same name and more fields are required of it.
+    schemas.extend(generators.takes.take_definitions(true));
+    json!({
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "Rapport",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+            "description": "Who a customer is on every channel, what was said, and why. Refusals are problems of RFC 9457.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key of the configuration"}},
+        },
+    })
+}
+
+/// `get /v1/links/{id}` is `get-links-id`.
+fn id_of(verb: &str, path: &str) -> String {
+    let words = path.trim_start_matches("/v1").split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
+    std::iter::once(verb).chain(words).collect::<Vec<_>>().join("-")
+}

@@ -1,0 +1,122 @@
+//! What waits for a person: suggestions of links, and conflicts.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use rapport_model::identity::Pair;
+use rapport_store::identity::ReviewCursor;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::Gateway;
+use crate::http::input::{InPath, InQuery, inputs, json_body_opt};
+use crate::http::keys::Caller;
+use crate::http::links::Reason;
+use crate::http::page::{Page, Presence, Verb};
+use crate::http::profiles::no_cursor;
+use crate::http::routes::Route;
+use crate::links::Link;
+use crate::problem::Problem;
+use crate::review::{ConflictPage, REVIEW_DEFAULT, REVIEW_MAX, Suggestion, SuggestionPage};
+
+pub(super) fn routes() -> Vec<Route> {
+    let id = |page: Page| page.parameter("id", "The id of a suggestion, as the list gave it");
+    let suggestions_page = Page::new("Links that a word suggests which does not link by itself")
+        .told("Open ones, in no order that means anything. A page may have fewer items than asked for and not be the last.")
+        .query::<ListPage>()
+        .gives::<SuggestionPage>(200, "A page")
+        .refuses(&[400, 401, 500, 503]);
+    let accept_page = id(Page::new("Links what a suggestion suggests"))
+        .told("One that was dismissed can still be accepted. Doing it again changes nothing.")
+        .takes::<Reason>(Presence::Optional)
+        .gives::<Link>(200, "The link")
+        .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
+    let dismiss_page = id(Page::new("Takes a suggestion off the list, for good"))
+        .told("No evidence of the same kind makes it again. Doing it again changes nothing.")
+        .takes::<Reason>(Presence::Optional)
+        .gives::<Suggestion>(200, "The suggestion")
+        .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
+    let conflicts_page = Page::new("Evidence that does not link, since a limit of the rules stands against it")
+        .told("In no order that means anything. A conflict goes when it is undone, as any link, or what it conflicts with.")
+        .query::<ListPage>()
+        .gives::<ConflictPage>(200, "A page")
+        .refuses(&[400, 401, 500, 503]);
+    vec![
+        Route::new("/v1/suggestions", get(suggestions)).with(Verb::Get, suggestions_page),
+        Route::new("/v1/suggestions/{id}/accept", post(accept)).with(Verb::Post, accept_page),
+        Route::new("/v1/suggestions/{id}/dismiss", post(dismiss)).with(Verb::Post, dismiss_page),
+        Route::new("/v1/conflicts", get(conflicts)).with(Verb::Get, conflicts_page),
+    ]
+}
+
+inputs!(ListPage);
+
+/// A page of a list.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListPage {
+    /// Items of the page.
+    #[schemars(range(min = 1, max = REVIEW_MAX), extend("default" = REVIEW_DEFAULT))]
+    limit: Option<usize>,
+    /// Where it begins: `next` of the page before.
+    cursor: Option<String>,
+}
+
+impl ListPage {
+    fn place(&self) -> Result<(usize, Option<ReviewCursor>), Problem> {
+        let limit = self.limit.unwrap_or(REVIEW_DEFAULT);
+        match self.cursor.as_deref().map(ReviewCursor::parse) {
+            Some(None) => Err(no_cursor()),
+            cursor => Ok((limit, cursor.flatten())),
+        }
+    }
+}
+
+async fn suggestions(
+    State(gateway): State<Arc<Gateway>>,
+    InQuery(page): InQuery<ListPage>,
+) -> Result<Response, Problem> {
+    let (limit, cursor) = page.place()?;
+    Ok(axum::Json(gateway.suggestions(limit, cursor.as_ref()).await?).into_response())
+}
+
+async fn conflicts(State(gateway): State<Arc<Gateway>>, InQuery(page): InQuery<ListPage>) -> Result<Response, Problem> {
+    let (limit, cursor) = page.place()?;
+    Ok(axum::Json(gateway.conflicts(limit, cursor.as_ref()).await?).into_response())
+}
+
+async fn accept(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
+    id: InPath<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (pair, reason) = decision(id, request).await?;
+    let link = gateway.accept(&pair, reason.word(caller)).await?.ok_or_else(no_suggestion)?;
+    Ok(axum::Json(link).into_response())
+}
+
+async fn dismiss(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
+    id: InPath<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (pair, reason) = decision(id, request).await?;
+    let suggestion = gateway.dismiss(&pair, reason.word(caller)).await?.ok_or_else(no_suggestion)?;
+    Ok(axum::Json(suggestion).into_response())
+}
+
+async fn decision(id: InPath<String>, request: Request) -> Result<(Pair, Reason), Problem> {
+    let Path(id) = id?;
+    let (parts, body) = request.into_parts();
+    let reason: Reason = json_body_opt(&parts.headers, body).await?;
+    Ok((Pair::parse(&id).ok_or_else(no_suggestion)?, reason))
+}
+
+fn no_suggestion() -> Problem {
+    Problem::not_found("no suggestion of that id")
+}

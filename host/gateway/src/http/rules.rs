@@ -1,0 +1,59 @@
+//! Other rules of identity, tried out.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use rapport_store::identity::ScanCursor;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::Gateway;
+use crate::http::input::{InQuery, inputs, json_body};
+use crate::http::page::{Page, Presence, Verb};
+use crate::http::profiles::no_cursor;
+use crate::http::routes::Route;
+use crate::problem::Problem;
+use crate::rules::{GivenRules, ITEMS_DEFAULT, ITEMS_MAX, RulesPreview};
+
+pub(super) fn routes() -> Vec<Route> {
+    let page = Page::new("The pairs that other rules would link or part; nothing is written")
+        .told(
+            "It reads the whole table, page by page: half a read unit for each 4 KB of it, and the evidence of each profile \
+             on top. What the rules of its time kept from being recorded shows when its events are folded again.",
+        )
+        .query::<PreviewPage>()
+        .takes::<GivenRules>(Presence::Required)
+        .gives::<RulesPreview>(200, "What one part of the table comes to")
+        .refuses(&[400, 401, 413, 415, 500, 503]);
+    vec![Route::new("/v1/rules/preview", post(preview)).with(Verb::Post, page)]
+}
+
+inputs!(GivenRules, PreviewPage);
+
+/// A part of the table.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PreviewPage {
+    /// Items of the table that are looked at.
+    #[schemars(range(min = 1, max = ITEMS_MAX), extend("default" = ITEMS_DEFAULT))]
+    limit: Option<usize>,
+    /// Where it begins: `next` of the page before.
+    cursor: Option<String>,
+}
+
+async fn preview(
+    State(gateway): State<Arc<Gateway>>,
+    InQuery(page): InQuery<PreviewPage>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let rules: GivenRules = json_body(&parts.headers, body).await?;
+    let cursor = match page.cursor.as_deref().map(ScanCursor::parse) {
+        Some(None) => return Err(no_cursor()),
+        cursor => cursor.flatten(),
+    };
+    let items = page.limit.unwrap_or(ITEMS_DEFAULT);
+    Ok(axum::Json(gateway.preview_rules(&rules, items, cursor.as_ref()).await?).into_response())
+}

@@ -1,0 +1,379 @@
+//! Links between identifiers: people make them, undo them, and ask why they are there.
+
+use std::collections::BTreeSet;
+
+use rapport_model::canonical::{SCHEME_BYTES_MAX, VALUE_BYTES_MAX, canonicalise};
+use rapport_model::event::Attestation;
+use rapport_model::identity::{Closing, Edge, EdgeId, Evidence, Named, Pair, Rule, Source, Span};
+use rapport_model::profile::rfc3339;
+use rapport_model::{Eid, EventKey, Identifier, ProfileId, Timestamp};
+use rapport_store::StoreError;
+use rapport_store::identity::{Explanation, Outcome, Party, Root, Standing};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use crate::Gateway;
+use crate::problem::Problem;
+use crate::review::{Suggestion, limit_text};
+
+/// Characters of a reason or of who gives it: a sentence or two, stored with every link and log entry.
+pub const WORD_CHARS_MAX: usize = 500;
+
+/// An identifier as a request gives it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Identifier")]
+#[schemars(example = serde_json::json!({"scheme": "email", "value": "ada@example.com"}))]
+pub struct GivenIdentifier {
+    /// `phone`, `email`, or what a connector calls its addresses.
+    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX))]
+    pub scheme: String,
+    /// In whatever spelling.
+    #[schemars(length(min = 1, max = VALUE_BYTES_MAX))]
+    pub value: String,
+    /// Whose address space it is, where the scheme has several.
+    #[schemars(length(max = VALUE_BYTES_MAX))]
+    pub scope: Option<String>,
+}
+
+/// Two identifiers that somebody says are one person's.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({
+    "a": {"scheme": "phone", "value": "+1 650 555 1234"},
+    "b": {"scheme": "crm.contact", "value": "4711", "scope": "eu"},
+    "reason": "she wrote so from both"
+}))]
+pub struct NewLink {
+    pub a: GivenIdentifier,
+    pub b: GivenIdentifier,
+    /// For whoever asks later.
+    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    pub reason: String,
+    /// Who says so; not given: the number of the API key.
+    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    pub by: Option<String>,
+}
+
+/// Who says something, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Word {
+    pub by: String,
+    pub reason: String,
+}
+
+/// A link, whether it joins its ends or not.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Link {
+    pub id: String,
+    pub a: LinkEnd,
+    pub b: LinkEnd,
+    pub rule: Rule,
+    pub state: LinkState,
+    /// What was said first; null: only that it is no longer so.
+    pub evidence: Option<LinkEvidence>,
+    /// RFC 3339, our clock.
+    pub recorded_at: String,
+    /// Who undid it; null: nobody.
+    pub closed: Option<LinkClosing>,
+    /// When it was in force, by our clock.
+    pub in_force: Vec<LinkSpan>,
+}
+
+/// One end of a link.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct LinkEnd {
+    /// The id of the endpoint.
+    pub endpoint: Eid,
+    /// Null, as are its scope and value: it was never seen, or it was erased.
+    pub scheme: Option<String>,
+    pub scope: Option<String>,
+    pub value: Option<String>,
+    /// Whose it is now.
+    pub profile: ProfileId,
+}
+
+/// What a link does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkState {
+    /// It joins its ends.
+    Joins,
+    /// A limit of the rules stands against it.
+    Conflict,
+    /// One end gave way to another identifier since.
+    Superseded,
+    /// The provider took it back.
+    Withdrawn,
+    /// A person undid it.
+    Closed,
+    /// It was set aside, since too much is in conflict with it.
+    SetAside,
+}
+
+/// Who proved a link: an event, or a person.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LinkEvidence {
+    /// The sequence of the event; null: a person said so.
+    pub event: Option<EventKey>,
+    pub attestation: Option<Attestation>,
+    pub by: Option<String>,
+    pub reason: Option<String>,
+    /// RFC 3339: the provider's clock, of a person ours.
+    pub at: String,
+    /// When it was said last, as far as is known.
+    pub last: String,
+}
+
+/// Who undid a link, and why.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LinkClosing {
+    pub by: String,
+    pub reason: String,
+    /// RFC 3339, our clock.
+    pub at: String,
+}
+
+/// From when to when.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LinkSpan {
+    pub from: String,
+    /// Null: still.
+    pub to: Option<String>,
+}
+
+/// What became of a wish to link.
+pub enum Linked {
+    Now(Link),
+    Before(Link),
+}
+
+/// Why two endpoints are one person, or why not.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Explained {
+    /// Whether they are.
+    pub connected: bool,
+    pub from: LinkEnd,
+    pub to: LinkEnd,
+    /// If they are, the shortest chain of links from one to the other, in order; else what was said of their two profiles
+    /// and does not join them.
+    pub links: Vec<Link>,
+    /// What a weak word suggested of just these two; null: nothing.
+    pub suggestion: Option<Suggestion>,
+}
+
+/// Who a profile was at an instant of our clock.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct PastProfile {
+    /// Its id then.
+    pub id: ProfileId,
+    /// RFC 3339.
+    pub as_of: String,
+    /// Who belonged to it; each with the profile that it belongs to now.
+    pub identifiers: Vec<LinkEnd>,
+    /// The links that were in force between them; each with the state that it has now.
+    pub links: Vec<Link>,
+}
+
+impl Gateway {
+    /// Links two identifiers on a person's word. What is linked by the same rule already stays as it is.
+    ///
+    /// # Errors
+    /// An identifier has no canonical form or may not be linked, both are one, a limit stands against it (then it is
+    /// recorded as a conflict), or storage failed: then doing it again is harmless.
+    pub async fn link(&self, new: &NewLink, who: String) -> Result<Linked, Problem> {
+        let ends = [self.named(&new.a, "a")?, self.named(&new.b, "b")?];
+        for (named, field) in ends.iter().zip(["a", "b"]) {
+            if !self.table.rules().may_link(&named.key) {
+                let detail =
+                    format!("identifier `{field}` is one that nobody or many people have: rules never link it");
+                return Err(Problem::conflict(detail).of_field(field));
+            }
+        }
+        let one = || Problem::bad_request("`a` and `b` are the same identifier").of_field("b");
+        let pair = Pair::new(&ends[0].eid, &ends[1].eid).ok_or_else(one)?;
+        let id = EdgeId { pair, rule: Rule::Manual };
+        if let Some(known) = self.the_link(&id).await?.filter(|link| link.state == LinkState::Joins) {
+            return Ok(Linked::Before(known));
+        }
+        let now = (self.now)();
+        for end in &ends {
+            // One that links know first is an endpoint like any other.
+            self.table.put_endpoint(end, now).await?;
+        }
+        let source = Source::Person { who, why: new.reason.clone() };
+        let evidence = Evidence { rule: Rule::Manual, source, at: now, last: now, old: None, now };
+        let outcome = self.table.prove(&Party::from(&ends[0]), &Party::from(&ends[1]), &evidence).await?;
+        let outcome = outcome.ok_or_else(one)?;
+        refuse_conflict(&outcome)?;
+        let link = self.the_link(&outcome.edge).await?;
+        link.map(Linked::Now).ok_or_else(|| Problem::unavailable("the link was erased meanwhile; try again"))
+    }
+
+    /// Undoes a link on a person's word; none when nobody ever made it. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// Storage failed, or too much is in conflict with it.
+    pub async fn unlink(&self, id: &EdgeId, word: Word) -> Result<Option<Link>, Problem> {
+        let closing = Closing { who: word.by, why: word.reason, at: (self.now)() };
+        match self.table.unlink(id, &closing).await? {
+            Some(_) => Ok(self.the_link(id).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// A link by its id; none when nobody ever made it.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub async fn the_link(&self, id: &EdgeId) -> Result<Option<Link>, StoreError> {
+        match self.table.edge(id).await? {
+            Some(edge) => Ok(self.links(vec![edge]).await?.pop()),
+            None => Ok(None),
+        }
+    }
+
+    /// Who a profile was at an instant of our clock; none when there never was one of that id.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub async fn profile_as_of(&self, pid: &ProfileId, at: Timestamp) -> Result<Option<PastProfile>, StoreError> {
+        let Some(past) = self.table.as_of(pid, at).await? else { return Ok(None) };
+        let identifiers = self.ends(past.members).await?.into_iter().map(|(end, _)| end).collect();
+        let links = self.links(past.edges).await?;
+        Ok(Some(PastProfile { id: past.pid, as_of: rfc3339(at), identifiers, links }))
+    }
+
+    /// Why two endpoints are one person, or why not. `from` has to belong to the profile.
+    ///
+    /// # Errors
+    /// There is no such profile, `from` is not of it, `to` was never seen, or storage failed.
+    pub async fn explain(&self, pid: &ProfileId, from: &Eid, to: &Eid) -> Result<Explained, Problem> {
+        let root = self.table.find_profile(pid).await?.ok_or_else(|| Problem::not_found("no profile of that id"))?;
+        if !root.members.contains(from) {
+            return Err(Problem::not_found("`from` is no identifier of this profile").of_field("from"));
+        }
+        if self.table.endpoint(to).await?.is_none() {
+            return Err(Problem::not_found("`to` was never seen").of_field("to"));
+        }
+        let ends = [self.end(from).await?.0, self.end(to).await?.0];
+        let (connected, edges) = match self.table.explain(from, to).await? {
+            Explanation::Connected(edges) => (true, edges),
+            Explanation::Apart(edges) => (false, edges),
+        };
+        let suggestion = match Pair::new(from, to) {
+            Some(pair) => self.the_suggestion(&pair).await?,
+            None => None,
+        };
+        let links = self.links(edges).await?;
+        let [from, to] = ends;
+        Ok(Explained { connected, from, to, links, suggestion })
+    }
+
+    /// An identifier of a request, with its key.
+    ///
+    /// # Errors
+    /// It has no canonical form: the refusal names `field`.
+    pub fn named(&self, given: &GivenIdentifier, field: &str) -> Result<Named, Problem> {
+        let GivenIdentifier { scheme, value, scope } = given.clone();
+        let identifier = Identifier { scheme, scope, value, attestation: Attestation::Agent };
+        let refusal = |error| Problem::bad_request(format!("identifier `{field}`: {error}")).of_field(field);
+        let key = canonicalise(&identifier).map_err(refusal)?;
+        Ok(Named { eid: self.table.eid(&key), key, identifier })
+    }
+
+    /// Edges as the API shows them, in their order.
+    pub(crate) async fn links(&self, edges: Vec<Edge>) -> Result<Vec<Link>, StoreError> {
+        let eids: BTreeSet<Eid> =
+            edges.iter().flat_map(|edge| [edge.id.pair.low().clone(), edge.id.pair.high().clone()]).collect();
+        let ends = self.ends(eids).await?;
+        let find = |eid: &Eid| ends.iter().find(|(end, _)| end.endpoint == *eid);
+        let shown = edges.iter().filter_map(|edge| {
+            let ((a, root), (b, _)) = (find(edge.id.pair.low())?, find(edge.id.pair.high())?);
+            Some(link_of(edge, [a, b], root))
+        });
+        Ok(shown.collect())
+    }
+
+    /// Endpoints with their profiles, in their order.
+    pub(crate) async fn ends(&self, eids: impl IntoIterator<Item = Eid>) -> Result<Vec<(LinkEnd, Root)>, StoreError> {
+        let mut reads = JoinSet::new();
+        for eid in eids {
+            let table = self.table.clone();
+            reads
+                .spawn(async move { Ok::<_, StoreError>((table.endpoint(&eid).await?, table.find(&eid).await?, eid)) });
+        }
+        let mut ends = Vec::new();
+        while let Some(read) = reads.join_next().await {
+            let (state, root, endpoint) = read.expect("reading an endpoint does not panic")?;
+            let key = state.map(|state| state.key);
+            let end = LinkEnd {
+                endpoint,
+                scheme: key.as_ref().map(|key| key.scheme.clone()),
+                scope: key.as_ref().and_then(|key| key.scope.clone()),
+                value: key.map(|key| key.value),
+                profile: root.pid.clone(),
+            };
+            ends.push((end, root));
+        }
+        ends.sort_by(|(a, _), (b, _)| a.endpoint.cmp(&b.endpoint));
+        Ok(ends)
+    }
+
+    async fn end(&self, eid: &Eid) -> Result<(LinkEnd, Root), StoreError> {
+        let mut ends = self.ends([eid.clone()]).await?;
+        Ok(ends.pop().expect("one was asked for"))
+    }
+}
+
+/// A link that was recorded, but joins nothing, is refused by the name of its conflict.
+pub(crate) fn refuse_conflict(outcome: &Outcome) -> Result<(), Problem> {
+    let why = match &outcome.standing {
+        Standing::Held(held) => limit_text(Some(held)),
+        Standing::Quarantined => limit_text(None),
+        Standing::Joins | Standing::Withdrawn | Standing::Closed => return Ok(()),
+    };
+    let fix = "undo what it conflicts with, then it links by itself; or undo this link";
+    Err(Problem::conflict(format!("not linked, but recorded as a conflict: {why}; fix: {fix}"))
+        .by_conflict(&outcome.edge))
+}
+
+fn link_of(edge: &Edge, [a, b]: [&LinkEnd; 2], root: &Root) -> Link {
+    let state = match edge {
+        edge if edge.closed.is_some() => LinkState::Closed,
+        edge if edge.quarantined => LinkState::SetAside,
+        edge if !edge.is_in_force() => LinkState::Withdrawn,
+        _ if a.profile == b.profile => LinkState::Joins,
+        edge if root.held.contains(&edge.id) => LinkState::Conflict,
+        _ => LinkState::Superseded,
+    };
+    let evidence = edge.proof.as_ref().map(|proof| {
+        let (at, last) = (rfc3339(proof.at), rfc3339(proof.last));
+        match proof.source.clone() {
+            Source::Event { key, attestation } => {
+                LinkEvidence { event: Some(key), attestation: Some(attestation), by: None, reason: None, at, last }
+            }
+            Source::Person { who, why } => {
+                LinkEvidence { event: None, attestation: None, by: Some(who), reason: Some(why), at, last }
+            }
+        }
+    });
+    let closed = edge.closed.as_ref().map(|closing| LinkClosing {
+        by: closing.who.clone(),
+        reason: closing.why.clone(),
+        at: rfc3339(closing.at),
+    });
+    let span = |span: &Span| LinkSpan { from: rfc3339(span.from), to: span.to.map(rfc3339) };
+    Link {
+        id: edge.id.to_string(),
+        a: a.clone(),
+        b: b.clone(),
+        rule: edge.id.rule,
+        state,
+        evidence,
+        recorded_at: rfc3339(edge.recorded_at),
+        closed,
+        in_force: edge.spans.iter().map(span).collect(),
+    }
+}

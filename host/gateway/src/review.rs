@@ -1,0 +1,232 @@
+//! What waits for a person: suggestions of links, and conflicts.
+
+use std::collections::BTreeSet;
+
+use rapport_model::event::Attestation;
+use rapport_model::identity::{Held, Pair, Rule};
+use rapport_model::profile::rfc3339;
+use rapport_model::{Eid, EventKey};
+use rapport_store::StoreError;
+use rapport_store::identity::{self, Decision, ReviewCursor, SuggestionState};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::Gateway;
+use crate::links::{Link, LinkEnd, Word, refuse_conflict};
+use crate::problem::Problem;
+
+/// Items of a page when the caller does not say.
+pub const REVIEW_DEFAULT: usize = 50;
+/// Items of a page. Each takes five reads: its own, and those of its two ends and their profiles.
+pub const REVIEW_MAX: usize = 100;
+
+/// Two identifiers that may be one person's, on a word that does not link by itself.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Suggestion {
+    pub id: String,
+    pub a: LinkEnd,
+    pub b: LinkEnd,
+    pub state: SuggestionIs,
+    /// The sequence of the first event that said so.
+    pub event: EventKey,
+    /// The weaker of the two identifiers'.
+    pub attestation: Attestation,
+    /// RFC 3339, the provider's clock.
+    pub at: String,
+    /// RFC 3339, our clock.
+    pub recorded_at: String,
+    /// Null: nobody has.
+    pub decided: Option<Decided>,
+}
+
+/// Where a suggestion is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "SuggestionState")]
+pub enum SuggestionIs {
+    Open,
+    Accepted,
+    Dismissed,
+}
+
+/// Who decided, and why.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Decided {
+    pub by: String,
+    pub reason: String,
+    /// RFC 3339, our clock.
+    pub at: String,
+}
+
+/// Evidence that does not join its ends, and that nobody but a person can decide about.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Conflict {
+    /// The link's: `GET /v1/links/{id}` shows its evidence, `DELETE` undoes it.
+    pub id: String,
+    pub a: LinkEnd,
+    pub b: LinkEnd,
+    pub rule: Rule,
+    /// What stands against it.
+    pub reason: String,
+    /// The kind of identifier of which there would be too many; null: it is something else.
+    pub limit: Option<LimitBroken>,
+    /// RFC 3339, our clock.
+    pub since: String,
+}
+
+/// A limit that a link would break.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LimitBroken {
+    pub scheme: String,
+    pub scope: Option<String>,
+    /// How many of them one profile may have.
+    pub max: Option<usize>,
+}
+
+/// A page of suggestions.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct SuggestionPage {
+    pub items: Vec<Suggestion>,
+    /// Where the next page begins; null: this was the last.
+    pub next: Option<String>,
+}
+
+/// A page of conflicts.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ConflictPage {
+    pub items: Vec<Conflict>,
+    /// Where the next page begins; null: this was the last.
+    pub next: Option<String>,
+}
+
+impl Gateway {
+    /// Open suggestions.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub async fn suggestions(&self, limit: usize, cursor: Option<&ReviewCursor>) -> Result<SuggestionPage, StoreError> {
+        let page = self.table.suggestions(limit, cursor).await?;
+        let items = self.shown(page.items).await?;
+        Ok(SuggestionPage { items, next: page.next.map(|next| next.to_string()) })
+    }
+
+    /// A suggestion by its id; none when nobody ever made it.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub async fn the_suggestion(&self, id: &Pair) -> Result<Option<Suggestion>, StoreError> {
+        match self.table.suggestion(id).await? {
+            Some(suggestion) => Ok(self.shown(vec![suggestion]).await?.pop()),
+            None => Ok(None),
+        }
+    }
+
+    /// Links what a suggestion suggests; none when there is no such suggestion.
+    ///
+    /// # Errors
+    /// A limit stands against it (then it is recorded as a conflict), or storage failed.
+    pub async fn accept(&self, id: &Pair, word: Word) -> Result<Option<Link>, Problem> {
+        let Some(outcome) = self.table.accept(id, &self.decision(word)).await? else { return Ok(None) };
+        refuse_conflict(&outcome)?;
+        Ok(self.the_link(&outcome.edge).await?)
+    }
+
+    /// Takes a suggestion off the list, for good; none when there is no such suggestion.
+    ///
+    /// # Errors
+    /// It was accepted, or storage failed.
+    pub async fn dismiss(&self, id: &Pair, word: Word) -> Result<Option<Suggestion>, Problem> {
+        match self.table.dismiss(id, &self.decision(word)).await? {
+            Some(suggestion) if suggestion.state == SuggestionState::Accepted => {
+                let link = rapport_model::identity::EdgeId { pair: id.clone(), rule: Rule::Accepted };
+                Err(Problem::conflict(format!("it was accepted; fix: undo its link, `DELETE /v1/links/{link}`")))
+            }
+            Some(suggestion) => Ok(self.shown(vec![suggestion]).await?.pop()),
+            None => Ok(None),
+        }
+    }
+
+    /// Conflicts.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub async fn conflicts(&self, limit: usize, cursor: Option<&ReviewCursor>) -> Result<ConflictPage, StoreError> {
+        let page = self.table.conflicts(limit, cursor).await?;
+        let ends = self.ends_of(page.items.iter().map(|conflict| &conflict.id.pair)).await?;
+        let shown = |conflict: identity::Conflict| {
+            let [a, b] = both(&ends, &conflict.id.pair)?;
+            let limit = conflict.held.as_ref().and_then(|held| match held {
+                Held::Unique(kind) => Some(LimitBroken {
+                    scheme: kind.scheme.clone(),
+                    scope: kind.scope.clone(),
+                    max: self.table.rules().limit(kind),
+                }),
+                Held::Size | Held::Superseded => None,
+            });
+            Some(Conflict {
+                id: conflict.id.to_string(),
+                a,
+                b,
+                rule: conflict.id.rule,
+                reason: limit_text(conflict.held.as_ref()),
+                limit,
+                since: rfc3339(conflict.since),
+            })
+        };
+        let items = page.items.into_iter().filter_map(shown).collect();
+        Ok(ConflictPage { items, next: page.next.map(|next| next.to_string()) })
+    }
+
+    fn decision(&self, word: Word) -> Decision {
+        Decision { who: word.by, why: word.reason, at: (self.now)() }
+    }
+
+    /// Suggestions with the identifiers of their ends.
+    async fn shown(&self, suggestions: Vec<identity::Suggestion>) -> Result<Vec<Suggestion>, StoreError> {
+        let ends = self.ends_of(suggestions.iter().map(|suggestion| &suggestion.id)).await?;
+        let shown = |suggestion: identity::Suggestion| {
+            let [a, b] = both(&ends, &suggestion.id)?;
+            let decided =
+                suggestion.decided.map(|Decision { who, why, at }| Decided { by: who, reason: why, at: rfc3339(at) });
+            Some(Suggestion {
+                id: suggestion.id.to_string(),
+                a,
+                b,
+                state: match suggestion.state {
+                    SuggestionState::Open => SuggestionIs::Open,
+                    SuggestionState::Accepted => SuggestionIs::Accepted,
+                    SuggestionState::Dismissed => SuggestionIs::Dismissed,
+                },
+                event: suggestion.source,
+                attestation: suggestion.attestation,
+                at: rfc3339(suggestion.at),
+                recorded_at: rfc3339(suggestion.recorded_at),
+                decided,
+            })
+        };
+        Ok(suggestions.into_iter().filter_map(shown).collect())
+    }
+
+    async fn ends_of(&self, pairs: impl Iterator<Item = &Pair>) -> Result<Vec<LinkEnd>, StoreError> {
+        let eids: BTreeSet<Eid> = pairs.flat_map(|pair| [pair.low().clone(), pair.high().clone()]).collect();
+        Ok(self.ends(eids).await?.into_iter().map(|(end, _)| end).collect())
+    }
+}
+
+/// What stands against a link, in a sentence without a value; none: it was set aside.
+pub(crate) fn limit_text(held: Option<&Held>) -> String {
+    match held {
+        Some(Held::Unique(kind)) => match &kind.scope {
+            Some(scope) => format!("one person would have too many identifiers of `{}` in `{scope}`", kind.scheme),
+            None => format!("one person would have too many identifiers of `{}`", kind.scheme),
+        },
+        Some(Held::Size) => "one person would have too many identifiers".to_owned(),
+        Some(Held::Superseded) => "one of the two gave way to another identifier".to_owned(),
+        None => "too many profiles are in conflict with each other".to_owned(),
+    }
+}
+
+fn both(ends: &[LinkEnd], pair: &Pair) -> Option<[LinkEnd; 2]> {
+    let find = |eid: &Eid| ends.iter().find(|end| end.endpoint == *eid).cloned();
+    Some([find(pair.low())?, find(pair.high())?])
+}
