@@ -44,7 +44,13 @@ SENDS = [".send()", " Request { service:"]
 # Where the code of a role begins.
 ROOTS = {
     "webhook": ["Parts::start", "Gateway::receive", "Table::ping"],
-    "api": ["Parts::start", "Gateway::look_up", "Gateway::profile", "Gateway::timeline", "Table::ping"],
+    "api": [
+        "Parts::start",
+        "Table::ping",
+        *(f"Gateway::{use}" for use in ["look_up", "profile", "timeline", "profile_as_of", "explain"]),
+        *(f"Gateway::{use}" for use in ["link", "unlink", "the_link", "preview_rules"]),
+        *(f"Gateway::{use}" for use in ["suggestions", "the_suggestion", "accept", "dismiss", "conflicts"]),
+    ],
     "fold": ["Parts::start", "Table::read_record", "fold::fold_batch"],
 }
 
@@ -178,10 +184,10 @@ class Code:
         return [(name, kind.upper()) for name, kind in kinds]
 
     def routes(self):
-        """The paths of the router, but those nested under `/v1`."""
-        router = self.files["host/gateway/src/http.rs"]
-        nested = re.search(r"\nfn api\(.*?\n}", router, re.S).group(0)
-        return set(re.findall(r'\.route\(\s*"([^"]+)"', router.replace(nested, "")))
+        """The paths of the router, but those under `/v1`."""
+        texts = [text for path, text in self.files.items() if path.startswith("host/gateway/src/http/")]
+        paths = set(re.findall(r'\bRoute::new\(\s*"([^"]+)"', "\n".join(texts)))
+        return {path for path in paths if not path.startswith("/v1/")}
 
     def expect_metric(self, name):
         """That the functions count `name`, in the lines of their log."""

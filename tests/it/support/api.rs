@@ -14,7 +14,7 @@ use rapport_model::identity::{Evidence, Named, Rule, Source};
 use rapport_model::{EndpointKey, TenantKey};
 use rapport_store::blobs::Blobs;
 use rapport_store::identity::Party;
-use rapport_store::{Access, Entropy, Table};
+use rapport_store::{Access, Claim, Entropy, Table};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -146,5 +146,5 @@ async fn table(engine: &Engine) -> Table {
         entropy: Entropy::of(move || u128::from(drawn.fetch_add(1, Ordering::Relaxed)) << 20),
     };
     engine.open_the_gate();
-    Table::attach(access).await.unwrap()
+    Table::attach(access, None, Claim::IfFree).await.unwrap()
 }
