@@ -1,5 +1,7 @@
 //! The door for HTTP: routes, limits, status codes. What happens behind it is in the use cases.
 
+mod person;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -54,6 +56,7 @@ fn api(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
         .route("/profiles/lookup", get(look_up))
         .route("/profiles/{id}", get(profile))
         .route("/profiles/{id}/timeline", get(timeline))
+        .merge(person::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(Arc::clone(gateway), authorise));
@@ -243,7 +246,7 @@ async fn no_route() -> Problem {
 }
 
 async fn no_method() -> Problem {
-    Problem::method_not_allowed("this address is only read, with GET")
+    Problem::method_not_allowed("this address does not take that method; `Allow` says which it takes")
 }
 
 /// Lets only holders of an API key through.

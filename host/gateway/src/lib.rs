@@ -5,6 +5,8 @@
 //! | a provider's webhook becomes durable events | [`receive`] |
 //! | an event moves heads, traits, consents and identity | [`fold`] |
 //! | somebody asks who a customer is and what was said | [`answer`] |
+//! | somebody asks that a person be forgotten | [`erasure`] |
+//! | a person asks what is known of them | [`export`] |
 //! | a fixed connector replays what an earlier one could not handle | [`replay`] |
 //!
 //! `http` is the door for HTTP: routes, limits, status codes, problem details. `config` reads what an operator writes,
@@ -17,6 +19,8 @@ pub mod config;
 pub mod connections;
 mod content;
 mod credentials;
+pub mod erasure;
+pub mod export;
 pub mod fold;
 pub mod http;
 pub mod package;
