@@ -29,7 +29,7 @@ const RUNS: u64 = 10_000;
 /// A longer run, for whoever changes the protocol.
 const RUNS_VARIABLE: &str = "RAPPORT_INTERLEAVINGS";
 /// Runs within which a protocol without one of its clauses must be caught.
-const RUNS_TO_CATCH: u64 = 400;
+const RUNS_TO_CATCH: u64 = 2_000;
 
 const WORKERS: usize = 4;
 const OPERATIONS: usize = 3;

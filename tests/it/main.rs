@@ -7,6 +7,7 @@ mod contract;
 mod credentials;
 mod durability;
 mod egress;
+mod erasure;
 mod fold;
 mod http;
 mod interleavings;

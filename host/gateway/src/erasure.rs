@@ -126,8 +126,11 @@ impl Gateway {
     }
 }
 
-/// As much of an erasure as one call may do.
-async fn proceed(
+/// As much of an erasure as one call may do. `connections` are those whose parked webhooks are searched.
+///
+/// # Errors
+/// Storage failed: call again.
+pub async fn proceed(
     table: &Table,
     erasure: &mut Erasure,
     connections: &[String],

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use rapport_model::conversation::Head;
 use rapport_model::endpoint::first_of_millisecond;
 use rapport_model::fold::DeliveryCell;
 use rapport_model::{Eid, EventKey, Timestamp};
@@ -54,8 +55,8 @@ impl Table {
         Ok(removed)
     }
 
-    /// Forgets the address of an endpoint that nothing else is known of: a fold had written it down, then learnt that whom
-    /// it belongs to is erased. The endpoint is not marked: it may be somebody else's.
+    /// Forgets the address of an endpoint that nothing else is known of: only somebody who is erased has named it, on a
+    /// word that does not link, or in an event that was under way. It is not marked: it may be somebody else's.
     ///
     /// # Errors
     /// As [`Table::sweep`].
@@ -223,6 +224,12 @@ impl Table {
             if let Some(blob) = reader.text_opt(REFERENCE) {
                 self.access.blobs.delete(blob).await?;
             }
+            if item.contains_key("head") {
+                let head: Head = reader.json("head")?;
+                for name in head.names.keys().filter(|name| !old.members.contains(name)) {
+                    self.forget_unused(name, old.up_to).await?;
+                }
+            }
             match reader.number_opt("ver") {
                 Some(version) => self.delete_if_unchanged(&reader, version).await?,
                 None => batch.push((reader.text("pk")?.to_owned(), reader.text("sk")?.to_owned())),
@@ -358,7 +365,7 @@ impl Old<'_> {
             "R" => sk[keys::WEBHOOKS.len()..] < *after,
             "A" | "K" => reader.text("ord")? < after.as_str(),
             "T" => reader.json::<DeliveryCell>("cell")?.at <= self.up_to,
-            "C" => reader.json::<rapport_model::conversation::Head>("head")?.first_at <= self.up_to,
+            "C" => reader.json::<Head>("head")?.first_at <= self.up_to,
             // The endpoint itself keeps the mark; claims keep redeliveries from being given a new time; links go with
             // those that the identity protocol closes.
             "@" | "F" | "L" | "S" | "Z" => false,
