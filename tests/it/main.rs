@@ -8,6 +8,7 @@ mod credentials;
 mod durability;
 mod egress;
 mod erasure;
+mod export;
 mod fold;
 mod http;
 mod interleavings;

@@ -55,6 +55,8 @@ pub struct Erasure {
     pub requested_at: Timestamp,
     /// What was said up to here is erased: the provider's clock.
     pub up_to: Timestamp,
+    /// What was here by then is erased, whatever time it claims: our clock; 0: nothing for that.
+    here_by: Timestamp,
     /// Our clock; none: it is to be continued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
@@ -143,14 +145,15 @@ impl Table {
             return Ok(None);
         }
         let members: Vec<Eid> = self.find(eid).await?.members.into_iter().collect();
-        let up_to = match up_to {
-            UpTo::Said(at) => at,
-            UpTo::Now(now) => self.newest_of(&members).await?.min(now + AHEAD_MS_MAX).max(now),
+        let (up_to, here_by) = match up_to {
+            UpTo::Said(at) => (at, 0),
+            UpTo::Now(now) => (self.newest_of(&members).await?.min(now + AHEAD_MS_MAX).max(now), now),
         };
         let mut erasure = Erasure {
             id: format!("x{:032x}", self.access.entropy.draw()),
             requested_at: now,
             up_to,
+            here_by,
             completed_at: None,
             endpoints: members.len(),
             removed: BTreeMap::new(),

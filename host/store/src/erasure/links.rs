@@ -8,7 +8,7 @@ use rapport_model::{Eid, ProfileId, Timestamp};
 use crate::concurrent::all_of;
 use crate::erasure::Erasure;
 use crate::error::{StoreError, unavailable};
-use crate::identity::{ATTEMPTS_MAX, HOPS_MAX, Root, Suggestion};
+use crate::identity::{ATTEMPTS_MAX, Entry, HOPS_MAX, Root, Suggestion, Why};
 use crate::items::{Reader, s};
 use crate::keys;
 use crate::table::{Table, is_condition_failure, is_conflict};
@@ -155,8 +155,12 @@ impl Table {
         let pk = keys::root_pk(self.tenant(), pid);
         let items = self.all(&pk, keys::LOG, &format!("{}{}", keys::LOG, keys::END)).await?;
         let scope = ("log".to_owned(), pid.to_string());
-        if erasure.counted != scope && !items.is_empty() {
-            erasure.count("identity_log", items.len() as u64);
+        let entries = items.iter().map(|item| Reader(item).json("log")).collect::<Result<Vec<Entry>, _>>()?;
+        // What this erasure itself wrote there is not worth telling.
+        let ours = |entry: &&Entry| matches!(&entry.why, Why::Closed(closing) if closing.who == WHO);
+        let theirs = entries.iter().filter(|entry| !ours(entry)).count();
+        if erasure.counted != scope && theirs > 0 {
+            erasure.count("identity_log", theirs as u64);
             erasure.counted = scope;
             self.save(erasure).await?;
         }

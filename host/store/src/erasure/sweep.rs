@@ -85,7 +85,7 @@ impl Table {
                 }
                 let page = self.sweepable(eid, (from, to), start).await?;
                 let members = erasure.members.clone();
-                let old = Old { up_to: erasure.up_to, received: erasure.requested_at, members: &members };
+                let old = Old { up_to: erasure.up_to, received: erasure.here_by, members: &members };
                 let (gone, _) = old.select(&page.items)?;
                 self.count_page(erasure, &format!("{eid} {from}"), &gone).await?;
                 self.delete_all(&gone, &old).await?;
