@@ -54,7 +54,7 @@ const HOSTILE_SECRET: &str = "a test's signing secret";
 pub struct Data {
     pub embedded: Embedded,
     pub table: Table,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Data {
@@ -62,7 +62,7 @@ impl Data {
         let folder = TempDir::new().unwrap();
         let embedded = Embedded::start(&folder.path().join("rapport.db")).unwrap();
         let table = open(embedded, folder.path()).await;
-        Arc::new(Self { embedded, table, _folder: folder })
+        Arc::new(Self { embedded, table, folder })
     }
 
     /// Everything in the table, but the stream's reader's place.
@@ -78,6 +78,11 @@ impl Data {
     /// Takes one item away, as no one should.
     pub async fn delete(&self, item: &Item) {
         table::delete(self.embedded.address(), item).await;
+    }
+
+    /// Where blobs are.
+    pub fn blobs(&self) -> std::path::PathBuf {
+        self.folder.path().join("blobs")
     }
 
     /// Makes one event durable, as if it had come alone.
@@ -176,6 +181,12 @@ impl Service {
     pub async fn get(&self, target: &str) -> Answer {
         let authorization = format!("Bearer {API_KEY}");
         self.send("GET", target, &[("authorization", &authorization)], b"").await
+    }
+
+    /// A POST of JSON with the API key.
+    pub async fn post(&self, target: &str, body: &Value) -> Answer {
+        let authorization = format!("Bearer {API_KEY}");
+        self.send("POST", target, &[("authorization", &authorization)], body.to_string().as_bytes()).await
     }
 
     /// The JSON of a GET that must succeed.

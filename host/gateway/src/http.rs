@@ -6,6 +6,7 @@
 //! | providers | `hooks` |
 //! | profiles, timelines, why two identifiers are one person | `profiles` |
 //! | links that people make and undo | `links` |
+//! | what a person may ask of whoever keeps their data | `person` |
 //! | what waits for a person | `review` |
 //! | other rules, tried out | `rules` |
 //! | health, the document | `service` |
@@ -19,6 +20,7 @@ mod keys;
 mod links;
 mod openapi;
 mod page;
+mod person;
 mod profiles;
 mod review;
 mod routes;

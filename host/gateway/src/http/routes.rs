@@ -8,7 +8,7 @@ use axum::routing::MethodRouter;
 
 use crate::Gateway;
 use crate::http::page::{Page, Verb};
-use crate::http::{hooks, links, profiles, review, rules, service};
+use crate::http::{hooks, links, person, profiles, review, rules, service};
 
 /// See the module's documentation.
 pub(super) struct Route {
@@ -43,6 +43,7 @@ pub(super) fn all() -> Vec<Route> {
 pub(super) fn api() -> Vec<Route> {
     let mut all = profiles::routes();
     all.extend(links::routes());
+    all.extend(person::routes());
     all.extend(review::routes());
     all.extend(rules::routes());
     all
