@@ -9,6 +9,8 @@ mod contract;
 mod credentials;
 mod durability;
 mod egress;
+mod erasure;
+mod export;
 mod fold;
 mod http;
 mod identity;

@@ -80,6 +80,11 @@ impl Data {
         table::delete(self.embedded.address(), item).await;
     }
 
+    /// Where blobs are.
+    pub fn blobs(&self) -> std::path::PathBuf {
+        self.folder.path().join("blobs")
+    }
+
     /// Makes one event durable, as if it had come alone.
     pub async fn put(&self, event: NewEvent) {
         let webhook = RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: vec![] };
@@ -175,6 +180,13 @@ impl Service {
     pub async fn get(&self, target: &str) -> Answer {
         let authorization = format!("Bearer {API_KEY}");
         self.send("GET", target, &[("authorization", &authorization)], b"").await
+    }
+
+    /// A POST of JSON with the API key.
+    pub async fn post(&self, target: &str, body: &Value) -> Answer {
+        let authorization = format!("Bearer {API_KEY}");
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        self.send("POST", target, &headers, body.to_string().as_bytes()).await
     }
 
     /// The JSON of a GET that must succeed.

@@ -37,7 +37,7 @@ pub struct Timeline {
 }
 
 /// What every item has; the rest is the event's own, and documented with the contract.
-fn cloud_event_schema(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn cloud_event_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "items": {
@@ -66,6 +66,11 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// The place behind an event.
+    pub(crate) fn behind(last: &StoredEvent) -> Self {
+        Self { key: last.key.clone(), eid: last.eid.clone() }
+    }
+
     /// A cursor from a query; none when it is none of ours.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -131,7 +136,7 @@ impl Gateway {
         }
     }
 
-    async fn profile_of(&self, root: Root) -> Result<Profile, StoreError> {
+    pub(crate) async fn profile_of(&self, root: Root) -> Result<Profile, StoreError> {
         let mut reads = JoinSet::new();
         for eid in root.members {
             let table = self.table.clone();
@@ -160,14 +165,14 @@ impl Gateway {
         let mut events = self.newest(&members, limit + 1, cursor).await?;
         let more = events.len() > limit;
         events.truncate(limit);
-        let last = events.last().map(|last| Cursor { key: last.key.clone(), eid: last.eid.clone() });
+        let last = events.last().map(Cursor::behind);
         let next = last.filter(|_| more);
         let items = self.cloud_events(&members, &events).await?;
         Ok(Some(Timeline { items, next }))
     }
 
     /// The newest events of several endpoints: each endpoint's own page, merged.
-    async fn newest(
+    pub(crate) async fn newest(
         &self,
         members: &[Eid],
         limit: usize,
@@ -178,7 +183,12 @@ impl Gateway {
             let (table, eid, cursor) = (self.table.clone(), eid.clone(), cursor.cloned());
             reads.spawn(async move {
                 let position = cursor.as_ref().map_or(Bound::Unbounded, |cursor| cursor.position(&eid));
-                table.newest_events(&eid, position, limit).await
+                // What was erased and delivered again is there until it is folded.
+                let (events, erased_at) =
+                    tokio::join!(table.newest_events(&eid, position, limit), table.erased_at(&eid));
+                let (mut events, erased_at) = (events?, erased_at?);
+                events.retain(|stored| stored.event.at > erased_at);
+                Ok::<_, StoreError>(events)
             });
         }
         let mut events = Vec::new();
@@ -191,7 +201,7 @@ impl Gateway {
     }
 
     /// Events as CloudEvents; what the business sent says how far it got, in the extension `deliverystate`.
-    async fn cloud_events(&self, members: &[Eid], events: &[StoredEvent]) -> Result<Vec<Value>, StoreError> {
+    pub(crate) async fn cloud_events(&self, members: &[Eid], events: &[StoredEvent]) -> Result<Vec<Value>, StoreError> {
         // Each once: a message may be recorded twice, such as live and in a history.
         let sent: BTreeSet<MessageKey> = events.iter().filter_map(|stored| self.sent_message(stored)).collect();
         let wanted: Vec<(Eid, MessageKey)> =

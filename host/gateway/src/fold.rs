@@ -14,6 +14,8 @@ use rapport_store::events::StoredEvent;
 use rapport_store::stream::Inserted;
 use rapport_store::{StoreError, Table, Written};
 
+use crate::erasure;
+
 /// Attempts to write one head. Another writer is a rebuild or a second consumer; both end.
 const HEAD_ATTEMPTS_MAX: u32 = 8;
 
@@ -75,7 +77,18 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: u64) -> Re
     let (eid, account) = (&records[0].stored.eid, &records[0].stored.event.account);
     for _ in 0..HEAD_ATTEMPTS_MAX {
         let mut guarded = table.head(eid, account).await?;
-        for Inserted { sequence, stored } in records {
+        let was_settled = guarded.is_settled();
+        if !was_settled {
+            guarded.erased_at = table.erased_at(eid).await?;
+        }
+        if erasure::on_request(table, records, guarded.erased_at, now).await? {
+            continue;
+        }
+        let kept = erasure::keep(table, records, guarded.erased_at).await?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        for Inserted { sequence, stored } in kept {
             if guarded.wants(sequence, &stored.key) {
                 let linked = apply_cells(table, stored, &mut guarded.head, now).await?;
                 apply_head(table, stored, &mut guarded.head, &linked).await?;
@@ -83,7 +96,11 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: u64) -> Re
             guarded.pass(sequence, &stored.key, stored.received_at);
         }
         if table.put_head(eid, account, &guarded).await? == Written::Yes {
-            return Ok(());
+            // Whoever erased the endpoint before there was a head to delete did not see this one.
+            if was_settled || table.erased_at(eid).await? <= guarded.erased_at {
+                return Ok(());
+            }
+            table.sweep(eid, table.erased_at(eid).await?).await?;
         }
     }
     Err(StoreError::Contended { operation: "fold", attempts: HEAD_ATTEMPTS_MAX })
@@ -110,10 +127,11 @@ pub async fn rebuild(table: &Table, eid: &Eid, now: u64) -> Result<(), StoreErro
 async fn rebuild_conversation(table: &Table, eid: &Eid, account: &str, now: u64) -> Result<(), StoreError> {
     for _ in 0..HEAD_ATTEMPTS_MAX {
         // Read before the log: what is folded after it loses this write, and what was folded before it is in the log.
-        let old = table.head(eid, account).await?;
+        let mut old = table.head(eid, account).await?;
+        old.erased_at = table.erased_at(eid).await?;
         let mut events: Vec<StoredEvent> = Vec::new();
         let mut keep = |stored: StoredEvent| {
-            if stored.event.account == account {
+            if stored.event.account == account && stored.event.at > old.erased_at {
                 events.push(stored);
             }
         };

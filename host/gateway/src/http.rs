@@ -8,6 +8,7 @@
 //! | links that people make and undo | `links` |
 //! | what waits for a person | `review` |
 //! | other rules, tried out | `rules` |
+//! | being forgotten, being told what is known | `person` |
 //! | health, the document | `service` |
 //! | who may call | `keys` |
 //! | reading and checking what a request says | `input` |
@@ -19,6 +20,7 @@ mod keys;
 mod links;
 mod openapi;
 mod page;
+mod person;
 mod profiles;
 mod review;
 mod routes;

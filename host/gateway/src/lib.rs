@@ -8,6 +8,8 @@
 //! | a person links, unlinks, asks why | [`links`] |
 //! | a person decides what evidence alone does not | [`review`] |
 //! | somebody tries other rules of identity | [`rules`] |
+//! | somebody asks that a person be forgotten | [`erasure`] |
+//! | a person asks what is known of them | [`export`] |
 //! | a fixed connector replays what an earlier one could not handle | [`replay`] |
 //!
 //! `http` is the door for HTTP: routes, limits, status codes, problem details. `config` reads what an operator writes,
@@ -20,6 +22,8 @@ pub mod config;
 pub mod connections;
 mod content;
 mod credentials;
+pub mod erasure;
+pub mod export;
 pub mod fold;
 pub mod http;
 pub mod links;

@@ -73,6 +73,28 @@ impl Blobs {
         };
         bytes.map_err(|source| StoreError::Blob { key: key.to_owned(), source })
     }
+
+    /// Makes sure that there is no blob of this key. A bucket that keeps versions keeps this one until its own rules
+    /// take it.
+    ///
+    /// # Errors
+    /// [`StoreError::Blob`]; it may still be there: delete it again.
+    pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let deleted = match &self.0 {
+            _ if !is_key(key) => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a key of this store")),
+            Place::Folder(folder) => {
+                let path = path_in(folder, key);
+                run(move || match fs::remove_file(path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                    done => done,
+                })
+                .await
+            }
+            #[cfg(feature = "aws")]
+            Place::Bucket(bucket) => bucket.delete(key).await.map_err(io::Error::other),
+        };
+        deleted.map_err(|source| StoreError::Blob { key: key.to_owned(), source })
+    }
 }
 
 fn is_key(key: &str) -> bool {
@@ -103,9 +125,9 @@ impl Table {
 }
 
 /// The attribute that holds a frame.
-const INLINE: &str = "b";
+pub(crate) const INLINE: &str = "b";
 /// The attribute that names the blob that holds a frame.
-const REFERENCE: &str = "blob";
+pub(crate) const REFERENCE: &str = "blob";
 
 /// Writes beside the name, to disk, then takes the name: a crash leaves the whole file or none.
 fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -41,7 +41,10 @@ impl Table {
             .table_name(self.name())
             .key("pk", s(self.endpoint_pk(&named.eid)))
             .key("sk", s(keys::ENDPOINT))
-            .condition_expression("attribute_not_exists(seen) OR seen > :at")
+            // What was erased comes back with a later word only.
+            .condition_expression(
+                "(attribute_not_exists(seen) OR seen > :at OR seen <= era) AND (attribute_not_exists(era) OR era < :at)",
+            )
             .expression_attribute_values(":at", n(at))
             .expression_attribute_values(":scheme", s(&named.key.scheme))
             .expression_attribute_values(":value", s(&named.key.value))

@@ -6,7 +6,7 @@
 
 use std::ops::Bound;
 
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use aws_sdk_dynamodb::types::{ConditionCheck, Put as PutAction, ReturnConsumedCapacity, TransactWriteItem};
 use rapport_model::endpoint::first_of_millisecond;
 use rapport_model::event::{Author, Body};
 use rapport_model::{Eid, Event, EventKey, Timestamp};
@@ -20,6 +20,9 @@ use crate::table::{Order, Range, Table, is_condition_failure};
 
 /// Puts in flight at once for one webhook: enough to hide the latency of a batch, few enough to share the connections.
 const CONCURRENT_PUTS_MAX: usize = 16;
+
+/// The attribute of an event that names the event that its webhook is kept with, where that is another endpoint's.
+pub(crate) const HOLDER: &str = "raw";
 
 /// An event on its way into the log.
 #[derive(Clone, Debug)]
@@ -65,6 +68,10 @@ impl Table {
     /// Some event may not be durable: do not acknowledge. Putting all of them again is harmless.
     pub async fn put_events(&self, events: Vec<NewEvent>, webhook: RawWebhook) -> Result<Put, StoreError> {
         let mut total = Put::default();
+        let holder = holder(&events);
+        // Of several endpoints the first one's event goes alone: it holds the webhook, and the others name it. Whoever
+        // erases one of the others must find it there.
+        let goes_first = holder.is_some();
         let mut first_new: Option<(usize, Eid, EventKey)> = None;
         let mut raw = Some(webhook.clone());
         let mut running = JoinSet::new();
@@ -75,7 +82,11 @@ impl Table {
             {
                 let (table, raw) = (self.clone(), raw.take());
                 let name = (place, event.eid.clone(), event.key.clone());
-                running.spawn(async move { Ok::<_, StoreError>((name, table.put_event(event, raw).await?)) });
+                let holder = holder.clone().filter(|(eid, _)| *eid != event.eid);
+                running.spawn(async move { Ok::<_, StoreError>((name, table.put_event(event, raw, holder).await?)) });
+                if goes_first && place == 0 {
+                    break;
+                }
             }
             let Some(done) = running.join_next().await else { break };
             let (name, put) = done.expect("putting an event does not panic")?;
@@ -87,7 +98,9 @@ impl Table {
             }
         }
         // The provider bundled a redelivery differently: the first event has another webhook, so this one stands alone.
-        if let Some((place, eid, key)) = first_new
+        // One of several customers is not kept then: nobody who erases one of them would find it.
+        if !goes_first
+            && let Some((place, eid, key)) = first_new
             && place > 0
             && total.duplicates > 0
         {
@@ -96,8 +109,16 @@ impl Table {
         Ok(total)
     }
 
-    async fn put_event(&self, new: NewEvent, raw: Option<RawWebhook>) -> Result<Put, StoreError> {
-        let item = self.event_item(new, raw).await?;
+    async fn put_event(
+        &self,
+        new: NewEvent,
+        raw: Option<RawWebhook>,
+        holder: Option<(Eid, EventKey)>,
+    ) -> Result<Put, StoreError> {
+        let mut item = self.event_item(new, raw).await?;
+        if let Some((eid, key)) = holder {
+            item.insert(HOLDER.to_owned(), s(format!("{eid} {key}")));
+        }
         let put = self
             .dynamodb()
             .put_item()
@@ -120,10 +141,18 @@ impl Table {
 
     /// Keeps a webhook under the first event that only it brought.
     async fn put_webhook_beside(&self, eid: &Eid, key: &EventKey, webhook: &RawWebhook) -> Result<(), StoreError> {
-        let put = self.dynamodb().put_item().table_name(self.name());
-        let put = put.item("pk", s(self.endpoint_pk(eid))).item("sk", s(keys::webhook_sk(key)));
         let (name, value) = self.inline_or_blob(codec::pack_webhook(webhook)).await?;
-        put.item(name, value).send().await.map_err(unavailable("PutItem")).map(drop)
+        let pk = s(self.endpoint_pk(eid));
+        let put = PutAction::builder().table_name(self.name()).item("pk", pk.clone());
+        let put = put.item("sk", s(keys::webhook_sk(key))).item(name, value).build().expect("table and item are given");
+        // An event that was erased before came again, and is gone again by now: so is its webhook.
+        let check = ConditionCheck::builder().table_name(self.name()).key("pk", pk).key("sk", s(keys::event_sk(key)));
+        let check = check.condition_expression("attribute_exists(pk)").build().expect("all required parts are given");
+        let items = vec![
+            TransactWriteItem::builder().put(put).build(),
+            TransactWriteItem::builder().condition_check(check).build(),
+        ];
+        self.send(items).await.map(drop)
     }
 
     /// The webhook that an event came in, if it was kept with this event.
@@ -262,4 +291,11 @@ impl Table {
             }
         }
     }
+}
+
+/// Where the webhook of these events is kept, if they are of several endpoints. Also where it was kept with the first
+/// event before: in an earlier delivery, of which the others were not stored any more.
+fn holder(events: &[NewEvent]) -> Option<(Eid, EventKey)> {
+    let first = events.first()?;
+    events.iter().any(|event| event.eid != first.eid).then(|| (first.eid.clone(), first.key.clone()))
 }

@@ -13,6 +13,7 @@ use rapport_model::conversation::Head;
 use rapport_model::{Eid, EventKey, Timestamp};
 
 use crate::cells::Written;
+use crate::erasure::ERASED;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
@@ -41,11 +42,19 @@ pub struct GuardedHead {
     pub received_at: Timestamp,
     /// Events that a rebuild counted before their records came, by their keys' hashes.
     pub ahead: BTreeSet<String>,
+    /// What the endpoint said up to then is erased and does not come back; 0: nothing is.
+    pub erased_at: Timestamp,
     /// How often the item was written; the optimistic lock.
     version: u64,
 }
 
 impl GuardedHead {
+    /// Whether `erased_at` is up to date: whoever erases an endpoint deletes its heads, so only one that was hardly
+    /// written may have been written by somebody who did not know of it yet. See [`crate::erasure`].
+    pub fn is_settled(&self) -> bool {
+        self.version > 1
+    }
+
     /// Whether the record of this event is still to be applied.
     pub fn wants(&self, sequence: &Sequence, key: &EventKey) -> bool {
         *sequence > self.sequence && !self.ahead.contains(key.hash())
@@ -109,6 +118,9 @@ impl Table {
             let ahead = guarded.ahead.iter().cloned().collect();
             put = put.item("ahead", aws_sdk_dynamodb::types::AttributeValue::Ss(ahead));
         }
+        if guarded.erased_at > 0 {
+            put = put.item(ERASED, n(guarded.erased_at));
+        }
         put = if guarded.version == 0 {
             put.condition_expression("attribute_not_exists(pk)")
         } else {
@@ -129,6 +141,7 @@ fn read(item: &Item) -> Result<GuardedHead, StoreError> {
         sequence: Sequence(reader.text("seq")?.to_owned()),
         received_at: reader.number("rcv")?,
         ahead: reader.set("ahead").iter().cloned().collect(),
+        erased_at: reader.number_opt(ERASED).unwrap_or_default(),
         version: reader.number("ver")?,
     })
 }

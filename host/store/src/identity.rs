@@ -29,6 +29,7 @@ use std::time::Duration;
 use rapport_model::identity::Kind;
 use rapport_model::{Eid, ProfileId, Timestamp};
 
+use crate::erasure::ERASED;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Reader, s};
 use crate::keys;
@@ -41,14 +42,14 @@ pub use review::{Conflict, Decision, ReviewCursor, ReviewPage, Suggestion, Sugge
 pub use root::Root;
 
 /// Attempts of one change or look-up. Each loses only against one that won, so this many losses mean a storm.
-const ATTEMPTS_MAX: u32 = 24;
+pub(crate) const ATTEMPTS_MAX: u32 = 24;
 /// Milliseconds. The upper bound of the first random wait; it doubles with each attempt.
 const BACKOFF_MS: u64 = 4;
 /// Milliseconds. No single wait is longer.
 const BACKOFF_MS_MAX: u64 = 250;
 /// Forwards followed before a look-up starts over: a profile of 90 endpoints cannot have merged more often in one line
 /// without being at its limit.
-const HOPS_MAX: u32 = 100;
+pub(crate) const HOPS_MAX: u32 = 100;
 /// Forwards. A longer way is shortened by whoever changes something at its end; each costs every reader a read.
 const HOPS_TO_FLATTEN: u32 = 2;
 
@@ -82,11 +83,13 @@ impl Table {
     pub async fn find_profile(&self, pid: &ProfileId) -> Result<Option<Root>, StoreError> {
         let Some(birth) = self.birth_endpoint(pid).await? else { return Ok(None) };
         let root = self.find(&birth).await?;
-        if root.is_stored() {
+        if root.is_stored() && root.members.len() > 1 {
             return Ok(Some(root));
         }
-        // An implied root is a profile only if its endpoint was ever seen.
-        Ok(self.pointer(&birth).await?.seen.map(|_| root))
+        // A root of one endpoint is a profile only if that was ever seen, and seen since it was last erased.
+        let pointer = self.pointer(&birth).await?;
+        let is_known = pointer.seen.is_some() || root.is_stored() && pointer.erased_at.is_none();
+        Ok(is_known.then_some(root))
     }
 
     /// Shortens the way from an endpoint to its profile. It changes no profile, and may be called at any time.
@@ -137,10 +140,12 @@ impl Table {
     }
 
     /// Where an endpoint points.
-    async fn pointer(&self, eid: &Eid) -> Result<Pointer, StoreError> {
+    pub(crate) async fn pointer(&self, eid: &Eid) -> Result<Pointer, StoreError> {
         let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?;
         let implied = ProfileId::implied(eid);
-        let Some(item) = item else { return Ok(Pointer { to: implied, is_stored: false, seen: None, kind: None }) };
+        let Some(item) = item else {
+            return Ok(Pointer { to: implied, is_stored: false, seen: None, kind: None, erased_at: None });
+        };
         let reader = Reader(&item);
         let stored = reader.text_opt("ptr");
         let to = match stored {
@@ -150,7 +155,9 @@ impl Table {
         let kind = reader
             .text_opt("scheme")
             .map(|scheme| Kind { scheme: scheme.to_owned(), scope: reader.text_opt("scp").map(str::to_owned) });
-        Ok(Pointer { to, is_stored: stored.is_some(), seen: reader.number_opt("seen"), kind })
+        let erased_at = reader.number_opt(ERASED);
+        let seen = reader.number_opt("seen").filter(|seen| Some(*seen) > erased_at);
+        Ok(Pointer { to, is_stored: stored.is_some(), seen, kind, erased_at })
     }
 
     /// The live root at the end of the forwards; none when the chain is too long to be at rest.
@@ -169,12 +176,12 @@ impl Table {
     }
 
     /// The endpoint that an id was made for; none if it cannot have been.
-    async fn birth_endpoint(&self, pid: &ProfileId) -> Result<Option<Eid>, StoreError> {
+    pub(crate) async fn birth_endpoint(&self, pid: &ProfileId) -> Result<Option<Eid>, StoreError> {
         let stored = self.root_item(pid).await?.map(|item| root::birth(pid, &item)).transpose()?;
         Ok(stored.or_else(|| pid.birth_endpoint()))
     }
 
-    async fn root_item(&self, pid: &ProfileId) -> Result<Option<crate::items::Item>, StoreError> {
+    pub(crate) async fn root_item(&self, pid: &ProfileId) -> Result<Option<crate::items::Item>, StoreError> {
         self.get(keys::root_pk(self.tenant(), pid), keys::ROOT.to_owned()).await
     }
 
@@ -188,11 +195,13 @@ impl Table {
     }
 }
 
-struct Pointer {
+pub(crate) struct Pointer {
     to: ProfileId,
     /// Else it is implied.
     is_stored: bool,
     /// The first event of the endpoint; none: only links know it.
-    seen: Option<Timestamp>,
-    kind: Option<Kind>,
+    pub seen: Option<Timestamp>,
+    pub kind: Option<Kind>,
+    /// What it said up to then is erased.
+    pub erased_at: Option<Timestamp>,
 }

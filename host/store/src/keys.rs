@@ -16,6 +16,7 @@
 //! | root | `<t>#P#<profile>` | `@` |
 //! | identity log | `<t>#P#<profile>` | `M#<our ms>#<version>` |
 //! | list of open suggestions, of conflicts | `<t>#G#suggestion#<shard>`, `<t>#G#conflict#<shard>` | `<id>` |
+//! | erasure: what is being done, then the receipt | `<t>#X#<erasure>` | `@` |
 //! | parked webhook | `<t>#N#<connection>#K#<shard>` | `<our ms>-<hash>` |
 //! | stream checkpoint | `<t>#N#fold` | `S#<shard>` |
 //! | tenant key's fingerprint | `<t>#N#tenant-key` | `@` |
@@ -34,7 +35,10 @@ pub(crate) const HEADS: &str = "C#";
 pub(crate) const TRAITS: &str = "A#";
 pub(crate) const CONSENTS: &str = "K#";
 pub(crate) const EDGES: &str = "L#";
+pub(crate) const FIRST_SEEN: &str = "F#";
+pub(crate) const WEBHOOKS: &str = "R#";
 pub(crate) const SUGGESTIONS: &str = "S#";
+pub(crate) const DELIVERIES: &str = "T#";
 pub(crate) const BACK_REFERENCES: &str = "Z#";
 pub(crate) const LOG: &str = "M#";
 
@@ -64,11 +68,11 @@ pub(crate) fn event_key_of_sk(sk: &str) -> Option<EventKey> {
 }
 
 pub(crate) fn webhook_sk(key: &EventKey) -> String {
-    format!("R#{key}")
+    format!("{WEBHOOKS}{key}")
 }
 
 pub(crate) fn first_seen_sk(key: &EventKey) -> String {
-    format!("F#{}", key.hash())
+    format!("{FIRST_SEEN}{}", key.hash())
 }
 
 pub(crate) fn head_sk(account: &str) -> String {
@@ -76,7 +80,7 @@ pub(crate) fn head_sk(account: &str) -> String {
 }
 
 pub(crate) fn delivery_sk(message: &str) -> String {
-    format!("T#{message}#delivery")
+    format!("{DELIVERIES}{message}#delivery")
 }
 
 /// An edge is stored once, with its lower endpoint.
@@ -116,6 +120,10 @@ pub(crate) fn root_pk(tenant: &str, pid: &ProfileId) -> String {
 
 pub(crate) fn parked_pk(tenant: &str, connection: &str, shard: u8) -> String {
     format!("{tenant}#N#{connection}#K#{shard}")
+}
+
+pub(crate) fn erasure_pk(tenant: &str, id: &str) -> String {
+    format!("{tenant}#X#{id}")
 }
 
 pub(crate) fn fold_pk(tenant: &str) -> String {

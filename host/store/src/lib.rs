@@ -5,7 +5,8 @@
 //!
 //! What is promised, by whom: [`events`] makes an event durable with one conditional write; [`heads`] applies a stream
 //! record exactly once; [`identity`] keeps profiles the connected components of their links; [`parked`] keeps what no
-//! connector could handle; [`blobs`] keeps what is too large for an item.
+//! connector could handle; [`blobs`] keeps what is too large for an item;
+//! [`erasure`] makes a person forgotten.
 //!
 //! The stream comes in by two doors: [`stream`] asks for it, [`lambda_stream`] is handed it. On AWS, `aws` makes the
 //! clients, and reads secrets.
@@ -21,6 +22,7 @@ mod concurrent;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 mod entropy;
+pub mod erasure;
 mod error;
 pub mod events;
 pub mod first_seen;

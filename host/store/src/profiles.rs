@@ -7,6 +7,7 @@ use rapport_model::fold::DeliveryCell;
 use rapport_model::profile::EndpointState;
 use rapport_model::{Eid, EndpointKey, MessageKey};
 
+use crate::erasure::ERASED;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, s};
 use crate::keys;
@@ -25,7 +26,8 @@ impl Table {
         // `@` < `A#` < `C#` < `K#`: one query, and the events (`V#`) are behind it.
         let items = self.all(&pk, keys::ENDPOINT, &format!("{}{}", keys::CONSENTS, keys::END)).await?;
         // One that only links know has a pointer at most.
-        let is_endpoint = |item: &&Item| sk(item) == Some(keys::ENDPOINT) && Reader(item).number_opt("seen").is_some();
+        let is_seen = |reader: Reader<'_>| reader.number_opt("seen") > reader.number_opt(ERASED);
+        let is_endpoint = |item: &&Item| sk(item) == Some(keys::ENDPOINT) && is_seen(Reader(item));
         let Some(endpoint) = items.iter().find(is_endpoint) else { return Ok(None) };
         let mut state = read_endpoint(eid, endpoint)?;
         for item in &items {

@@ -155,6 +155,15 @@ impl Engine {
         serde_json::to_value(response).unwrap().get("Item").cloned()
     }
 
+    /// Every item as it is, past the gate.
+    pub fn items(&self) -> Vec<Value> {
+        let request = json!({"TableName": TABLE});
+        let response = self.database.scan(serde_json::from_value(request).unwrap()).unwrap();
+        let response = serde_json::to_value(response).unwrap();
+        assert!(response.get("LastEvaluatedKey").is_none_or(Value::is_null), "more than a page");
+        response["Items"].as_array().unwrap().clone()
+    }
+
     fn perform(&self, operation: &str, body: &str) -> HttpResponse {
         macro_rules! call {
             ($method:ident) => {
@@ -172,6 +181,7 @@ impl Engine {
             "Query" => call!(query),
             "Scan" => call!(scan),
             "BatchGetItem" => call!(batch_get_item),
+            "BatchWriteItem" => call!(batch_write_item),
             "TransactWriteItems" => call!(transact_write_items),
             other => panic!("the engine does not know `{other}`"),
         };

@@ -27,6 +27,13 @@ impl Bucket {
         self.send(Request { service: "s3", method: "GET", url: &self.url(key), headers: &[], body: b"" }).await
     }
 
+    /// Also where there is none.
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), String> {
+        self.send(Request { service: "s3", method: "DELETE", url: &self.url(key), headers: &[], body: b"" })
+            .await
+            .map(drop)
+    }
+
     fn url(&self, key: &str) -> String {
         format!("{}/{key}", self.folder)
     }
@@ -34,7 +41,7 @@ impl Bucket {
     async fn send(&self, request: Request<'_>) -> Result<Vec<u8>, String> {
         let answer = self.signer.send(&request).await?;
         match answer.status {
-            200 => Ok(answer.body),
+            200 | 204 => Ok(answer.body),
             status => Err(format!("S3 answered {status}{}", code(&answer.body))),
         }
     }

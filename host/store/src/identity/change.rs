@@ -43,7 +43,7 @@ pub enum Standing {
     Held(Held),
     /// It was set aside: what it would make does not fit one transaction. A conflict; a person's link tries again.
     Quarantined,
-    /// The provider took it back.
+    /// The provider took it back, or one end was erased since.
     Withdrawn,
     /// A person closed it.
     Closed,
@@ -157,6 +157,11 @@ impl Table {
             let known = stored.into_iter().find(|stored| stored.edge.id == *id);
             let standing = known.map_or(Standing::Closed, |known| standing(&known.edge, roots, self.rules()));
             return Ok(Attempt::Done(outcome(id, standing)));
+        }
+        if let Say::Prove(evidence) = say
+            && self.was_erased(&id.pair, evidence.last).await?
+        {
+            return Ok(Attempt::Done(outcome(id, Standing::Withdrawn)));
         }
         if !said.iter().any(|said| said.edge.is_in_force() || said.was.in_force) {
             return self.write_aside(id, &said, now_of(say)).await;
@@ -284,7 +289,7 @@ impl Table {
     ///
     /// A time-out is neither: the SDK asks again under the same token, within which DynamoDB does it once; and whoever
     /// starts over reads what is there.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         items: Vec<aws_sdk_dynamodb::types::TransactWriteItem>,
     ) -> Result<bool, StoreError> {

@@ -10,7 +10,7 @@ use crate::table::Table;
 
 /// An edge and its item.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Stored {
+pub(crate) struct Stored {
     pub edge: Edge,
     /// How often the item was written; 0: it is not there yet.
     pub version: u64,
@@ -19,7 +19,7 @@ pub(super) struct Stored {
 
 /// What an edge was when it was read, whatever becomes of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Was {
+pub(crate) struct Was {
     pub in_force: bool,
     pub set_aside: bool,
 }
@@ -42,13 +42,13 @@ impl Table {
     }
 
     /// The edges of a pair, one for each rule that ever spoke of it.
-    pub(super) async fn edges_of_pair(&self, pair: &Pair) -> Result<Vec<Stored>, StoreError> {
+    pub(crate) async fn edges_of_pair(&self, pair: &Pair) -> Result<Vec<Stored>, StoreError> {
         let from = keys::edges_sk(pair);
         self.read_edges(pair.low(), &from).await
     }
 
     /// The edges that are stored with an endpoint: those to higher ones.
-    pub(super) async fn edges_from(&self, low: &Eid) -> Result<Vec<Stored>, StoreError> {
+    pub(crate) async fn edges_from(&self, low: &Eid) -> Result<Vec<Stored>, StoreError> {
         self.read_edges(low, keys::EDGES).await
     }
 

@@ -66,7 +66,7 @@ impl Root {
     }
 
     /// Evidence in force that leads to other profiles.
-    pub(super) fn beyond(&self) -> impl Iterator<Item = &EdgeId> {
+    pub(crate) fn beyond(&self) -> impl Iterator<Item = &EdgeId> {
         self.held.iter().chain(&self.superseded)
     }
 

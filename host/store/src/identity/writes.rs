@@ -128,7 +128,7 @@ impl Table {
     }
 
     /// A root, if it is still as it was read. `next.version` is the one that was read.
-    fn put_root(&self, next: &Root) -> TransactWriteItem {
+    pub(crate) fn put_root(&self, next: &Root) -> TransactWriteItem {
         let mut put = self
             .root_put(next)
             .item("since", n(next.since))

@@ -1,0 +1,168 @@
+//! Everything that is known of a person, as a person may ask for it: in pages, the first with all but the events.
+//!
+//! A page is read in bounded time however long the history is, and fits an answer of a Lambda function. The webhooks as
+//! they came are left out: they may have other people's messages in them, and say what their events say.
+
+use std::collections::BTreeMap;
+
+use rapport_model::identity::{Edge, Rule, Source};
+use rapport_model::profile::{Profile, rfc3339};
+use rapport_model::{Eid, ProfileId};
+use rapport_store::identity::{Root, Suggestion};
+use rapport_store::{StoreError, Table};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::Gateway;
+use crate::answer::PAGE_MAX;
+use crate::answer::cloud_event_schema;
+
+pub use crate::answer::Cursor;
+
+/// Bytes of events in a page: with profile and evidence below the 6 MB that a Lambda function may answer. A page has one
+/// event at least, which has at most 1 MiB.
+const PAGE_BYTES_MAX: usize = 4 << 20;
+
+/// One page.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Export {
+    /// Identifiers, traits with their provenance, consents, conversations, counters. On the first page only, as all but
+    /// the events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// Why these identifiers are taken for one person, or were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Vec<Evidence>>,
+    /// Who else this person may be, or was thought to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestions: Option<Vec<Suggested>>,
+    /// CloudEvents 1.0, whole, newest first.
+    #[schemars(schema_with = "cloud_event_schema")]
+    pub events: Vec<Value>,
+    /// Where the next page begins; null: this was the last.
+    #[schemars(with = "Option<String>")]
+    pub next: Option<Cursor>,
+}
+
+/// One reason.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Evidence {
+    pub id: String,
+    /// Null: it is another person's.
+    pub a: Option<Value>,
+    pub b: Option<Value>,
+    pub rule: Rule,
+    /// What it says, in a sentence.
+    pub explanation: String,
+    pub in_force: bool,
+    /// As it is stored: proof, withdrawal, closing, times.
+    pub record: Value,
+}
+
+/// One suggestion.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Suggested {
+    pub id: String,
+    /// Null: it is another person's.
+    pub a: Option<Value>,
+    pub b: Option<Value>,
+    pub record: Value,
+}
+
+impl Gateway {
+    /// A page of everything about a person; none when there is no such profile.
+    ///
+    /// Pages do not repeat or skip what was there before the first, whatever arrives meanwhile.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub async fn export(&self, pid: &ProfileId, cursor: Option<&Cursor>) -> Result<Option<Export>, StoreError> {
+        let Some(root) = self.table.find_profile(pid).await? else { return Ok(None) };
+        let members: Vec<Eid> = root.members.iter().cloned().collect();
+        let mut events = self.newest(&members, PAGE_MAX + 1, cursor).await?;
+        let mut more = events.len() > PAGE_MAX;
+        events.truncate(PAGE_MAX);
+        let mut items = self.cloud_events(&members, &events).await?;
+        let fits = fitting(&items);
+        more |= fits < items.len();
+        items.truncate(fits);
+        events.truncate(fits);
+        let next = events.last().filter(|_| more).map(Cursor::behind);
+        let mut export = Export { profile: None, evidence: None, suggestions: None, events: items, next };
+        if cursor.is_none() {
+            let addresses = addresses(&self.table, &root).await?;
+            let evidence = self.table.evidence(&root).await?;
+            export.evidence = Some(evidence.iter().map(|edge| reason(edge, &root, &addresses)).collect());
+            let suggestions = self.table.suggestions_of(&root).await?;
+            export.suggestions = Some(suggestions.iter().map(|one| suggested(one, &addresses)).collect());
+            export.profile = Some(self.profile_of(root).await?);
+        }
+        Ok(Some(export))
+    }
+}
+
+/// How many of these fit a page: one at least.
+fn fitting(items: &[Value]) -> usize {
+    let mut bytes = 0;
+    let fits = items.iter().take_while(|item| {
+        bytes += item.to_string().len();
+        bytes <= PAGE_BYTES_MAX
+    });
+    fits.count().max(1).min(items.len())
+}
+
+/// The identifiers of a profile by their ids.
+async fn addresses(table: &Table, root: &Root) -> Result<BTreeMap<Eid, Value>, StoreError> {
+    let mut addresses = BTreeMap::new();
+    for eid in &root.members {
+        if let Some(endpoint) = table.endpoint(eid).await? {
+            let key = endpoint.key;
+            addresses.insert(eid.clone(), json!({"scheme": key.scheme, "scope": key.scope, "value": key.value}));
+        }
+    }
+    Ok(addresses)
+}
+
+fn reason(edge: &Edge, root: &Root, addresses: &BTreeMap<Eid, Value>) -> Evidence {
+    let pair = &edge.id.pair;
+    let both = [pair.low(), pair.high()].iter().all(|end| root.members.contains(*end));
+    Evidence {
+        id: edge.id.to_string(),
+        a: addresses.get(pair.low()).cloned(),
+        b: addresses.get(pair.high()).cloned(),
+        rule: edge.id.rule,
+        explanation: explanation(edge, both),
+        in_force: edge.is_in_force(),
+        record: serde_json::to_value(edge).unwrap_or_default(),
+    }
+}
+
+fn explanation(edge: &Edge, both: bool) -> String {
+    let said = match edge.proof.as_ref().map(|proof| (&proof.source, rfc3339(proof.at))) {
+        Some((Source::Event { attestation, .. }, at)) => {
+            let word = serde_json::to_value(attestation).unwrap_or_default();
+            format!("an event of {at} names both, on the word of: {}", word.as_str().unwrap_or("somebody"))
+        }
+        Some((Source::Person { .. }, at)) => format!("a person of the business said so on {at}"),
+        None => "nobody has said so yet".to_owned(),
+    };
+    let stands = match edge {
+        edge if edge.closed.is_some() => "; it was closed since",
+        edge if edge.quarantined => "; it was set aside",
+        edge if !edge.is_in_force() => "; it was taken back since",
+        _ if !both => "; it joins nothing, since something stands against it",
+        _ => "",
+    };
+    said + stands
+}
+
+fn suggested(suggestion: &Suggestion, addresses: &BTreeMap<Eid, Value>) -> Suggested {
+    let pair = &suggestion.id;
+    Suggested {
+        id: pair.to_string(),
+        a: addresses.get(pair.low()).cloned(),
+        b: addresses.get(pair.high()).cloned(),
+        record: serde_json::to_value(suggestion).unwrap_or_default(),
+    }
+}

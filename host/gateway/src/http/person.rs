@@ -1,0 +1,127 @@
+//! What a person may ask of whoever keeps their data: to be forgotten, and to be told what is known.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::Gateway;
+use crate::erasure::{Receipt, State as Progress};
+use crate::export::{Cursor, Export};
+use crate::http::input::{InPath, InQuery, inputs, json_body};
+use crate::http::page::{Page, Presence, Verb};
+use crate::http::profiles::{no_cursor, no_profile, profile_id};
+use crate::http::routes::Route;
+use crate::links::GivenIdentifier;
+use crate::problem::Problem;
+
+pub(super) fn routes() -> Vec<Route> {
+    let location = &[("Location", "Where to go on")];
+    let done = |page: Page| {
+        let page = page.gives::<Receipt>(200, "All is gone: the receipt");
+        page.gives::<Receipt>(202, "There is more to do, when it is asked for again").with_headers(location)
+    };
+    let erase_page = done(Page::new("Forgets the person who has an identifier"))
+        .told("One call deletes some thousands of items; nothing happens between calls.")
+        .takes::<NewErasure>(Presence::Required)
+        .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
+    let id = |page: Page| page.parameter("id", "The id of an erasure");
+    let receipt_page = id(Page::new("What an erasure has done so far"))
+        .gives::<Receipt>(200, "The receipt")
+        .refuses(&[400, 401, 404, 500, 503]);
+    let go_on_page = done(id(Page::new("Goes on with an erasure"))).refuses(&[400, 401, 404, 409, 500, 503]);
+    let export_page = Page::new("Everything that is known of a person, page by page")
+        .parameter("id", "The id of a profile, as another answer gave it")
+        .query::<From>()
+        .gives::<Export>(200, "A page")
+        .refuses(&[400, 401, 404, 500, 503]);
+    vec![
+        Route::new("/v1/erasures", post(erase)).with(Verb::Post, erase_page),
+        Route::new("/v1/erasures/{id}", get(receipt).post(go_on))
+            .with(Verb::Get, receipt_page)
+            .with(Verb::Post, go_on_page),
+        Route::new("/v1/profiles/{id}/export", get(export)).with(Verb::Get, export_page),
+    ]
+}
+
+inputs!(NewErasure, From);
+
+/// Who is to be forgotten.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"identifier": {"scheme": "email", "value": "ada@example.com"}}))]
+struct NewErasure {
+    /// Any of the person's.
+    identifier: GivenIdentifier,
+}
+
+async fn erase(State(gateway): State<Arc<Gateway>>, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let new: NewErasure = json_body(&parts.headers, body).await?;
+    let named = gateway.named(&new.identifier, "identifier")?;
+    match gateway.erase(&named.identifier).await? {
+        Ok(Some(receipt)) => Ok(answer(&receipt)),
+        Ok(None) => Err(Problem::not_found("nobody with that identifier was seen")),
+        Err(error) => Err(Problem::bad_request(error.to_string())),
+    }
+}
+
+async fn receipt(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Result<Response, Problem> {
+    let Path(id) = id?;
+    let erasure = gateway.table.erasure(erasure_id(&id)?).await?.ok_or_else(no_erasure)?;
+    Ok(axum::Json(Receipt::from(&erasure)).into_response())
+}
+
+async fn go_on(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Result<Response, Problem> {
+    let Path(id) = id?;
+    gateway.continue_erasure(erasure_id(&id)?).await?.map(|receipt| answer(&receipt)).ok_or_else(no_erasure)
+}
+
+/// 200 with the receipt; 202 and where to go on while there is more to do. Nothing happens between calls.
+fn answer(receipt: &Receipt) -> Response {
+    let mut response = axum::Json(receipt).into_response();
+    if receipt.state == Progress::Running {
+        *response.status_mut() = StatusCode::ACCEPTED;
+        if let Ok(location) = HeaderValue::try_from(format!("/v1/erasures/{}", receipt.id)) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+    }
+    response
+}
+
+/// A page of an export.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct From {
+    /// Where it begins: `next` of the page before.
+    cursor: Option<String>,
+}
+
+async fn export(
+    State(gateway): State<Arc<Gateway>>,
+    id: InPath<String>,
+    InQuery(from): InQuery<From>,
+) -> Result<Response, Problem> {
+    let Path(id) = id?;
+    let cursor = match from.cursor.as_deref().map(Cursor::parse) {
+        Some(None) => return Err(no_cursor()),
+        cursor => cursor.flatten(),
+    };
+    let export = gateway.export(&profile_id(&id)?, cursor.as_ref()).await?;
+    export.map(|export| axum::Json(export).into_response()).ok_or_else(no_profile)
+}
+
+/// An id that can be one: the table takes no longer keys than 2,048 bytes.
+fn erasure_id(text: &str) -> Result<&str, Problem> {
+    let is_one =
+        text.strip_prefix('x').is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|one| one.is_ascii_hexdigit()));
+    is_one.then_some(text).ok_or_else(no_erasure)
+}
+
+fn no_erasure() -> Problem {
+    Problem::not_found("no erasure of that id")
+}

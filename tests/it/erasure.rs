@@ -1,0 +1,384 @@
+//! A person is forgotten: over all channels, whatever fails or happens meanwhile, and whatever is delivered again.
+
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::pin::Pin;
+
+use rapport_gateway::erasure::proceed;
+use rapport_gateway::fold::fold_batch;
+use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
+use rapport_model::{Eid, Event, TenantKey};
+use rapport_store::blobs::Blobs;
+use rapport_store::erasure::{Erasure, UpTo};
+use rapport_store::events::NewEvent;
+use rapport_store::heads::Sequence;
+use rapport_store::parked::NewParked;
+use rapport_store::stream::Inserted;
+use rapport_store::{Access, Entropy, RawWebhook, StoreError, Table};
+use serde_json::{Value, json};
+
+use crate::support::engine::{Engine, Fate, interleave};
+use crate::support::{Data, Item, NOW, Service, TABLE, new_event, wa_eu};
+
+/// What is known of Ada alone: nothing may have it when she is forgotten.
+const TRACES: [&str; 5] = ["16505551234", "ada@example.org", "perhaps@example.org", "Lovelace", "engine"];
+const ADA: &[(&str, &str)] = &[("whatsapp", "16505551234"), ("phone", "+16505551234")];
+const ADA_WRITES: &[(&str, &str)] = &[("email", "Ada@example.org"), ("phone", "+16505551234")];
+const BOB: &[(&str, &str)] = &[("whatsapp", "16505559999")];
+
+#[tokio::test]
+async fn erasing_by_email_removes_the_history_of_every_channel_and_a_redelivery_stays_gone() {
+    let service = Service::start([wa_eu()]).await;
+    let table = &service.data.table;
+    deliver_all(table).await;
+    service.settle().await;
+    let profile = service.look_up("email", "ada@example.org").await.unwrap();
+    assert_eq!(service.timeline(&profile, 2).await.len(), 5, "WhatsApp and e-mail are one person");
+    for trace in TRACES {
+        assert!(!traces(&service.data, &[trace]).await.is_empty(), "{trace} is there before");
+    }
+
+    let request = json!({"identifier": {"scheme": "email", "value": "ADA@example.org"}});
+    let answer = service.post("/v1/erasures", &request).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let receipt = answer.json();
+    assert_eq!((&receipt["state"], &receipt["endpoints"]), (&json!("completed"), &json!(3)), "{receipt}");
+    let removed = json!({
+        "addresses": 3, "blobs": 1, "conversations": 2, "events": 5, "identity_log": 2, "links": 2, "parked_webhooks": 1,
+        "suggestions": 1, "traits": 1,
+    });
+    assert_eq!(receipt["removed"], removed);
+    assert_eq!(traces(&service.data, &TRACES).await, [] as [String; 0]);
+    assert_eq!(service.post("/v1/erasures", &request).await.json(), receipt, "asked again, it says the same");
+    let id = receipt["id"].as_str().unwrap();
+    assert_eq!(service.read(&format!("/v1/erasures/{id}")).await, receipt);
+    let gone = profile["id"].as_str().unwrap();
+    assert_eq!(service.get(&format!("/v1/profiles/{gone}")).await.status, 404);
+
+    deliver_all(table).await;
+    assert_eq!(service.look_up("whatsapp", "16505551234").await, None, "not even before it is folded");
+    service.settle().await;
+    let parked = table.parked("wa-eu").await.unwrap();
+    assert_eq!(parked.len(), 1, "a webhook that is parked again is to be replayed, which drops it");
+    table.unpark(&parked[0].id).await.unwrap();
+    assert_eq!(traces(&service.data, &TRACES).await, [] as [String; 0]);
+    let bob = service.look_up("whatsapp", "16505559999").await.unwrap();
+    assert_eq!(service.timeline(&bob, 10).await.len(), 1, "whoever shared a webhook with her keeps his words");
+
+    service.data.put(said(table, "new", NOW + 1, ADA, "hello again")).await;
+    service.settle().await;
+    let fresh = service.look_up("whatsapp", "16505551234").await.unwrap();
+    assert_eq!(fresh["counters"]["events"], 1);
+    let schemes: Vec<&Value> = fresh["identifiers"].as_array().unwrap().iter().map(|one| &one["scheme"]).collect();
+    assert_eq!(schemes, ["phone", "whatsapp"], "the link to the e-mail is forgotten");
+}
+
+#[tokio::test]
+async fn what_nobody_can_be_erased_by_is_refused() {
+    let service = Service::start([wa_eu()]).await;
+    let identifier = |scheme: &str, value: &str| json!({"identifier": {"scheme": scheme, "value": value}});
+    for (status, body) in [
+        (404, identifier("phone", "+16505551234")),
+        (400, identifier("phone", "")),
+        (400, json!({"identifier": {"scheme": "phone"}})),
+        (400, json!({"identifier": {"scheme": "phone", "value": "+1", "name": "Ada"}})),
+        (400, json!("ada@example.org")),
+    ] {
+        let answer = service.post("/v1/erasures", &body).await;
+        assert_eq!(answer.status, status, "{body}: {answer:?}");
+        assert!(!answer.json()["detail"].as_str().unwrap().contains("Ada"), "a refusal repeats nothing personal");
+    }
+    assert_eq!(service.get("/v1/erasures/x0").await.status, 404);
+    assert_eq!(service.post("/v1/erasures/x0", &json!({})).await.status, 404);
+}
+
+/// A provider's erasure counts from when it says so: what came before goes, whenever it arrives.
+#[tokio::test]
+async fn a_provider_that_erases_a_contact_erases_the_person_up_to_then() {
+    let service = Service::start([wa_eu()]).await;
+    let table = &service.data.table;
+    deliver_all(table).await;
+    service.settle().await;
+    let erased = Event { body: Body::ContactErased, ..said(table, "erased", NOW - 500, ADA_WRITES, "").event };
+    service.data.put(new_event(table, erased)).await;
+    service.data.put(said(table, "since", NOW - 400, ADA, "a new matter")).await;
+    service.settle().await;
+    deliver_all(table).await;
+    service.settle().await;
+    let profile = service.look_up("whatsapp", "16505551234").await.unwrap();
+    let timeline = service.timeline(&profile, 10).await;
+    let ids: Vec<&Value> = timeline.iter().map(|event| &event["id"]).collect();
+    assert_eq!(ids, ["since"]);
+    assert_eq!(service.look_up("email", "ada@example.org").await, None);
+}
+
+/// Every other request of an erasure fails once, before or after it was done: called again it ends in the same receipt.
+#[test]
+fn an_erasure_that_fails_anywhere_is_finished_by_calling_again() {
+    let (undisturbed, requests) = erased_with_failure(usize::MAX, Fate::Done);
+    assert!(requests > 50, "{requests}");
+    for (place, fate) in
+        (0..requests).step_by(2).zip([Fate::Lost, Fate::AnswerLost, Fate::Throttled].into_iter().cycle())
+    {
+        let (erasure, _) = erased_with_failure(place, fate);
+        assert_eq!(erasure.removed, undisturbed.removed, "request {place}: {fate:?}");
+    }
+}
+
+/// Folds and an erasure of the same person, request by request in an order that a seed decides.
+#[test]
+fn whatever_is_folded_while_a_person_is_erased_does_not_stay() {
+    for seed in 0..100 {
+        let world = World::new(seed);
+        let eid = world.events[0].eid.clone();
+        let mut folded = world.records();
+        let coming = folded.split_off(seed as usize % 3);
+        world.runtime.block_on(async { fold_batch(&world.table, &folded, NOW).await.unwrap() });
+        world.engine.close_the_gate();
+        let table = &world.table;
+        // Before anything is folded there is nobody to erase: it is asked for until there is.
+        let erasing = async { while erase(table, &eid).await.unwrap().is_none() {} };
+        let folding = async { fold_batch(table, &coming, NOW).await.unwrap() };
+        let tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> = vec![Box::pin(erasing), Box::pin(folding)];
+        let entered = world.runtime.enter();
+        let mut random = seed;
+        interleave(&world.engine, tasks, |waiting| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (number, _) = waiting[(random >> 33) as usize % waiting.len()];
+            world.engine.decide(number, Fate::Done);
+            ControlFlow::Continue(())
+        });
+        drop(entered);
+        world.engine.open_the_gate();
+        let left = world.left();
+        assert!(left.is_empty(), "seed {seed}: {left:#?}");
+        world.runtime.block_on(async { fold_batch(&world.table, &world.records(), NOW).await.unwrap() });
+        assert_eq!(world.left(), left, "seed {seed}: what comes again changes nothing");
+    }
+}
+
+/// Everything about Ada, and one message of Bob in the same webhook as hers.
+async fn deliver_all(table: &Table) {
+    let webhook = |text: &str| RawWebhook {
+        method: "POST".into(),
+        url: "https://rapport.example/hooks/wa-eu".into(),
+        headers: vec![],
+        body: text.as_bytes().to_vec(),
+    };
+    let long: String = (0..6_000u64).map(|n| format!("{:x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let mut perhaps = said(table, "3", NOW - 3_000, ADA, "perhaps");
+    let claimed = identifier("email", "perhaps@example.org", Attestation::Customer);
+    perhaps.event.contact.identifiers.push(claimed);
+    perhaps.event.contact.traits.insert("surname".into(), json!("Lovelace"));
+    for (events, body) in [
+        (vec![said(table, "1", NOW - 5_000, ADA, "an engine")], "Ada Lovelace: an engine"),
+        (vec![said(table, "2", NOW - 4_000, ADA_WRITES, &long)], "ada@example.org: engine"),
+        (vec![perhaps], "Ada Lovelace, 16505551234"),
+        (
+            vec![
+                said(table, "4", NOW - 2_000, BOB, "good morning"),
+                said(table, "5", NOW - 1_000, ADA, "an engine for Bob"),
+            ],
+            "good morning; Ada Lovelace, 16505551234: an engine for Bob",
+        ),
+        (vec![said(table, "6", NOW - 900, ADA_WRITES, "yours, Lovelace")], "yours, Lovelace"),
+    ] {
+        table.put_events(events, webhook(body)).await.unwrap();
+    }
+    let parked = NewParked {
+        connection: "wa-eu".into(),
+        received_at: NOW,
+        reason: "trap",
+        detail: String::new(),
+        connector_digest: String::new(),
+        webhook: webhook("{\"from\": \"16505551234\", \"text\": \"engine\"}"),
+    };
+    table.park(parked).await.unwrap();
+}
+
+/// Where any of these stands: in the table, packed or not, and in blobs.
+async fn traces(data: &Data, needles: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for item in data.items().await {
+        let text = plain(&item);
+        found.extend(needles.iter().filter(|needle| text.contains(&needle.to_lowercase())).map(|_| text.clone()));
+    }
+    blobs(&data.blobs(), &mut |path, text| {
+        let has = needles.iter().any(|needle| text.contains(&needle.to_lowercase()));
+        found.extend(has.then(|| path.display().to_string()));
+    });
+    found
+}
+
+fn plain(item: &Item) -> String {
+    let values = item.iter().map(|(name, value)| match value.as_b() {
+        Ok(frame) => format!("{name}: {}", unpacked(frame.as_ref())),
+        Err(_) => format!("{name}: {value:?}"),
+    });
+    values.collect::<Vec<_>>().join("\n").to_lowercase()
+}
+
+fn unpacked(frame: &[u8]) -> String {
+    String::from_utf8_lossy(&zstd::bulk::decompress(frame, 16 << 20).unwrap()).into_owned()
+}
+
+fn blobs(folder: &Path, look: &mut impl FnMut(&Path, &str)) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => blobs(&path, look),
+            false => look(&path, &unpacked(&std::fs::read(&path).unwrap()).to_lowercase()),
+        }
+    }
+}
+
+pub fn identifier(scheme: &str, value: &str, attestation: Attestation) -> Identifier {
+    Identifier { scheme: scheme.into(), scope: None, value: value.into(), attestation }
+}
+
+pub fn said(table: &Table, id: &str, at: u64, who: &[(&str, &str)], text: &str) -> NewEvent {
+    let identifiers = who.iter().map(|(scheme, value)| identifier(scheme, value, Attestation::Provider)).collect();
+    let body = Message {
+        id: id.to_owned(),
+        author: Author::Customer,
+        subject: None,
+        parts: vec![Part::Text(text.to_owned())],
+        in_reply_to: None,
+        thread: None,
+        referral: None,
+        forwarded: false,
+    };
+    let event = Event {
+        id: id.to_owned(),
+        at,
+        account: "account".to_owned(),
+        contact: Contact { identifiers, ..Contact::default() },
+        body: Body::Message(body),
+        extensions: Default::default(),
+    };
+    new_event(table, event)
+}
+
+/// Erases until it is done, as often as storage is away.
+async fn erase(table: &Table, eid: &Eid) -> Result<Option<Erasure>, StoreError> {
+    let Some(mut erasure) = table.begin_erasure(eid, UpTo::Now(NOW), NOW).await? else { return Ok(None) };
+    while erasure.completed_at.is_none() {
+        proceed(table, &mut erasure, &["wa-eu".to_owned()], NOW).await?;
+    }
+    Ok(Some(erasure))
+}
+
+/// One erasure of which one request fails, then as many calls as it takes. Gives how many requests the first call made.
+fn erased_with_failure(place: usize, fate: Fate) -> (Erasure, usize) {
+    let world = World::new(1);
+    let eid = world.events[0].eid.clone();
+    let (table, engine) = (&world.table, &world.engine);
+    world.runtime.block_on(async { fold_batch(table, &world.records(), NOW).await.unwrap() });
+    engine.close_the_gate();
+    let mut requests = 0;
+    let mut first = None;
+    {
+        let _entered = world.runtime.enter();
+        let task = async { first = Some(erase(table, &eid).await) };
+        interleave(engine, vec![Box::pin(task)], |waiting| {
+            for (number, _) in waiting {
+                engine.decide(*number, if requests == place { fate } else { Fate::Done });
+                requests += 1;
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    engine.open_the_gate();
+    let erasure = match first.unwrap() {
+        Ok(Some(erasure)) => erasure,
+        _ => world.runtime.block_on(async { erase(table, &eid).await.unwrap().unwrap() }),
+    };
+    assert_eq!(world.engine_traces(), [] as [String; 0], "request {place}");
+    assert!(erasure.completed_at.is_some());
+    (erasure, requests)
+}
+
+/// A table in memory with some messages of Ada.
+struct World {
+    engine: Engine,
+    table: Table,
+    events: Vec<NewEvent>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let engine = Engine::new();
+        let table = runtime.block_on(async { Table::attach(access(&engine, seed)).await.unwrap() });
+        let with_email: Vec<_> = [ADA, &[("email", "ada@example.org")]].concat();
+        let events = vec![
+            said(&table, "1", NOW - 5_000, ADA, "an engine"),
+            said(&table, "2", NOW - 4_000, ADA, "an engine"),
+            said(&table, "3", NOW - 3_000, &with_email, "Lovelace"),
+            said(&table, "4", NOW - 2_000, ADA, "an engine"),
+        ];
+        let webhook = RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: vec![] };
+        runtime.block_on(async { table.put_events(events.clone(), webhook).await.unwrap() });
+        Self { engine, table, events, runtime }
+    }
+
+    /// The stream's records of all events, as often as they are asked for.
+    fn records(&self) -> Vec<Inserted> {
+        let stored = |event: &NewEvent| rapport_store::events::StoredEvent {
+            eid: event.eid.clone(),
+            key: event.key.clone(),
+            event: event.event.clone(),
+            connection: event.connection.clone(),
+            connector_digest: event.connector_digest.clone(),
+            received_at: event.received_at,
+            raw: None,
+        };
+        let records = (1..).zip(&self.events);
+        records.map(|(n, event)| Inserted { sequence: Sequence::new(&format!("{n}")), stored: stored(event) }).collect()
+    }
+
+    /// Items that tell anything, and links.
+    fn left(&self) -> Vec<String> {
+        let is_link = |item: &&Value| {
+            ["L#", "Z#", "S#", "M#"].iter().any(|kind| item["sk"]["S"].as_str().unwrap().starts_with(kind))
+        };
+        let items = self.engine.items();
+        self.engine_traces().into_iter().chain(items.iter().filter(is_link).map(Value::to_string)).collect()
+    }
+
+    fn engine_traces(&self) -> Vec<String> {
+        let text = |item: &Value| {
+            let mut text = item.to_string();
+            if let Some(frame) = item["b"]["B"].as_str() {
+                use base64::Engine as _;
+                text += &unpacked(&base64::engine::general_purpose::STANDARD.decode(frame).unwrap());
+            }
+            text
+        };
+        let items = self.engine.items();
+        let texts = items.iter().map(text);
+        texts.filter(|text| TRACES.iter().any(|trace| text.contains(trace))).collect()
+    }
+}
+
+fn access(engine: &Engine, seed: u64) -> Access {
+    // No wait; ids differ. See `interleavings`.
+    const NO_WAIT: u128 = 250 * 1024;
+    let drawn = std::sync::atomic::AtomicU64::new(1);
+    let streams = aws_sdk_dynamodbstreams::Config::builder()
+        .behavior_version(aws_sdk_dynamodbstreams::config::BehaviorVersion::latest())
+        .region(aws_sdk_dynamodbstreams::config::Region::from_static("local"))
+        .http_client(engine.clone())
+        .build();
+    Access {
+        dynamodb: engine.client(),
+        streams: aws_sdk_dynamodbstreams::Client::from_conf(streams),
+        table: TABLE.to_owned(),
+        tenant: format!("t{seed}"),
+        tenant_key: TenantKey::new(&[7; 32]).unwrap(),
+        blobs: Blobs::in_folder(std::env::temp_dir()),
+        entropy: Entropy::of(move || u128::from(drawn.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) * NO_WAIT),
+    }
+}
