@@ -28,11 +28,14 @@ fn the_document_names_every_address_and_holds_together() {
         "/hooks/{connection}/{token}",
         "/openapi.json",
         "/v1/conflicts",
+        "/v1/erasures",
+        "/v1/erasures/{id}",
         "/v1/links",
         "/v1/links/{id}",
         "/v1/profiles/lookup",
         "/v1/profiles/{id}",
         "/v1/profiles/{id}/explain",
+        "/v1/profiles/{id}/export",
         "/v1/profiles/{id}/timeline",
         "/v1/rules/preview",
         "/v1/suggestions",
@@ -241,6 +244,7 @@ impl Client<'_> {
     fn id(&mut self, path: &str) -> String {
         let is_one = |text: &&String| match path.split('/').nth(2) {
             Some("profiles") => text.len() == 23 && text.starts_with('p'),
+            Some("erasures") => text.len() == 33 && text.starts_with('x'),
             Some("links") => text.matches('.').count() == 2 && text.len() > 45,
             Some("suggestions") => text.matches('.').count() == 1 && text.len() == 45,
             _ => true,

@@ -186,7 +186,8 @@ impl Service {
     /// A POST of JSON with the API key.
     pub async fn post(&self, target: &str, body: &Value) -> Answer {
         let authorization = format!("Bearer {API_KEY}");
-        self.send("POST", target, &[("authorization", &authorization)], body.to_string().as_bytes()).await
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        self.send("POST", target, &headers, body.to_string().as_bytes()).await
     }
 
     /// The JSON of a GET that must succeed.

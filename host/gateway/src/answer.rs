@@ -37,7 +37,7 @@ pub struct Timeline {
 }
 
 /// What every item has; the rest is the event's own, and documented with the contract.
-fn cloud_event_schema(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn cloud_event_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "items": {

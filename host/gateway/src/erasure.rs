@@ -36,7 +36,6 @@ pub struct Receipt {
     pub remains: Vec<Remains>,
 }
 
-/// How far an erasure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "ErasureState")]
@@ -139,8 +138,8 @@ pub async fn proceed(
     }
     table.continue_erasure(erasure, connections, now).await?;
     let Some(survivors) = erasure.to_rebuild() else { return Ok(()) };
-    for eid in survivors.to_vec() {
-        rebuild(table, &eid, now).await?;
+    for eid in survivors {
+        rebuild(table, eid, now).await?;
     }
     table.complete_erasure(erasure, now).await
 }

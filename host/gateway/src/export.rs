@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::Gateway;
 use crate::answer::PAGE_MAX;
+use crate::answer::cloud_event_schema;
 
 pub use crate::answer::Cursor;
 
@@ -37,6 +38,7 @@ pub struct Export {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestions: Option<Vec<Suggested>>,
     /// CloudEvents 1.0, whole, newest first.
+    #[schemars(schema_with = "cloud_event_schema")]
     pub events: Vec<Value>,
     /// Where the next page begins; null: this was the last.
     #[schemars(with = "Option<String>")]

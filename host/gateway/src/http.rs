@@ -9,6 +9,7 @@
 //! | what a person may ask of whoever keeps their data | `person` |
 //! | what waits for a person | `review` |
 //! | other rules, tried out | `rules` |
+//! | being forgotten, being told what is known | `person` |
 //! | health, the document | `service` |
 //! | who may call | `keys` |
 //! | reading and checking what a request says | `input` |

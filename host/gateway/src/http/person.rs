@@ -20,30 +20,23 @@ use crate::links::GivenIdentifier;
 use crate::problem::Problem;
 
 pub(super) fn routes() -> Vec<Route> {
-    let id = |page: Page| page.parameter("id", "The id of an erasure, as its receipt gives it");
-    let location = &[("Location", "Where it goes on")];
-    let erase_page = Page::new("Erases a person, over all channels")
-        .told(
-            "Everything that was said up to now is gone, and stays gone when a provider delivers it again. One call deletes \
-             some thousand items and nothing happens between calls: until the answer is 200, ask again, here or there.",
-        )
+    let location = &[("Location", "Where to go on")];
+    let done = |page: Page| {
+        let page = page.gives::<Receipt>(200, "All is gone: the receipt");
+        page.gives::<Receipt>(202, "There is more to do, when it is asked for again").with_headers(location)
+    };
+    let erase_page = done(Page::new("Forgets the person who has an identifier"))
+        .told("One call deletes some thousands of items; nothing happens between calls.")
         .takes::<NewErasure>(Presence::Required)
-        .gives::<Receipt>(200, "Done: the receipt, without personal data")
-        .gives::<Receipt>(202, "Begun: it is to be continued")
-        .with_headers(location)
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let receipt_page = id(Page::new("The receipt of an erasure, so far"))
+    let id = |page: Page| page.parameter("id", "The id of an erasure");
+    let receipt_page = id(Page::new("What an erasure has done so far"))
         .gives::<Receipt>(200, "The receipt")
         .refuses(&[400, 401, 404, 500, 503]);
-    let go_on_page = id(Page::new("Goes on with an erasure"))
-        .gives::<Receipt>(200, "Done: the receipt")
-        .gives::<Receipt>(202, "There is more to do")
-        .with_headers(location)
-        .refuses(&[400, 401, 404, 409, 500, 503]);
-    let export_page = Page::new("Everything that is known of a person")
-        .told("In pages: the first has all but the events, each has events, whole and newest first.")
+    let go_on_page = done(id(Page::new("Goes on with an erasure"))).refuses(&[400, 401, 404, 409, 500, 503]);
+    let export_page = Page::new("Everything that is known of a person, page by page")
         .parameter("id", "The id of a profile, as another answer gave it")
-        .query::<ExportPage>()
+        .query::<From>()
         .gives::<Export>(200, "A page")
         .refuses(&[400, 401, 404, 500, 503]);
     vec![
@@ -55,9 +48,9 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-inputs!(NewErasure, ExportPage);
+inputs!(NewErasure, From);
 
-/// Whom to forget.
+/// Who is to be forgotten.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"identifier": {"scheme": "email", "value": "ada@example.com"}}))]
@@ -70,19 +63,22 @@ async fn erase(State(gateway): State<Arc<Gateway>>, request: Request) -> Result<
     let (parts, body) = request.into_parts();
     let new: NewErasure = json_body(&parts.headers, body).await?;
     let named = gateway.named(&new.identifier, "identifier")?;
-    let receipt = gateway.erase(&named.eid).await?;
-    receipt.map(|receipt| answer(&receipt)).ok_or_else(|| Problem::not_found("nobody with that identifier was seen"))
+    match gateway.erase(&named.identifier).await? {
+        Ok(Some(receipt)) => Ok(answer(&receipt)),
+        Ok(None) => Err(Problem::not_found("nobody with that identifier was seen")),
+        Err(error) => Err(Problem::bad_request(error.to_string())),
+    }
 }
 
 async fn receipt(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Result<Response, Problem> {
     let Path(id) = id?;
-    let erasure = gateway.table.erasure(&id).await?.ok_or_else(no_erasure)?;
+    let erasure = gateway.table.erasure(erasure_id(&id)?).await?.ok_or_else(no_erasure)?;
     Ok(axum::Json(Receipt::from(&erasure)).into_response())
 }
 
 async fn go_on(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Result<Response, Problem> {
     let Path(id) = id?;
-    gateway.continue_erasure(&id).await?.map(|receipt| answer(&receipt)).ok_or_else(no_erasure)
+    gateway.continue_erasure(erasure_id(&id)?).await?.map(|receipt| answer(&receipt)).ok_or_else(no_erasure)
 }
 
 /// 200 with the receipt; 202 and where to go on while there is more to do. Nothing happens between calls.
@@ -99,7 +95,7 @@ fn answer(receipt: &Receipt) -> Response {
 /// A page of an export.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ExportPage {
+struct From {
     /// Where it begins: `next` of the page before.
     cursor: Option<String>,
 }
@@ -107,15 +103,22 @@ struct ExportPage {
 async fn export(
     State(gateway): State<Arc<Gateway>>,
     id: InPath<String>,
-    InQuery(page): InQuery<ExportPage>,
+    InQuery(from): InQuery<From>,
 ) -> Result<Response, Problem> {
     let Path(id) = id?;
-    let cursor = match page.cursor.as_deref().map(Cursor::parse) {
+    let cursor = match from.cursor.as_deref().map(Cursor::parse) {
         Some(None) => return Err(no_cursor()),
         cursor => cursor.flatten(),
     };
     let export = gateway.export(&profile_id(&id)?, cursor.as_ref()).await?;
     export.map(|export| axum::Json(export).into_response()).ok_or_else(no_profile)
+}
+
+/// An id that can be one: the table takes no longer keys than 2,048 bytes.
+fn erasure_id(text: &str) -> Result<&str, Problem> {
+    let is_one =
+        text.strip_prefix('x').is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|one| one.is_ascii_hexdigit()));
+    is_one.then_some(text).ok_or_else(no_erasure)
 }
 
 fn no_erasure() -> Problem {
