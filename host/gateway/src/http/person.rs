@@ -63,11 +63,8 @@ async fn erase(State(gateway): State<Arc<Gateway>>, request: Request) -> Result<
     let (parts, body) = request.into_parts();
     let new: NewErasure = json_body(&parts.headers, body).await?;
     let named = gateway.named(&new.identifier, "identifier")?;
-    match gateway.erase(&named.identifier).await? {
-        Ok(Some(receipt)) => Ok(answer(&receipt)),
-        Ok(None) => Err(Problem::not_found("nobody with that identifier was seen")),
-        Err(error) => Err(Problem::bad_request(error.to_string())),
-    }
+    let receipt = gateway.erase(&named.eid).await?;
+    receipt.map(|receipt| answer(&receipt)).ok_or_else(|| Problem::not_found("nobody with that identifier was seen"))
 }
 
 async fn receipt(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Result<Response, Problem> {

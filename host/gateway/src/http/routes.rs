@@ -46,7 +46,6 @@ pub(super) fn api() -> Vec<Route> {
     all.extend(person::routes());
     all.extend(review::routes());
     all.extend(rules::routes());
-    all.extend(person::routes());
     all
 }
 
