@@ -22,7 +22,7 @@ const EVENTS: u64 = 430;
 async fn an_export_has_everything_in_pages_that_fit_an_answer() {
     let service = Service::start([wa_eu()]).await;
     let table = &service.data.table;
-    let who = |n: u64| if n % 3 == 0 { MAIL } else { NUMBER };
+    let who = |n: u64| if n.is_multiple_of(3) { MAIL } else { NUMBER };
     let mut events: Vec<NewEvent> =
         (0..EVENTS).map(|n| said(table, &n.to_string(), NOW - n, who(n), "hello")).collect();
     let claimed = identifier("email", "bob@example.org", Attestation::Customer);

@@ -141,8 +141,8 @@ pub async fn proceed(
     }
     table.continue_erasure(erasure, connections, now).await?;
     let Some(survivors) = erasure.to_rebuild() else { return Ok(()) };
-    for eid in survivors.to_vec() {
-        rebuild(table, &eid, now).await?;
+    for eid in survivors {
+        rebuild(table, eid, now).await?;
     }
     table.complete_erasure(erasure, now).await
 }
