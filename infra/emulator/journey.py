@@ -227,7 +227,7 @@ def everything_is_there(stack):
     expect("V#" in source["FilterCriteria"]["Filters"][0]["Pattern"], True, "filter")
     if "HttpApi" in ids:
         routes = client("apigatewayv2").get_routes(ApiId=ids["HttpApi"])["Items"]
-        expect(len(routes), 4, "routes")
+        expect(len(routes), 5, "routes")
         expect(ids["AccessLog"] in groups, True, "AccessLog")
     return len(ids)
 
@@ -300,6 +300,22 @@ class Package:
             return status == 200 and json.loads(body)["counters"]["messages_received"] == self.tried
 
         until(f"the API counts {self.tried} messages of whoever wrote", known)
+        self.decide(outputs["ApiBaseUrl"], call, {**key, "content-type": "application/json"})
+
+    def decide(self, api, call, key):
+        """What a person decides, with the role of the API's function: a link and its undoing, other rules; the last time
+        the customer wants to be forgotten."""
+        phone, mail = {"scheme": "phone", "value": "+16505551234"}, {"scheme": "email", "value": "ada@example.com"}
+        link = json.dumps({"a": phone, "b": mail, "reason": f"try {self.tried}"}).encode()
+        status, body = call("POST", api + "links", link, key)
+        expect(status in (200, 201), True, f"a link: {body}")
+        expect(call("DELETE", f"{api}links/{json.loads(body)['id']}", b"{}", key)[0], 200, "a link undone")
+        expect(call("POST", api + "rules/preview", b"{}", key)[0], 200, "other rules")
+        if self.tried == 4:
+            status, body = call("POST", api + "erasures", json.dumps({"identifier": phone}).encode(), key)
+            expect((status, json.loads(body)["state"]), (200, "completed"), "an erasure")
+            lookup = api + "profiles/lookup?" + urllib.parse.urlencode(phone)
+            expect(call("GET", lookup, headers=key)[0], 404, "whoever was forgotten")
 
 
 # -------------------------------------------------------------------------------------------------------- the journey
