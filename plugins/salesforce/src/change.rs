@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
+use crate::id;
 use crate::inbound::{Scene, foreign};
 use crate::payload::{Envelope, Header, Message};
 use crate::record::{FIELDS_MAX, Happened, Record, is_name};
 use crate::story::{self, Change, Origin};
-use crate::{id, instant};
+use rapport_sdk::instant;
 
 /// What the source of an event relay begins with; the organization and the channel follow.
 const SOURCE: &str = "aws.partner/salesforce.com/";

@@ -10,7 +10,6 @@
 mod change;
 mod id;
 mod inbound;
-mod instant;
 mod payload;
 mod record;
 mod soap;

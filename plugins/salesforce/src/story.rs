@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::inbound::Scene;
 use crate::record::{Happened, Record};
-use crate::{instant, subject};
+use crate::subject;
+use rapport_sdk::instant;
 
 /// Trait of a field: `com.salesforce.` and its name.
 const TRAIT: &str = "com.salesforce.";

@@ -26,6 +26,7 @@ pub mod encoding;
 pub mod event;
 pub mod form;
 mod headers;
+pub mod instant;
 pub mod lenient;
 pub mod log;
 mod request;

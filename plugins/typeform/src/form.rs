@@ -7,8 +7,8 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::inbound::{Settings, Stage};
-use crate::instant;
 use crate::payload::{Answer, Choice, Field, MultiFormat, Response, Root};
+use rapport_sdk::instant;
 
 /// Answers of one response: several times the longest form that anybody finishes.
 const ANSWERS_MAX: usize = 1_000;

@@ -8,7 +8,6 @@
 
 mod form;
 mod inbound;
-mod instant;
 mod payload;
 mod person;
 mod score;

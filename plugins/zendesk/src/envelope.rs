@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::inbound::Scene;
 use crate::payload::Root;
-use crate::{instant, messaging, survey, ticket, user};
+use crate::{messaging, survey, ticket, user};
+use rapport_sdk::instant;
 
 const USER: &str = "zendesk.user";
 const TICKET: &str = "zendesk.ticket";

@@ -7,7 +7,7 @@ use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::instant;
+use rapport_sdk::instant;
 
 /// Fields of one payload: a template that lists every placeholder of Zendesk's has some 150.
 const FIELDS_MAX: usize = 500;

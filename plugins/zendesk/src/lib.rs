@@ -11,7 +11,6 @@ mod comment;
 mod envelope;
 mod fields;
 mod inbound;
-mod instant;
 mod messaging;
 mod payload;
 mod repair;

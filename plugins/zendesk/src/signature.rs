@@ -6,7 +6,7 @@
 use rapport_sdk::prelude::*;
 
 use crate::inbound::Settings;
-use crate::instant;
+use rapport_sdk::instant;
 
 const SECRET: &str = "signing-secret";
 const SIGNATURE: &str = "x-zendesk-webhook-signature";

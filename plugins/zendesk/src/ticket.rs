@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::envelope::{Envelope, ticket_address, user};
 use crate::payload::{Change, Ticket as Detail, text};
-use crate::{comment, instant, satisfaction, survey};
+use crate::{comment, satisfaction, survey};
+use rapport_sdk::instant;
 
 /// Extension: the ticket as it stood after the event.
 const TICKET: &str = "com.zendesk.ticket";

@@ -11,7 +11,8 @@ use crate::envelope::{account, ticket_address, user};
 use crate::fields::Fields;
 use crate::inbound::Scene;
 use crate::payload::is_no;
-use crate::{instant, satisfaction, ticket};
+use crate::{satisfaction, ticket};
+use rapport_sdk::instant;
 
 /// Extension, and the name of an event of which nothing was understood: the payload as it came.
 const TRIGGER: &str = "com.zendesk.trigger";
