@@ -15,7 +15,7 @@ const INTERFACES: [&str; 7] = ["handshake", "http", "inbound", "log", "outbound"
 
 /// Each released file and its SHA-256. A line is added with a release and never changed: connectors in the field were
 /// built with these very words.
-const RELEASED: [(&str, &str); 15] = [
+const RELEASED: [(&str, &str); 23] = [
     ("0.1.0/http.wit", "d6365b7cfb9d626b6b8ef9bca3b813db77268567528fcc6905a19253d5e20bea"),
     ("0.1.0/inbound.wit", "8cae964a7096ccc0afc3532b31e004baf3ba725b4a4b439b47d3ce5c7845675a"),
     ("0.1.0/log.wit", "31baaf460c516d042a92e21a08d3778d4966d96d95800141feb095efa7625cc0"),
@@ -31,6 +31,14 @@ const RELEASED: [(&str, &str); 15] = [
     ("0.1.1/types.wit", "7ca944c78c7e06d1a7717fd2173d1da933a23eb5ce01b28cc8b3e6ea802d95a1"),
     ("0.1.1/verify.wit", "8b334d387c816918be3cfe56d24f08ff1f1c7982b875b0d45b13b330b3d64f42"),
     ("0.1.1/world.wit", "d561da16e486446632d604b2c5f8453b11470727708f2e1bd5412a4784a0adb1"),
+    ("0.1.2/handshake.wit", "01ff10453d07ca2c1a5e51d24c42197d2223694b6c6a2f407e5641fdc269c8f4"),
+    ("0.1.2/http.wit", "74a04aa8415ab21efb64ae64bf53016d516dc4f1e02b681217e12dbd9569f589"),
+    ("0.1.2/inbound.wit", "6fac836043ce22c57756fd01d4f8ea26a7d8a2a6d8099704fc464c57a62a1a28"),
+    ("0.1.2/log.wit", "5ae4c848adb8c086d900d0c424e2b7ceeb9278b7fc179033232fffc056c3b055"),
+    ("0.1.2/outbound.wit", "8948c80d52716dc46d0185cb938bfc284d85e3118ab17b709d83f9583f620309"),
+    ("0.1.2/types.wit", "1b62f570bb080e133a0ab88abbd746ef96bdd9442aab52863a2e407ac7f7f58a"),
+    ("0.1.2/verify.wit", "373db7278e4f943cf1559fc96c436f507307a6e465d09a4e901a92a12482ccb6"),
+    ("0.1.2/world.wit", "2f25930f37e9cb4e10f5528413564b254e1ffd5e8b3b04ef7b2cf205529a36e9"),
 ];
 
 #[test]

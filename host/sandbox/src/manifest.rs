@@ -1,5 +1,7 @@
 //! `connector.toml`: what a connector is called, what it needs, and what its configuration looks like.
 
+mod feed;
+
 use std::collections::BTreeMap;
 
 use rapport_model::hosts::HostPattern;
@@ -8,6 +10,8 @@ use toml::{Table, Value};
 
 use crate::component::{MANIFEST_SECTION, custom_section};
 use crate::error::{LoadError, ManifestError};
+pub use feed::{Feed, ObjectPlace};
+
 use crate::limits::{BODY_KIB_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};
 
 /// The contract that this host speaks, as a manifest writes it.
@@ -32,6 +36,8 @@ pub struct Manifest {
     pub level: Option<Quality>,
     /// `unsigned`: why events are taken from webhooks that nothing verified; none: they are refused.
     pub unsigned: Option<Unsigned>,
+    /// `feed`: what AWS delivers in the place of a provider's webhook; none: nothing.
+    pub feed: Option<Feed>,
     /// `[limits]`: what one call may use.
     pub limits: Limits,
     /// `[hosts]`: which hosts a call may have the host ask.
@@ -106,6 +112,7 @@ impl Manifest {
             signature: optional_text(&mut table, "signature")?,
             level: optional_text(&mut table, "level")?.map(|word| level(&word)).transpose()?,
             unsigned: table.remove("unsigned").map(unsigned).transpose()?,
+            feed: table.remove("feed").map(feed::feed).transpose()?,
             limits: limits(take_table(&mut table, "limits")?)?,
             hosts: hosts(take_table(&mut table, "hosts")?)?,
             secrets: secrets(take_table(&mut table, "secrets")?)?,
@@ -133,6 +140,7 @@ impl Manifest {
             signature: None,
             level: None,
             unsigned: None,
+            feed: None,
             limits: Limits::default(),
             hosts: Hosts::default(),
             secrets: BTreeMap::new(),
@@ -148,8 +156,20 @@ pub(crate) fn text_in(component: &[u8]) -> Result<Option<&str>, LoadError> {
     Ok(Some(text))
 }
 
-const TOP_KEYS: [&str; 11] =
-    ["id", "name", "version", "contract", "signature", "level", "unsigned", "limits", "hosts", "secrets", "config"];
+const TOP_KEYS: [&str; 12] = [
+    "id",
+    "name",
+    "version",
+    "contract",
+    "signature",
+    "level",
+    "unsigned",
+    "feed",
+    "limits",
+    "hosts",
+    "secrets",
+    "config",
+];
 const LIMIT_KEYS: [&str; 5] = ["memory-mib", "cpu-ms", "output-kib", "body-kib", "component-kib"];
 const UNSIGNED_KEYS: [&str; 2] = ["reason", "when"];
 const HOSTS_KEYS: [&str; 2] = ["certificates", "confirmations"];

@@ -4,6 +4,17 @@ use crate::form;
 use crate::{Rejection, Webhook};
 
 impl Webhook {
+    /// Whether AWS delivered it in the provider's place: an EventBridge event, an SNS notification, a record of a stream.
+    ///
+    /// Then the host vouches for it, and there is nothing to verify. Its body is that event, notification or record as
+    /// AWS gave it; with an object that the manifest's `[feed]` points at, a form (`multipart/form-data`) of the fields
+    /// `message` and `object`. An SNS notification has the header fields that SNS gives raw deliveries, such as
+    /// `x-amz-sns-topic-arn`.
+    pub fn is_fed(&self) -> bool {
+        // The host writes the URL, and of what came over HTTP it is one of `http` or `https`.
+        self.url.starts_with("arn:")
+    }
+
     /// The value of the first header field called `name`, which is given in lower case as all names arrive.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.values(name).next()
@@ -54,6 +65,14 @@ impl Webhook {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_arn_is_a_delivery_of_aws() {
+        assert!(webhook("arn:aws:sqs:eu-west-1:111122223333:feed", &[]).is_fed());
+        for url in ["https://arn:aws@a.test/arn:aws", "http://a.test/?arn:aws", "/arn:aws", ""] {
+            assert!(!webhook(url, &[]).is_fed(), "{url}");
+        }
+    }
 
     fn webhook(url: &str, headers: &[(&str, &str)]) -> Webhook {
         Webhook {

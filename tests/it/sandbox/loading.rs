@@ -53,7 +53,7 @@ fn a_foreign_import_is_refused_by_name_with_cause_and_fix() {
 
 #[test]
 fn a_component_that_exports_nothing_is_told_what_is_missing() {
-    assert!(refusal("(component)").starts_with("export `rapport:connector/inbound@0.1.1` is missing; fix: "));
+    assert!(refusal("(component)").starts_with("export `rapport:connector/inbound@0.1.2` is missing; fix: "));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_component_that_fails_while_it_starts_says_so() {
 
 #[test]
 fn connectors_of_every_release_load() {
-    for version in ["0.1.0", "0.1.1"] {
+    for version in ["0.1.0", "0.1.1", "0.1.2"] {
         let folder = repository().join("wit/released").join(version);
         let runs = good(&load(&component(&folder, version, "nop", 1)).unwrap()).unwrap_err();
         assert_eq!(runs.kind, FailureKind::Trap, "{version}: it was found and called");
@@ -112,7 +112,7 @@ fn connectors_of_every_release_load() {
 
 /// A connector that does `start` while it starts, has so many pages of memory, and traps when it is called.
 fn starting(start: &str, pages: u32) -> Connector {
-    load(&component(&repository().join("wit"), "0.1.1", start, pages)).unwrap()
+    load(&component(&repository().join("wit"), "0.1.2", start, pages)).unwrap()
 }
 
 /// The same as a component of one version of the contract.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rapport_model::hosts::HostPattern;
-use rapport_sandbox::{Manifest, Quality};
+use rapport_sandbox::{Feed, Manifest, ObjectPlace, Quality};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
@@ -196,6 +196,12 @@ fn manifest_lines(manifest: &Manifest) -> Vec<(String, String)> {
         let when = if unsigned.when.is_empty() { String::new() } else { format!(", when {}", json!(unsigned.when)) };
         lines.push(("unsigned".to_owned(), format!("{}{when}", unsigned.reason)));
     }
+    if let Some(Feed { from, object }) = &manifest.feed {
+        lines.push(("feed".to_owned(), from.clone()));
+        lines.extend(object.as_ref().map(|ObjectPlace { bucket, key }| {
+            ("feed object".to_owned(), format!("of the bucket at `{bucket}`, by the key at `{key}`"))
+        }));
+    }
     let hosts = [("certificates", &manifest.hosts.certificates), ("confirmations", &manifest.hosts.confirmations)];
     for (what, hosts) in hosts.into_iter().filter(|(_, hosts)| !hosts.is_empty()) {
         lines.push((what.to_owned(), names(hosts).join(", ")));
@@ -209,6 +215,10 @@ fn manifest_json(manifest: &Manifest) -> Value {
         "id": manifest.id, "name": manifest.name, "version": manifest.version, "contract": manifest.contract,
         "signature": manifest.signature, "level": manifest.level.map(Quality::name),
         "unsigned": manifest.unsigned.as_ref().map(|unsigned| json!({"reason": unsigned.reason, "when": unsigned.when})),
+        "feed": manifest.feed.as_ref().map(|feed| json!({
+            "from": feed.from,
+            "object": feed.object.as_ref().map(|place| json!({"bucket": place.bucket, "key": place.key})),
+        })),
         "limits": {
             "memory-mib": limits.memory_mib, "cpu-ms": limits.cpu_ms, "output-kib": limits.output_kib,
             "body-kib": limits.body_kib, "component-kib": limits.component_kib,

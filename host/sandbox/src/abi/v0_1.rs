@@ -27,8 +27,8 @@ mod contract {
 }
 
 /// Found in a component of any 0.1: the component model takes the names of compatible versions for each other.
-const INBOUND: &str = "rapport:connector/inbound@0.1.1";
-const HANDSHAKE: &str = "rapport:connector/handshake@0.1.1";
+const INBOUND: &str = "rapport:connector/inbound@0.1.2";
+const HANDSHAKE: &str = "rapport:connector/handshake@0.1.2";
 
 /// Gives every connector its imports.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {

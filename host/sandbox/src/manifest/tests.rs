@@ -129,3 +129,30 @@ fn edits_are_counted() {
         assert_eq!(edits(from, to), distance);
     }
 }
+
+#[test]
+fn a_feed_says_what_it_takes_and_where_an_object_is_named() {
+    let feed = |text: &str| Manifest::parse(&format!("{LEAST}{text}")).unwrap().feed.unwrap();
+    assert_eq!(feed("feed = 'events'"), Feed { from: "events".into(), object: None });
+    let text = "[feed]\nfrom = 'mail'\nobject = { bucket = '/action/bucket', key = '/action/key' }";
+    let object = feed(text).object.unwrap();
+    let named = |notification: serde_json::Value| object.in_notification(&notification);
+    assert_eq!(named(json!({"action": {"bucket": "b", "key": "k"}})), Some(("b".into(), "k".into())));
+    for other in [json!({"action": {"bucket": "b"}}), json!({"action": {"bucket": "b", "key": 7}}), json!([]), json!(1)]
+    {
+        assert_eq!(named(other), None);
+    }
+}
+
+#[test]
+fn a_feed_that_is_half_said_is_refused() {
+    let refused = |text: &str| refusal(&format!("{LEAST}{text}"));
+    assert!(refused("feed = 7").starts_with("connector.toml: `feed`: expected what AWS delivers"));
+    assert!(refused("[feed]\nform = 'x'").contains("`feed`: expected `from`"));
+    assert!(refused("[feed]\nfrom = 'x'\nobjekt = {}").contains("unknown key `feed.objekt`; fix: write `object`"));
+    assert!(
+        refused("[feed]\nfrom = 'x'\nobject = { bucket = '/a' }")
+            .contains("`feed.object.key`: expected a JSON Pointer")
+    );
+    assert!(refused("[feed]\nfrom = 'x'\nobject = { bucket = 'a', key = '/b' }").contains("`feed.object.bucket`"));
+}

@@ -88,7 +88,8 @@ pub fn read_fixtures(manifest_dir: &str) -> Result<Vec<Fixture>, String> {
 /// Reads one raw HTTP/1.1 request.
 ///
 /// The body is everything after the blank line without one final newline, which editors add; with a `content-length`
-/// it is exactly as long as that says. The URL is `https://`, the `host` field and the request target.
+/// it is exactly as long as that says. The URL is `https://`, the `host` field and the request target; of what AWS
+/// delivered, the target is the ARN that it came through, and there is no `host` field.
 ///
 /// # Errors
 /// A sentence that says what is no request.
@@ -107,8 +108,10 @@ pub fn parse_request(bytes: &[u8]) -> Result<Webhook, String> {
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let find = |name: &str| headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
-    let host = find("host").ok_or("expected a `host` header")?;
-    let url = format!("https://{host}{target}");
+    let url = match target.starts_with("arn:") {
+        true => target.to_owned(),
+        false => format!("https://{}{target}", find("host").ok_or("expected a `host` header")?),
+    };
     let body = body(rest, find("content-length"))?.to_vec();
     Ok(Webhook { method: method.to_owned(), url, headers, body })
 }

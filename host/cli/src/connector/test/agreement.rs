@@ -20,6 +20,7 @@ pub(super) fn check(
         cases += 1;
         let answer = subject.receive(&fixture.connection, &fixture.webhook, Moment::of(&fixture.connection));
         let mut found = connection(manifest, &fixture.connection);
+        found.extend(feed(manifest, fixture));
         found.extend(answer.asked.iter().filter_map(|asked| secret(manifest, &asked.key)));
         found.extend(confirmation(manifest, &answer.text));
         for failure in found {
@@ -66,6 +67,13 @@ fn connection(manifest: &Manifest, connection: &Connection) -> Vec<String> {
         _ => {}
     }
     failures
+}
+
+/// The host gives what AWS delivers to no connector that does not say it takes some.
+fn feed(manifest: &Manifest, fixture: &Fixture) -> Option<String> {
+    (fixture.webhook.is_fed() && manifest.feed.is_none()).then(|| {
+        "a fixture is a delivery of AWS, and connector.toml has no `feed`; fix: say there what it takes".to_owned()
+    })
 }
 
 /// A secret that is used has to be described for the operator; a certificate's URL is none.

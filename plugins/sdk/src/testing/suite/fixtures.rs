@@ -20,7 +20,7 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
 /// The host refuses events that nothing verified.
 fn unverified(case: &Case<'_>) -> Option<String> {
     let has_events = matches!(case.answer.kind, Kind::Receipt(1..));
-    (has_events && !case.answer.verified && !case.fixture.connection.is_unsigned()).then(|| {
+    (has_events && !case.answer.verified && !case.is_vouched()).then(|| {
         "events without a verification, which the host refuses; fix: ask `verify` first, or say `\"unsigned\": true` in \
          connection.json and why in connector.toml"
             .to_owned()

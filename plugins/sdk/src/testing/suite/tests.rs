@@ -26,6 +26,9 @@ impl Inbound for Good {
 }
 
 fn verified(webhook: &Webhook) -> Result<(), Rejection> {
+    if webhook.is_fed() {
+        return Ok(());
+    }
     let tag = hex::decode(webhook.header_once("x-signature")?).unwrap_or_default();
     verify::require_mac(MacAlgorithm::HmacSha256, "key", &webhook.body, &tag)
 }
@@ -77,6 +80,16 @@ connector! {
 connector! {
     /// Never asks `verify`.
     Unverified(_, webhook) { events(&webhook.body, "account") }
+}
+
+connector! {
+    /// Takes a header field for AWS's word.
+    Fed(_, webhook) {
+        if webhook.header("x-amz-sns-topic-arn").is_none() {
+            verified(webhook)?;
+        }
+        events(&webhook.body, "account")
+    }
 }
 
 connector! {
@@ -165,7 +178,11 @@ impl Subject for Hungry {
 
 #[test]
 fn a_good_connector_fails_no_check() {
-    let report = trial(&Native::<Good>::new());
+    let folder = Folder::new();
+    let mut fixtures = folder.fixtures();
+    fixtures.push(folder.fed());
+    run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
+    let report = run(&Native::<Good>::new(), &fixtures, &options(Expectations::Verbatim));
     assert!(report.is_clean(), "{:#?}", report.failures());
     for findings in report.checks {
         assert!(findings.cases > 0 && findings.notes.is_empty(), "{findings:?}");
@@ -188,6 +205,17 @@ fn each_mistake_is_found_by_the_check_that_is_there_for_it() {
 #[test]
 fn a_connector_that_does_not_verify_has_nothing_that_could_be_forged() {
     assert_eq!(failed(&Native::<Unverified>::new()), ["fixtures", "tampering"]);
+}
+
+#[test]
+fn what_looks_like_a_delivery_of_aws_has_to_be_one() {
+    let folder = Folder::new();
+    let mut fixtures = folder.fixtures();
+    fixtures.push(folder.fed());
+    let report = run(&Native::<Fed>::new(), &fixtures, &options(Expectations::Bless));
+    let fed = report.checks.iter().find(|findings| findings.check == "feeds").unwrap();
+    assert!(fed.failures[0].starts_with("fed: sent to `https://"), "{:?}", fed.failures);
+    assert_eq!(report.failures().len(), 1, "{:?}", report.failures());
 }
 
 #[test]
@@ -288,6 +316,18 @@ impl Folder {
 
     fn fixtures(&self) -> Vec<Fixture> {
         [("short", SHORT), ("text", TEXT)].map(|(name, body)| self.fixture(name, body)).into()
+    }
+
+    /// What AWS delivered.
+    fn fed(&self) -> Fixture {
+        let request = format!(
+            "POST arn:aws:sqs:eu-west-1:111122223333:feed HTTP/1.1\ncontent-type: application/json\n\
+             x-amz-sns-topic-arn: arn:aws:sns:eu-west-1:111122223333:kit\n\n{TEXT}"
+        );
+        let webhook = parse_request(request.as_bytes()).unwrap();
+        assert!(webhook.is_fed());
+        let expected = self.0.join("fed.events.json");
+        Fixture { name: "fed".to_owned(), webhook, connection: connection(""), expected }
     }
 
     fn fixture(&self, name: &str, body: &str) -> Fixture {
