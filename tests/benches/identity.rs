@@ -21,6 +21,7 @@ use engine::Engine;
 use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
 use rapport_gateway::connections::Connections;
+use rapport_gateway::feed::Feeds;
 use rapport_gateway::http::ApiKeys;
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::identity::{Closing, EdgeId, Evidence, Named, Pair, Rule, Source};
@@ -28,6 +29,7 @@ use rapport_model::{EndpointKey, Event, ProfileId, TenantKey};
 use rapport_store::blobs::Blobs;
 use rapport_store::events::NewEvent;
 use rapport_store::identity::Party;
+use rapport_store::objects::Objects;
 use rapport_store::{Access, Claim, Entropy, RawWebhook, Table};
 use tokio::sync::Notify;
 
@@ -82,6 +84,8 @@ impl World {
         let gateway = Gateway {
             table,
             connections: Connections::default(),
+            feeds: Feeds::default(),
+            objects: Objects::default(),
             api_keys: ApiKeys(Vec::new()),
             egress: Egress::new(Network::Public),
             certificates: Arc::default(),

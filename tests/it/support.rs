@@ -22,7 +22,9 @@ use std::time::Duration;
 
 use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
+use rapport_gateway::config::ConnectionConfig;
 use rapport_gateway::connections::{Connection, ConnectionError, Connections, SecretValues};
+use rapport_gateway::feed::Feeds;
 use rapport_gateway::fold::fold_batch;
 use rapport_gateway::http::{ApiKeys, router};
 use rapport_model::TenantKey;
@@ -30,6 +32,7 @@ use rapport_sandbox::{Connector, Options, Sandbox, Secret, with_manifest};
 use rapport_store::blobs::Blobs;
 use rapport_store::embedded::Embedded;
 use rapport_store::events::NewEvent;
+use rapport_store::objects::Objects;
 use rapport_store::stream::StreamReader;
 use rapport_store::{RawWebhook, Table};
 use ring::hmac;
@@ -125,6 +128,8 @@ pub fn gateway(table: Table, connections: impl IntoIterator<Item = Connection>) 
     Arc::new(Gateway {
         table,
         connections: Connections::new(connections),
+        feeds: Feeds::default(),
+        objects: Objects::default(),
         api_keys: ApiKeys(vec![Secret::new(API_KEY.as_bytes())]),
         egress: Egress::new(Network::Public),
         certificates: Arc::default(),
@@ -277,7 +282,7 @@ pub fn wa_eu() -> Connection {
         ("verify-token", vec!["test-verify-token"]),
     ];
     let config = json!({"phone-number-ids": ["106540352242922", "106540352242999"]});
-    Connection::new("wa-eu", whatsapp(), &config, secret_values(&secrets)).unwrap()
+    Connection::new("wa-eu", whatsapp(), &written(config), secret_values(&secrets)).unwrap()
 }
 
 /// A connection of the hostile connector: `config` says what it does, see its documentation.
@@ -285,7 +290,7 @@ pub fn hostile(name: &str, config: Value) -> Connection {
     let secrets = secret_values(&[("signing-secret", vec![HOSTILE_SECRET])]);
     static CONNECTOR: OnceLock<Connector> = OnceLock::new();
     let connector = CONNECTOR.get_or_init(|| sandbox().load_component(connectors::hostile(), "hostile").unwrap());
-    Connection::new(name, connector.clone(), &config, secrets).unwrap()
+    Connection::new(name, connector.clone(), &written(config), secrets).unwrap()
 }
 
 /// A connection of a provider that signs nothing: its connector verifies nothing, and `token` stands in the URL.
@@ -305,14 +310,19 @@ pub fn unverified(
     let component = with_manifest(connectors::hostile(), &manifest).unwrap();
     let connector = sandbox().load_component(&component, "unsigned").unwrap();
     config["behaviour"] = json!("unverified-events");
-    Connection::new(name, connector, &config, secret_values(secrets))
+    Connection::new(name, connector, &written(config), secret_values(secrets))
 }
 
 /// A connection of a connector in `plugins/`.
 pub fn connection(name: &str, plugin: &str, config: &Value, secrets: &[(&str, Vec<&str>)]) -> Connection {
     let (_, component) = connectors::plugins().iter().find(|(folder, _)| folder.ends_with(plugin)).unwrap();
     let connector = sandbox().load_component(component, plugin).unwrap();
-    Connection::new(name, connector, config, secret_values(secrets)).unwrap()
+    Connection::new(name, connector, &written(config.clone()), secret_values(secrets)).unwrap()
+}
+
+/// What an operator writes of a connection, its secrets aside.
+fn written(config: Value) -> ConnectionConfig {
+    ConnectionConfig { connector: String::new(), config, secrets: [].into(), feed: None }
 }
 
 /// The connector in `plugins/whatsapp`, loaded once.

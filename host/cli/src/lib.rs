@@ -5,6 +5,7 @@
 pub mod connector;
 pub mod demo;
 pub mod dev;
+pub mod feed;
 pub mod package;
 pub mod parked;
 mod sample;

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use rapport_cli::connector::inspect::Form;
 use rapport_cli::connector::test::Blessing;
-use rapport_cli::{Terminal, connector, demo, dev, package, parked};
+use rapport_cli::{Terminal, connector, demo, dev, feed, package, parked};
 
 /// One customer, one context, every channel.
 ///
@@ -44,6 +44,11 @@ enum Command {
         #[arg(long, value_name = "FOLDER", default_value = "data")]
         data: PathBuf,
     },
+    /// Gives a connection what AWS would deliver to it: an EventBridge event, an SNS notification, a batch of Lambda
+    ///
+    /// `rapport dev` may be running. Taken twice it is one event.
+    #[command(after_help = feed::EXAMPLE)]
+    Feed(feed::Arguments),
     /// Works on connectors
     #[command(subcommand)]
     Connector(ConnectorCommand),
@@ -109,18 +114,23 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let verbose = arguments.verbose;
     match arguments.command {
         Command::Demo(options) => {
-            terminal.log(arguments.verbose);
+            terminal.log(verbose);
             runtime.block_on(demo::run(&options, terminal))
         }
         Command::Dev { config, listen, data } => {
-            terminal.log(arguments.verbose + 1);
+            terminal.log(verbose + 1);
             runtime.block_on(dev::run(&config, listen, &data, terminal))
+        }
+        Command::Feed(arguments) => {
+            terminal.log(verbose);
+            runtime.block_on(feed::run(&arguments, terminal))
         }
         Command::Package(arguments) => package::run(&arguments, terminal),
         Command::Parked(command) => {
-            terminal.log(arguments.verbose);
+            terminal.log(verbose);
             runtime.block_on(parked::run(&command, terminal))
         }
         Command::Connector(command) => run_connector(command, terminal),

@@ -8,7 +8,6 @@ use rapport_gateway::Gateway;
 use rapport_gateway::replay::Replayed;
 use rapport_model::profile::rfc3339;
 use rapport_store::parked::{Parked, ParkedId};
-use rapport_store::stream::StreamReader;
 
 use crate::Terminal;
 use crate::service::{self, Data, Settings};
@@ -48,10 +47,10 @@ pub enum Command {
 pub struct Place {
     /// The configuration that `rapport dev` was given
     #[arg(long, value_name = "FILE", default_value = "rapport.toml")]
-    config: PathBuf,
+    pub config: PathBuf,
     /// The data folder that `rapport dev` was given; it may be running
     #[arg(long, value_name = "FOLDER", default_value = "data")]
-    data: PathBuf,
+    pub data: PathBuf,
 }
 
 /// Does what the command says.
@@ -71,10 +70,7 @@ pub async fn run(command: &Command, terminal: &Terminal) -> Result<()> {
         Command::Replay { ids, .. } => {
             let replayed = replay(&gateway, ids).await;
             // A running service folds what was stored; without one it is done here.
-            if data.is_served_here() {
-                let mut reader = StreamReader::open(gateway.table.clone()).await?;
-                while service::fold_once(&mut reader, &gateway).await? > 0 {}
-            }
+            data.fold_here(&gateway).await?;
             replayed
         }
     }

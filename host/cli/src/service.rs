@@ -12,11 +12,13 @@ use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
 use rapport_gateway::config::{Config, ConnectionConfig, SecretRef};
 use rapport_gateway::connections::{Connection, Connections, SecretValues};
+use rapport_gateway::feed::Feeds;
 use rapport_gateway::fold::fold_batch;
 use rapport_gateway::http::{ApiKeys, router};
 use rapport_sandbox::{Connector, Options, Sandbox};
 use rapport_store::blobs::Blobs;
 use rapport_store::embedded::Embedded;
+use rapport_store::objects::Objects;
 use rapport_store::stream::StreamReader;
 use rapport_store::{StoreError, Table};
 use tokio::net::TcpListener;
@@ -36,6 +38,8 @@ pub struct Data {
     /// Held for as long as this process serves the database.
     lock: Option<File>,
     embedded: Embedded,
+    /// What stands for S3.
+    objects: Objects,
 }
 
 impl Data {
@@ -67,18 +71,34 @@ impl Data {
         let path = folder.join(ADDRESS);
         let address = fs::read_to_string(&path).with_context(|| format!("`{}`", path.display()))?;
         let address = address.trim().parse().with_context(|| format!("`{}`", path.display()))?;
-        Ok(Self { folder: folder.to_owned(), lock: None, embedded: Embedded::at(address) })
-    }
-
-    /// Whether this process serves the database itself.
-    pub fn is_served_here(&self) -> bool {
-        self.lock.is_some()
+        Ok(Self::new(folder, None, Embedded::at(address)))
     }
 
     fn start(folder: &Path, lock: File) -> Result<Self> {
         let embedded = Embedded::start(&folder.join(DATABASE))?;
         fs::write(folder.join(ADDRESS), embedded.address().to_string())?;
-        Ok(Self { folder: folder.to_owned(), lock: Some(lock), embedded })
+        Ok(Self::new(folder, Some(lock), embedded))
+    }
+
+    fn new(folder: &Path, lock: Option<File>, embedded: Embedded) -> Self {
+        Self { folder: folder.to_owned(), lock, embedded, objects: Objects::default() }
+    }
+
+    /// The same, with a folder in the place of S3: `<folder>/<bucket>/<key>`.
+    pub fn with_objects(self, folder: Option<&Path>) -> Self {
+        Self { objects: folder.map_or_else(Objects::default, Objects::in_folder), ..self }
+    }
+
+    /// Folds what was stored, where no other process does it.
+    ///
+    /// # Errors
+    /// Storage failed; what is not folded waits.
+    pub async fn fold_here(&self, gateway: &Gateway) -> Result<()> {
+        if self.lock.is_some() {
+            let mut reader = StreamReader::open(gateway.table.clone()).await?;
+            while fold_once(&mut reader, gateway).await? > 0 {}
+        }
+        Ok(())
     }
 
     async fn table(&self, config: &Config, base: &Path) -> Result<Table> {
@@ -163,12 +183,14 @@ pub async fn gateway(
         }
         let secrets = resolve_secrets(name, connection, base)?;
         let connector = connectors[connection.connector.as_str()].clone();
-        connections.push(Connection::new(name, connector, &connection.config, secrets)?);
+        connections.push(Connection::new(name, connector, connection, secrets)?);
     }
     let api_key = |reference| secrets::resolve(reference, "`api.keys`", base);
     Ok(Arc::new(Gateway {
         table: data.table(config, base).await?,
         connections: Connections::new(connections),
+        feeds: Feeds::of(config),
+        objects: data.objects.clone(),
         api_keys: ApiKeys(config.api_keys.iter().map(api_key).collect::<Result<_>>()?),
         egress: Egress::new(Network::Public),
         certificates: Arc::default(),

@@ -1,6 +1,7 @@
 //! What an operator writes: connections, keys, where secrets are. TOML; unknown keys are errors that name the nearest
 //! known one; a secret is only ever a reference.
 
+mod feed;
 mod identity;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,8 @@ use rapport_model::identity::Rules;
 use rapport_sandbox::{fix_for_unknown_key, json_of_toml};
 use serde_json::Value as Json;
 use toml::{Table, Value};
+
+pub use feed::FeedConfig;
 
 /// Connections. Each holds its connector and its secrets in memory.
 pub const CONNECTIONS_MAX: usize = 1_000;
@@ -50,6 +53,8 @@ pub struct ConnectionConfig {
     pub config: Json,
     /// By the name that the connector calls them; several versions are a rotation.
     pub secrets: BTreeMap<String, Vec<SecretRef>>,
+    /// What AWS delivers to it; none: its webhooks come over HTTP alone.
+    pub feed: Option<FeedConfig>,
 }
 
 /// Where a secret is.
@@ -149,8 +154,9 @@ fn connection(mut keys: Keys) -> Result<ConnectionConfig, ConfigError> {
             secrets.insert(name, references);
         }
     }
-    keys.done(&["connector", "config", "secrets"])?;
-    Ok(ConnectionConfig { connector, config: json_of_toml(Value::Table(config)), secrets })
+    let feed = keys.table("feed")?.map(feed::feed).transpose()?;
+    keys.done(&["connector", "config", "secrets", "feed"])?;
+    Ok(ConnectionConfig { connector, config: json_of_toml(Value::Table(config)), secrets, feed })
 }
 
 /// Whether a name can stand in a URL and a key as it is.

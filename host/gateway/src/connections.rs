@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::certificates::Certificates;
-use crate::config::ConnectionConfig;
+use crate::config::{ConnectionConfig, FeedConfig};
 use crate::credentials::{self, BASIC, PATH_TOKEN, Vouching};
 
 /// Calls of one connection that run at once, of the sandbox's 16: a connector that loops cannot take the others' turns.
@@ -28,6 +28,8 @@ pub struct Connection {
     pub config: String,
     pub secrets: Arc<SecretValues>,
     pub(crate) vouching: Vouching,
+    /// What AWS may deliver to it.
+    pub feed: Option<FeedConfig>,
     turns: Semaphore,
     waiting: AtomicUsize,
 }
@@ -87,6 +89,15 @@ pub enum ConnectionError {
          (`user:password`) if the provider sends HTTP Basic credentials"
     )]
     Unsigned { connection: String, connector: String, reason: String },
+    #[error(
+        "connection `{connection}`: connector `{connector}` takes nothing that AWS delivers; fix: remove `feed`, or name \
+         a connector whose connector.toml has one"
+    )]
+    NoFeed { connection: String, connector: String },
+    #[error(
+        "connection `{connection}`: connector `{connector}` is handed no objects of S3; fix: remove `feed.buckets`"
+    )]
+    NoObjects { connection: String, connector: String },
 }
 
 impl Connection {
@@ -97,16 +108,17 @@ impl Connection {
     pub fn new(
         name: &str,
         connector: Connector,
-        config: &Json,
+        written: &ConnectionConfig,
         secrets: SecretValues,
     ) -> Result<Self, ConnectionError> {
-        let vouching = vouching(name, connector.manifest(), config, &secrets)?;
+        let vouching = vouching(name, connector.manifest(), written, &secrets)?;
         Ok(Self {
             name: name.to_owned(),
-            config: config.to_string(),
+            config: written.config.to_string(),
             connector,
             secrets: Arc::new(secrets),
             vouching,
+            feed: written.feed.clone(),
             turns: Semaphore::new(CALLS_AT_ONCE_MAX),
             waiting: AtomicUsize::new(0),
         })
@@ -164,27 +176,43 @@ pub fn check(name: &str, manifest: &Manifest, written: &ConnectionConfig) -> Res
     // Which secrets there are matters, not what they are.
     let any = |secret: &String| (secret.clone(), vec![Secret::new(*b"*")]);
     let secrets = SecretValues::new(written.secrets.keys().map(any).collect());
-    vouching(name, manifest, &written.config, &secrets).map(drop)
+    vouching(name, manifest, written, &secrets).map(drop)
 }
 
 /// Who vouches for the webhooks of a connection that has these secrets.
 fn vouching(
     name: &str,
     manifest: &Manifest,
-    config: &Json,
+    written: &ConnectionConfig,
     secrets: &SecretValues,
 ) -> Result<Vouching, ConnectionError> {
+    let config = &written.config;
     check_config(name, &manifest.id, &manifest.config, config)?;
     check_names(name, manifest, secrets)?;
+    check_feed(name, manifest, written.feed.as_ref())?;
     match manifest.unsigned.as_ref().filter(|unsigned| unsigned.applies(config)) {
         None => Ok(Vouching::Connector),
         Some(_) if credentials::has_any(secrets) => Ok(Vouching::Credentials),
         // Another secret is one that its connector verifies with what the provider does sign.
         Some(_) if !secrets.0.is_empty() => Ok(Vouching::Nobody),
+        // What comes by its URL all the same is refused.
+        Some(_) if written.feed.is_some() => Ok(Vouching::Nobody),
         Some(unsigned) => {
             let (connection, connector) = (name.to_owned(), manifest.id.clone());
             Err(ConnectionError::Unsigned { connection, connector, reason: unsigned.reason.clone() })
         }
+    }
+}
+
+fn check_feed(connection: &str, manifest: &Manifest, feed: Option<&FeedConfig>) -> Result<(), ConnectionError> {
+    let Some(feed) = feed else { return Ok(()) };
+    let (connection, connector) = (connection.to_owned(), manifest.id.clone());
+    match &manifest.feed {
+        None => Err(ConnectionError::NoFeed { connection, connector }),
+        Some(takes) if takes.object.is_none() && !feed.buckets.is_empty() => {
+            Err(ConnectionError::NoObjects { connection, connector })
+        }
+        Some(_) => Ok(()),
     }
 }
 

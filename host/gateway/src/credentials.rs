@@ -22,7 +22,8 @@ const AUTHORIZATION: &str = "authorization";
 pub(crate) enum Vouching {
     /// Its connector, by calling `verify`.
     Connector,
-    /// The credentials that came with it: its provider signs nothing.
+    /// What was checked before its connector is called: the credentials that came with it, since its provider signs
+    /// nothing, or that AWS delivered it.
     Credentials,
     /// Its connector if it can; else nobody, since its provider signs not everything and there are no credentials.
     Nobody,

@@ -3,6 +3,7 @@
 //! | use case | file |
 //! |---|---|
 //! | a provider's webhook becomes durable events | [`receive`] |
+//! | what AWS delivers in a webhook's place becomes durable events | [`feed`] |
 //! | an event moves heads, traits, consents and identity | [`fold`] |
 //! | somebody asks who a customer is and what was said | [`answer`] |
 //! | a person links, unlinks, asks why | [`links`] |
@@ -24,6 +25,7 @@ mod content;
 mod credentials;
 pub mod erasure;
 pub mod export;
+pub mod feed;
 pub mod fold;
 pub mod http;
 pub mod links;
@@ -39,16 +41,22 @@ use std::sync::Arc;
 use rapport_egress::Egress;
 use rapport_model::Timestamp;
 use rapport_store::Table;
+use rapport_store::objects::Objects;
 use tokio::sync::Notify;
 
 use crate::certificates::Certificates;
 use crate::connections::Connections;
+use crate::feed::Feeds;
 use crate::http::ApiKeys;
 
 /// Everything that the use cases share. One for each process.
 pub struct Gateway {
     pub table: Table,
     pub connections: Connections,
+    /// Which of them take what AWS delivers from where.
+    pub feeds: Feeds,
+    /// Where objects are that deliveries of AWS name.
+    pub objects: Objects,
     pub api_keys: ApiKeys,
     /// The way out: to certificates, and to confirm subscriptions.
     pub egress: Egress,

@@ -57,6 +57,26 @@ pub(crate) enum Verdict {
     Refuse { problem: Problem, detail: String },
 }
 
+/// What was done about a webhook: nothing of it can be lost any more.
+pub(crate) enum Done {
+    /// Its events are durable.
+    Taken { events: usize, response: Option<HttpResponse> },
+    /// It is not of this connection.
+    Ignored(String),
+    /// It waits, whole, for a connector that can handle it.
+    Parked { reason: &'static str, detail: String },
+}
+
+impl Done {
+    /// What the provider is answered.
+    fn response(self) -> HttpResponse {
+        match self {
+            Self::Taken { response: Some(response), .. } => response,
+            _ => HttpResponse { status: 200, headers: Vec::new(), body: Vec::new() },
+        }
+    }
+}
+
 impl Gateway {
     /// Receives one webhook.
     ///
@@ -80,7 +100,7 @@ impl Gateway {
         let sandbox_us = sandbox_us(&called);
         let verdict = judge(called, connection.vouching);
         let delivery = Delivery { connection, webhook: kept(webhook), received_at, name: &request_id, sandbox_us };
-        self.carry_out(verdict, delivery).await
+        self.carry_out(verdict, delivery).await.map(Done::response)
     }
 
     /// A connection by its name, made now if it is the first time.
@@ -166,7 +186,11 @@ impl Gateway {
         Err(Problem::unavailable("the subscription could not be confirmed; deliver it again"))
     }
 
-    async fn carry_out(&self, verdict: Verdict, delivery: Delivery<'_>) -> Answer {
+    /// Does what a verdict says.
+    ///
+    /// # Errors
+    /// What was refused, and 503 for what storage did not take.
+    pub(crate) async fn carry_out(&self, verdict: Verdict, delivery: Delivery<'_>) -> Result<Done, Problem> {
         let Delivery { connection: Connection { name: connection, connector, .. }, name: request_id, .. } = delivery;
         let (connector, sandbox_us) = (connector.digest(), delivery.sandbox_us);
         let not_stored = |error: StoreError| {
@@ -190,19 +214,20 @@ impl Gateway {
             }
             Verdict::Ignore(detail) => {
                 tracing::info!(request_id, connection, connector, sandbox_us, detail, "webhook ignored");
-                Ok(ok())
+                Ok(Done::Ignored(detail))
             }
             Verdict::Park { reason, detail } => {
-                self.park(delivery, reason, detail).await.map_err(not_stored)?;
-                Ok(ok())
+                self.park(delivery, reason, detail.clone()).await.map_err(not_stored)?;
+                Ok(Done::Parked { reason, detail })
             }
             Verdict::Take(receipt) if receipt.events.is_empty() => {
                 tracing::info!(request_id, connection, connector, sandbox_us, "webhook answered, without events");
-                Ok(receipt.response.unwrap_or_else(ok))
+                Ok(Done::Taken { events: 0, response: receipt.response })
             }
             Verdict::Take(receipt) => {
+                let events = receipt.events.len();
                 self.store(receipt.events, delivery).await.map_err(not_stored)?;
-                Ok(receipt.response.unwrap_or_else(ok))
+                Ok(Done::Taken { events, response: receipt.response })
             }
         }
     }
@@ -353,13 +378,9 @@ const NOT_KEPT: &[&str] = &[
 ];
 
 /// The webhook as it is stored: with its first event, or parked.
-fn kept(mut webhook: RawWebhook) -> RawWebhook {
+pub(crate) fn kept(mut webhook: RawWebhook) -> RawWebhook {
     webhook.headers.retain(|(name, _)| !NOT_KEPT.contains(&name.as_str()));
     webhook
-}
-
-fn ok() -> HttpResponse {
-    HttpResponse { status: 200, headers: Vec::new(), body: Vec::new() }
 }
 
 /// Microseconds that a call took.
@@ -370,14 +391,14 @@ pub(crate) fn sandbox_us(called: &Result<Received, CallError>) -> u64 {
     }
 }
 
-fn log_of(called: &Result<Received, CallError>) -> &Log {
+pub(crate) fn log_of(called: &Result<Received, CallError>) -> &Log {
     match called {
         Ok(received) => &received.log,
         Err(error) => &error.log,
     }
 }
 
-fn log_lines(request_id: &str, connection: &Connection, log: &Log) {
+pub(crate) fn log_lines(request_id: &str, connection: &Connection, log: &Log) {
     let connection = connection.name.as_str();
     for line in &log.lines {
         let message = line.message.as_str();
@@ -411,6 +432,10 @@ mod tests {
             usage: Usage::default(),
             certificate_url: None,
         })
+    }
+
+    fn answer() -> HttpResponse {
+        HttpResponse { status: 200, headers: Vec::new(), body: Vec::new() }
     }
 
     fn status(verdict: &Verdict) -> u16 {
@@ -483,10 +508,10 @@ mod tests {
     fn without_a_verification_there_are_no_events_and_no_silent_success() {
         let receipt = |events, response| Ok(Receipt { response, events });
         assert_eq!(status(&judge(answered(receipt(vec![event()], None), false), Vouching::Connector)), 500);
-        assert_eq!(status(&judge(answered(receipt(vec![event()], Some(ok())), false), Vouching::Connector)), 500);
+        assert_eq!(status(&judge(answered(receipt(vec![event()], Some(answer())), false), Vouching::Connector)), 500);
         assert_eq!(status(&judge(answered(receipt(vec![], None), false), Vouching::Connector)), 500);
         assert!(
-            matches!(judge(answered(receipt(vec![], Some(ok())), false), Vouching::Connector), Verdict::Take(_)),
+            matches!(judge(answered(receipt(vec![], Some(answer())), false), Vouching::Connector), Verdict::Take(_)),
             "a handshake"
         );
         assert!(matches!(judge(answered(receipt(vec![event()], None), true), Vouching::Connector), Verdict::Take(_)));

@@ -10,6 +10,7 @@ use rapport_store::aws::{AccessKey, Account, Endpoints};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Webhook,
+    Feed,
     Api,
     Fold,
 }
@@ -116,9 +117,10 @@ fn wrong(variable: &'static str, expected: &'static str) -> EnvironmentError {
 fn role(handler: &str) -> Result<Role, EnvironmentError> {
     match handler {
         "webhook" => Ok(Role::Webhook),
+        "feed" => Ok(Role::Feed),
         "api" => Ok(Role::Api),
         "fold" => Ok(Role::Fold),
-        _ => Err(wrong("_HANDLER", "`webhook`, `api` or `fold`; fix: set the function's `Handler`")),
+        _ => Err(wrong("_HANDLER", "`webhook`, `feed`, `api` or `fold`; fix: set the function's `Handler`")),
     }
 }
 

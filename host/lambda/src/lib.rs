@@ -1,11 +1,12 @@
 //! The `bootstrap` binary of AWS Lambda: events of HTTP and of the table's stream go to the gateway's use cases.
 //!
-//! One binary, three functions, told apart by the handler's name:
+//! One binary, four functions, told apart by the handler's name:
 //!
 //! | handler | event | goes to |
 //! |---|---|---|
 //! | `webhook` | HTTP API (payload 2.0) or function URL | `/hooks/…` of `gateway::http` |
-//! | `api` | the same | `/v1/…` of `gateway::http` |
+//! | `feed` | a batch of a queue, or of a Kinesis stream | `gateway::feed` |
+//! | `api` | as `webhook` | `/v1/…` of `gateway::http` |
 //! | `fold` | a batch of the table's stream | `gateway::fold` |
 //!
 //! What is wrong with the deployment ends the process while it starts, and Lambda counts an error. What is wrong with one
@@ -14,6 +15,7 @@
 
 pub mod connectors;
 pub mod environment;
+pub mod feed;
 pub mod fold;
 pub mod http;
 pub mod log;

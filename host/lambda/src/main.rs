@@ -7,7 +7,7 @@ use std::time::Instant;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use rapport_lambda::environment::{Environment, Role};
 use rapport_lambda::service::Service;
-use rapport_lambda::{fold, http, log};
+use rapport_lambda::{feed, fold, http, log};
 use serde_json::value::RawValue;
 
 fn main() -> ExitCode {
@@ -42,6 +42,7 @@ async fn handle(
 ) -> Result<Box<RawValue>, Diagnostic> {
     match role {
         Role::Webhook | Role::Api => http::answer(service, event).await,
+        Role::Feed => feed::answer(service, event).await,
         Role::Fold => fold::answer(service, event).await,
     }
 }

@@ -9,6 +9,7 @@ use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
 use rapport_gateway::config::{Config, ConfigError};
 use rapport_gateway::connections::{Connection, Connections, Loader};
+use rapport_gateway::feed::Feeds;
 use rapport_gateway::http::{ApiKeys, api_router, webhook_router};
 use rapport_gateway::package::{self, Package, PackageError, ReferenceError, check_references};
 use rapport_store::aws::{Aws, TableOf};
@@ -120,7 +121,7 @@ impl Service {
     pub async fn warm_up(&self) {
         let parts = Arc::clone(&self.parts);
         let engine = tokio::task::spawn_blocking(move || match parts.role {
-            Role::Webhook => parts.connectors.start().map_err(|error| error.to_string()),
+            Role::Webhook | Role::Feed => parts.connectors.start().map_err(|error| error.to_string()),
             Role::Api | Role::Fold => Ok(()),
         });
         let (running, engine) = tokio::join!(self.running(), engine);
@@ -157,7 +158,7 @@ impl Parts {
         let (secrets, claimant) = (secrets?, claimant?);
         let tenant_key = secrets.tenant_key(&self.config)?;
         let claim = match self.role {
-            Role::Webhook => Claim::IfFree,
+            Role::Webhook | Role::Feed => Claim::IfFree,
             Role::Api | Role::Fold => Claim::Never,
         };
         let table =
@@ -194,6 +195,8 @@ impl Parts {
         let gateway = Arc::new(Gateway {
             table,
             connections: Connections::lazy(names, self.loader(Arc::clone(&secrets))),
+            feeds: Feeds::of(&self.config),
+            objects: self.aws.objects(),
             api_keys: ApiKeys(secrets.api_keys(&self.config)?),
             egress: Egress::new(Network::Public),
             certificates: Arc::default(),
@@ -203,7 +206,7 @@ impl Parts {
         });
         let router = match self.role {
             Role::Webhook => webhook_router(Arc::clone(&gateway)),
-            Role::Api | Role::Fold => api_router(Arc::clone(&gateway)),
+            Role::Feed | Role::Api | Role::Fold => api_router(Arc::clone(&gateway)),
         };
         Ok(Running { gateway, router, secrets, read_at })
     }
@@ -215,7 +218,7 @@ impl Parts {
             let connection = &parts.config.connections[name];
             let connector = parts.connectors.get(&connection.connector)?;
             let values = secrets.of_connection(name, connection)?;
-            Ok(Connection::new(name, connector, &connection.config, values)?)
+            Ok(Connection::new(name, connector, connection, values)?)
         })
     }
 }

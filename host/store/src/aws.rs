@@ -2,6 +2,7 @@
 
 pub(crate) mod bucket;
 mod http;
+pub(crate) mod objects;
 mod secrets;
 mod signed;
 
@@ -14,6 +15,7 @@ use crate::blobs::Blobs;
 use crate::client;
 use crate::entropy::Entropy;
 use crate::error::StoreError;
+use crate::objects::Objects;
 use crate::table::{Access, Claim, Table};
 use bucket::Bucket;
 use http::Http;
@@ -107,6 +109,13 @@ impl Aws {
         let entropy = Entropy::system();
         let access = Access { dynamodb, streams, table, tenant, tenant_key, blobs, entropy };
         Table::attach(access, claimant, claim).await
+    }
+
+    /// Objects of other buckets in this region, as far as the role may read them.
+    pub fn objects(&self) -> Objects {
+        let regional = || format!("https://s3.{}.{}", self.region, domain(&self.region));
+        let endpoint = self.endpoints.s3.as_deref().map(|endpoint| endpoint.trim_end_matches('/').to_owned());
+        Objects::in_buckets(objects::Buckets::new(Arc::clone(&self.signer), endpoint.unwrap_or_else(regional)))
     }
 
     /// The text of a secret, by its name or ARN.

@@ -8,6 +8,8 @@
 //! connector could handle; [`blobs`] keeps what is too large for an item;
 //! [`erasure`] makes a person forgotten.
 //!
+//! [`objects`] reads what is not ours: what a delivery of AWS names.
+//!
 //! The stream comes in by two doors: [`stream`] asks for it, [`lambda_stream`] is handed it. On AWS, `aws` makes the
 //! clients, and reads secrets.
 
@@ -31,6 +33,7 @@ pub mod identity;
 mod items;
 mod keys;
 pub mod lambda_stream;
+pub mod objects;
 pub mod parked;
 mod profiles;
 pub mod stream;

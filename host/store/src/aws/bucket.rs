@@ -20,18 +20,35 @@ impl Bucket {
     /// Stores bytes under their own hash: again, if they are there.
     pub(crate) async fn put(&self, key: &str, bytes: &[u8]) -> Result<(), String> {
         let headers = &[("content-type", "application/octet-stream")];
-        self.send(Request { service: "s3", method: "PUT", url: &self.url(key), headers, body: bytes }).await.map(drop)
+        self.send(Request { service: "s3", method: "PUT", url: &self.url(key), headers, body: bytes, answer_max: None })
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn get(&self, key: &str) -> Result<Vec<u8>, String> {
-        self.send(Request { service: "s3", method: "GET", url: &self.url(key), headers: &[], body: b"" }).await
+        self.send(Request {
+            service: "s3",
+            method: "GET",
+            url: &self.url(key),
+            headers: &[],
+            body: b"",
+            answer_max: None,
+        })
+        .await
     }
 
     /// Also where there is none.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), String> {
-        self.send(Request { service: "s3", method: "DELETE", url: &self.url(key), headers: &[], body: b"" })
-            .await
-            .map(drop)
+        self.send(Request {
+            service: "s3",
+            method: "DELETE",
+            url: &self.url(key),
+            headers: &[],
+            body: b"",
+            answer_max: None,
+        })
+        .await
+        .map(drop)
     }
 
     fn url(&self, key: &str) -> String {
@@ -48,7 +65,7 @@ impl Bucket {
 }
 
 /// The `<Code>` of S3's error document, where there is one.
-fn code(body: &[u8]) -> String {
+pub(super) fn code(body: &[u8]) -> String {
     let body = String::from_utf8_lossy(body);
     let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
     code.map(|(code, _)| format!(", {code}")).unwrap_or_default()

@@ -13,7 +13,8 @@ pub(crate) async fn text(signer: &Signer, url: &str, name: &str) -> Result<Strin
     let failed = |detail: String| StoreError::Unavailable { operation: OPERATION, detail };
     let headers = &[("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "secretsmanager.GetSecretValue")];
     let body = json!({"SecretId": name}).to_string();
-    let request = Request { service: "secretsmanager", method: "POST", url, headers, body: body.as_bytes() };
+    let request =
+        Request { service: "secretsmanager", method: "POST", url, headers, body: body.as_bytes(), answer_max: None };
     let answer = signer.send(&request).await.map_err(failed)?;
     if answer.status != 200 {
         return Err(failed(refusal(&answer.body).unwrap_or_else(|| format!("status {}", answer.status))));

@@ -34,12 +34,27 @@ pub(crate) struct Request<'a> {
     pub url: &'a str,
     pub headers: &'a [(&'static str, &'static str)],
     pub body: &'a [u8],
+    /// Bytes above which an answer's body is left where it is; none: it is small.
+    pub answer_max: Option<u64>,
 }
 
 /// What the service said, whatever its status.
 pub(crate) struct Answer {
     pub status: u16,
+    /// Empty where it is too large.
     pub body: Vec<u8>,
+    /// How many the body has.
+    pub bytes: u64,
+}
+
+/// Bytes a millisecond that a transfer is given time for: 4 MB a second, a twentieth of what a function has.
+const BYTES_A_MS: u64 = 4_000;
+
+impl Request<'_> {
+    /// How long its bytes and the answer's may take.
+    fn transfer_time(&self) -> Duration {
+        Duration::from_millis((self.body.len() as u64 + self.answer_max.unwrap_or_default()) / BYTES_A_MS)
+    }
 }
 
 impl Signer {
@@ -52,15 +67,16 @@ impl Signer {
     /// # Errors
     /// There was none in time; what was tried last went wrong like this.
     pub(crate) async fn send(&self, request: &Request<'_>) -> Result<Answer, String> {
-        let attempts = self.attempts(request);
-        tokio::time::timeout(OPERATION_TIMEOUT, attempts).await.unwrap_or_else(|_| Err(too_slow(OPERATION_TIMEOUT)))
+        let (attempts, limit) = (self.attempts(request), OPERATION_TIMEOUT + request.transfer_time());
+        tokio::time::timeout(limit, attempts).await.unwrap_or_else(|_| Err(too_slow(limit)))
     }
 
     async fn attempts(&self, request: &Request<'_>) -> Result<Answer, String> {
         let mut attempt = 1;
         loop {
-            let answer = tokio::time::timeout(ATTEMPT_TIMEOUT, self.attempt(request)).await;
-            let answer = answer.unwrap_or_else(|_| Err(too_slow(ATTEMPT_TIMEOUT)));
+            let limit = ATTEMPT_TIMEOUT + request.transfer_time();
+            let answer = tokio::time::timeout(limit, self.attempt(request)).await;
+            let answer = answer.unwrap_or_else(|_| Err(too_slow(limit)));
             let is_final = answer.as_ref().is_ok_and(|answer| !is_passing(answer));
             if is_final || attempt == ATTEMPTS_MAX {
                 return answer;
@@ -77,12 +93,17 @@ impl Signer {
             .await
             .map_err(|error| aws_sdk_dynamodb::error::DisplayErrorContext(&error).to_string())?;
         let status = response.status().as_u16();
+        let announced = response.headers().get("content-length").and_then(|length| length.parse().ok());
+        if let Some(bytes) = announced.filter(|bytes| request.answer_max.is_some_and(|max| *bytes > max)) {
+            return Ok(Answer { status, body: Vec::new(), bytes });
+        }
         let body = ByteStream::new(response.into_body()).collect().await.map_err(|error| error.to_string())?;
-        Ok(Answer { status, body: body.to_vec() })
+        let body = body.to_vec();
+        Ok(Answer { status, bytes: body.len() as u64, body })
     }
 
     fn signed(&self, request: &Request<'_>) -> Result<HttpRequest, String> {
-        let Request { service, method, url, headers, body } = request;
+        let Request { service, method, url, headers, body, .. } = request;
         let mut settings = SigningSettings::default();
         if *service == "s3" {
             // As S3 asks for it: its keys are taken as they are, and the body's hash is a field of its own.

@@ -1,0 +1,105 @@
+//! `rapport feed`: what AWS would deliver, given to a connection on this machine.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use rapport_gateway::Gateway;
+use rapport_gateway::feed::{Delivery, Fed, batch};
+
+use crate::Terminal;
+use crate::parked::Place;
+use crate::service::{self, Data, Settings};
+
+/// What stands for the queue that there is none of.
+const QUEUE: &str = "arn:aws:sqs:local:000000000000:rapport-feed";
+
+/// Shown below `rapport feed --help`.
+pub const EXAMPLE: &str = r#"FILE is an EventBridge event, a notification of SNS (in its envelope or bare), or the event that Lambda makes of a
+batch of SQS or Kinesis (`{"Records": …}`). A connection that takes such:
+
+  [connections.crm]
+  connector = "salesforce"
+  config = { organization-id = "00D000000000001" }
+  feed = { from = ["aws.partner/salesforce.com/00D000000000001/changes"] }
+"#;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The connection to give it to
+    connection: String,
+    /// What AWS would deliver; `-` is standard input
+    file: PathBuf,
+    /// What stands for S3: `<folder>/<bucket>/<key>` is an object
+    #[arg(long, value_name = "FOLDER")]
+    objects: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Gives what is in a file to a connection, and says what came of it.
+///
+/// # Errors
+/// What was not taken, with the fix.
+pub async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
+    let Arguments { connection, file, objects, place } = arguments;
+    let mut settings = Settings::read(&place.config)?;
+    // The others' connectors and secrets are not needed.
+    settings.config.connections.retain(|name, _| name == connection);
+    let Some(written) = settings.config.connections.get(connection).cloned() else {
+        bail!("`{}` has no connection `{connection}`; fix: add it, or name another", place.config.display());
+    };
+    let name = file.display().to_string();
+    let deliveries =
+        deliveries(&read(file).with_context(|| format!("`{name}`"))?).with_context(|| format!("`{name}`"))?;
+    let data = Data::join(&place.data)?.with_objects(objects.as_deref());
+    let gateway = service::gateway(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
+    let origins = written.feed.map(|feed| feed.from).unwrap_or_default();
+    let mut failed = 0;
+    for delivery in &deliveries {
+        failed += usize::from(!feed(&gateway, connection, delivery).await);
+        if delivery.origin != QUEUE && !origins.contains(&delivery.origin) {
+            let origin = &delivery.origin;
+            eprintln!("note: `{origin}` is not in the connection's `feed.from`; deployed, this would not come here");
+        }
+    }
+    data.fold_here(&gateway).await?;
+    if failed > 0 {
+        bail!("{failed} of {} were not taken", deliveries.len());
+    }
+    Ok(())
+}
+
+/// Prints a line; whether it was taken.
+async fn feed(gateway: &Gateway, connection: &str, delivery: &Delivery) -> bool {
+    let fed = gateway.feed_to(connection, delivery, "rapport-feed").await;
+    match &fed {
+        Ok(Fed::Stored { events }) => println!("taken, {events} events"),
+        Ok(Fed::Ignored(detail)) => println!("ignored: {detail}"),
+        Ok(Fed::Parked { reason, detail }) => println!("parked, {reason}: {detail}"),
+        Err(error) => println!("not taken: {error}"),
+    }
+    fed.is_ok()
+}
+
+fn read(file: &Path) -> Result<String> {
+    if file != Path::new("-") {
+        return Ok(fs::read_to_string(file)?);
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// A batch as Lambda has it, or one message of a queue.
+fn deliveries(text: &str) -> Result<Vec<Delivery>> {
+    let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    let is_batch = json.is_some_and(|json| json.get("Records").is_some_and(serde_json::Value::is_array));
+    match is_batch {
+        true => Ok(batch(text)?.into_iter().map(|(_, delivery)| delivery).collect()),
+        // The newline is the editor's.
+        false => Ok(vec![Delivery::of_message(text.trim_end(), QUEUE)]),
+    }
+}

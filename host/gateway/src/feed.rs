@@ -1,0 +1,199 @@
+//! What AWS delivers in the place of a provider's webhook becomes durable events, and only then is it taken.
+//!
+//! It is authenticated by AWS: by the policy of the queue it came through, or by the stream's own. Which connections it is
+//! for says their `feed.from`. What cannot be taken now is an error, and whoever handed it over keeps it: a queue until it
+//! is a dead letter.
+
+mod batch;
+mod delivery;
+mod form;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rapport_sandbox::ObjectPlace;
+use rapport_store::RawWebhook;
+use rapport_store::objects::ObjectError;
+
+pub use batch::{NoBatch, batch};
+pub use delivery::Delivery;
+
+use crate::Gateway;
+use crate::config::Config;
+use crate::connections::Connection;
+use crate::credentials::Vouching;
+use crate::receive::{self, Done, judge, kept, log_lines, log_of, sandbox_us};
+
+/// Which connections take what comes from where.
+#[derive(Clone, Debug, Default)]
+pub struct Feeds(BTreeMap<String, Vec<String>>);
+
+impl Feeds {
+    /// Those of a configuration.
+    pub fn of(config: &Config) -> Self {
+        let mut feeds = BTreeMap::<String, Vec<String>>::new();
+        for (name, connection) in &config.connections {
+            for origin in connection.feed.iter().flat_map(|feed| &feed.from) {
+                feeds.entry(origin.clone()).or_default().push(name.clone());
+            }
+        }
+        Self(feeds)
+    }
+
+    /// The connections that take what comes from `origin`.
+    pub fn takers(&self, origin: &str) -> &[String] {
+        self.0.get(origin).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What became of a delivery at one connection. Nothing of it can be lost any more.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fed {
+    /// Its events are durable.
+    Stored { events: usize },
+    /// It is not of this connection.
+    Ignored(String),
+    /// Its connector could not handle it; it is kept whole, for a fixed one to replay.
+    Parked { reason: &'static str, detail: String },
+}
+
+/// Why a delivery was not taken: it has to come again, most often after its fix.
+#[derive(Debug, thiserror::Error)]
+pub enum NotFed {
+    #[error("no connection takes what comes from `{0}`; fix: name it in a connection's `feed.from`, or stop it there")]
+    NoTaker(String),
+    #[error("no connection of that name is configured")]
+    NoConnection,
+    #[error("connector `{0}` takes nothing that AWS delivers; fix: name another connection")]
+    NoFeed(String),
+    #[error("its object is in bucket `{0}`, which is not allowed; fix: name it in the connection's `feed.buckets`")]
+    BucketNotAllowed(String),
+    #[error("its object, in bucket `{bucket}`: {source}")]
+    Object { bucket: String, source: ObjectError },
+    #[error(
+        "it has {bytes} bytes, and connector `{connector}` takes {max}; fix: raise `body-kib` in its connector.toml if it \
+         can handle more"
+    )]
+    TooLarge { connector: String, bytes: usize, max: usize },
+    /// The connector said that it is not proven, which AWS has done; or storage, or the sandbox, did not take it.
+    #[error("{title}: {detail}")]
+    Refused { title: &'static str, detail: String },
+}
+
+impl Gateway {
+    /// Gives a delivery to every connection that takes what comes from its origin.
+    ///
+    /// # Errors
+    /// The first connection's that did not take it; all others were tried. Giving it again is harmless.
+    pub async fn feed(&self, delivery: &Delivery, request_id: &str) -> Result<(), NotFed> {
+        let takers = self.feeds.takers(&delivery.origin);
+        let mut outcome = match takers {
+            [] => Err(NotFed::NoTaker(delivery.origin.clone())),
+            _ => Ok(()),
+        };
+        for connection in takers {
+            let fed = self.feed_to(connection, delivery, request_id).await;
+            outcome = outcome.and(fed.map(drop));
+        }
+        outcome
+    }
+
+    /// Gives a delivery to one connection, wherever it is from.
+    ///
+    /// # Errors
+    /// [`NotFed`]: nothing is left of it.
+    pub async fn feed_to(&self, name: &str, delivery: &Delivery, request_id: &str) -> Result<Fed, NotFed> {
+        let fed = self.try_feed(name, delivery, request_id).await;
+        if let Err(error) = &fed {
+            tracing::error!(request_id, connection = name, %error, "delivery not taken");
+        }
+        fed
+    }
+
+    async fn try_feed(&self, name: &str, delivery: &Delivery, request_id: &str) -> Result<Fed, NotFed> {
+        let refused = |title, detail| NotFed::Refused { title, detail };
+        let connection = self.connection(name).map_err(|problem| refused(problem.title, problem.detail))?;
+        let connection = &connection.ok_or(NotFed::NoConnection)?;
+        let webhook = self.webhook(connection, delivery).await?;
+        let received_at = (self.now)();
+        let called = self.call(connection, &webhook, received_at).await;
+        let called = called.map_err(|problem| refused(problem.title, problem.detail))?;
+        log_lines(request_id, connection, log_of(&called));
+        let sandbox_us = sandbox_us(&called);
+        let verdict = judge(called, Vouching::Credentials);
+        let why = match &verdict {
+            receive::Verdict::Refuse { detail, .. } => detail.clone(),
+            _ => String::new(),
+        };
+        let of = receive::Delivery { connection, webhook: kept(webhook), received_at, name: request_id, sandbox_us };
+        match self.carry_out(verdict, of).await {
+            Ok(Done::Taken { events, .. }) => Ok(Fed::Stored { events }),
+            Ok(Done::Ignored(detail)) => Ok(Fed::Ignored(detail)),
+            Ok(Done::Parked { reason, detail }) => Ok(Fed::Parked { reason, detail }),
+            Err(problem) => Err(refused(problem.title, if why.is_empty() { problem.detail } else { why })),
+        }
+    }
+
+    /// What the connector is called with: the delivery, and the object that it names.
+    async fn webhook(&self, connection: &Arc<Connection>, delivery: &Delivery) -> Result<RawWebhook, NotFed> {
+        let manifest = connection.connector.manifest();
+        let feed = manifest.feed.as_ref().ok_or_else(|| NotFed::NoFeed(manifest.id.clone()))?;
+        let max = manifest.limits.body_bytes();
+        let fits = |bytes: usize| match bytes <= max {
+            true => Ok(()),
+            false => Err(NotFed::TooLarge { connector: manifest.id.clone(), bytes, max }),
+        };
+        fits(delivery.body.len())?;
+        let mut webhook = RawWebhook {
+            method: "POST".to_owned(),
+            url: delivery.through.clone(),
+            headers: delivery.headers.clone(),
+            body: delivery.body.clone(),
+        };
+        if let Some(object) = self.object(connection, feed.object.as_ref(), &delivery.body).await? {
+            let (content_type, body) = form::form(&delivery.body, &object);
+            fits(body.len())?;
+            webhook.headers.retain(|(name, _)| name != "content-type");
+            webhook.headers.insert(0, ("content-type".to_owned(), content_type));
+            webhook.body = body;
+        }
+        Ok(webhook)
+    }
+
+    /// The object that a notification names, if it names one.
+    async fn object(
+        &self,
+        connection: &Connection,
+        place: Option<&ObjectPlace>,
+        notification: &[u8],
+    ) -> Result<Option<Vec<u8>>, NotFed> {
+        let Some(place) = place else { return Ok(None) };
+        let Ok(json) = serde_json::from_slice(notification) else { return Ok(None) };
+        let Some((bucket, key)) = place.in_notification(&json) else { return Ok(None) };
+        // What a notification says is not enough: the function may read more than this connection.
+        let is_allowed = connection.feed.as_ref().is_some_and(|feed| feed.buckets.contains(&bucket));
+        if !is_allowed {
+            return Err(NotFed::BucketNotAllowed(bucket));
+        }
+        let max = connection.connector.manifest().limits.body_bytes() as u64;
+        match self.objects.get(&bucket, &key, max).await {
+            Ok(object) => Ok(Some(object)),
+            Err(source) => Err(NotFed::Object { bucket, source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_found_by_where_it_comes_from() {
+        let config = "[connections.a]\nconnector = 'x'\nfeed = { from = ['one', 'two'] }\n\
+                      [connections.b]\nconnector = 'x'\nfeed = { from = ['two'] }\n[connections.c]\nconnector = 'x'";
+        let feeds = Feeds::of(&Config::parse(config).unwrap());
+        assert_eq!(feeds.takers("one"), ["a"]);
+        assert_eq!(feeds.takers("two"), ["a", "b"]);
+        assert!(feeds.takers("three").is_empty());
+    }
+}
