@@ -31,18 +31,24 @@ pub struct Feeds(BTreeMap<String, Vec<String>>);
 impl Feeds {
     /// Those of a configuration.
     pub fn of(config: &Config) -> Self {
-        let mut feeds = BTreeMap::<String, Vec<String>>::new();
-        for (name, connection) in &config.connections {
-            for origin in connection.feed.iter().flat_map(|feed| &feed.from) {
-                feeds.entry(origin.clone()).or_default().push(name.clone());
-            }
-        }
-        Self(feeds)
+        let feeds = config.connections.iter().filter_map(|(name, connection)| Some((name, connection.feed.as_ref()?)));
+        feeds.flat_map(|(name, feed)| feed.from.iter().map(|origin| (origin.clone(), name.clone()))).collect()
     }
 
     /// The connections that take what comes from `origin`.
     pub fn takers(&self, origin: &str) -> &[String] {
         self.0.get(origin).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Of pairs of an origin and the name of a connection.
+impl FromIterator<(String, String)> for Feeds {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
+        let mut feeds = BTreeMap::<String, Vec<String>>::new();
+        for (origin, connection) in pairs {
+            feeds.entry(origin).or_default().push(connection);
+        }
+        Self(feeds)
     }
 }
 
