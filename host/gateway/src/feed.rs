@@ -93,10 +93,12 @@ impl Gateway {
     /// The first connection's that did not take it; all others were tried. Giving it again is harmless.
     pub async fn feed(&self, delivery: &Delivery, request_id: &str) -> Result<(), NotFed> {
         let takers = self.feeds.takers(&delivery.origin);
-        let mut outcome = match takers {
-            [] => Err(NotFed::NoTaker(delivery.origin.clone())),
-            _ => Ok(()),
-        };
+        if takers.is_empty() {
+            let error = NotFed::NoTaker(delivery.origin.clone());
+            tracing::error!(request_id, %error, "delivery not taken");
+            return Err(error);
+        }
+        let mut outcome = Ok(());
         for connection in takers {
             let fed = self.feed_to(connection, delivery, request_id).await;
             outcome = outcome.and(fed.map(drop));
