@@ -12,8 +12,8 @@ pub enum Said {
     Parts(Vec<Part>),
     /// The state, and the notification as evidence.
     Consent(ConsentState, String),
-    /// Under a name of ours, as it came.
-    Other(&'static str, String),
+    /// A session that AWS bills as one began, as it came.
+    Conversation(String),
     /// Nothing that stays.
     Nothing,
 }
@@ -87,8 +87,7 @@ pub fn said(text: &str, business: Option<&str>) -> Option<Rcs> {
         Some("TEXT") if body.text.is_some() => Said::Parts(vec![Part::Text(owned(&body.text).unwrap_or_default())]),
         Some("UNSUBSCRIBE") => Said::Consent(ConsentState::Withdrawn, json),
         Some("SUBSCRIBE") => Said::Consent(ConsentState::Granted, json),
-        // A session that AWS bills as one began. Its id is that of the message that began it.
-        Some("CONVERSATION_STARTED") => Said::Other("conversation-started", json),
+        Some("CONVERSATION_STARTED") => Said::Conversation(json),
         // The customer is typing.
         Some("RCS_TYPING") => Said::Nothing,
         Some(kind) => Said::Parts(vec![Part::Other((kind.to_ascii_lowercase(), json.clone()))]),

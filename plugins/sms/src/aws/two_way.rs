@@ -39,6 +39,9 @@ struct TwoWay<'a> {
 /// Extension: the keyword under which AWS filed the message.
 const KEYWORD: &str = "com.amazonaws.sms-voice.keyword";
 
+/// What the beginning of an RCS conversation is called.
+const CONVERSATION: &str = "com.amazonaws.sms-voice.conversation-started";
+
 /// Words that AWS takes for an opt-out and an opt-in on every number where nothing else was agreed, as the whole
 /// message. Where AWS itself found one at the beginning of a message, it stands in `messageKeyword`.
 /// Source: "Required opt-out keywords", which has the opt-in in its note on toll-free numbers, read in November 2026.
@@ -76,9 +79,10 @@ pub fn read(raw: &RawValue, origin: &Origin) -> Result<Vec<Event>, Refusal> {
         Said::Consent(state, evidence) => {
             opt_out::to_all(&format!("{id}:consent"), at, &parties, state, Some(evidence))
         }
-        Said::Other(name, json) => {
-            let body = EventBody::Other((name.to_owned(), json));
-            vec![Event::new(format!("{id}:{name}"), at, &parties.account, parties.contact, body)]
+        // Its id is that of the message that began it.
+        Said::Conversation(json) => {
+            let (id, body) = (format!("{id}:conversation-started"), EventBody::Other((CONVERSATION.into(), json)));
+            vec![Event::new(id, at, &parties.account, parties.contact, body)]
         }
         Said::Nothing => Vec::new(),
     })
