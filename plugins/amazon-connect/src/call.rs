@@ -116,7 +116,7 @@ fn state(record: &Record, initiator: Author, settings: &Settings) -> CallState {
 }
 
 /// Whether an agent had the contact.
-pub fn has_agent(record: &Record) -> bool {
+fn has_agent(record: &Record) -> bool {
     let is_named = |agent: &crate::payload::Agent| {
         agent.arn.is_some()
             || agent.username.is_some()

@@ -40,7 +40,7 @@ pub fn events(record: &Record, raw: &RawValue, place: &Place) -> Result<Vec<Even
     }
     let contact = person::anybody(record, place).ok_or_else(missing)?;
     let body = body(record, raw, id, place.settings);
-    let news = fingerprint::of(&(&contact.identifiers, news(record, &body)));
+    let news = news(record, &contact, &body);
     let teller = Teller { record, place, contact };
     let kind = kind(record);
     let mut events = vec![teller.event(format!("{id}:{kind}:{news}"), body)];
@@ -107,22 +107,29 @@ fn task_state(record: &Record) -> TicketState {
     }
 }
 
-/// What has to change for an event to be another one. A record as a whole changes with every version, and says so.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum News<'a> {
-    Body(&'a EventBody),
-    Raw { reason: Option<&'a str>, talk: Option<u64>, recording: Option<Media> },
+/// A fingerprint of what has to change for an event to be another one. A record as a whole changes with every version.
+///
+/// It is made of single values and not of the contract's types, which may get more fields.
+fn news(record: &Record, contact: &Contact, body: &EventBody) -> String {
+    let who: Vec<_> =
+        contact.identifiers.iter().map(|found| (&found.scheme, &found.value, &found.attestation)).collect();
+    match body {
+        EventBody::Call(call) => {
+            let recording = call.recording.as_ref().map(location);
+            fingerprint::of(&(who, &call.state, &call.initiator, call.duration, recording))
+        }
+        EventBody::Ticket(ticket) => fingerprint::of(&(who, &ticket.state, &ticket.subject)),
+        _ => {
+            let talk = record.agent.as_ref().and_then(|agent| agent.agent_interaction_duration);
+            let files: Vec<_> = record.recordings.iter().map(|file| &file.location).collect();
+            fingerprint::of(&(who, &record.disconnect_reason, talk, files))
+        }
+    }
 }
 
-fn news<'a>(record: &'a Record, body: &'a EventBody) -> News<'a> {
-    match body {
-        EventBody::Other(_) => News::Raw {
-            reason: record.disconnect_reason.as_deref(),
-            talk: record.agent.as_ref().and_then(|agent| agent.agent_interaction_duration),
-            recording: call::recording(record),
-        },
-        body => News::Body(body),
+fn location(media: &Media) -> &str {
+    match &media.source {
+        MediaSource::Url(place) | MediaSource::ProviderId(place) | MediaSource::Blob(place) => place,
     }
 }
 
