@@ -1,6 +1,7 @@
 //! The real `bootstrap`, driven as Lambda drives it: a package on disk, events in, answers and a log out.
 
 mod faults;
+mod feed;
 mod secrets;
 
 use std::fs;

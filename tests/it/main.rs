@@ -12,6 +12,7 @@ mod egress;
 mod erasure;
 mod everywhere;
 mod export;
+mod feed;
 mod fold;
 mod http;
 mod identity;

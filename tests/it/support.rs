@@ -24,7 +24,6 @@ use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
 use rapport_gateway::config::ConnectionConfig;
 use rapport_gateway::connections::{Connection, ConnectionError, Connections, SecretValues};
-use rapport_gateway::feed::Feeds;
 use rapport_gateway::fold::fold_batch;
 use rapport_gateway::http::{ApiKeys, router};
 use rapport_model::TenantKey;
@@ -125,11 +124,19 @@ pub async fn fold_all(table: &Table, reader: &mut StreamReader) {
 
 /// The use cases over a table, without a listener.
 pub fn gateway(table: Table, connections: impl IntoIterator<Item = Connection>) -> Arc<Gateway> {
+    gateway_with(table, connections, Objects::default())
+}
+
+/// The same, with what stands for S3.
+pub fn gateway_with(table: Table, connections: impl IntoIterator<Item = Connection>, objects: Objects) -> Arc<Gateway> {
+    let connections: Vec<_> = connections.into_iter().collect();
+    let feeds = connections.iter().filter_map(|connection| Some((&connection.name, connection.feed.as_ref()?)));
+    let feeds = feeds.flat_map(|(name, feed)| feed.from.iter().map(|origin| (origin.clone(), name.clone())));
     Arc::new(Gateway {
         table,
+        feeds: feeds.collect(),
         connections: Connections::new(connections),
-        feeds: Feeds::default(),
-        objects: Objects::default(),
+        objects,
         api_keys: ApiKeys(vec![Secret::new(API_KEY.as_bytes())]),
         egress: Egress::new(Network::Public),
         certificates: Arc::default(),
@@ -303,14 +310,26 @@ pub fn unsigned(name: &str, token: &str) -> Connection {
 pub fn unverified(
     name: &str,
     lines: &str,
-    mut config: Value,
+    config: Value,
+    secrets: &[(&str, Vec<&str>)],
+) -> Result<Connection, ConnectionError> {
+    fed(name, lines, written(config), secrets)
+}
+
+/// The same, with what AWS delivers to it.
+pub fn fed(
+    name: &str,
+    lines: &str,
+    mut written: ConnectionConfig,
     secrets: &[(&str, Vec<&str>)],
 ) -> Result<Connection, ConnectionError> {
     let manifest = format!("id = 'unsigned'\nname = 'Unsigned'\nversion = '0.1.0'\ncontract = '0.1'\n{lines}\n");
     let component = with_manifest(connectors::hostile(), &manifest).unwrap();
     let connector = sandbox().load_component(&component, "unsigned").unwrap();
-    config["behaviour"] = json!("unverified-events");
-    Connection::new(name, connector, &written(config), secret_values(secrets))
+    if written.config.get("behaviour").is_none() {
+        written.config["behaviour"] = json!("unverified-events");
+    }
+    Connection::new(name, connector, &written, secret_values(secrets))
 }
 
 /// A connection of a connector in `plugins/`.
@@ -321,7 +340,7 @@ pub fn connection(name: &str, plugin: &str, config: &Value, secrets: &[(&str, Ve
 }
 
 /// What an operator writes of a connection, its secrets aside.
-fn written(config: Value) -> ConnectionConfig {
+pub fn written(config: Value) -> ConnectionConfig {
     ConnectionConfig { connector: String::new(), config, secrets: [].into(), feed: None }
 }
 

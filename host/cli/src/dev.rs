@@ -32,8 +32,11 @@ pub async fn run(config: &Path, listen: SocketAddr, data: &Path, terminal: &Term
     let public_url = settings.config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let gateway = service::gateway(&settings, &data, public_url, &|step| terminal.progress(step)).await?;
     println!("rapport listens on http://{address}");
-    for connection in gateway.connections.names() {
+    for (connection, written) in &settings.config.connections {
         println!("  {connection}: {}/hooks/{connection}", gateway.public_url);
+        if written.feed.is_some() {
+            println!("  {connection}: rapport feed {connection} FILE");
+        }
     }
     tokio::select! {
         served = service::serve(gateway, listener) => served,

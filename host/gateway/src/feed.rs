@@ -31,18 +31,24 @@ pub struct Feeds(BTreeMap<String, Vec<String>>);
 impl Feeds {
     /// Those of a configuration.
     pub fn of(config: &Config) -> Self {
-        let mut feeds = BTreeMap::<String, Vec<String>>::new();
-        for (name, connection) in &config.connections {
-            for origin in connection.feed.iter().flat_map(|feed| &feed.from) {
-                feeds.entry(origin.clone()).or_default().push(name.clone());
-            }
-        }
-        Self(feeds)
+        let feeds = config.connections.iter().filter_map(|(name, connection)| Some((name, connection.feed.as_ref()?)));
+        feeds.flat_map(|(name, feed)| feed.from.iter().map(|origin| (origin.clone(), name.clone()))).collect()
     }
 
     /// The connections that take what comes from `origin`.
     pub fn takers(&self, origin: &str) -> &[String] {
         self.0.get(origin).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Of pairs of an origin and the name of a connection.
+impl FromIterator<(String, String)> for Feeds {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
+        let mut feeds = BTreeMap::<String, Vec<String>>::new();
+        for (origin, connection) in pairs {
+            feeds.entry(origin).or_default().push(connection);
+        }
+        Self(feeds)
     }
 }
 
@@ -87,10 +93,12 @@ impl Gateway {
     /// The first connection's that did not take it; all others were tried. Giving it again is harmless.
     pub async fn feed(&self, delivery: &Delivery, request_id: &str) -> Result<(), NotFed> {
         let takers = self.feeds.takers(&delivery.origin);
-        let mut outcome = match takers {
-            [] => Err(NotFed::NoTaker(delivery.origin.clone())),
-            _ => Ok(()),
-        };
+        if takers.is_empty() {
+            let error = NotFed::NoTaker(delivery.origin.clone());
+            tracing::error!(request_id, %error, "delivery not taken");
+            return Err(error);
+        }
+        let mut outcome = Ok(());
         for connection in takers {
             let fed = self.feed_to(connection, delivery, request_id).await;
             outcome = outcome.and(fed.map(drop));

@@ -333,7 +333,9 @@ fn judge_answer(received: Received, vouching: Vouching) -> Verdict {
         },
         Vouching::Nobody => Verdict::Refuse {
             problem: Problem::unauthenticated("the provider did not sign this webhook, and it has no credentials"),
-            detail: format!("{detail}; fix: give the connection a secret `path-token` or `basic`"),
+            detail: format!(
+                "{detail}; fix: give the connection a secret `path-token` or `basic`, unless it is for deliveries of AWS only"
+            ),
         },
         Vouching::Connector | Vouching::Credentials => Verdict::Refuse {
             problem: Problem::connector_failed("the connector judged a webhook that it had not verified"),

@@ -170,7 +170,7 @@ fn announced(payload: &RawValue, envelope: &Envelope, message: &Message, scene: 
     let object = envelope.detail_type.clone().or_else(channel)?;
     let fields = fields(payload, &Header::default());
     let ids = message.event.as_ref();
-    let uuid = ids.and_then(|ids| ids.uuid.clone()).or_else(|| envelope.id.clone());
+    let uuid = ids.and_then(|ids| ids.uuid.clone()).or_else(|| message.id.clone()).or_else(|| envelope.id.clone());
     let id = uuid.or_else(|| ids.and_then(|ids| ids.replay_id.clone()))?;
     let record = Record { object, id: String::new(), happened: Happened::Announced, fields, instance: None };
     let at = envelope.time.as_deref().and_then(instant::parse);

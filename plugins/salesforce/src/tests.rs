@@ -104,3 +104,25 @@ fn a_log_line_names_no_customer() {
     }
     assert!(lines > 3, "{lines}");
 }
+
+#[test]
+fn what_a_relay_delivers_is_the_same_event_by_a_feed_and_over_http() {
+    let connection = Connection::of_fixtures(HERE);
+    for name in
+        ["change-contact", "change-contact-delete", "change-case-closed", "change-of-several-records", "platform-event"]
+    {
+        let fed = fixture(&format!("fed-{name}"));
+        assert!(fed.webhook.is_fed());
+        let events = |fixture: &Fixture| connection.receive::<Salesforce>(&fixture.webhook).result.unwrap().events;
+        assert!(!events(&fed).is_empty());
+        assert_eq!(events(&fed), events(&fixture(name)), "{name}");
+    }
+}
+
+#[test]
+fn a_platform_event_that_is_relayed_again_has_the_same_id() {
+    let connection = Connection::of_fixtures(HERE);
+    let ids = ["fed-platform-event-of-relay", "fed-platform-event-relayed-again"]
+        .map(|name| connection.receive::<Salesforce>(&fixture(name).webhook).result.unwrap().events[0].id.clone());
+    assert_eq!(ids, ["0b3c2f1e-5d7a-4a43-9a57-3e0f2a6c1d22"; 2]);
+}

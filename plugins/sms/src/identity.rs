@@ -80,6 +80,11 @@ impl Parties {
         let contact = (!identifiers.is_empty()).then(|| described(Contact::new(identifiers), fields, direction))?;
         Some(Parties { account, channel, contact })
     }
+
+    /// Of the customer's number and the business's, where nothing else is known of them.
+    pub fn of_number(customer: &str, account: &str, channel: Channel) -> Self {
+        Parties { account: account.to_owned(), channel, contact: Contact::new(by_number(customer)) }
+    }
 }
 
 /// An address and the channel that it names, if it names one.

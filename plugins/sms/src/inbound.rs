@@ -1,11 +1,11 @@
-//! The way of one request: prove it, then read a form or a batch of CloudEvents.
+//! The way of one request of Twilio: prove it, then read a form or a batch of CloudEvents. What AWS delivers goes another.
 
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
 
 use crate::payload::Fields;
 use crate::signature::{self, Proven};
-use crate::{message, status, stream};
+use crate::{aws, message, status, stream};
 
 /// An answer that sends nothing. Of any other content type Twilio complains (12300), or sends the body as a message.
 const NO_REPLY: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#;
@@ -29,6 +29,9 @@ impl Settings {
 }
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
+    if webhook.is_fed() {
+        return aws::receive(cx, webhook);
+    }
     if !matches!(webhook.method.as_str(), "GET" | "POST") {
         return Err(Rejection::Unsupported(format!("expected GET or POST, found `{}`", webhook.method)));
     }

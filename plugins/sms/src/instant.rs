@@ -1,4 +1,4 @@
-//! When something happened, by Twilio's clock, where Twilio says it.
+//! When something happened, by the provider's clock, where the provider says it.
 
 use crate::payload::Fields;
 
@@ -31,7 +31,7 @@ pub fn at(fields: &Fields, clocks: &[(&str, Reader)]) -> u64 {
 }
 
 /// RFC 3339 (`2025-01-01T00:00:00.000Z`), RFC 2822 (`Wed, 01 Jan 2025 00:00:00 +0000`), or seconds or milliseconds.
-fn parse(text: &str) -> Option<u64> {
+pub fn parse(text: &str) -> Option<u64> {
     let text = text.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         let number: u64 = text.parse().ok()?;

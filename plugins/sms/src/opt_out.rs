@@ -53,8 +53,13 @@ pub fn by_customer(id: &str, at: u64, fields: &Fields, parties: &Parties) -> Vec
     };
     let Some(state) = said else { return Vec::new() };
     let evidence = fields.object(&[("OptOutType", "OptOutType"), ("Body", "Body")]);
+    to_all(&format!("{id}:consent"), at, parties, state, evidence)
+}
+
+/// Consent to everything on a number, given or withdrawn: an event for each purpose, `<id>:<purpose>`.
+pub fn to_all(id: &str, at: u64, parties: &Parties, state: ConsentState, evidence: Option<String>) -> Vec<Event> {
     let consent = |purpose: &&str| Consent { purpose: (*purpose).into(), state, evidence: evidence.clone() };
-    ALL.iter().map(consent).map(|consent| event(&format!("{id}:consent"), at, parties, consent)).collect()
+    ALL.iter().map(consent).map(|consent| event(id, at, parties, consent)).collect()
 }
 
 /// What an error says of consent.
@@ -72,6 +77,7 @@ fn event(id: &str, at: u64, parties: &Parties, consent: Consent) -> Event {
     Event::new(id, at, &parties.account, parties.contact.clone(), EventBody::Consent(consent))
 }
 
-fn find(table: &[(&str, ConsentState)], word: &str) -> Option<ConsentState> {
+/// What a word stands for, however it is written.
+pub fn find(table: &[(&str, ConsentState)], word: &str) -> Option<ConsentState> {
     table.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, state)| *state)
 }

@@ -56,7 +56,9 @@ fn a_log_line_or_a_rejection_names_no_customer() {
         let reason = outcome.result.as_ref().err().map(|rejection| format!("{rejection:?}"));
         for line in outcome.log.into_iter().map(|(_, line)| line).chain(reason) {
             lines += 1;
-            for private in ["1650", "Ada", "Grace", "US.", "SM0", "AC0", "Hello", "http", "test-auth-token"] {
+            for private in
+                ["1650", "2125", "my-rcs", "Ada", "Grace", "US.", "SM0", "AC0", "Hello", "http", "test-auth-token"]
+            {
                 assert!(!line.contains(private), "{}: {line}", fixture.name);
             }
         }

@@ -1,15 +1,16 @@
-//! The way of one request: Meta's subscription challenge, or a signed delivery.
+//! The way of one request: Meta's subscription challenge, a signed delivery, or what AWS delivers in Meta's place.
 
 use rapport_meta::{Accounts, Batch, Object};
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
 
-use crate::change;
 use crate::payload::Entry;
+use crate::{aws, change};
 
 const OBJECT: Object = Object { name: "whatsapp_business_account", title: "WhatsApp Business Account" };
 
-const ACCOUNTS: Accounts = Accounts {
+/// What a connection is limited to.
+pub const ACCOUNTS: Accounts = Accounts {
     element: ("a change", "changes"),
     field: "phone_number_id",
     noun: "a phone number",
@@ -31,17 +32,30 @@ impl Settings {
 }
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
+    if webhook.is_fed() {
+        return aws::receive(&lenient::document(&webhook.body), &rapport_meta::settings(cx)?);
+    }
     rapport_meta::receive(webhook, |json| {
-        let settings: Settings = rapport_meta::settings(cx)?;
         let mut batch = Batch::new(&ACCOUNTS);
-        for entry in rapport_meta::entries::<Entry>(json, &OBJECT)? {
-            if entry.changes.is_empty() {
-                batch.malformed("entry", "it has no `changes`");
-            }
-            for change in &entry.changes {
-                change::read(change, &settings, &mut batch);
-            }
-        }
+        delivery(json, &rapport_meta::settings(cx)?, &mut batch)?;
         batch.finish()
     })
+}
+
+/// Reads a delivery of Meta's: the `object`, and what happened to it.
+pub fn delivery(json: &str, settings: &Settings, batch: &mut Batch) -> Result<(), Rejection> {
+    for found in rapport_meta::entries::<Entry>(json, &OBJECT)? {
+        entry(&found, settings, batch);
+    }
+    Ok(())
+}
+
+/// Reads an element of `entry`: what happened to one WhatsApp Business Account.
+pub fn entry(entry: &Entry, settings: &Settings, batch: &mut Batch) {
+    if entry.changes.is_empty() {
+        batch.malformed("entry", "it has no `changes`");
+    }
+    for change in &entry.changes {
+        change::read(change, settings, batch);
+    }
 }

@@ -1,10 +1,12 @@
-//! WhatsApp Business Cloud API: Meta's `whatsapp_business_account` webhooks as events.
+//! WhatsApp Business Cloud API: Meta's `whatsapp_business_account` webhooks as events, from Meta or by way of AWS.
 //!
-//! `inbound` is the way of one request; each other module reads one kind of element. What maps to what, and
+//! `inbound` is the way of one request, `aws` what AWS wraps it in; each other module reads one kind of element. What maps to what, and
 //! what does not, stands in `README.md` in the provider's words.
 //!
-//! Source: Meta's Cloud API documentation and the payloads of its open-source integrations, read in October 2026.
+//! Source: Meta's Cloud API documentation and the payloads of its open-source integrations, read in October 2026;
+//! AWS End User Messaging Social's documentation, November 2026.
 
+mod aws;
 mod call;
 mod card;
 mod change;

@@ -27,6 +27,35 @@ fn a_log_line_names_no_customer() {
     assert!(lines > 20, "{lines}");
 }
 
+/// What the header fields and the ARN of a fixture of AWS are used for with another body.
+fn fed(body: String) -> Webhook {
+    let text = testing::inbound_fixtures(HERE).into_iter().find(|fixture| fixture.name == "aws/text").unwrap();
+    Webhook { body: body.into_bytes(), ..text.webhook }
+}
+
+#[test]
+fn by_way_of_aws_everything_becomes_the_same_events() {
+    let connection = Connection::of_fixtures(HERE);
+    let mut compared = 0;
+    for fixture in testing::inbound_fixtures(HERE).iter().filter(|fixture| !fixture.webhook.is_fed()) {
+        let Ok(Receipt { events, .. }) = connection.receive::<WhatsApp>(&fixture.webhook).result else { continue };
+        if events.is_empty() {
+            continue;
+        }
+        let json = lenient::document(&fixture.webhook.body);
+        let entries = lenient::field(serde_json::from_str(&json).unwrap(), "entry").unwrap();
+        let entries: Vec<&serde_json::value::RawValue> = serde_json::from_str(entries.get()).unwrap();
+        let wrapped = |entry: &&serde_json::value::RawValue| {
+            format!(r#"{{"context":{{}},"whatsAppWebhookEntry":{}}}"#, serde_json::to_string(entry.get()).unwrap())
+        };
+        let messages: Vec<String> = entries.iter().map(wrapped).collect();
+        let ours = connection.receive::<WhatsApp>(&fed(format!("[{}]", messages.join(",")))).result.unwrap();
+        assert_eq!(ours.events, events, "{}", fixture.name);
+        compared += 1;
+    }
+    assert!(compared > 40, "{compared}");
+}
+
 #[test]
 fn a_missing_secret_is_named_and_nothing_is_accepted() {
     let connection = Connection::new("wa-eu", "{}");

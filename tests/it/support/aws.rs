@@ -51,6 +51,11 @@ impl Services {
         self.kept.objects.lock().unwrap().clone()
     }
 
+    /// Somebody else puts an object: its path is bucket and key, as in a URL.
+    pub fn put_object(&self, path: &str, bytes: &[u8]) {
+        self.kept.objects.lock().unwrap().insert(path.to_owned(), bytes.to_vec());
+    }
+
     pub fn put_secret(&self, secret: &Value) {
         *self.kept.secret.lock().unwrap() = secret.to_string();
     }

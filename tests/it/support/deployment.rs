@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::aws::Services;
 use super::events::Sent;
 use super::runtime_api::{Function, Outcome};
-use super::{API_KEY, Answer, Data, Proxy, Text, app_secret, gateway, is_event, sandbox, wa_eu};
+use super::{API_KEY, Answer, Data, Proxy, Text, app_secret, fold_all, gateway, is_event, sandbox, wa_eu};
 use crate::connectors;
 
 /// The configuration, but for where secrets are: `secret:` is a deployment's.
@@ -128,11 +128,20 @@ impl World {
 
     /// How many messages a customer's profile counts.
     pub async fn messages_of(&self, wa_id: &str) -> u64 {
+        let profile = self.profile("whatsapp", wa_id).await;
+        profile.map_or(0, |profile| profile["counters"]["messages_received"].as_u64().unwrap())
+    }
+
+    /// The profile of whoever has an identifier.
+    pub async fn profile(&self, scheme: &str, value: &str) -> Option<Value> {
         let gateway = gateway(self.data.table.clone(), []);
-        let profile = gateway.look_up("whatsapp", None, wa_id).await.unwrap().unwrap();
-        profile.map_or(0, |profile| {
-            serde_json::to_value(profile).unwrap()["counters"]["messages_received"].as_u64().unwrap()
-        })
+        let profile = gateway.look_up(scheme, None, value).await.unwrap().unwrap();
+        profile.map(|profile| serde_json::to_value(profile).unwrap())
+    }
+
+    /// Folds all that the table's stream has.
+    pub async fn fold(&self) {
+        fold_all(&self.data.table, &mut self.data.stream().await).await;
     }
 }
 

@@ -22,6 +22,7 @@ const MEASURED: &[Measured] = &[
     Measured { message: "webhook parked", count: Some("parked"), fields: &[] },
     Measured { message: "webhook ignored", count: Some("ignored"), fields: &[] },
     Measured { message: "webhook not stored", count: Some("not_stored"), fields: &[] },
+    Measured { message: "delivery not taken", count: Some("not_taken"), fields: &[] },
     Measured { message: "request answered", count: None, fields: &[("took_ms", "Milliseconds")] },
     Measured { message: "request failed", count: Some("failed"), fields: &[("took_ms", "Milliseconds")] },
     Measured { message: "the connection cannot be set up", count: Some("not_set_up"), fields: &[] },
