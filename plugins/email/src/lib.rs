@@ -29,6 +29,7 @@ mod postmark;
 mod postmark_event;
 mod quoted;
 mod report;
+mod scan;
 mod sendgrid;
 mod sendgrid_event;
 mod ses;

@@ -23,7 +23,8 @@ pub fn read(raw: &[u8]) -> Option<Mail<'static>> {
     of_skeleton(&Skeleton::of(raw))
 }
 
-pub(crate) fn of_skeleton(skeleton: &Skeleton) -> Option<Mail<'static>> {
+/// Reads what is left of a message, with the sizes of what was taken out of it.
+pub fn of_skeleton(skeleton: &Skeleton) -> Option<Mail<'static>> {
     let raw = nesting::bounded(legible(&skeleton.raw));
     let message = MessageParser::new().parse(raw.as_ref())?;
     let mut mail = Mail::default();

@@ -4,12 +4,14 @@
 //! is wanted, and that can be counted where it stands.
 
 use std::borrow::Cow;
-use std::io::BufRead;
 
 use mail_parser::{ContentType, Encoding, GetHeader, HeaderName, HeaderValue, Message, MessageParser, MimeHeaders};
 
-/// Below this a mail is left whole: decoding its files takes less than a few milliseconds.
-const WHOLE_BYTES_MAX: usize = 1 << 20;
+use crate::scan;
+
+/// A mail of this size is left whole: to decode its files takes a millisecond. More than SNS takes of a mail, so that
+/// one that comes through SNS too is read in the same way.
+const WHOLE_BYTES_MAX: usize = 256 << 10;
 /// Shorter files stay: to take out a signature or a logo saves nothing.
 const FILE_BYTES_MIN: usize = 1 << 10;
 /// What stays of a report, or of a mail that is encoded as a whole: its header fields, and more.
@@ -71,13 +73,17 @@ pub fn decoded_bytes(encoding: Encoding, raw: &[u8]) -> usize {
     match encoding {
         Encoding::None => raw.len(),
         Encoding::Base64 => {
-            let is_digit = |byte: &&u8| **byte > b' ' && **byte != b'=';
-            raw.iter().filter(is_digit).count() * 3 / 4
+            let mut digits = scan::visible(raw);
+            let mut rest = raw;
+            while scan::skip_until(&mut rest, b'=') {
+                digits -= 1;
+            }
+            digits * 3 / 4
         }
         Encoding::QuotedPrintable => {
             let mut bytes = raw.len();
             let mut rest = raw;
-            while skip_until(&mut rest, b'=') {
+            while scan::skip_until(&mut rest, b'=') {
                 bytes -= match rest {
                     [b'\r', b'\n', ..] => 3,
                     [b'\n', ..] => 2,
@@ -188,13 +194,12 @@ impl<'a> Walk<'a> {
         let mut file_end = None;
         let mut rest = &self.raw[self.at..];
         let mut within = None;
-        while within.is_none() && skip_until(&mut rest, b'-') {
+        while within.is_none() && scan::skip_until(&mut rest, b'-') {
             let at = self.raw.len() - rest.len() - 1;
             let Some(after) = rest.strip_prefix(b"-") else { continue };
-            let is_line = at == 0 || self.raw[at - 1] == b'\n';
             let found = self.boundaries.iter().filter(|(boundary, _)| after.starts_with(boundary));
             let Some((boundary, inside)) = found.max_by_key(|(boundary, _)| boundary.len()) else {
-                if is_line {
+                if begins_part(after) {
                     file_end.get_or_insert(at);
                 }
                 continue;
@@ -222,7 +227,7 @@ impl<'a> Walk<'a> {
     fn note(&mut self, start: usize, end: usize, encoding: Encoding) {
         let Some(mut rest) = self.raw.get(start..end).filter(|file| file.len() >= self.file_bytes_min) else { return };
         let is_whole = self.raw[..start].ends_with(b"\n");
-        if !is_whole && !skip_until(&mut rest, b'\n') {
+        if !is_whole && !scan::skip_until(&mut rest, b'\n') {
             return;
         }
         self.files.push(File { start: end - rest.len(), end, encoding });
@@ -235,13 +240,23 @@ fn header_end(raw: &[u8], header: Option<&Message>) -> usize {
     let mut rest = &raw[last.map_or(0, |field| field.offset_end as usize).min(raw.len())..];
     loop {
         let line = rest;
-        if !skip_until(&mut rest, b'\n') {
+        if !scan::skip_until(&mut rest, b'\n') {
             return raw.len();
         }
         if line[..line.len() - rest.len()].trim_ascii().is_empty() {
             return raw.len() - rest.len();
         }
     }
+}
+
+/// Whether what follows two hyphens looks like a boundary that nobody announced: a header comes next.
+fn begins_part(after: &[u8]) -> bool {
+    const NAME: &[u8] = b"content-";
+    /// Longest boundary (RFC 2046) with the hyphens of a last one, white space and the line's end.
+    const LINE_BYTES_MAX: usize = 80;
+    let end = after.iter().take(LINE_BYTES_MAX).position(|byte| *byte == b'\n');
+    let next = end.and_then(|end| after.get(end + 1..end + 1 + NAME.len()));
+    next.is_some_and(|next| next.eq_ignore_ascii_case(NAME))
 }
 
 /// What follows the rest of a boundary's line, which is white space.
@@ -259,14 +274,6 @@ fn encoding(header: Option<&Message>) -> Encoding {
         Some(HeaderValue::Text(name)) if name.eq_ignore_ascii_case("quoted-printable") => Encoding::QuotedPrintable,
         _ => Encoding::None,
     }
-}
-
-/// Goes behind the next such byte, or to the end; whether there was one. Many times faster than looking at each byte.
-fn skip_until(bytes: &mut &[u8], byte: u8) -> bool {
-    let before = *bytes;
-    // A slice in memory has no errors.
-    let skipped = bytes.skip_until(byte).unwrap_or(0);
-    skipped > 0 && before.get(skipped - 1) == Some(&byte)
 }
 
 #[cfg(test)]
