@@ -21,9 +21,8 @@ pub const EXAMPLE: &str = r#"FILE is an EventBridge event, a notification of SNS
 batch of SQS or Kinesis (`{"Records": …}`). A connection that takes such:
 
   [connections.crm]
-  connector = "salesforce"
-  config = { organization-id = "00D000000000001" }
-  feed = { from = ["aws.partner/salesforce.com/00D000000000001/changes"] }
+  connector = "acme"                                        # its connector.toml says what it takes, as `feed`
+  feed = { from = ["aws.partner/acme.example/changes"] }    # an EventBridge source, or an ARN of SNS, Kinesis or SQS
 "#;
 
 #[derive(Args)]
