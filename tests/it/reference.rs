@@ -62,8 +62,11 @@ fn connector_table() -> String {
     for folder in folders() {
         let text = fs::read_to_string(folder.join("connector.toml")).unwrap();
         let manifest = Manifest::parse(&text).unwrap();
-        let Manifest { id, name, signature, level, .. } = manifest;
-        let signature = signature.unwrap_or_else(|| panic!("`{id}`: connector.toml has no `signature`"));
+        let Manifest { id, name, signature, level, feed, .. } = manifest;
+        let mut signature = signature.unwrap_or_else(|| panic!("`{id}`: connector.toml has no `signature`"));
+        if feed.is_some() && !signature.contains("AWS") {
+            signature.push_str("; AWS, for what it delivers");
+        }
         let level = level.unwrap_or_else(|| panic!("`{id}`: connector.toml has no `level`")).name();
         let kinds: Vec<String> = kinds_in(&folder.join("fixtures/inbound")).into_iter().collect();
         writeln!(table, "| [{id}](plugins/{id}/README.md) | {name} | {} | {signature} | {level} |", kinds.join(", "))

@@ -21,9 +21,8 @@ pub const EXAMPLE: &str = r#"FILE is an EventBridge event, a notification of SNS
 batch of SQS or Kinesis (`{"Records": …}`). A connection that takes such:
 
   [connections.crm]
-  connector = "salesforce"
-  config = { organization-id = "00D000000000001" }
-  feed = { from = ["aws.partner/salesforce.com/00D000000000001/changes"] }
+  connector = "acme"                                        # its connector.toml says what it takes, as `feed`
+  feed = { from = ["aws.partner/acme.example/changes"] }    # an EventBridge source, or an ARN of SNS, Kinesis or SQS
 "#;
 
 #[derive(Args)]
@@ -54,7 +53,7 @@ pub async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
     let name = file.display().to_string();
     let deliveries =
         deliveries(&read(file).with_context(|| format!("`{name}`"))?).with_context(|| format!("`{name}`"))?;
-    let data = Data::join(&place.data)?.with_objects(objects.as_deref());
+    let data = Data::join_or_make(&place.data)?.with_objects(objects.as_deref());
     let gateway = service::gateway(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
     let origins = written.feed.map(|feed| feed.from).unwrap_or_default();
     let mut failed = 0;
@@ -76,6 +75,7 @@ pub async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
 async fn feed(gateway: &Gateway, connection: &str, delivery: &Delivery) -> bool {
     let fed = gateway.feed_to(connection, delivery, "rapport-feed").await;
     match &fed {
+        Ok(Fed::Stored { events: 1 }) => println!("taken, 1 event"),
         Ok(Fed::Stored { events }) => println!("taken, {events} events"),
         Ok(Fed::Ignored(detail)) => println!("ignored: {detail}"),
         Ok(Fed::Parked { reason, detail }) => println!("parked, {reason}: {detail}"),

@@ -74,6 +74,14 @@ impl Data {
         Ok(Self::new(folder, None, Embedded::at(address)))
     }
 
+    /// The same; a folder that is not there is made, as `rapport dev` would.
+    ///
+    /// # Errors
+    /// It cannot be read or made.
+    pub fn join_or_make(folder: &Path) -> Result<Self> {
+        if folder.join(DATABASE).exists() { Self::join(folder) } else { Self::serve(folder) }
+    }
+
     fn start(folder: &Path, lock: File) -> Result<Self> {
         let embedded = Embedded::start(&folder.join(DATABASE))?;
         fs::write(folder.join(ADDRESS), embedded.address().to_string())?;

@@ -21,9 +21,9 @@ pub const CPU_MS_DEFAULT: u64 = 50;
 /// shortest time-out of a provider (3 s).
 pub const WALL_MS_MAX: u64 = 2_000;
 
-/// KiB of body that a manifest may ask for: the largest mail that Amazon SES keeps in S3 (40 MB), with its notification.
-/// A function is given at most 6 MiB over HTTP.
-pub const BODY_KIB_MAX: u64 = 40 * 1024;
+/// KiB of body that a manifest may ask for: the largest mail that may lie in S3 (40 MB), and its notification. A function is
+/// given at most 6 MiB over HTTP.
+pub const BODY_KIB_MAX: u64 = 41 * 1024;
 /// KiB of body without a manifest. The largest documented webhooks of messages are 768 KiB; mail with its files is larger.
 pub const BODY_KIB_DEFAULT: u64 = 1024;
 

@@ -50,6 +50,13 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
         return Err(Rejection::Unsupported(format!("expected POST, found `{}`", webhook.method)));
     }
     let scene = scene(cx)?;
+    if webhook.is_fed() && scene.settings.provider != Provider::Ses {
+        return Err(Rejection::Unsupported(
+            "expected a webhook of the connection's `provider`, found a delivery of AWS; fix: take `feed` out of the \
+             connection, or set `provider` to `ses`"
+                .into(),
+        ));
+    }
     let events = match scene.settings.provider {
         Provider::Ses => ses::read(webhook, &scene),
         Provider::Sendgrid => sendgrid::read(webhook, &scene),

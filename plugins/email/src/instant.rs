@@ -1,18 +1,17 @@
 //! Instants as providers and mail write them.
 
 use mail_parser::DateTime;
+use rapport_sdk::instant;
 
 /// The last year that every store of an instant takes.
 const YEAR_MAX: u16 = 9999;
 
-/// Milliseconds since 1970 of an RFC 3339 text, with any number of decimals, or of an RFC 5322 date.
+/// Milliseconds since 1970 of an RFC 3339 text, or of an RFC 5322 date.
 pub fn parse(text: &str) -> Option<u64> {
     let text = text.trim();
-    match DateTime::parse_rfc3339(text).filter(|_| text.as_bytes().get(4) == Some(&b'-')) {
-        Some(found) => Some(of(&found)? + decimals(text)),
-        // Without an end of line the reader of dates does not know that the zone is complete.
-        None => DateTime::parse_rfc822(&format!("{text}\n")).as_ref().and_then(of).or_else(|| loose(text)),
-    }
+    // Without an end of line the reader of dates does not know that the zone is complete.
+    let rfc_5322 = || DateTime::parse_rfc822(&format!("{text}\n")).as_ref().and_then(of);
+    instant::parse(text).or_else(rfc_5322).or_else(|| loose(text))
 }
 
 /// A date in another order, with its month in full, with `PM`, or without a zone, which is then taken for UTC.
@@ -54,13 +53,6 @@ pub fn of(date: &DateTime) -> Option<u64> {
     let is_usable = date.is_valid() && date.year <= YEAR_MAX;
     let seconds = is_usable.then(|| date.to_timestamp())?;
     u64::try_from(seconds).ok()?.checked_mul(1000)
-}
-
-/// The milliseconds behind the decimal point.
-fn decimals(text: &str) -> u64 {
-    let Some((_, rest)) = text.split_once('.') else { return 0 };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).chain(std::iter::repeat(b'0'));
-    digits.take(3).fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! E-mail: what Amazon SES, SendGrid, Mailgun and Postmark deliver, as events.
 //!
-//! `inbound` chooses the provider; `ses` (behind `sns`), `sendgrid`, `mailgun` and `postmark` verify and read what each
-//! sends. All four end in the same two shapes: a [`mail::Mail`], which `report` and `message` turn into events, and a
+//! `inbound` chooses the provider; `ses` (behind `sns` or `feed`), `sendgrid`, `mailgun` and `postmark` verify and read what
+//! each sends. All four end in the same two shapes: a [`mail::Mail`], which `report` and `message` turn into events, and a
 //! [`notice::Notice`], what became of one message for one recipient. What maps to what stands in `README.md`.
 //!
 //! Source: the four providers' documentation, RFC 3464, 3834, 5322, 5965 and 8098, read in November 2026.
@@ -12,6 +12,7 @@ mod authentication;
 mod automatic;
 mod encoded_word;
 mod failure;
+mod feed;
 mod inbound;
 mod instant;
 mod mail;
@@ -28,10 +29,12 @@ mod postmark;
 mod postmark_event;
 mod quoted;
 mod report;
+mod scan;
 mod sendgrid;
 mod sendgrid_event;
 mod ses;
 mod ses_event;
+mod skeleton;
 mod sns;
 
 use rapport_sdk::prelude::*;

@@ -9,6 +9,7 @@ use rapport_sdk::prelude::*;
 
 use crate::attachment::{self, Attachment};
 use crate::mail::{self, Mail};
+use crate::skeleton::{Skeleton, decoded_bytes};
 use crate::{markup, nesting};
 
 /// Files of one mail that become parts of its event.
@@ -19,7 +20,12 @@ const MAIL: &str = "message/rfc822";
 
 /// Reads a message; none if it has not even one header field.
 pub fn read(raw: &[u8]) -> Option<Mail<'static>> {
-    let raw = nesting::bounded(legible(raw));
+    of_skeleton(&Skeleton::of(raw))
+}
+
+/// Reads what is left of a message, with the sizes of what was taken out of it.
+pub fn of_skeleton(skeleton: &Skeleton) -> Option<Mail<'static>> {
+    let raw = nesting::bounded(legible(&skeleton.raw));
     let message = MessageParser::new().parse(raw.as_ref())?;
     let mut mail = Mail::default();
     mail.take_headers(&message);
@@ -29,7 +35,7 @@ pub fn read(raw: &[u8]) -> Option<Mail<'static>> {
         _ => None,
     });
     let files = message.attachments.iter().take(ATTACHMENTS_MAX);
-    mail.attachments = files.filter_map(|id| file(&message, *id)).collect();
+    mail.attachments = files.filter_map(|id| file(&message, skeleton, *id)).collect();
     Some(mail)
 }
 
@@ -37,13 +43,13 @@ pub fn read(raw: &[u8]) -> Option<Mail<'static>> {
 fn legible(raw: &[u8]) -> Cow<'_, [u8]> {
     if raw.contains(&b'\r') && !raw.contains(&b'\n') {
         let lines: Vec<u8> = raw.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect();
-        return Cow::Owned(legible(&lines).into_owned());
+        return match legible(&lines) {
+            Cow::Owned(legible) => Cow::Owned(legible),
+            Cow::Borrowed(_) => Cow::Owned(lines),
+        };
     }
-    let end = |mark: &[u8]| raw.windows(mark.len()).position(|window| window == mark);
-    let head = match (end(b"\r\n\r\n"), end(b"\n\n")) {
-        (Some(crlf), Some(lf)) => crlf.min(lf),
-        (crlf, lf) => crlf.or(lf).unwrap_or(raw.len()),
-    };
+    let is_end = |rest: &[u8]| rest.starts_with(b"\n\n") || rest.starts_with(b"\r\n\r\n");
+    let head = (0..raw.len()).find(|at| is_end(&raw[*at..])).unwrap_or(raw.len());
     match mail::legible(&raw[..head]) {
         Cow::Borrowed(_) => Cow::Borrowed(raw),
         Cow::Owned(legible) => Cow::Owned([&legible, &raw[head..]].concat()),
@@ -108,7 +114,7 @@ fn text<'m>(message: &'m Message, part: &'m MessagePart) -> Cow<'m, str> {
     }
 }
 
-fn file(message: &Message, id: u32) -> Option<Attachment<'static>> {
+fn file(message: &Message, skeleton: &Skeleton, id: u32) -> Option<Attachment<'static>> {
     let part = message.part(id)?;
     let content = content(part);
     let declared = part.content_type().and_then(|found| {
@@ -123,10 +129,22 @@ fn file(message: &Message, id: u32) -> Option<Attachment<'static>> {
         source: MediaSource::ProviderId(format!("part:{id}")),
         file_name: part.attachment_name().and_then(attachment::file_name),
         content_id: part.content_id().and_then(attachment::content_id),
-        size: Some(content.len() as u64),
+        size: Some(size(message, skeleton, part) as u64),
         content: if is_of_report { Cow::Owned(content.to_vec()) } else { Cow::Borrowed(&[]) },
         mime_type,
     })
+}
+
+/// The bytes of a file, in whatever character set it is written.
+fn size(message: &Message, skeleton: &Skeleton, part: &MessagePart) -> usize {
+    let (start, end) = (part.offset_body as usize, part.offset_end as usize);
+    let left = match part.body {
+        PartType::Text(_) | PartType::Html(_) => {
+            decoded_bytes(part.encoding, message.raw_message.get(start..end).unwrap_or_default())
+        }
+        _ => content(part).len(),
+    };
+    left + skeleton.taken(message.raw_message.len(), start..=end, part.encoding)
 }
 
 fn content<'m>(part: &'m MessagePart) -> &'m [u8] {

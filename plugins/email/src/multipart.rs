@@ -9,7 +9,7 @@ use mail_parser::{MessageParser, MimeHeaders};
 use rapport_sdk::prelude::*;
 
 use crate::attachment::{self, Attachment};
-use crate::mail;
+use crate::{mail, scan};
 
 /// Fields of one form. Providers send about thirty and one for each file.
 const FIELDS_MAX: usize = 1_000;
@@ -187,19 +187,17 @@ fn line_end(bytes: &[u8]) -> usize {
 
 /// Where the delimiter's line ends the bytes before it: their last line end belongs to the delimiter.
 fn delimiter_line(bytes: &[u8], delimiter: &[u8]) -> Option<usize> {
-    let mut start = 0;
-    loop {
-        if is_delimiter(&bytes[start..], delimiter) {
+    let mut rest = bytes;
+    while scan::skip_until(&mut rest, b'-') {
+        let start = bytes.len() - rest.len() - 1;
+        let is_line = start == 0 || bytes[start - 1] == b'\n';
+        if is_line && is_delimiter(&bytes[start..], delimiter) {
             let before = &bytes[..start];
             let before = before.strip_suffix(b"\n").unwrap_or(before);
             return Some(before.strip_suffix(b"\r").unwrap_or(before).len());
         }
-        let length = line_end(&bytes[start..]);
-        start += length;
-        if length == 0 || start >= bytes.len() {
-            return None;
-        }
     }
+    None
 }
 
 /// What follows the first delimiter at or after `from`.

@@ -40,7 +40,7 @@ pub struct Envelope<'a> {
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SesNotification<'a> {
-    /// When SNS published it, the same in every attempt to deliver it: for a notification that says no time.
+    /// When SNS or EventBridge published it, the same in every attempt to deliver it: where it says no time itself.
     #[serde(skip)]
     pub published_at: Option<u64>,
     /// Feedback of an identity, and mail that came.
@@ -108,10 +108,15 @@ pub struct SesVerdict<'a> {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct SesAction<'a> {
     #[serde(borrow, deserialize_with = "lenient::id")]
     pub encoding: Text<'a>,
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    pub bucket_name: Text<'a>,
+    /// Whole, with the rule's `objectKeyPrefix` in front.
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    pub object_key: Text<'a>,
 }
 
 /// An element of SendGrid's Event Webhook. Custom arguments stand beside these fields.

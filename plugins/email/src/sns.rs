@@ -86,6 +86,12 @@ fn parse(json: &str) -> Result<Envelope<'_>, Rejection> {
 
 /// The region of the envelope's topic, which has to be one of the connection's.
 fn region<'e>(envelope: &'e Envelope, scene: &Scene) -> Result<&'e str, Rejection> {
+    if scene.settings.topic_arns.is_empty() {
+        return Err(refused(
+            "expected `topic-arns` in the connection's `config`, found none; fix: name the topics that may deliver over \
+             HTTPS",
+        ));
+    }
     let arn = envelope.topic_arn.as_deref().unwrap_or_default();
     if !scene.settings.topic_arns.iter().any(|ours| ours == arn) {
         return Err(refused(

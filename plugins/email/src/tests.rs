@@ -174,6 +174,49 @@ fn a_log_line_names_no_customer() {
     assert!(lines > 5, "{lines}");
 }
 
+#[test]
+fn a_mail_is_one_event_on_each_of_its_ways() {
+    let found = |name: &str| {
+        let fixture = fixture(name);
+        fixture.connection.receive::<Email>(&fixture.webhook).result
+    };
+    let mut cases = 0;
+    for fed in testing::inbound_fixtures(HERE).iter().filter(|fixture| fixture.name.starts_with("ses-s3/")) {
+        let case = fed.name.trim_start_matches("ses-s3/");
+        let over_http = format!("ses/{case}");
+        if testing::inbound_fixtures(HERE).iter().any(|fixture| fixture.name == over_http) {
+            cases += 1;
+            assert_eq!(found(&fed.name), found(&over_http), "{case}");
+        }
+    }
+    assert!(cases >= 12, "{cases}");
+    for (case, same) in [("sns-text", "text"), ("sns-attachments", "attachments"), ("sns-bounce", "event-bounce")] {
+        assert_eq!(found(&format!("ses-feed/{case}")), found(&format!("ses/{same}")), "{case}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named_with_its_fix() {
+    for (name, fix) in [
+        ("ses-s3/object-missing", "`feed.buckets`"),
+        ("ses-s3/object-missing-in-a-form", "`feed.buckets`"),
+        ("ses-s3/head-for-lambda", "`feed.buckets`"),
+        ("ses-s3/object-encrypted", "message encryption"),
+        ("ses/mail-in-s3", "`feed.from`"),
+        ("ses-feed/over-http", "`topic-arns`"),
+        ("ses-topics/topic-of-others", "`topic-arns`"),
+    ] {
+        let fixture = fixture(name);
+        let result = fixture.connection.receive::<Email>(&fixture.webhook).result;
+        let Err(Rejection::Unsupported(reason) | Rejection::Unauthenticated(reason) | Rejection::Ignored(reason)) =
+            result
+        else {
+            panic!("{name}: {result:?}")
+        };
+        assert!(reason.contains("fix: ") && reason.contains(fix), "{name}: {reason}");
+    }
+}
+
 fn fixture(name: &str) -> testing::Fixture {
     testing::inbound_fixtures(HERE).into_iter().find(|fixture| fixture.name == name).expect("it is among the fixtures")
 }
