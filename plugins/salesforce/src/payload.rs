@@ -35,6 +35,9 @@ pub struct Message<'a> {
     pub payload: Option<&'a RawValue>,
     #[serde(deserialize_with = "lenient::object")]
     pub event: Option<EventIds>,
+    /// Salesforce's own id of the event, beside the payload that an event relay sends.
+    #[serde(deserialize_with = "lenient::id")]
+    pub id: Option<String>,
 }
 
 /// How the event bus of Salesforce itself knows an event.
