@@ -44,6 +44,7 @@ SENDS = [".send()", " Request { service:"]
 # Where the code of a role begins.
 ROOTS = {
     "webhook": ["Parts::start", "Gateway::receive", "Table::ping"],
+    "feed": ["Parts::start", "Gateway::feed"],
     "api": [
         "Parts::start",
         "Table::ping",
@@ -75,7 +76,15 @@ ELSEWHERE = {
 FOLDERS = ["host/store/src", "host/gateway/src", "host/lambda/src"]
 
 # What stands before the dot, and whose method it is.
-RECEIVERS = {"aws": "Aws", "blobs": "Blobs", "bucket": "Bucket", "gateway": "Gateway", "table": "Table"}
+RECEIVERS = {
+    "aws": "Aws",
+    "blobs": "Blobs",
+    "bucket": "Bucket",
+    "buckets": "Buckets",
+    "gateway": "Gateway",
+    "objects": "Objects",
+    "table": "Table",
+}
 
 
 class Function:

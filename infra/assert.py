@@ -10,15 +10,31 @@ import re
 import sys
 from pathlib import Path
 
+import feed  # noqa: F401, its checks register themselves
 from actions import Code
+from checking import Template, check, checks, expect, listed, of_what, text_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-ROLES = {"webhook": "WebhookRole", "api": "ApiRole", "fold": "FoldRole"}
-FUNCTIONS = {"webhook": "WebhookFunction", "api": "ApiFunction", "fold": "FoldFunction"}
+ROLES = {"webhook": "WebhookRole", "feed": "FeedRole", "api": "ApiRole", "fold": "FoldRole"}
+FUNCTIONS = {"webhook": "WebhookFunction", "feed": "FeedFunction", "api": "ApiFunction", "fold": "FoldFunction"}
 
-# What Lambda itself does with a role, and no line of code: its log, and for the fold the stream and the dead letters.
+# What Lambda itself does with a role, and no line of code: its log; what wakes the fold and the feed, and dead letters.
 BY_LAMBDA = {
     "webhook": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    "feed": {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+        "kinesis:DescribeStream",
+        "kinesis:DescribeStreamSummary",
+        "kinesis:GetRecords",
+        "kinesis:GetShardIterator",
+        "kinesis:ListShards",
+        "kinesis:SubscribeToShard",
+        "sqs:SendMessage",
+    },
     "api": {"logs:CreateLogStream", "logs:PutLogEvents"},
     "fold": {
         "logs:CreateLogStream",
@@ -34,46 +50,6 @@ BY_LAMBDA = {
 # those that the AWS CDK gives to readers and to writers.
 KEY_READ = {"kms:Decrypt", "kms:DescribeKey"}
 KEY_WRITE = KEY_READ | {"kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
-
-checks = []
-
-
-def check(function):
-    """Registers a check; its name is the sentence that is printed."""
-    checks.append(function)
-    return function
-
-
-class Template:
-    def __init__(self, path):
-        self.resources = json.loads(Path(path).read_text(encoding="utf-8"))["Resources"]
-
-    def of_type(self, kind):
-        return {name: found for name, found in self.resources.items() if found["Type"] == kind}
-
-    def __getitem__(self, name):
-        return self.resources[name]["Properties"]
-
-    def statements(self, role):
-        """A role's statements; those of a condition are meant as if it held."""
-        for policy in self[role]["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
-                yield statement["Fn::If"][1] if "Fn::If" in statement else statement
-
-
-def expect(actual, wanted, what):
-    if actual != wanted:
-        raise AssertionError(f"{what}: expected {wanted!r}, found {actual!r}")
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
-
-
-def text_of(value):
-    """The text of a Sub, or of a plain string."""
-    return value["Fn::Sub"] if isinstance(value, dict) and "Fn::Sub" in value else value
-
 
 # ------------------------------------------------------------------------------------------------------------ the data
 
@@ -128,22 +104,48 @@ def the_key_turns_over(template, code):
 
 
 @check
-def bucket_and_queue_are_reached_by_tls_only(template, code):
-    for name in ["BlobsPolicy", "DeadLettersPolicy"]:
-        denied = [
-            statement
-            for statement in template[name]["PolicyDocument"]["Statement"]
-            if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        ]
-        expect(len(denied), 1, f"{name}, statements that deny plain HTTP")
-    for name in template.of_type("AWS::S3::BucketPolicy") | template.of_type("AWS::SQS::QueuePolicy"):
-        effects = {statement["Effect"] for statement in template[name]["PolicyDocument"]["Statement"]}
-        expect(effects, {"Deny"}, f"{name}, effects")
+def bucket_and_queues_are_reached_by_tls_only(template, code):
+    policies = template.of_type("AWS::S3::BucketPolicy") | template.of_type("AWS::SQS::QueuePolicy")
+    protected = [reference["Ref"] for name in policies for reference in of_what(template[name])]
+    there = template.of_type("AWS::S3::Bucket") | template.of_type("AWS::SQS::Queue")
+    expect(sorted(there), sorted(protected), "what needs one")
+    for name in policies:
+        denied = template.policy(name)["OnlyByTls"]
+        expect((denied["Effect"], denied["Principal"]), ("Deny", "*"), f"{name}, who is denied plain HTTP")
+        expect(denied["Condition"], {"Bool": {"aws:SecureTransport": "false"}}, f"{name}, condition")
+        expect(denied["Action"] in ("s3:*", "sqs:*"), True, f"{name}, what is denied")
+
+
+@check
+def nobody_else_is_let_in_by_a_policy_of_bucket_or_queue(template, code):
+    rule, topics = {"Fn::GetAtt": ["FeedRule", "Arn"]}, {"Ref": "FeedTopics"}
+    wanted = {
+        ("FeedQueuePolicy", "FeedQueue"): {"events.amazonaws.com": rule, "sns.amazonaws.com": topics},
+        ("FeedDeadLettersPolicy", "FeedDeadLetters"): {"events.amazonaws.com": rule},
+        ("DeadLettersPolicy", "DeadLetters"): {},
+        ("BlobsPolicy", "Blobs"): {},
+    }
+    expect(
+        {name for name, _ in wanted},
+        set(template.of_type("AWS::S3::BucketPolicy") | template.of_type("AWS::SQS::QueuePolicy")),
+        "policies",
+    )
+    for (name, queue), senders in wanted.items():
+        allowed = [statement for statement in template.policy(name).values() if statement["Effect"] != "Deny"]
+        found = {}
+        for statement in allowed:
+            (service,) = statement["Principal"].values()
+            found[service] = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+            expect(statement["Principal"], {"Service": service}, f"{name}, principal")
+            expect(statement["Action"], "sqs:SendMessage", f"{name}, action")
+            expect(statement["Resource"], {"Fn::GetAtt": [queue, "Arn"]}, f"{name}, resource")
+        expect(found, senders, f"{name}, who may send")
 
 
 @check
 def the_tags_say_whose_it_is(template, code):
-    for name in ["Table", "Blobs", "Key", "DeadLetters", "Alarms", *FUNCTIONS.values()]:
+    queues = template.of_type("AWS::SQS::Queue")
+    for name in ["Table", "Blobs", "Key", *queues, "Alarms", "FeedRule", *FUNCTIONS.values()]:
         tags = {tag["Key"]: tag["Value"] for tag in template[name]["Tags"]}
         expect((tags.get("service"), tags.get("stage")), ("rapport", {"Ref": "Stage"}), f"{name}, tags")
 
@@ -198,14 +200,17 @@ def a_role_reaches_items_of_its_tenant_only(template, code):
 
 
 @check
-def what_takes_webhooks_cannot_read_what_was_said(template, code):
-    for statement in template.statements("WebhookRole"):
-        actions = set(listed(statement["Action"]))
-        if "dynamodb:GetItem" in actions:
-            keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
-            expect([text_of(key) for key in keys], ["${Tenant}#N#tenant-key"], "items that it reads")
-        forbidden = {"dynamodb:Query", "dynamodb:Scan", "dynamodb:BatchGetItem", "s3:GetObject", "s3:ListBucket"}
-        expect(actions & forbidden, set(), statement["Sid"])
+def what_takes_webhooks_and_deliveries_cannot_read_what_was_said(template, code):
+    for role in ["WebhookRole", "FeedRole"]:
+        for statement in template.statements(role):
+            actions = set(listed(statement["Action"]))
+            if "dynamodb:GetItem" in actions:
+                keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+                expect([text_of(key) for key in keys], ["${Tenant}#N#tenant-key"], f"items that {role} reads")
+            forbidden = {"dynamodb:Query", "dynamodb:Scan", "dynamodb:BatchGetItem", "s3:GetObject", "s3:ListBucket"}
+            if role == "FeedRole" and statement["Sid"] == "ReadObjectsThatNotificationsName":
+                forbidden.remove("s3:GetObject")
+            expect(actions & forbidden, set(), f"{role}, {statement['Sid']}")
 
 
 @check
@@ -299,10 +304,14 @@ def only_new_events_wake_the_fold_and_none_is_dropped_in_silence(template, code)
 
 
 @check
-def dead_letters_wait_as_long_as_can_be(template, code):
-    queue = template["DeadLetters"]
-    expect(queue["MessageRetentionPeriod"], 14 * 24 * 3600, "MessageRetentionPeriod")
-    expect(queue["SqsManagedSseEnabled"], True, "encryption")
+def what_waits_in_a_queue_waits_as_long_as_can_be_and_encrypted(template, code):
+    for name in template.of_type("AWS::SQS::Queue"):
+        queue = template[name]
+        expect(queue["MessageRetentionPeriod"], 14 * 24 * 3600, f"{name}, MessageRetentionPeriod")
+        if name == "DeadLetters":
+            expect(queue["SqsManagedSseEnabled"], True, "encryption of positions in a stream")
+        else:
+            expect(queue["KmsMasterKeyId"], {"Fn::GetAtt": ["Key", "Arn"]}, f"{name}, which has what was said: key")
 
 
 # ----------------------------------------------------------------------------------------------------- the front doors
@@ -324,11 +333,12 @@ def a_function_url_has_both_permissions(template, code):
 
 
 @check
-def the_fold_has_no_door(template, code):
-    for kind in ["AWS::Lambda::Url", "AWS::Lambda::Permission"]:
+def fold_and_feed_have_no_door(template, code):
+    for kind in ["AWS::Lambda::Url", "AWS::Lambda::Permission", "AWS::ApiGatewayV2::Integration"]:
         for name in template.of_type(kind):
-            if "FoldFunction" in json.dumps(template[name]):
-                raise AssertionError(f"{name} leads to the fold")
+            for function in ["FoldFunction", "FeedFunction"]:
+                if function in json.dumps(template[name]):
+                    raise AssertionError(f"{name} leads to {function}")
 
 
 @check
@@ -373,6 +383,9 @@ def what_goes_wrong_rings(template, code):
         ("5xx", "HttpApi", "Sum"),
         ("IteratorAge", "FoldFunction", "Maximum"),
         ("ApproximateNumberOfMessagesVisible", "DeadLetters", "Maximum"),
+        ("ApproximateNumberOfMessagesVisible", "FeedDeadLetters", "Maximum"),
+        ("ApproximateAgeOfOldestMessage", "FeedQueue", "Maximum"),
+        ("IteratorAge", "FeedFunction", "Maximum"),
         ("WriteThrottleEvents", "Table", "Sum"),
         ("parked", "program", "Sum"),
         ("not_set_up", "program", "Sum"),
@@ -383,19 +396,25 @@ def what_goes_wrong_rings(template, code):
 
 @check
 def the_dashboard_can_be_read(template, code):
-    body = template["Dashboard"]["DashboardBody"]["Fn::Sub"][0]
-    widgets = json.loads(body.replace("${AckAlarmMs}", "1000"))["widgets"]
-    for widget in widgets:
-        for metric in widget["properties"]["metrics"]:
-            if metric[0] in ("${AWS::StackName}", "."):
-                code.expect_metric(metric[1])
+    body, variables = template["Dashboard"]["DashboardBody"]["Fn::Sub"]
+    condition, if_so, if_not = variables["WhatAwsDelivers"]["Fn::If"]
+    expect((condition, if_not), ("HasFeed", ""), "what is shown of the feed")
+    counts = set()
+    for more in [text_of(if_so), if_not]:
+        widgets = json.loads(body.replace("${AckAlarmMs}", "1000").replace("${WhatAwsDelivers}", more))["widgets"]
+        counts.add(len(widgets))
+        for widget in widgets:
+            for metric in widget["properties"]["metrics"]:
+                if metric[0] in ("${AWS::StackName}", "."):
+                    code.expect_metric(metric[1])
+    expect(counts, {11, 14}, "widgets")
 
 
 @check
 def alarms_can_be_heard(template, code):
     # A topic under a key that CloudWatch may not use swallows its alarms.
     expect(template["Alarms"]["KmsMasterKeyId"], {"Fn::GetAtt": ["Key", "Arn"]}, "key")
-    services = [statement["Principal"].get("Service") for statement in template["Key"]["KeyPolicy"]["Statement"]]
+    services = [statement["Principal"].get("Service") for statement in template.policy("Key").values()]
     expect("cloudwatch.amazonaws.com" in services, True, "CloudWatch among those who may use the key")
 
 

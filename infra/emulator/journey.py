@@ -24,17 +24,36 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
+import delivered
+from waiting import expect, until
+
 INFRA = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(INFRA))
+from conditions import Chosen  # noqa: E402
+
 REGION = "eu-west-1"
 STACK = "rapport-try"
-SAMPLE = INFRA.parent / "plugins/whatsapp/fixtures/inbound/text.http"
+# How `sam` wants a parameter that has nothing.
+EMPTY = '""'
+PLUGINS = INFRA.parent / "plugins"
+SAMPLE = PLUGINS / "whatsapp/fixtures/inbound/text.http"
 SECRETS = {
     "tenant-key": secrets.token_hex(32),
     "api-key": "test-key",
     "wa-app-secret": "test-app-secret",
     "wa-verify-token": "test-verify-token",
 }
-WAIT_S = 60
+
+
+# What the emulator cannot do: how often it stands in the template, and what stands there instead.
+EMULATORS = [
+    # It has no TLS, and would refuse everything: here it is TLS that is refused.
+    ("policies that ask for TLS", 4, "aws:SecureTransport: 'false'", "aws:SecureTransport: 'true'"),
+    # In a condition it knows the text of a list, and nothing that makes one.
+    ("conditions of lists", 4, r"!Equals \[!Join \['', (!Ref \w+)\], ''\]", r"!Equals [\1, '']"),
+    # It does not make a number of a parameter that is one.
+    ("limits of a queue", 1, "MaximumConcurrency: !Ref FeedConcurrency", "MaximumConcurrency: 5"),
+]
 
 
 class Emulator:
@@ -99,33 +118,19 @@ class Emulator:
             self.process.wait()
 
 
-def until(what, condition):
-    """Waits for something to hold; gives what made it hold."""
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"after {WAIT_S} s it is not so that {what}")
-
-
-def expect(actual, wanted, what):
-    if actual != wanted:
-        raise AssertionError(f"{what}: expected {wanted!r}, found {actual!r}")
-
-
 class Stack:
     """The stack under trial, as `sam` and the APIs of AWS see it."""
 
     def __init__(self, emulator, options, folder, package, signer):
-        self.emulator, self.options, self.folder = emulator, options, folder
+        self.emulator, self.options, self.folder, self.plugins = emulator, options, folder, PLUGINS
         self.template = folder / "template.yaml"
         source = (INFRA / "template.yaml").read_text(encoding="utf-8")
-        source, changed = re.subn(r"(CodeUri: &package )\S+", rf"\g<1>{package}", source)
-        expect(changed, 1, "lines that name the package")
-        # The emulator has no TLS, and would refuse everything: here it is TLS that is refused.
-        source, changed = re.subn("aws:SecureTransport: 'false'", "aws:SecureTransport: 'true'", source)
-        expect(changed, 2, "policies that ask for TLS")
+        for what, count, there, here in [
+            ("lines that name the package", 1, r"(CodeUri: &package )\S+", rf"\g<1>{package}"),
+            *EMULATORS,
+        ]:
+            source, changed = re.subn(there, here, source)
+            expect(changed, count, what)
         self.template.write_text(source, encoding="utf-8")
         translated = folder / "translated.json"
         subprocess.run([options.translate, INFRA / "translate.py", self.template, translated], check=True)
@@ -151,7 +156,7 @@ class Stack:
 
     def deploy(self, **changes):
         self.parameters.update(changes)
-        overrides = [f"{name}={value}" for name, value in self.parameters.items()]
+        overrides = [f"{name}={value or EMPTY}" for name, value in self.parameters.items()]
         self.sam(
             "deploy",
             *["--template-file", self.template, "--s3-bucket", "packages", "--capabilities", "CAPABILITY_IAM"],
@@ -176,24 +181,18 @@ class Stack:
 
     def wanted(self):
         """Names of the resources whose condition holds."""
-        values = {name: found.get("Default", "") for name, found in self.translated["Parameters"].items()}
-        values.update(self.parameters)
+        return Chosen(self.translated, self.parameters).names()
 
-        def holds(condition):
-            (function, rest), = condition.items()
-            if function == "Fn::Not":
-                return not holds(rest[0])
-            if function == "Fn::And":
-                return all(holds(part) for part in rest)
-            if function == "Condition":
-                return holds(self.translated["Conditions"][rest])
-            first, second = (values[part["Ref"]] if isinstance(part, dict) else part for part in rest)
-            return str(first) == str(second)
+    def head_of(self, event):
+        """What the stand-in wrote when the fold had seen an event: what went wrong."""
+        key = {"pk": {"S": "main#E#probe"}, "sk": {"S": f"C#{event}"}}
+        item = self.emulator.client("dynamodb").get_item(TableName=self.outputs()["TableName"], Key=key).get("Item")
+        return item and item["wrong"]["S"]
 
-        resources = self.translated["Resources"].items()
-        unconditional = {name for name, found in resources if "Condition" not in found}
-        conditional = {name: {"Condition": found["Condition"]} for name, found in resources if "Condition" in found}
-        return unconditional | {name for name, condition in conditional.items() if holds(condition)}
+    def events(self):
+        """How many events are in the table."""
+        items = self.emulator.client("dynamodb").scan(TableName=self.outputs()["TableName"])["Items"]
+        return sum(item["sk"]["S"].startswith("V#") for item in items)
 
 
 def everything_is_there(stack):
@@ -216,7 +215,7 @@ def everything_is_there(stack):
     expect({alarm["AlarmName"] for alarm in alarms}, wanted, "alarms")
     groups = {group["logGroupName"] for group in client("logs").describe_log_groups()["logGroups"]}
     functions = client("lambda")
-    for name in ["Webhook", "Api", "Fold"]:
+    for name in ["Webhook", "Api", "Fold", *(["Feed"] if "FeedFunction" in ids else [])]:
         function = functions.get_function_configuration(FunctionName=ids[f"{name}Function"])
         expect(function["Handler"], name.lower(), f"{name}Function, handler")
         expect(function["MemorySize"], int(stack.parameters.get("MemoryMb", 512)), f"{name}Function, memory")
@@ -225,6 +224,8 @@ def everything_is_there(stack):
         expect(ids[f"{name}Log"] in groups, True, f"{name}Log")
     source = functions.get_event_source_mapping(UUID=ids["FoldSource"])
     expect("V#" in source["FilterCriteria"]["Filters"][0]["Pattern"], True, "filter")
+    if "FeedFunction" in ids:
+        delivered.is_there(stack, ids)
     if "HttpApi" in ids:
         routes = client("apigatewayv2").get_routes(ApiId=ids["HttpApi"])["Items"]
         expect(len(routes), 5, "routes")
@@ -248,17 +249,14 @@ class Probe:
 
     def try_it(self, stack):
         outputs, call = stack.outputs(), stack.emulator.call
-        table = stack.emulator.client("dynamodb")
         self.tried += 1
         event = f"probe-{self.tried}"
         expect(call("POST", outputs["WebhookBaseUrl"] + event, "{}"), (200, "{}"), "webhook")
-        key = {"pk": {"S": "main#E#probe"}, "sk": {"S": f"C#{event}"}}
-
-        def folded():
-            return table.get_item(TableName=outputs["TableName"], Key=key).get("Item")
-
-        expect(until("the stream reached the fold", folded)["wrong"]["S"], "{}", "fold")
+        expect(until("the stream reached the fold", lambda: stack.head_of(event)), "{}", "fold")
         expect(call("GET", outputs["ApiBaseUrl"] + "probe"), (200, "{}"), "api")
+
+    def deliver(self, stack, origins):
+        delivered.deliver_to_the_stand_in(stack, origins)
 
 
 class Package:
@@ -287,12 +285,11 @@ class Package:
         tag = hmac.new(SECRETS["wa-app-secret"].encode(), webhook, hashlib.sha256).hexdigest()
         headers = {"content-type": "application/json", "x-hub-signature-256": f"sha256={tag}"}
         url = outputs["WebhookBaseUrl"] + "wa-eu"
+        before = stack.events()
         expect(call("POST", url, webhook + b" ", headers)[0], 401, "a forged webhook")
         for _ in range(2):
             expect(call("POST", url, webhook, headers)[0], 200, "a signed webhook")
-        events = stack.emulator.client("dynamodb").scan(TableName=outputs["TableName"])["Items"]
-        events = [item["sk"]["S"] for item in events if item["sk"]["S"].startswith("V#")]
-        expect(len(events), self.tried, "events in the table")
+        expect(stack.events() - before, 1, "new events in the table")
         expect(call("GET", lookup)[0], 401, "the API without a key")
 
         def known():
@@ -301,6 +298,16 @@ class Package:
 
         until(f"the API counts {self.tried} messages of whoever wrote", known)
         self.decide(outputs["ApiBaseUrl"], call, {**key, "content-type": "application/json"})
+
+    def deliver(self, stack, origins):
+        api, key = stack.outputs()["ApiBaseUrl"], {"authorization": f"Bearer {SECRETS['api-key']}"}
+
+        def known(scheme, value):
+            query = urllib.parse.urlencode({"scheme": scheme, "value": value})
+            return stack.emulator.call("GET", f"{api}profiles/lookup?{query}", headers=key)[0] == 200
+
+        delivered.deliver(stack, origins, known)
+        delivered.give_up(stack)
 
     def decide(self, api, call, key):
         """What a person decides, with the role of the API's function: a link and its undoing, other rules; the last time
@@ -339,7 +346,7 @@ def use_a_domain(stack):
     expect(stack.outputs()["WebhookBaseUrl"], "https://hooks.example.com/hooks/", "the webhook URL")
 
 
-def restore(stack):
+def restore(stack, parameters):
     """As infra/README.md says: the table set back to a point in time, then used instead of the stack's own."""
     table = stack.emulator.client("dynamodb")
     own = stack.resources()["Table"]
@@ -349,7 +356,7 @@ def restore(stack):
     stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     table.update_table(TableName="rapport-restored", StreamSpecification=stream)
     label = table.describe_table(TableName="rapport-restored")["Table"]["LatestStreamLabel"]
-    stack.deploy(RestoredTable="rapport-restored", RestoredStream=label)
+    stack.deploy(RestoredTable="rapport-restored", RestoredStream=label, **parameters)
     expect(stack.outputs()["TableName"], "rapport-restored", "the table in use")
     source = stack.emulator.client("lambda").get_event_source_mapping(UUID=stack.resources()["FoldSource"])
     expect("rapport-restored" in source["EventSourceArn"], True, "the stream in use")
@@ -381,11 +388,14 @@ def run(options, emulator, folder):
     there, use = (lambda: everything_is_there(stack)), (lambda: package.try_it(stack))
     step("create, Front=function-url", stack.deploy, there)
     step("a webhook is stored, folded and known to the API", use)
-    step("update, Front=http-api, MemoryMb=256", lambda: stack.deploy(Front="http-api", MemoryMb="256"), there)
+    origins = delivered.Origins(emulator.client)
+    feed = origins.parameters()
+    step("update, Front=http-api, MemoryMb=256, Feed…", lambda: stack.deploy(Front="http-api", MemoryMb="256", **feed), there)
     step("the same over the HTTP API", use)
+    step("what AWS delivers is stored, folded and known to the API", lambda: package.deliver(stack, origins))
     step("update, DomainName=hooks.example.com", lambda: use_a_domain(stack), there)
     step("the same over the domain", use)
-    step("restore to a point in time", lambda: restore(stack), use)
+    step("restore to a point in time, no feed any more", lambda: restore(stack, origins.nothing()), there, use)
     ids = stack.resources()
     step("delete", lambda: stack.sam("delete", "--no-prompts"), lambda: what_stays(stack, ids))
 
