@@ -10,7 +10,7 @@ use rapport_store::objects::{ObjectError, Objects};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Data, Service, fed, gateway_with, hostile, written};
+use crate::support::{Data, Service, connection_as_written, fed, gateway_with, hostile, is_event, written};
 
 const QUEUE: &str = "arn:aws:sqs:eu-west-1:111122223333:rapport-feed";
 const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:mail";
@@ -177,6 +177,68 @@ async fn an_object_comes_along_from_an_allowed_bucket_only_and_only_if_it_fits()
     assert!(body.contains(r#"name="object""#) && body.contains(&"x".repeat(1_000)));
     let (name, value) = &parked.webhook.headers[0];
     assert!(name == "content-type" && value.starts_with("multipart/form-data; boundary="), "{value}");
+}
+
+/// A mail with one file, and how SNS tells of it.
+fn mail(bytes: usize) -> (Vec<u8>, Value) {
+    let head = "From: Ada Lovelace <ada@example.com>\r\nTo: help@acme.example\r\nSubject: Order 4711\r\n\
+        Message-ID: <m-1@example.com>\r\nDate: Mon, 23 Nov 2026 01:00:00 +0000\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nWhere is my order?\r\n\
+        --b\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\
+        Content-Disposition: attachment; filename=\"order.pdf\"\r\n\r\n";
+    let mut mail = head.as_bytes().to_vec();
+    // Lines that repeat only after a megabyte, as a file's do.
+    let line = |number: usize| format!("{:076}\r\n", (number * 7_919) % 13_007);
+    mail.extend((0..bytes / 78).flat_map(|number| line(number).into_bytes()));
+    mail.extend_from_slice(b"--b--\r\n");
+    let pass = json!({"status": "PASS"});
+    let notification = json!({
+        "notificationType": "Received",
+        "mail": {"timestamp": "2026-11-23T01:00:00.000Z", "source": "ada@example.com", "messageId": "abc"},
+        "receipt": {"recipients": ["help@acme.example"], "spfVerdict": pass, "dkimVerdict": pass, "dmarcVerdict": pass,
+            "action": {"type": "S3", "bucketName": "acme-mail", "objectKey": "in/abc"}},
+    });
+    (mail, notification)
+}
+
+#[tokio::test]
+async fn a_mail_of_forty_megabytes_is_in_the_profile_and_goes_with_it() {
+    let folder = TempDir::new().unwrap();
+    let (mail, message) = mail(40_000_000);
+    fs::create_dir_all(folder.path().join("acme-mail/in")).unwrap();
+    fs::write(folder.path().join("acme-mail/in/abc"), &mail).unwrap();
+    let data = Data::new().await;
+    let feed = from(&[TOPIC], &["acme-mail"]);
+    let written = ConnectionConfig { feed, ..written(json!({"provider": "ses"})) };
+    let connections = [connection_as_written("mail", "email", &written)];
+    let gateway = gateway_with(data.table.clone(), connections, Objects::in_folder(folder.path()));
+    let service = Service::of(gateway, data).await;
+    service.gateway.feed(&Delivery::of_message(&notification(&message), QUEUE), "r").await.unwrap();
+    service.settle().await;
+    let profile = service.look_up("email", "ada@example.com").await.unwrap();
+    assert_eq!(profile["counters"]["messages_received"], 1);
+    let timeline = service.timeline(&profile, 50).await;
+    assert!(timeline[0].to_string().contains("order.pdf"), "{}", timeline[0]);
+
+    // Whoever reads the event does not fetch the mail; it is there all the same, whole, in a blob of its own.
+    let events = service.data.items().await.into_iter().filter(is_event).collect::<Vec<_>>();
+    assert!(events[0].contains_key("b") && events[0].contains_key("web"), "{:?}", events[0].keys());
+    let stored = service.data.table.read_event(&events[0].clone().into_iter().collect()).await.unwrap();
+    assert!(stored.raw.is_none());
+    let webhook = service.data.table.webhook_of(&stored).await.unwrap().unwrap();
+    assert!(webhook.body.len() > mail.len() && webhook.body.windows(mail.len()).any(|window| window == mail));
+
+    let request = json!({"identifier": {"scheme": "email", "value": "ada@example.com"}});
+    let receipt = service.post("/v1/erasures", &request).await;
+    assert_eq!(receipt.status, 200, "{receipt:?}");
+    let blobs = walk(&service.data.blobs());
+    assert!(blobs.is_empty(), "{blobs:?}");
+}
+
+/// Every file below a folder.
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
 #[tokio::test]

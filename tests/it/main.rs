@@ -23,6 +23,7 @@ mod lambda;
 mod package;
 mod reference;
 mod sandbox;
+mod scores;
 mod subscriptions;
 mod support;
 mod tidy;

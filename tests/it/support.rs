@@ -334,14 +334,22 @@ pub fn fed(
 
 /// A connection of a connector in `plugins/`.
 pub fn connection(name: &str, plugin: &str, config: &Value, secrets: &[(&str, Vec<&str>)]) -> Connection {
-    let (_, component) = connectors::plugins().iter().find(|(folder, _)| folder.ends_with(plugin)).unwrap();
-    let connector = sandbox().load_component(component, plugin).unwrap();
-    Connection::new(name, connector, &written(config.clone()), secret_values(secrets)).unwrap()
+    Connection::new(name, plugin_connector(plugin), &written(config.clone()), secret_values(secrets)).unwrap()
 }
 
 /// What an operator writes of a connection, its secrets aside.
 pub fn written(config: Value) -> ConnectionConfig {
     ConnectionConfig { connector: String::new(), config, secrets: [].into(), feed: None }
+}
+
+/// A connection of a connector in `plugins/`, without secrets.
+pub fn connection_as_written(name: &str, plugin: &str, written: &ConnectionConfig) -> Connection {
+    Connection::new(name, plugin_connector(plugin), written, secret_values(&[])).unwrap()
+}
+
+fn plugin_connector(plugin: &str) -> Connector {
+    let (_, component) = connectors::plugins().iter().find(|(folder, _)| folder.ends_with(plugin)).unwrap();
+    sandbox().load_component(component, plugin).unwrap()
 }
 
 /// The connector in `plugins/whatsapp`, loaded once.

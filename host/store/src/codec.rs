@@ -1,5 +1,5 @@
 //! The payload of an event item: the normalised event and, with the first event of a webhook, the webhook itself, as one
-//! zstd frame, so that what they have in common is stored once.
+//! zstd frame, so that what they have in common is stored once. A large webhook is a frame of its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,14 @@ use rapport_model::Event;
 /// Frames are 2 to 3 % smaller than at zstd's default level 3, which keeps a text of 300 characters in one write unit.
 const LEVEL: i32 = 6;
 
-/// Bytes. An event of 1 MiB and the webhook of 1 MiB that it came in, with room for JSON's escapes.
-const UNPACKED_BYTES_MAX: usize = 16 << 20;
+/// The level for what is larger than [`LARGE_BYTES`]: attachments, which no level makes smaller, at a tenth of the time.
+const LEVEL_OF_LARGE: i32 = 1;
+/// Bytes from which on time counts for more than space.
+const LARGE_BYTES: usize = 1 << 20;
+
+/// Bytes. An event of 12 MiB, the most that a connector can return, each byte of which JSON may write as six; a webhook of
+/// 41 MiB, the most that a connector can ask for, is less.
+const UNPACKED_BYTES_MAX: usize = 80 << 20;
 
 /// A webhook as it was received, kept so that a newer connector can read it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +86,8 @@ pub(crate) fn unpack_webhook(frame: &[u8]) -> Result<RawWebhook, String> {
 }
 
 fn compress(bytes: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(bytes, LEVEL).expect("compressing to memory fails only without memory")
+    let level = if bytes.len() < LARGE_BYTES { LEVEL } else { LEVEL_OF_LARGE };
+    zstd::bulk::compress(bytes, level).expect("compressing to memory fails only without memory")
 }
 
 fn decompress(frame: &[u8]) -> Result<Vec<u8>, String> {
@@ -117,6 +124,14 @@ mod tests {
         assert_eq!(unpack(&pack(&event(), Some(&raw))).unwrap(), (event(), Some(raw.clone())));
         assert_eq!(unpack(&pack(&event(), None)).unwrap(), (event(), None));
         assert_eq!(unpack_webhook(&pack_webhook(&raw)).unwrap(), raw);
+    }
+
+    #[test]
+    fn the_largest_that_a_connector_can_return_is_read_again() {
+        // 12 MiB of characters that JSON escapes.
+        let text = "\u{1}".repeat(12 << 20);
+        let event = Event { body: Body::Other(text, serde_json::Value::Null), ..event() };
+        assert_eq!(unpack(&pack(&event, None)).unwrap(), (event, None));
     }
 
     #[test]

@@ -4,14 +4,18 @@
 //! but has no conditions: it would overwrite an event (and the webhook stored with it) when a provider bundles a
 //! redelivery differently, and could not count duplicates. Write units are the same.
 
+use std::io;
 use std::ops::Bound;
 
-use aws_sdk_dynamodb::types::{ConditionCheck, Put as PutAction, ReturnConsumedCapacity, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Put as PutAction, ReturnConsumedCapacity, TransactWriteItem,
+};
 use rapport_model::endpoint::first_of_millisecond;
 use rapport_model::event::{Author, Body};
 use rapport_model::{Eid, Event, EventKey, Timestamp};
 use tokio::task::JoinSet;
 
+use crate::blobs::INLINE_BYTES_MAX;
 use crate::codec::{self, RawWebhook};
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, n, s};
@@ -23,6 +27,10 @@ const CONCURRENT_PUTS_MAX: usize = 16;
 
 /// The attribute of an event that names the event that its webhook is kept with, where that is another endpoint's.
 pub(crate) const HOLDER: &str = "raw";
+/// The attribute of an event that names the blob of its webhook, where that is too large to stand with it.
+pub(crate) const WEBHOOK: &str = "web";
+/// Bytes of a body that no compression makes small enough to stand in an item.
+const NEVER_INLINE_BYTES: usize = 1 << 20;
 
 /// An event on its way into the log.
 #[derive(Clone, Debug)]
@@ -47,8 +55,16 @@ pub struct StoredEvent {
     pub connection: String,
     pub connector_digest: String,
     pub received_at: Timestamp,
-    /// The webhook, with its first event only.
+    /// The webhook, with its first event only, and there only if it is small: [`Table::webhook_of`] finds every one.
     pub raw: Option<RawWebhook>,
+    /// The blob of a large one.
+    pub webhook_blob: Option<String>,
+}
+
+/// What an event is in its item.
+struct Payload {
+    frame: (&'static str, AttributeValue),
+    webhook_blob: Option<String>,
 }
 
 /// What putting events did.
@@ -163,6 +179,16 @@ impl Table {
         if stored.raw.is_some() {
             return Ok(stored.raw.clone());
         }
+        if let Some(key) = &stored.webhook_blob {
+            let frame = match self.access.blobs.get(key).await {
+                Ok(frame) => frame,
+                // Erased, with another copy of it that somebody parked.
+                Err(StoreError::Blob { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let webhook = codec::unpack_webhook(&frame);
+            return webhook.map(Some).map_err(|detail| StoreError::corrupt(format!("blob {key}"), detail));
+        }
         let item = self.get(self.endpoint_pk(&stored.eid), keys::webhook_sk(&stored.key)).await?;
         let Some(item) = item else { return Ok(None) };
         let frame = self.frame_of(&Reader(&item)).await?;
@@ -170,15 +196,36 @@ impl Table {
     }
 
     async fn event_item(&self, new: NewEvent, raw: Option<RawWebhook>) -> Result<Item, StoreError> {
-        let (name, payload) = self.inline_or_blob(codec::pack(&new.event, raw.as_ref())).await?;
-        Ok(Item::from([
+        let Payload { frame: (name, payload), webhook_blob } = self.payload(&new.event, raw).await?;
+        let mut item = Item::from([
             ("pk".to_owned(), s(self.endpoint_pk(&new.eid))),
             ("sk".to_owned(), s(keys::event_sk(&new.key))),
             ("con".to_owned(), s(new.connection)),
             ("dig".to_owned(), s(new.connector_digest)),
             ("rcv".to_owned(), n(new.received_at)),
             (name.to_owned(), payload),
-        ]))
+        ]);
+        item.extend(webhook_blob.map(|key| (WEBHOOK.to_owned(), s(key))));
+        Ok(item)
+    }
+
+    /// An event and its webhook: in one frame if that fits the item. If only the event does, the webhook is a blob, so that
+    /// whoever reads the event, and that is nearly everybody, need not fetch what it came in. If neither does, both are one
+    /// blob, unless the webhook is huge.
+    async fn payload(&self, event: &Event, raw: Option<RawWebhook>) -> Result<Payload, StoreError> {
+        let fits = |frame: &Vec<u8>| frame.len() <= INLINE_BYTES_MAX;
+        let is_huge = |raw: &RawWebhook| raw.body.len() > NEVER_INLINE_BYTES;
+        let together = (!raw.as_ref().is_some_and(is_huge)).then(|| codec::pack(event, raw.as_ref()));
+        let Some(raw) = raw.filter(|_| !together.as_ref().is_some_and(fits)) else {
+            let frame = together.expect("without a huge webhook there is one frame");
+            return Ok(Payload { frame: self.inline_or_blob(frame).await?, webhook_blob: None });
+        };
+        let alone = codec::pack(event, None);
+        if let Some(frame) = together.filter(|_| !fits(&alone)) {
+            return Ok(Payload { frame: self.inline_or_blob(frame).await?, webhook_blob: None });
+        }
+        let webhook_blob = Some(self.access.blobs.put(codec::pack_webhook(&raw)).await?);
+        Ok(Payload { frame: self.inline_or_blob(alone).await?, webhook_blob })
     }
 
     /// The event of an item of the log, its payload fetched from the blob store where it is there.
@@ -199,6 +246,7 @@ impl Table {
             connector_digest: reader.text("dig")?.to_owned(),
             received_at: reader.number("rcv")?,
             raw,
+            webhook_blob: reader.text_opt(WEBHOOK).map(str::to_owned),
         })
     }
 

@@ -111,9 +111,13 @@ impl Public<'_> {
         self.media_id.as_deref().map(str::to_owned).or(named.map(|id| id.0))
     }
 
+    /// By the account's own id. The other one, `self_ig_scoped_id`, comes with it, but also in test deliveries of
+    /// customers, so it decides only where there is no id.
     fn is_of(&self, account: &str) -> bool {
-        let is_own =
-            |from: &crate::payload::From| from.self_ig_scoped_id.is_some() || from.id.as_deref() == Some(account);
+        let is_own = |from: &crate::payload::From| match from.id.as_deref() {
+            Some(id) => id == account,
+            None => from.self_ig_scoped_id.is_some(),
+        };
         self.from.as_ref().is_some_and(is_own)
     }
 }

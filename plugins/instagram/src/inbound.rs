@@ -14,9 +14,9 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
         let connection =
             Connection { channel: &CHANNEL, accounts: settings.account_ids.as_deref(), apps: &settings.app_ids };
         let mut batch = Batch::new(&ACCOUNTS);
-        for entry in rapport_meta::entries::<Entry>(json, &OBJECT)? {
+        for entry in rapport_meta::entries_of_each::<Entry>(json, &OBJECT)? {
             messaging::read(&entry, &connection, &mut batch);
-            for change in &entry.changes {
+            for change in &entry.changes() {
                 let is_read = comment::read(change, &entry, &connection, &mut batch)
                     || messaging::read_change(change, &entry, &connection, &mut batch);
                 if !is_read {

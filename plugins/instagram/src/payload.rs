@@ -50,7 +50,7 @@ pub struct From<'a> {
     pub id: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::id")]
     pub username: Text<'a>,
-    /// Only of the business's own comments: its id as customers have one.
+    /// Of the business's own comments: its id as customers have one.
     #[serde(borrow, deserialize_with = "lenient::id")]
     pub self_ig_scoped_id: Text<'a>,
 }

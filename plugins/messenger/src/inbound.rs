@@ -15,7 +15,7 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
         let mut batch = Batch::new(&ACCOUNTS);
         for entry in rapport_meta::entries::<Entry>(json, &OBJECT)? {
             messaging::read(&entry, &connection, &mut batch);
-            for change in &entry.changes {
+            for change in &entry.changes() {
                 if !messaging::read_change(change, &entry, &connection, &mut batch) {
                     skip(change);
                 }

@@ -39,6 +39,25 @@ pub fn settings<T: DeserializeOwned>(cx: &Context) -> Result<T, Rejection> {
         .map_err(|error| Rejection::Unsupported(format!("the connection's `config` does not fit: {error}")))
 }
 
+/// Envelopes in one array. Meta sends one envelope, and shows it in an array in its documentation of Instagram.
+const ENVELOPES_MAX: usize = 100;
+
+/// [`entries`] of an envelope, or of several in an array.
+///
+/// # Errors
+/// As [`entries`].
+pub fn entries_of_each<'j, E: Deserialize<'j>>(json: &'j str, object: &Object) -> Result<Vec<E>, Rejection> {
+    if !json.trim_start().starts_with('[') {
+        return entries(json, object);
+    }
+    let envelopes = lenient::batch(json, ENVELOPES_MAX).map_err(Rejection::Malformed)?;
+    if envelopes.is_empty() {
+        return Err(Rejection::Malformed("expected an envelope with an `object`, found an empty array".into()));
+    }
+    let found: Result<Vec<Vec<E>>, _> = envelopes.into_iter().map(|raw| entries(raw.get(), object)).collect();
+    Ok(found?.into_iter().flatten().collect())
+}
+
 /// The elements of `entry` of a delivery of `object`.
 ///
 /// # Errors
@@ -61,7 +80,7 @@ pub fn entries<'j, E: Deserialize<'j>>(json: &'j str, object: &Object) -> Result
 }
 
 /// An element of `changes`. `value` comes before `field`, which says how to read it: it waits unread.
-#[derive(Deserialize, Default)]
+#[derive(Clone, Deserialize, Default)]
 #[serde(default)]
 pub struct Change<'a> {
     #[serde(borrow, deserialize_with = "lenient::id")]
@@ -129,5 +148,18 @@ mod tests {
         for no_envelope in ["", "[]", "7", "{}", r#"{"object":"page"}"#, r#"{"object":"page","entry":{}}"#] {
             assert!(matches!(ids(no_envelope), Err(Rejection::Malformed(_))), "{no_envelope}");
         }
+    }
+
+    #[test]
+    fn an_array_of_envelopes_is_opened_where_it_is_asked_for() {
+        let open = |json: &str| entries_of_each::<Entry>(json, &PAGE).map(|entries| entries.len());
+        let envelope = r#"{"object":"page","entry":[{"id":7}]}"#;
+        assert_eq!((open(envelope), open(&format!(" [{envelope},{envelope}]"))), (Ok(1), Ok(2)));
+        assert!(matches!(ids(&format!("[{envelope}]")), Err(Rejection::Malformed(_))));
+        for no_envelope in ["", "[]", "[7]", "[{}]", "[", "[[]]"] {
+            assert!(matches!(open(no_envelope), Err(Rejection::Malformed(_))), "{no_envelope}");
+        }
+        let other = r#"[{"object":"instagram","entry":[]}]"#;
+        assert!(matches!(open(other), Err(Rejection::Unsupported(_))));
     }
 }

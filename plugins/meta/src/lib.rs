@@ -15,7 +15,7 @@ mod signature;
 use std::borrow::Cow;
 
 pub use batch::{Accounts, Batch};
-pub use delivery::{Change, Object, entries, receive, settings};
+pub use delivery::{Change, Object, entries, entries_of_each, receive, settings};
 use serde_json::value::RawValue;
 
 /// A text of a payload, borrowed from it where it can be.

@@ -82,7 +82,21 @@ pub struct Entry<'a> {
     #[serde(borrow, deserialize_with = "lenient::list")]
     standby: Vec<&'a RawValue>,
     #[serde(borrow, deserialize_with = "lenient::objects")]
-    pub changes: Vec<Change<'a>>,
+    changes: Vec<Change<'a>>,
+    /// The entry is a change itself, as Meta's documentation of Instagram Login shows comments.
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    field: Text<'a>,
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+}
+
+impl<'a> Entry<'a> {
+    /// What changed beside the conversations.
+    pub fn changes(&self) -> Vec<Change<'a>> {
+        let own = Change { field: self.field.clone(), value: self.value };
+        let is_change = own.field.is_some() && own.value.is_some();
+        self.changes.iter().cloned().chain(is_change.then_some(own)).collect()
+    }
 }
 
 type Reader = fn(&RawValue, &Scene, &mut Batch);
@@ -131,7 +145,7 @@ const STANDBY: &str = "standby";
 
 /// Reads what an entry says of conversations.
 pub fn read(entry: &Entry, connection: &Connection, batch: &mut Batch) {
-    if entry.messaging.is_empty() && entry.standby.is_empty() && entry.changes.is_empty() {
+    if entry.messaging.is_empty() && entry.standby.is_empty() && entry.changes().is_empty() {
         return batch.malformed("entry", "it has no `messaging`, `standby` or `changes`");
     }
     for raw in &entry.messaging {

@@ -60,14 +60,22 @@ fn element(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, Rejection> {
     let payload = message.payload.unwrap_or(inner);
     let header = lenient::field(payload, "ChangeEventHeader").and_then(lenient::read::<Header>);
     match header {
-        Some(header) => Ok(changes(payload, &header, scene)),
+        Some(header) => Ok(changes(payload, &header, event_id(&envelope, &message), scene)),
         None if message.payload.is_some() => announced(payload, &envelope, &message, scene).ok_or_else(malformed),
         None => Err(malformed()),
     }
 }
 
+/// What the event is known by outside of its payload: Salesforce's id of it, else EventBridge's, else its place in the
+/// stream.
+fn event_id(envelope: &Envelope, message: &Message) -> Option<String> {
+    let ids = message.event.as_ref();
+    let uuid = ids.and_then(|ids| ids.uuid.clone()).or_else(|| message.id.clone()).or_else(|| envelope.id.clone());
+    uuid.or_else(|| ids.and_then(|ids| ids.replay_id.clone()))
+}
+
 /// One event for each record of a change.
-fn changes(payload: &RawValue, header: &Header, scene: &Scene) -> Vec<Event> {
+fn changes(payload: &RawValue, header: &Header, id: Option<String>, scene: &Scene) -> Vec<Event> {
     let happened = match header.change_type.as_deref().unwrap_or_default() {
         "CREATE" => Happened::Created,
         "DELETE" => Happened::Deleted,
@@ -84,7 +92,7 @@ fn changes(payload: &RawValue, header: &Header, scene: &Scene) -> Vec<Event> {
         return Vec::new();
     }
     let fields = fields(payload, header);
-    let key = key(header);
+    let key = key(header, id);
     let mut events = Vec::new();
     for record_id in known.into_iter().take(BATCH_MAX) {
         let canonical = id::canonical(record_id);
@@ -114,17 +122,15 @@ fn ids(raw: &RawValue) -> Vec<String> {
     elements.into_iter().filter_map(lenient::read::<lenient::Id>).map(|id| id.0).collect()
 }
 
-/// A change is known by its transaction and its place in it; both survive a redelivery, unlike a replay id.
-fn key(header: &Header) -> String {
+/// A change is known by its transaction and its place in it; both survive a redelivery, unlike a replay id. Where neither
+/// that nor a commit is said, only the event's id tells two changes of one record apart.
+fn key(header: &Header, id: Option<String>) -> String {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    match &header.transaction_key {
-        Some(transaction) => format!("{transaction}:{}", text(&header.sequence_number)),
-        None => format!(
-            "{}:{}:{}",
-            text(&header.commit_number),
-            header.commit_timestamp.unwrap_or_default(),
-            text(&header.change_type)
-        ),
+    let (number, at) = (text(&header.commit_number), header.commit_timestamp.unwrap_or_default());
+    match (&header.transaction_key, id) {
+        (Some(transaction), _) => format!("{transaction}:{}", text(&header.sequence_number)),
+        (None, Some(id)) if number.is_empty() && at == 0 => id,
+        (None, _) => format!("{number}:{at}:{}", text(&header.change_type)),
     }
 }
 
@@ -169,9 +175,7 @@ fn announced(payload: &RawValue, envelope: &Envelope, message: &Message, scene: 
     let channel = || envelope.channel.as_deref().and_then(|channel| channel.rsplit('/').next()).map(str::to_owned);
     let object = envelope.detail_type.clone().or_else(channel)?;
     let fields = fields(payload, &Header::default());
-    let ids = message.event.as_ref();
-    let uuid = ids.and_then(|ids| ids.uuid.clone()).or_else(|| message.id.clone()).or_else(|| envelope.id.clone());
-    let id = uuid.or_else(|| ids.and_then(|ids| ids.replay_id.clone()))?;
+    let id = event_id(envelope, message)?;
     let record = Record { object, id: String::new(), happened: Happened::Announced, fields, instance: None };
     let at = envelope.time.as_deref().and_then(instant::parse);
     let origin = Origin { id, at, change: None, action: None };

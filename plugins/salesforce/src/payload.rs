@@ -35,7 +35,7 @@ pub struct Message<'a> {
     pub payload: Option<&'a RawValue>,
     #[serde(deserialize_with = "lenient::object")]
     pub event: Option<EventIds>,
-    /// What an event relay writes in the place of `event`.
+    /// Salesforce's own id of the event, which an event relay writes in the place of `event`.
     #[serde(deserialize_with = "lenient::id")]
     pub id: Option<String>,
 }

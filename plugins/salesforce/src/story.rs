@@ -14,8 +14,8 @@ const TRAIT: &str = "com.salesforce.";
 /// Extension: how a record changed, or which outbound message told of it.
 const CHANGE: &str = "com.salesforce.change";
 
-/// Fields that say when a record was as it is said.
-const TIMES: &[&str] = &["LastModifiedDate", "SystemModstamp", "CreatedDate"];
+/// Fields that say when a record was as it is said; of a mail when it was sent.
+const TIMES: &[&str] = &["MessageDate", "LastModifiedDate", "SystemModstamp", "CreatedDate"];
 
 /// What both kinds of message say around a record.
 pub struct Origin {

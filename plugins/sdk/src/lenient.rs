@@ -68,13 +68,15 @@ where
     Ok(if scalar.is_blank() { None } else { scalar.text() })
 }
 
-/// An instant in milliseconds since 1970, from seconds or milliseconds, as a number or a string.
+/// An instant in milliseconds since 1970: from seconds or milliseconds, as a number or a string, or from RFC 3339.
 ///
 /// # Errors
 /// Only for text that is no JSON at all.
 pub fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let number = Scalar::deserialize(deserializer)?.number().filter(|number| *number >= 0.0);
-    Ok(number.map(|number| if number < SECONDS_BELOW { number * 1000.0 } else { number }.round() as u64))
+    let scalar = Scalar::deserialize(deserializer)?;
+    let number = scalar.number().filter(|number| *number >= 0.0);
+    let of_number = number.map(|number| if number < SECONDS_BELOW { number * 1000.0 } else { number }.round() as u64);
+    Ok(of_number.or_else(|| scalar.instant()))
 }
 
 /// A number, which may be written as a string.

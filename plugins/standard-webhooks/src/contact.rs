@@ -8,8 +8,13 @@ use crate::pointer;
 
 /// The customer of a mapping; none if the body has none of their addresses.
 pub fn find(body: &RawValue, mapping: &Mapping) -> Option<Contact> {
-    let identifiers: Vec<Identifier> =
-        mapping.identifiers.iter().filter_map(|identity| address(body, identity)).collect();
+    let mut identifiers: Vec<Identifier> = Vec::new();
+    for identifier in mapping.identifiers.iter().filter_map(|identity| address(body, identity)) {
+        // Several places can hold one address.
+        if !identifiers.contains(&identifier) {
+            identifiers.push(identifier);
+        }
+    }
     if identifiers.is_empty() {
         return None;
     }
@@ -23,10 +28,37 @@ pub fn find(body: &RawValue, mapping: &Mapping) -> Option<Contact> {
 }
 
 fn address(body: &RawValue, identity: &Identity) -> Option<Identifier> {
-    let value = pointer::text(body, &identity.value)?;
+    let text = pointer::text(body, &identity.value)?;
+    let value = if identity.scheme == "email" { mailbox(&text) } else { &text };
     let identifier = Identifier::attested(identity.attestation.into(), &identity.scheme, value);
     Some(match &identity.scope {
         Some(scope) => identifier.within(scope),
         None => identifier,
     })
+}
+
+/// The address in `Ada Lovelace <ada@example.com>`; anything else as it is.
+fn mailbox(text: &str) -> &str {
+    let inside = text.strip_suffix('>').and_then(|text| text.rsplit_once('<')).map(|(_, address)| address.trim());
+    inside.filter(|address| address.contains('@')).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_mailbox_is_found() {
+        for (text, expected) in [
+            ("Ada Lovelace <ada@example.com>", "ada@example.com"),
+            ("\"Ada <x>\" < ada@example.com >", "ada@example.com"),
+            ("<ada@example.com>", "ada@example.com"),
+            ("ada@example.com", "ada@example.com"),
+            ("Ada <>", "Ada <>"),
+            ("Ada <nowhere>", "Ada <nowhere>"),
+            ("", ""),
+        ] {
+            assert_eq!(mailbox(text), expected);
+        }
+    }
 }

@@ -31,19 +31,21 @@ const KEPT: &[(&str, &str)] =
     &[("game_short_name", "org.telegram.game"), ("inline_message_id", "org.telegram.inline-message")];
 
 /// A tap is something the customer says, so it is a message. It answers the message with the button, if that is in a
-/// conversation of the bot's.
+/// conversation of the bot's. What the button stands for may be missing; that it was tapped is still said.
 pub fn read(fields: &Fields, scene: &Scene) -> Found {
     let below: Option<Fields> = fields.read("message");
     let chat = below.as_ref().and_then(|below| below.read("chat"));
-    let party = Party::between(chat, fields.read("from"), None).ok_or("it names nobody")?;
+    let mut party = Party::between(chat, fields.read("from"), None).ok_or("it names nobody")?;
+    if party.is_group {
+        // Below a post of a channel, too, which only the business can write.
+        party.acts = Author::Customer;
+    }
     let id = fields.id("id").ok_or("it has no `id`")?;
-    let part = match fields.text("data").or_else(|| fields.id("game_short_name")) {
-        Some(id) => {
-            let title = below.as_ref().and_then(|below| title(below, &id)).unwrap_or_else(|| id.clone());
-            Part::Chosen(Choice { id, title })
-        }
-        None => return Err("it has no `data`"),
+    let Some(data) = fields.text("data").or_else(|| fields.id("game_short_name")) else {
+        return Ok(vec![scene.event(None, &party, EventBody::Activity(("callback_query".into(), fields.json())))]);
     };
+    let title = below.as_ref().and_then(|below| title(below, &data)).unwrap_or_else(|| data.clone());
+    let part = Part::Chosen(Choice { id: data, title });
     let mut message = Message::new(id, party.acts, vec![part]);
     message.in_reply_to = below.as_ref().and_then(message::id_of);
     message.thread = below.as_ref().and_then(|below| below.id("message_thread_id")).filter(|_| party.is_group);

@@ -35,9 +35,12 @@ const OPAQUE: &[&str] = &[
     "successful_payment",
     "refunded_payment",
     "users_shared",
+    // What it was called until 2024.
+    "user_shared",
     "chat_shared",
     "gift",
     "unique_gift",
+    "gift_upgrade_sent",
     "passport_data",
     "giveaway",
     "giveaway_winners",
@@ -76,11 +79,16 @@ const SERVICE: &[&str] = &[
     "giveaway_completed",
     "managed_bot_created",
     "paid_message_price_changed",
+    "poll_option_added",
+    "poll_option_deleted",
     "suggested_post_approved",
     "suggested_post_approval_failed",
     "suggested_post_declined",
     "suggested_post_paid",
     "suggested_post_refunded",
+    "community_chat_added",
+    "community_chat_removed",
+    "community_chat_joined",
     "video_chat_scheduled",
     "video_chat_started",
     "video_chat_ended",
@@ -105,7 +113,7 @@ pub fn read<'a>(fields: &Fields<'a>) -> Read<'a> {
         if let Some((name, raw)) = SERVICE.iter().find_map(|name| Some((*name, fields.get(name)?))) {
             return Read::Service(name, raw);
         }
-        parts.push(Part::Other(("message".into(), json(&whole(fields)))));
+        parts.push(Part::Other(("message".into(), fields.json())));
     }
     Read::Parts(Content { parts, extensions: extensions(&media) })
 }
@@ -141,10 +149,6 @@ fn form(fields: &Fields) -> Option<Part> {
     let data = fields.read::<Fields>("web_app_data")?.text("data")?;
     let is_json = serde_json::from_str::<&RawValue>(&data).is_ok();
     Some(Part::Form(if is_json { data } else { json(&data) }))
-}
-
-fn whole(fields: &Fields) -> std::collections::BTreeMap<String, Box<RawValue>> {
-    fields.iter().map(|(name, raw)| (name.to_owned(), raw.to_owned())).collect()
 }
 
 fn extensions(media: &[Medium]) -> Extensions {

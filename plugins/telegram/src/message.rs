@@ -8,11 +8,13 @@ use crate::party::{GROUP, Party};
 use crate::payload::{Card, Fields, verbatim};
 use crate::update::{Found, Scene};
 
-/// Extensions: the account whose conversation a bot was lent, the album that a picture belongs to, the words that are
-/// answered, and where in the text there are links, names and forms.
+/// Extensions: the account whose conversation a bot was lent, the album that a picture belongs to, the words, the story
+/// or the message of another conversation that are answered, and where in the text there are links, names and forms.
 const BUSINESS_CONNECTION: &str = "org.telegram.business-connection";
 const ALBUM: &str = "org.telegram.album";
 const QUOTE: &str = "org.telegram.quote";
+const STORY: &str = "org.telegram.story";
+const EXTERNAL_REPLY: &str = "org.telegram.external-reply";
 const ENTITIES: &str = "org.telegram.entities";
 
 /// Fields that say that a message was first written elsewhere: the last of them before 2024.
@@ -23,6 +25,8 @@ const KEPT: &[(&str, &str)] = &[
     ("business_connection_id", BUSINESS_CONNECTION),
     ("media_group_id", ALBUM),
     ("quote", QUOTE),
+    ("reply_to_story", STORY),
+    ("external_reply", EXTERNAL_REPLY),
     ("entities", ENTITIES),
     ("caption_entities", ENTITIES),
 ];
@@ -44,7 +48,7 @@ pub fn received(fields: &Fields, scene: &Scene) -> Found {
     party.contact.identifiers.extend(own_number(fields, &party));
     let mut message = Message::new(id, party.acts, parts);
     message.in_reply_to = answered(fields);
-    message.thread = fields.id("message_thread_id").filter(|_| party.is_group);
+    message.thread = thread(fields).filter(|_| party.is_group);
     message.referral = referral(fields, &party);
     message.forwarded = FORWARDED.iter().any(|name| fields.get(name).is_some());
     let mut event = scene.event(at, &party, EventBody::Message(message));
@@ -86,7 +90,20 @@ pub fn deleted(fields: &Fields, scene: &Scene) -> Found {
 
 /// A message's id is unique in its chat only, and of a conversation that the bot was lent in that connection only.
 pub fn id_of(fields: &Fields) -> Option<String> {
-    within_chat(fields, &fields.id("message_id")?)
+    within_chat(fields, &number_of(fields)?)
+}
+
+/// A message that vanishes has the number 0. Its other number is given to another one later, so its date is added.
+fn number_of(fields: &Fields) -> Option<String> {
+    let number = fields.id("message_id");
+    let vanishing = || Some(format!("ephemeral:{}:{}", fields.id("ephemeral_message_id")?, fields.id("date")?));
+    number.clone().filter(|number| number != "0").or_else(vanishing).or(number)
+}
+
+/// A topic of a group; of the messages to a channel, which have a topic for each writer, that one.
+fn thread(fields: &Fields) -> Option<String> {
+    let of_writer = || fields.read::<Fields>("direct_messages_topic")?.id("topic_id");
+    fields.id("message_thread_id").or_else(of_writer)
 }
 
 fn within_chat(fields: &Fields, id: &str) -> Option<String> {
@@ -103,7 +120,7 @@ fn within_chat(fields: &Fields, id: &str) -> Option<String> {
 /// In a topic of a group every message answers the one that opened the topic, which says nothing.
 fn answered(fields: &Fields) -> Option<String> {
     let answered: Fields = fields.read("reply_to_message")?;
-    let id = answered.id("message_id")?;
+    let id = number_of(&answered)?;
     let opens_topic =
         answered.get("forum_topic_created").is_some() || fields.id("message_thread_id").as_ref() == Some(&id);
     let is_topic = fields.get("is_topic_message").is_some_and(|raw| raw.get() == "true");

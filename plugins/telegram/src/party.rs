@@ -38,7 +38,10 @@ impl Party {
     pub fn of(fields: &Fields) -> Option<Self> {
         let user = ["from", "user", "guest_bot_caller_user"].iter().find_map(|name| fields.read::<User>(name));
         let actor: Option<Chat> = ["sender_chat", "actor_chat"].iter().find_map(|name| fields.read(name));
-        let mut party = Self::between(fields.read("chat"), user, actor)?;
+        // Who votes as a channel or a group is that, and no person; the poll's own chat is not said.
+        let voter: Option<Chat> = fields.read("voter_chat");
+        let user = user.filter(|_| voter.is_none());
+        let mut party = Self::between(fields.read("chat").or(voter), user, actor)?;
         if party.acts == Author::Agent && fields.get("sender_business_bot").is_some() {
             party.acts = Author::Automation;
         }

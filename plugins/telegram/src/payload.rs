@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rapport_sdk::lenient;
+use rapport_sdk::{Json, lenient};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -25,9 +25,10 @@ impl<'a> Fields<'a> {
         lenient::read(raw)
     }
 
-    /// A field, unread; null is none.
+    /// A field, unread. Null is none, and so are an empty list and `false`: Telegram leaves out what is not there, but
+    /// relays and libraries write every field of their own types.
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.get(name).copied().filter(|raw| raw.get() != "null")
+        self.0.get(name).copied().filter(|raw| !matches!(raw.get(), "null" | "false" | "[]"))
     }
 
     /// The field as `T`; none if it cannot be read as one.
@@ -57,6 +58,12 @@ impl<'a> Fields<'a> {
     pub fn list(&self, name: &str) -> Vec<&'a RawValue> {
         let list = |raw: &'a RawValue| lenient::list(&mut serde_json::Deserializer::from_str(raw.get())).ok();
         self.get(name).and_then(list).unwrap_or_default()
+    }
+
+    /// All of them as one object.
+    pub fn json(&self) -> Json {
+        let whole: BTreeMap<&str, &RawValue> = self.iter().collect();
+        rapport_sdk::event::json(&whole)
     }
 
     /// Names and values, by name.

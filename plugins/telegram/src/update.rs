@@ -61,6 +61,8 @@ const KINDS: &[(&str, Reading)] = &[
     ("deleted_business_messages", Reading::Read(message::deleted)),
     // The bot was called into a conversation that it is not in.
     ("guest_message", Reading::Read(message::received)),
+    // Somebody does not want to wait for the end of what the bot writes.
+    ("stopped_message_generation", Reading::Activity),
     // Somebody changed their reaction.
     ("message_reaction", Reading::Read(reaction::read)),
     // How many reactions there are, without names.

@@ -142,4 +142,15 @@ pub struct MultiFormat<'a> {
     pub video_url: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::id")]
     pub audio_url: Text<'a>,
+    /// What is said in the recording.
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    pub transcript: Text<'a>,
+}
+
+/// A signature, drawn, typed or uploaded: a picture.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Signature<'a> {
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    pub url: Text<'a>,
 }

@@ -43,14 +43,13 @@ impl<'a> Fields<'a> {
 
     /// The value of the first of these names that has one.
     pub fn raw(&self, names: &[&str]) -> Option<&'a RawValue> {
-        names.iter().find_map(|name| self.0.iter().find(|(found, _)| found == name)).map(|(_, value)| *value)
+        names.iter().find_map(|name| self.value(name))
     }
 
     /// The text of the first of these names that has one. A placeholder that Zendesk did not fill in is none.
     pub fn text(&self, names: &[&str]) -> Option<String> {
         names.iter().find_map(|name| {
-            let (_, value) = self.0.iter().find(|(found, _)| found == name)?;
-            let text = lenient::read::<lenient::Id>(value)?.0;
+            let text = lenient::read::<lenient::Id>(self.value(name)?)?.0;
             let is_said = !(text.contains("{{") && text.contains("}}"));
             is_said.then(|| text.trim().to_owned())
         })
@@ -66,8 +65,13 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// What stands under a name; under one of several words also inside of another object: `ticket.id` is also that of
+    /// `data.ticket.id`. A single word says too little for that.
     fn value(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| *value)
+        let is_inside =
+            |found: &str| name.contains('.') && found.strip_suffix(name).is_some_and(|wrapper| wrapper.ends_with('.'));
+        let exact = self.0.iter().find(|(found, _)| found == name);
+        exact.or_else(|| self.0.iter().find(|(found, _)| is_inside(found))).map(|(_, value)| *value)
     }
 }
 
@@ -131,13 +135,15 @@ mod tests {
 
     #[test]
     fn nested_fields_are_found_and_the_first_of_two_counts() {
-        let json = r#"{"ticket":{"id":7,"requester":{"Email":"a@example.com"}},"id":8,"id":9,"x":"{{ticket.x}}","t":"1767225600"}"#;
+        let json = r#"{"ticket":{"id":7,"requester":{"Email":"a@example.com"}},"id":8,"id":9,"x":"{{ticket.x}}","t":"1767225600","data":{"comment":{"id":1}}}"#;
         let raw: &RawValue = serde_json::from_str(json).unwrap();
         let fields = Fields::of(raw);
         assert_eq!(fields.text(&["ticket_id", "ticket.id"]).as_deref(), Some("7"));
         assert_eq!(fields.text(&["id"]).as_deref(), Some("8"));
         assert_eq!(fields.text(&["ticket.requester.email"]).as_deref(), Some("a@example.com"));
         assert_eq!(fields.text(&["x"]), None);
+        assert_eq!(fields.text(&["comment.id"]).as_deref(), Some("1"));
+        assert_eq!((fields.text(&["nt.id"]), fields.text(&["email"])), (None, None));
         assert_eq!(fields.time(&["x", "t"]), Some(1_767_225_600_000));
     }
 }

@@ -29,15 +29,21 @@ const COMMENT: &[&str] = &[
     "ticket.latest_public_comment",
     "latest_public_comment",
     "ticket_latest_public_comment",
+    "comments.latest_public_comment",
     "ticket.latest_comment",
     "latest_comment",
     "ticket_latest_comment",
+    "comments.latest_comment",
+    "latest_comment_text",
+    "latest_comment_body",
+    "comment_text",
+    "comment_body",
     "comment.body",
     "comment",
     "ticket.comment",
-    "message",
-    "text",
 ];
+/// Words that can as well be what a template itself says: "New ticket".
+const WORDS: &[&str] = &["message", "text"];
 const COMMENT_ID: &[&str] = &["comment.id", "comment_id", "latest_comment_id"];
 const IS_PUBLIC: &[&str] = &["comment.is_public", "is_public", "comment_is_public", "public"];
 const DESCRIPTION: &[&str] = &["ticket.description", "ticket_description", "ticket_desc", "description"];
@@ -52,6 +58,9 @@ const REQUESTER_EMAIL: &[&str] = &[
     "customer.email",
     "customer_email",
     "email",
+    // Where a template has the requester as one word, it is the address or the name.
+    "requester",
+    "ticket_requester",
 ];
 const REQUESTER_PHONE: &[&str] = &[
     "ticket.requester.phone",
@@ -69,14 +78,47 @@ const REQUESTER_NAME: &[&str] = &[
     "requester_name",
     "customer.name",
     "customer_name",
+    "requester",
+    "ticket_requester",
 ];
 const REQUESTER_ZONE: &[&str] = &["ticket.requester.time_zone", "requester.time_zone", "requester_time_zone"];
 const REQUESTER_LOCALE: &[&str] = &["ticket.requester.locale", "requester.locale", "requester_locale"];
-const ACTOR_ID: &[&str] = &["current_user.id", "current_user_id", "comment.author.id", "author.id", "author_id"];
-const ACTOR_EMAIL: &[&str] =
-    &["current_user.email", "current_user_email", "comment.author.email", "author.email", "author_email"];
-const ACTOR_NAME: &[&str] =
-    &["current_user.name", "current_user_name", "comment.author.name", "author.name", "author_name", "author"];
+const ACTOR_ID: &[&str] = &[
+    "current_user.id",
+    "current_user_id",
+    "comment.author.id",
+    "comment_author_id",
+    "latest_comment_author_id",
+    "author.id",
+    "author_id",
+];
+const ACTOR_EMAIL: &[&str] = &[
+    "current_user.email",
+    "current_user_email",
+    "comment.author.email",
+    "comment_author_email",
+    "latest_comment_author_email",
+    "author.email",
+    "author_email",
+    "author",
+    "current_user",
+    "sender",
+];
+const ACTOR_NAME: &[&str] = &[
+    "current_user.name",
+    "current_user_name",
+    "comment.author.name",
+    "comment_author_name",
+    "comment_author",
+    "latest_comment_author_name",
+    "latest_comment_author",
+    "author.name",
+    "author_name",
+    "author",
+    "current_user",
+    "sender",
+    "sender_name",
+];
 const RATING: &[&str] = &[
     "satisfaction.current_rating",
     "ticket.satisfaction.current_rating",
@@ -110,6 +152,7 @@ const TIME: &[&str] = &[
     "ticket.updated_at",
     "ticket_updated_at",
     "updated_at",
+    "updated",
     "occurred_at",
     "timestamp",
     "time",
@@ -164,17 +207,25 @@ fn contact(fields: &Fields, account: &str, ticket: Option<&str>) -> Option<Conta
     found.extend(
         fields.text(REQUESTER_ID).map(|id| Identifier { attestation: Attestation::Imported, ..user(account, &id) }),
     );
-    found
-        .extend(fields.text(REQUESTER_EMAIL).filter(|email| email.contains('@')).map(|email| imported("email", email)));
+    found.extend(address(fields, REQUESTER_EMAIL).map(|email| imported("email", email)));
     found.extend(fields.text(REQUESTER_PHONE).map(|phone| imported("phone", phone)));
     found.retain(|identifier: &Identifier| identifier.value.len() <= IDENTIFIER_BYTES_MAX);
     if found.is_empty() {
         found.push(ticket_address(account, ticket.filter(|ticket| ticket.len() <= IDENTIFIER_BYTES_MAX)?));
     }
-    let mut contact = Contact::new(found).named(fields.text(REQUESTER_NAME));
+    let mut contact = Contact::new(found).named(name(fields, REQUESTER_NAME));
     contact.time_zone = fields.text(REQUESTER_ZONE).filter(|zone| zone.contains('/'));
     contact.locale = fields.text(REQUESTER_LOCALE).filter(|locale| is_locale(locale));
     Some(contact)
+}
+
+/// An e-mail address: what stands under one word can as well be a name.
+fn address(fields: &Fields, names: &[&str]) -> Option<String> {
+    fields.text(names).filter(|text| text.contains('@'))
+}
+
+fn name(fields: &Fields, names: &[&str]) -> Option<String> {
+    fields.text(names).filter(|text| !text.contains('@'))
 }
 
 /// `en-US`; the placeholder for the language gives `English`.
@@ -213,7 +264,7 @@ impl Payload<'_> {
         let author = self.author()?;
         let is_new = self.is_new();
         let description = self.fields.text(DESCRIPTION).filter(|_| is_new);
-        let text = self.fields.text(COMMENT).or(description)?;
+        let text = self.fields.text(COMMENT).or(description).or_else(|| self.fields.text(WORDS))?;
         let id = match (self.fields.text(COMMENT_ID), self.ticket.as_deref()) {
             (Some(id), _) => id,
             (None, Some(ticket)) if is_new => format!("ticket:{ticket}:description"),
@@ -227,10 +278,13 @@ impl Payload<'_> {
 
     /// Whoever wrote last is the customer if they are the requester. A new ticket is the requester's own.
     fn author(&self) -> Option<Author> {
-        let pairs = [(ACTOR_ID, REQUESTER_ID), (ACTOR_EMAIL, REQUESTER_EMAIL), (ACTOR_NAME, REQUESTER_NAME)];
-        let same = pairs.iter().find_map(|(actor, requester)| {
-            Some(self.fields.text(actor)?.eq_ignore_ascii_case(&self.fields.text(requester)?))
-        });
+        let fields = &self.fields;
+        let pairs = [
+            (fields.text(ACTOR_ID), fields.text(REQUESTER_ID)),
+            (address(fields, ACTOR_EMAIL), address(fields, REQUESTER_EMAIL)),
+            (name(fields, ACTOR_NAME), name(fields, REQUESTER_NAME)),
+        ];
+        let same = pairs.into_iter().find_map(|(actor, requester)| Some(actor?.eq_ignore_ascii_case(&requester?)));
         match same {
             Some(true) => Some(Author::Customer),
             Some(false) => Some(Author::Agent),

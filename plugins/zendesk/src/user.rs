@@ -87,7 +87,8 @@ fn change_field(envelope: &Envelope) -> Option<String> {
 
 /// An address that the user has now.
 fn identity(envelope: &Envelope, change: &Change, mut contact: Contact) -> Event {
-    let found = change.identity.as_ref();
+    let current = change.current.and_then(lenient::read::<crate::payload::Identity>);
+    let found = change.identity.as_ref().or(current.as_ref());
     let scheme = match found.and_then(|found| found.kind.as_deref()) {
         Some("email") => Some("email"),
         Some("phone_number" | "phone") => Some("phone"),

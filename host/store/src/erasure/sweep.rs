@@ -13,7 +13,7 @@ use crate::cells::Written;
 use crate::codec;
 use crate::erasure::Erasure;
 use crate::error::{StoreError, unavailable};
-use crate::events::HOLDER;
+use crate::events::{HOLDER, WEBHOOK};
 use crate::identity::ATTEMPTS_MAX;
 use crate::items::{Item, Reader, n, s};
 use crate::keys;
@@ -205,7 +205,7 @@ impl Table {
         let Some(last) = fresh.last().map(|item| sk(item)) else { return Ok(()) };
         for item in &fresh {
             erasure.count(kind_of(&sk(item)), 1);
-            erasure.count("blobs", u64::from(item.contains_key(REFERENCE)));
+            erasure.count("blobs", blobs_of(&Reader(item)).count() as u64);
         }
         erasure.counted = (scope.to_owned(), last);
         self.save(erasure).await
@@ -221,7 +221,7 @@ impl Table {
             {
                 self.redact(&eid, &key).await?;
             }
-            if let Some(blob) = reader.text_opt(REFERENCE) {
+            for blob in blobs_of(&reader) {
                 self.access.blobs.delete(blob).await?;
             }
             if item.contains_key("head") {
@@ -283,7 +283,7 @@ impl Table {
             Err(StoreError::Blob { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        if stored.raw.is_none() {
+        if stored.raw.is_none() && stored.webhook_blob.is_none() {
             return Ok(());
         }
         let (name, value) = self.inline_or_blob(codec::pack(&stored.event, None)).await?;
@@ -294,19 +294,21 @@ impl Table {
             .table_name(self.name())
             .key("pk", s(reader.text("pk")?))
             .key("sk", s(reader.text("sk")?))
-            .update_expression("SET #to = :frame REMOVE #other")
+            .update_expression("SET #to = :frame REMOVE #other, #webhook")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#to", name)
             .expression_attribute_names("#other", other)
-            .expression_attribute_values(":frame", value);
+            .expression_attribute_names("#webhook", WEBHOOK)
+            .expression_attribute_values(":frame", value.clone());
         match update.send().await {
             Err(error) if !is_condition_failure(&error) => return Err(unavailable("UpdateItem")(error)),
             _ => {}
         }
-        match reader.text_opt(REFERENCE) {
-            Some(blob) => self.access.blobs.delete(blob).await,
-            None => Ok(()),
+        // Of the event's own, if it had one, there is a new one under the same condition: content has its own name.
+        for blob in blobs_of(&reader).filter(|blob| value.as_s().ok().map(String::as_str) != Some(*blob)) {
+            self.access.blobs.delete(blob).await?;
         }
+        Ok(())
     }
 
     /// Takes the address out of an endpoint, unless it was seen again since.
@@ -330,6 +332,11 @@ impl Table {
         }
         Err(StoreError::Contended { operation: "wipe", attempts: ATTEMPTS_MAX })
     }
+}
+
+/// The blobs of an item.
+fn blobs_of<'i>(reader: &Reader<'i>) -> impl Iterator<Item = &'i str> {
+    [reader.text_opt(REFERENCE), reader.text_opt(WEBHOOK)].into_iter().flatten()
 }
 
 /// What counts as said before.

@@ -23,6 +23,16 @@ struct Payload {
     /// The page that the chat plug-in is on.
     #[serde(deserialize_with = "lenient::id")]
     referer_uri: Option<String>,
+    /// What is in the business's shop, and the message is about.
+    #[serde(deserialize_with = "lenient::object")]
+    product: Option<Product>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Product {
+    #[serde(deserialize_with = "lenient::id")]
+    id: Option<String>,
 }
 
 /// A referral by itself: the customer followed a link into a conversation and wrote nothing. No message, an activity.
@@ -37,9 +47,10 @@ pub(super) fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
 /// The referral of a message; none if it is no object.
 pub(super) fn of(raw: &RawValue) -> Option<Referral> {
     let payload: Payload = lenient::read(raw)?;
+    let unsaid = if payload.product.is_some() { "product" } else { "unknown" };
     Some(Referral {
-        source: payload.source.or(payload.kind).unwrap_or_else(|| "unknown".into()),
-        id: payload.ad_id.or(payload.reference),
+        source: payload.source.or(payload.kind).unwrap_or_else(|| unsaid.into()),
+        id: payload.ad_id.or(payload.reference).or(payload.product.and_then(|product| product.id)),
         url: payload.referer_uri,
         details: Some(verbatim(raw)),
     })

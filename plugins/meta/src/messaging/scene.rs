@@ -96,6 +96,9 @@ struct Party<'a> {
     post_id: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::id")]
     name: Text<'a>,
+    /// On Instagram, and only of relays.
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    username: Text<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -103,6 +106,8 @@ struct Party<'a> {
 struct Hints<'a> {
     #[serde(deserialize_with = "lenient::flag")]
     is_echo: bool,
+    #[serde(deserialize_with = "lenient::flag")]
+    is_self: bool,
     #[serde(borrow, deserialize_with = "lenient::id")]
     user_ref: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::id")]
@@ -111,14 +116,22 @@ struct Hints<'a> {
     identifier: Text<'a>,
 }
 
+/// What only a customer does, so that the sender is the customer whatever the entry says: Meta's documentation shows
+/// postbacks in an entry with the customer's id.
+const OF_CUSTOMERS: [&str; 5] = ["postback", "referral", "optin", "messaging_feedback", "response_feedback"];
+
 impl<'a> Parties<'a> {
     /// `owner` is the id of the entry: the account, except in test deliveries, where it is `0`.
     pub fn of(fields: &Fields<'a>, owner: Option<&str>) -> Self {
         let hints = |name: &str| fields.read::<Hints>(name).unwrap_or_default();
         let (sender, recipient) = (Party::of(fields, "sender"), Party::of(fields, "recipient"));
-        let is_echo = hints("message").is_echo;
-        let owns = |party: &Party| owner.is_some() && party.id.as_deref() == owner;
-        let is_monologue = sender.id.is_some() && sender.id == recipient.id;
+        let message = hints("message");
+        let is_echo = message.is_echo;
+        let is_customers = sender.id.is_some() && OF_CUSTOMERS.iter().any(|kind| fields.get(kind).is_some());
+        let owns = |party: &Party| owner.is_some() && party.id.as_deref() == owner && !is_customers;
+        // The business as a customer of its own has another id, and Meta says so.
+        let is_self = message.is_self || fields.get("is_self").is_some_and(|raw| raw.get() == "true");
+        let is_monologue = is_self || (sender.id.is_some() && sender.id == recipient.id);
         // Meta's own older samples swap the two in echoes: the id of the entry tells them apart.
         let customer_sends = if is_echo { owns(&recipient) } else { !owns(&sender) };
         let acts = if is_echo || owns(&sender) { Side::Business } else { Side::Customer };
@@ -152,7 +165,7 @@ impl<'a> Parties<'a> {
                 identifiers.push(address);
             }
         }
-        let name = customer.name.as_deref();
+        let name = customer.name.as_deref().or(customer.username.as_deref());
         (!identifiers.is_empty()).then(|| Contact::new(identifiers).named(name))
     }
 }

@@ -35,7 +35,7 @@ fn receive(entry: Value) -> Result<Receipt, Rejection> {
     let mut batch = Batch::new(&ACCOUNTS);
     for entry in crate::entries::<Entry>(&body, &OBJECT)? {
         super::read(&entry, &connection, &mut batch);
-        for change in &entry.changes {
+        for change in &entry.changes() {
             assert!(super::read_change(change, &entry, &connection, &mut batch));
         }
     }

@@ -43,6 +43,13 @@ impl<'de> Scalar<'de> {
         number.is_finite().then_some(number)
     }
 
+    pub(super) fn instant(&self) -> Option<u64> {
+        match self {
+            Scalar::Text(text) => crate::instant::parse(text),
+            _ => None,
+        }
+    }
+
     pub(super) fn integer(&self) -> Option<u64> {
         match self {
             Scalar::Unsigned(number) => Some(*number),

@@ -69,6 +69,14 @@ fn seconds_and_milliseconds_are_told_apart_by_size() {
 }
 
 #[test]
+fn an_instant_may_be_written_as_text() {
+    for text in ["2023-11-14T22:13:20Z", "2023-11-14T23:13:20+0100"] {
+        assert_eq!(scalars(&format!("{{\"time\":\"{text}\"}}")).time, Some(1_700_000_000_000), "{text}");
+    }
+    assert_eq!(scalars(r#"{"time":"2023-11-14"}"#).time, None);
+}
+
+#[test]
 fn large_identifiers_keep_every_digit() {
     assert_eq!(scalars(r#"{"id":9007199254740993}"#).id.as_deref(), Some("9007199254740993"));
     assert_eq!(scalars(r#"{"id":-9007199254740993}"#).id.as_deref(), Some("-9007199254740993"));
