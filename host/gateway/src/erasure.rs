@@ -73,6 +73,10 @@ const REMAINS: &[(&str, &str)] = &[
         "backups, versions of a bucket and the table's stream, for as long as they are set to be kept",
         "they cannot be changed; the stream keeps a day",
     ),
+    (
+        "what AWS has still to deliver: messages of a queue, records of a stream, objects of buckets that are not ours",
+        "they are not this service's; what is older is dropped when it is delivered, unless it says no time",
+    ),
 ];
 
 impl From<&Erasure> for Receipt {
