@@ -7,11 +7,9 @@ use rapport_gateway::fold::{NotFolded, fold_batch};
 use rapport_store::lambda_stream::Record;
 use rapport_store::{StoreError, Table};
 use serde::Deserialize;
-use serde_json::json;
-use serde_json::value::{RawValue, to_raw_value};
-use tracing::Instrument;
+use serde_json::value::RawValue;
 
-use crate::http::{Contained, contained};
+use crate::batch::{self, NoBatch};
 use crate::service::Service;
 
 /// Folds a batch. Its answer names the first record that was not folded; Lambda hands in that one and all after it again,
@@ -21,26 +19,9 @@ use crate::service::Service;
 /// The event is no batch of a stream, or there is no gateway now: Lambda hands in the whole batch again.
 pub async fn answer(service: Arc<Service>, event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, Diagnostic> {
     let LambdaEvent { payload, context } = event;
-    let span = tracing::info_span!("batch", request_id = context.request_id);
-    let work = async move { fold(&service, &payload).await };
-    let failed = |error_type: &str, error_message: String| Diagnostic {
-        error_type: format!("Rapport.{error_type}"),
-        error_message,
-    };
-    let first_not_folded = match contained(work, &context).instrument(span).await {
-        Ok(Ok(first)) => first,
-        Ok(Err(NoBatch(detail))) => return Err(failed("NoBatch", detail)),
-        Err(Contained::Panicked) => return Err(failed("Panic", "the fold panicked; the log says where".to_owned())),
-        Err(Contained::TooSlow) => {
-            return Err(failed("Deadline", "the batch was not folded before the function's deadline".to_owned()));
-        }
-    };
-    let failures: Vec<_> = first_not_folded.iter().map(|number| json!({"itemIdentifier": number})).collect();
-    Ok(to_raw_value(&json!({"batchItemFailures": failures})).expect("a JSON value is JSON"))
+    let work = async move { fold(&service, &payload).await.map(|first| first.into_iter().collect()) };
+    batch::answer(&context, work).await
 }
-
-/// The whole batch has to come again, and why.
-struct NoBatch(String);
 
 #[derive(Deserialize)]
 struct Batch<'a> {

@@ -103,7 +103,7 @@ pub(crate) async fn contained<T: Send + 'static>(
 }
 
 /// How long an event may take before the function has to answer.
-fn time_left(context: &Context) -> Duration {
+pub(crate) fn time_left(context: &Context) -> Duration {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Duration::from_millis(context.deadline.saturating_sub(DEADLINE_MARGIN_MS)).saturating_sub(since)
 }

@@ -13,6 +13,7 @@
 //! connection, or passes, is an answer of 500 or 503, so that the provider delivers again. Nothing is kept between events
 //! but clients, secrets and loaded connectors.
 
+mod batch;
 pub mod connectors;
 pub mod environment;
 pub mod feed;

@@ -1,5 +1,7 @@
 //! The function that takes what AWS delivers, driven as Lambda drives it: batches of a queue and of a stream.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -140,6 +142,23 @@ async fn a_mail_in_s3_is_read_from_there_and_belongs_to_whoever_sent_it() {
     let profile = world.profile("email", "ada@example.com").await.unwrap();
     assert_eq!(profile["counters"]["messages_received"], 1);
     assert_eq!(profile["traits"]["display_name"]["value"], "Ada Lovelace");
+}
+
+#[tokio::test]
+async fn what_there_is_no_time_for_is_given_back_and_what_was_taken_is_not() {
+    let world = world().await;
+    let function = world.start("feed").await;
+    world.services.take(Duration::from_secs(1));
+    let mails: Vec<String> = (0..10).map(|number| mail_notification("acme-mail", &format!("abc{number}"))).collect();
+    for number in 0..10 {
+        let mail = MAIL.replace("m-1@", &format!("m-{number}@"));
+        world.services.put_object(&format!("/acme-mail/in/abc{number}"), mail.as_bytes());
+    }
+    let messages = batch(&mails.iter().map(String::as_str).collect::<Vec<_>>());
+    let answer = function.function.invoke_within(&messages, 6_000).await.expect("before the deadline");
+    let given_back = answer["batchItemFailures"].as_array().unwrap().len();
+    assert!((1..10).contains(&given_back), "{given_back} of 10");
+    assert_eq!(world.events().await, 10 - given_back);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -29,6 +30,8 @@ struct Kept {
     asked: Mutex<Vec<String>>,
     /// How many of the next requests fail.
     failing: Mutex<u32>,
+    /// How long an object takes.
+    pace: Mutex<Duration>,
 }
 
 impl Services {
@@ -40,6 +43,7 @@ impl Services {
             objects: Mutex::default(),
             asked: Mutex::default(),
             failing: Mutex::default(),
+            pace: Mutex::default(),
         });
         let routes = Router::new().fallback(answer).with_state(Arc::clone(&kept));
         let mut task = JoinSet::new();
@@ -62,6 +66,11 @@ impl Services {
 
     pub fn asked(&self) -> Vec<String> {
         self.kept.asked.lock().unwrap().clone()
+    }
+
+    /// Takes this long for every object that is read.
+    pub fn take(&self, pace: Duration) {
+        *self.kept.pace.lock().unwrap() = pace;
     }
 
     /// Answers as many requests with 503.
@@ -98,11 +107,19 @@ async fn answer(State(kept): State<Arc<Kept>>, method: Method, uri: Uri, headers
             kept.objects.lock().unwrap().insert(uri.path().to_owned(), body.to_vec());
             StatusCode::OK.into_response()
         }
-        (Method::GET, "") => match kept.objects.lock().unwrap().get(uri.path()) {
-            Some(object) => object.clone().into_response(),
-            None => (StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>").into_response(),
-        },
+        (Method::GET, "") => {
+            let pace = *kept.pace.lock().unwrap();
+            tokio::time::sleep(pace).await;
+            object(&kept, &uri)
+        }
         _ => StatusCode::BAD_REQUEST.into_response(),
+    }
+}
+
+fn object(kept: &Kept, uri: &Uri) -> Response {
+    match kept.objects.lock().unwrap().get(uri.path()) {
+        Some(object) => object.clone().into_response(),
+        None => (StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>").into_response(),
     }
 }
 
