@@ -45,6 +45,11 @@ fn gist(kind: &str, body: &Value) -> String {
             Value::Object(state) => state.keys().cloned().collect(),
             _ => String::new(),
         },
+        "feedback" => {
+            let (metric, comment) = (plain(&body["metric"]), plain(&body["comment"]));
+            format!("{metric} {} of {} to {}: {comment}", body["score"], body["scale"][0], body["scale"][1])
+        }
+        "ticket" => format!("{}: {}", plain(&body["state"]), plain(&body["subject"])),
         "consent" => format!("{} {}", text(&body["purpose"]), text(&body["state"])),
         _ => plain(body),
     }
