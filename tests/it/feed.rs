@@ -112,6 +112,7 @@ async fn a_connector_that_takes_nothing_from_aws_is_given_nothing() {
     assert!(said.contains("is handed no objects of S3; fix: remove `feed.buckets`"), "{said}");
     let said = refusal(LINES, None);
     assert!(said.contains("fix: give the connection a secret `path-token`"), "{said}");
+    assert!(said.ends_with("; or say in `feed` from where AWS delivers its events"), "{said}");
 }
 
 #[tokio::test]

@@ -86,9 +86,9 @@ pub enum ConnectionError {
     #[error(
         "connection `{connection}`: connector `{connector}` cannot verify its webhooks ({reason}); fix: give the \
          connection a secret `{PATH_TOKEN}` and the provider the URL /hooks/{connection}/<token>, or a secret `{BASIC}` \
-         (`user:password`) if the provider sends HTTP Basic credentials"
+         (`user:password`) if the provider sends HTTP Basic credentials{or_feed}"
     )]
-    Unsigned { connection: String, connector: String, reason: String },
+    Unsigned { connection: String, connector: String, reason: String, or_feed: &'static str },
     #[error(
         "connection `{connection}`: connector `{connector}` takes nothing that AWS delivers; fix: remove `feed`, or name \
          a connector whose connector.toml has one"
@@ -199,7 +199,9 @@ fn vouching(
         Some(_) if written.feed.is_some() => Ok(Vouching::Nobody),
         Some(unsigned) => {
             let (connection, connector) = (name.to_owned(), manifest.id.clone());
-            Err(ConnectionError::Unsigned { connection, connector, reason: unsigned.reason.clone() })
+            let or_feed =
+                manifest.feed.as_ref().map_or("", |_| "; or say in `feed` from where AWS delivers its events");
+            Err(ConnectionError::Unsigned { connection, connector, reason: unsigned.reason.clone(), or_feed })
         }
     }
 }
