@@ -10,7 +10,7 @@ use rapport_gateway::fold::fold_batch;
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::{Eid, Event, TenantKey};
 use rapport_store::blobs::Blobs;
-use rapport_store::erasure::{Erasure, UpTo};
+use rapport_store::erasure::{Erasure, ITEMS_A_CALL_MAX, UpTo};
 use rapport_store::events::NewEvent;
 use rapport_store::heads::Sequence;
 use rapport_store::parked::NewParked;
@@ -18,6 +18,7 @@ use rapport_store::stream::Inserted;
 use rapport_store::{Access, Claim, Entropy, RawWebhook, StoreError, Table};
 use serde_json::{Value, json};
 
+use crate::support::api::Api;
 use crate::support::engine::{Engine, Fate, interleave};
 use crate::support::{Data, Item, NOW, Service, TABLE, new_event, wa_eu};
 
@@ -72,6 +73,37 @@ async fn erasing_by_email_removes_the_history_of_every_channel_and_a_redelivery_
     assert_eq!(fresh["counters"]["events"], 1);
     let schemes: Vec<&Value> = fresh["identifiers"].as_array().unwrap().iter().map(|one| &one["scheme"]).collect();
     assert_eq!(schemes, ["phone", "whatsapp"], "the link to the e-mail is forgotten");
+}
+
+#[tokio::test]
+async fn a_long_history_is_erased_call_by_call_and_says_where_to_go_on() {
+    let api = Api::new().await;
+    let events = ITEMS_A_CALL_MAX + 300;
+    for hundred in 0..events / 100 {
+        let new = (0..100).map(|n| {
+            let n = hundred * 100 + n;
+            said(&api.table, &format!("m-{n}"), NOW - 1_000_000 + n, &ADA[..1], "hello")
+        });
+        let webhook = RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: b"{}".to_vec() };
+        api.table.put_events(new.collect(), webhook).await.unwrap();
+    }
+    api.seen("whatsapp", "16505551234").await;
+    let request = json!({"identifier": {"scheme": "whatsapp", "value": "16505551234"}});
+    let mut reply = api.call("POST", "/v1/erasures", Some(request)).await;
+    assert_eq!((reply.status, &reply.body["state"]), (202, &json!("running")), "{reply:?}");
+    let so_far = reply.body["removed"]["events"].as_u64().unwrap();
+    assert!((1..events).contains(&so_far), "{so_far}");
+    let place = reply.headers["location"].clone();
+    assert_eq!(api.expect(200, ("GET", &place), None).await, reply.body, "the receipt so far");
+    for _ in 0..3 {
+        if reply.status == 202 {
+            reply = api.call("POST", &place, None).await;
+        }
+    }
+    assert_eq!((reply.status, &reply.body["state"]), (200, &json!("completed")), "{reply:?}");
+    assert_eq!(reply.body["removed"]["events"], events);
+    let gone = api.call("GET", "/v1/profiles/lookup?scheme=whatsapp&value=16505551234", None).await;
+    assert_eq!(gone.status, 404, "{gone:?}");
 }
 
 #[tokio::test]
