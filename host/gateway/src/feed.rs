@@ -41,12 +41,15 @@ impl Feeds {
     }
 }
 
-/// Of pairs of an origin and the name of a connection.
+/// Of pairs of an origin and the name of a connection, each once.
 impl FromIterator<(String, String)> for Feeds {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
         let mut feeds = BTreeMap::<String, Vec<String>>::new();
         for (origin, connection) in pairs {
-            feeds.entry(origin).or_default().push(connection);
+            let takers = feeds.entry(origin).or_default();
+            if !takers.contains(&connection) {
+                takers.push(connection);
+            }
         }
         Self(feeds)
     }
@@ -197,7 +200,7 @@ mod tests {
 
     #[test]
     fn connections_are_found_by_where_it_comes_from() {
-        let config = "[connections.a]\nconnector = 'x'\nfeed = { from = ['one', 'two'] }\n\
+        let config = "[connections.a]\nconnector = 'x'\nfeed = { from = ['one', 'two', 'one'] }\n\
                       [connections.b]\nconnector = 'x'\nfeed = { from = ['two'] }\n[connections.c]\nconnector = 'x'";
         let feeds = Feeds::of(&Config::parse(config).unwrap());
         assert_eq!(feeds.takers("one"), ["a"]);
