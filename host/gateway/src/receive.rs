@@ -495,7 +495,7 @@ mod tests {
 
     #[test]
     fn what_nobody_can_vouch_for_is_not_proven() {
-        let receipt = || Ok(Receipt { response: None, events: vec![event()] });
+        let receipt = || Ok(Receipt { response: None, events: vec![event()], unread: vec![], nonce: None });
         assert_eq!(status(&judge(answered(receipt(), false), Vouching::Nobody)), 401);
         assert_eq!(status(&judge(answered(receipt(), true), Vouching::Nobody)), 200, "signed all the same");
         assert_eq!(status(&judge(answered(receipt(), false), Vouching::Credentials)), 200);
@@ -508,7 +508,7 @@ mod tests {
 
     #[test]
     fn without_a_verification_there_are_no_events_and_no_silent_success() {
-        let receipt = |events, response| Ok(Receipt { response, events });
+        let receipt = |events, response| Ok(Receipt { response, events, unread: vec![], nonce: None });
         assert_eq!(status(&judge(answered(receipt(vec![event()], None), false), Vouching::Connector)), 500);
         assert_eq!(status(&judge(answered(receipt(vec![event()], Some(answer())), false), Vouching::Connector)), 500);
         assert_eq!(status(&judge(answered(receipt(vec![], None), false), Vouching::Connector)), 500);

@@ -57,12 +57,14 @@ pub struct Identifier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Attestation {
-    /// The channel itself delivered it.
+    /// The channel itself delivered it, and checks who sends.
     Provider,
     /// The business signed it.
     Signature,
     /// An agent entered it.
     Agent,
+    /// A network delivered it that does not check who sends.
+    Claimed,
     /// The customer typed it.
     Customer,
     /// A bulk import or CRM record carried it.
@@ -81,6 +83,7 @@ impl Attestation {
             Self::Provider => "provider",
             Self::Signature => "signature",
             Self::Agent => "agent",
+            Self::Claimed => "claimed",
             Self::Customer => "customer",
             Self::Imported => "imported",
         }
@@ -262,12 +265,16 @@ pub enum DeliveryState {
     Other(String),
 }
 
-/// What a status report covers: one message, or all sent up to an instant.
+/// What a status report covers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Covered {
+    /// One message, by its id.
     Message(String),
+    /// All that was sent up to an instant.
     UpTo(Timestamp),
+    /// The contact's first address, whatever is sent there.
+    Address,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -79,6 +79,10 @@ pub struct Receipt {
     pub response: Option<HttpResponse>,
     /// At most [`EVENTS_MAX`](crate::EVENTS_MAX), in the connector's order.
     pub events: Vec<Event>,
+    /// What the webhook held besides and could not be read: a line each, held to what a log line is held to.
+    pub unread: Vec<String>,
+    /// A value that the provider uses once.
+    pub nonce: Option<String>,
 }
 
 /// The contract's `response`. The status is from 200 to 599; header names and values are as the connector wrote them.

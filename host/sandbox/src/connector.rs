@@ -7,7 +7,7 @@ use std::time::Duration;
 use wasmtime::component::Component;
 use wasmtime::{Store, Trap};
 
-use crate::abi::v0_1::{Export, Failed};
+use crate::abi::v0_2::{Export, Failed};
 use crate::artefact::{self, PublicKey, hex};
 use crate::call::{Call, CallError, FailureKind, NotFetched, Received, State, TooManyHostCalls};
 use crate::engine::{Metering, Sandbox, Shared};
@@ -150,7 +150,7 @@ impl Connector {
 pub struct Kept {
     connector: Connector,
     store: Store<State>,
-    started: crate::abi::v0_1::Started,
+    started: crate::abi::v0_2::Started,
 }
 
 #[cfg(feature = "kept-for-benchmarks")]

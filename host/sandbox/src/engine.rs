@@ -9,7 +9,7 @@ use wasmtime::{
     WasmBacktraceDetails, WasmFeatures,
 };
 
-use crate::abi::v0_1;
+use crate::abi::v0_2;
 use crate::artefact::hex;
 use crate::call::State;
 use crate::clock::Clock;
@@ -114,7 +114,7 @@ impl Sandbox {
         let Options { allocation, metering } = options;
         let (engine, allocation) = start(allocation, metering)?;
         let mut linker = Linker::new(&engine);
-        v0_1::link(&mut linker).map_err(engine_error)?;
+        v0_2::link(&mut linker).map_err(engine_error)?;
         let clock =
             Clock::start(engine.clone()).map_err(|error| LoadError::Engine(format!("no clock thread: {error}")))?;
         let slots = Slots::new(CALLS_AT_ONCE_MAX);

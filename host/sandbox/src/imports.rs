@@ -3,7 +3,7 @@
 use crate::error::LoadError;
 
 /// The contract of this host, as component names write it.
-pub(crate) const CONTRACT: &str = "rapport:connector@0.1";
+pub(crate) const CONTRACT: &str = "rapport:connector@0.2";
 
 const INTERFACES: [&str; 4] = ["types", "http", "log", "verify"];
 
@@ -19,7 +19,7 @@ fn is_ours(import: &str) -> bool {
     else {
         return false;
     };
-    INTERFACES.contains(&interface) && version.starts_with("0.1.")
+    INTERFACES.contains(&interface) && version.starts_with("0.2.")
 }
 
 fn refuse(import: &str) -> LoadError {
@@ -61,12 +61,12 @@ mod tests {
 
     #[test]
     fn the_contract_is_allowed_in_every_compatible_version() {
-        check(["rapport:connector/log@0.1.0", "rapport:connector/verify@0.1.9"].into_iter()).unwrap();
+        check(["rapport:connector/log@0.2.0", "rapport:connector/verify@0.2.9"].into_iter()).unwrap();
     }
 
     #[test]
     fn a_foreign_import_is_named_with_its_cause_and_fix() {
-        let imports = ["rapport:connector/log@0.1.0", "wasi:io/streams@0.2.6", "wasi:clocks/wall-clock@0.2.6"];
+        let imports = ["rapport:connector/log@0.2.0", "wasi:io/streams@0.2.6", "wasi:clocks/wall-clock@0.2.6"];
         let error = check(imports.into_iter()).unwrap_err().to_string();
         assert_eq!(
             error,
@@ -77,8 +77,8 @@ mod tests {
 
     #[test]
     fn another_version_of_the_contract_is_foreign() {
-        assert!(check(["rapport:connector/log@0.2.0"].into_iter()).is_err());
-        assert!(check(["rapport:connector/blobs@0.1.0"].into_iter()).is_err());
+        assert!(check(["rapport:connector/log@0.1.2"].into_iter()).is_err());
+        assert!(check(["rapport:connector/blobs@0.2.0"].into_iter()).is_err());
         assert!(check(["log"].into_iter()).is_err());
     }
 }

@@ -15,7 +15,7 @@ pub use feed::{Feed, ObjectPlace};
 use crate::limits::{BODY_KIB_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};
 
 /// The contract that this host speaks, as a manifest writes it.
-const CONTRACT: &str = "0.1";
+const CONTRACT: &str = "0.2";
 /// Characters of a connector's id: it is a folder, a file name and part of storage keys.
 const ID_CHARACTERS_MAX: usize = 40;
 

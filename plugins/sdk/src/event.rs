@@ -82,12 +82,26 @@ impl Event {
 impl Receipt {
     /// These things happened; the provider gets 200 and an empty body.
     pub fn events(events: Vec<Event>) -> Self {
-        Receipt { response: None, events }
+        Receipt { response: None, events, unread: Vec::new(), nonce: None }
     }
 
     /// Nothing happened, but the provider wants this answer: a challenge.
     pub fn respond(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("content-type".into(), content_type.into())];
-        Receipt { response: Some(Response { status, headers, body: body.into() }), events: Vec::new() }
+        let response = Some(Response { status, headers, body: body.into() });
+        Receipt { response, ..Receipt::events(Vec::new()) }
+    }
+
+    /// Adds the elements that could not be read: a sentence each, with the element's place and without personal data.
+    /// The host parks the webhook besides.
+    pub fn with_unread(mut self, unread: Vec<String>) -> Self {
+        self.unread.extend(unread);
+        self
+    }
+
+    /// Adds a value that the provider uses once. The host refuses it when it comes again with another body.
+    pub fn with_nonce(mut self, nonce: impl Into<String>) -> Self {
+        self.nonce = Some(nonce.into());
+        self
     }
 }

@@ -71,7 +71,7 @@ fn every_misbehaviour_is_its_own_kind_and_the_next_call_is_good() {
 
 #[test]
 fn a_good_call_gives_the_event_field_by_field() {
-    let Received { outcome: Ok(Receipt { response, events }), verified, log, usage, .. } = good(hostile()).unwrap()
+    let Received { outcome: Ok(Receipt { response, events, .. }), verified, log, usage, .. } = good(hostile()).unwrap()
     else {
         panic!("the signature is right");
     };

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use wit_component::{DecodedWasm, decode};
 
-/// The imports and exports of a component, by name, such as `rapport:connector/log@0.1.2`.
+/// The imports and exports of a component, by name, such as `rapport:connector/log@0.2.0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     /// What it wants the host to do.
@@ -44,7 +44,7 @@ impl Interface {
     }
 }
 
-/// `log` of `rapport:connector/log@0.1.2`.
+/// `log` of `rapport:connector/log@0.2.0`.
 pub fn short_name(name: &str) -> &str {
     let name = name.strip_prefix("rapport:connector/").unwrap_or(name);
     name.split('@').next().unwrap_or(name)

@@ -6,7 +6,7 @@ const WHOLE: &str = r#"
 id = "acme-chat"
 name = "Acme Chat"
 version = "1.2.0"
-contract = "0.1"
+contract = "0.2"
 
 [limits]
 memory-mib = 64
@@ -23,7 +23,7 @@ required = ["account"]
 type = "string"
 "#;
 
-const LEAST: &str = "id = \"acme\"\nname = \"Acme\"\nversion = \"1.0.0\"\ncontract = \"0.1\"\n";
+const LEAST: &str = "id = \"acme\"\nname = \"Acme\"\nversion = \"1.0.0\"\ncontract = \"0.2\"\n";
 
 fn refusal(text: &str) -> String {
     Manifest::parse(text).unwrap_err().to_string()
@@ -85,8 +85,8 @@ fn wrong_values_are_named_with_what_would_do() {
     assert!(refusal(&format!("{LEAST}[limits]\ncpu-ms = -1")).contains("found `-1`"));
     assert!(refusal(&format!("{LEAST}[secrets]\nkey = 1")).contains("`secrets.key`"));
     assert!(refusal(&format!("{LEAST}unsigned = \"\"")).contains("`unsigned`"));
-    assert!(refusal(&LEAST.replace("0.1", "0.2")).contains("expected `0.1`"));
-    assert!(refusal(&LEAST.replace("0.1", "0.10")).contains("expected `0.1`"));
+    assert!(refusal(&LEAST.replace("0.2", "0.1")).contains("expected `0.2`"));
+    assert!(refusal(&LEAST.replace("0.2", "0.20")).contains("expected `0.2`"));
     assert!(refusal(&LEAST.replace("\"acme\"", "\"../acme\"")).contains("`id`"));
     assert_eq!(refusal("name = \"Acme\""), "connector.toml: `id` is missing; fix: add `id = \"…\"`");
     assert!(refusal("id = ").starts_with("connector.toml: "));

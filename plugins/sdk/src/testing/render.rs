@@ -13,6 +13,10 @@ struct ReceiptJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     confirm: Option<&'a str>,
     events: &'a [Event],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unread: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -27,7 +31,7 @@ struct RejectionJson<'a> {
     rejection: &'a Rejection,
 }
 
-/// `{"response", "events"}` or `{"rejection"}`, pretty, with a newline at the end.
+/// `{"response", "events"}`, with `"unread"` and `"nonce"` where there are some, or `{"rejection"}`, pretty, with a newline at the end.
 pub fn render(result: &Result<Receipt, Rejection>) -> String {
     pretty(&compact(result, None))
 }
@@ -48,6 +52,8 @@ pub(super) fn compact(result: &Result<Receipt, Rejection>, confirm: Option<&str>
             }),
             confirm,
             events: &receipt.events,
+            unread: &receipt.unread,
+            nonce: receipt.nonce.as_deref(),
         }),
         Err(rejection) => serde_json::to_string(&RejectionJson { rejection }),
     };

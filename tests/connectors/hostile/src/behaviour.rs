@@ -37,14 +37,14 @@ pub(crate) fn act(behaviour: &str, body: &Value) -> Result<Receipt, Rejection> {
         "bad-text" => Ok(bad_text()),
         "bad-status" => Ok(Receipt {
             response: Some(Response { status: 99, headers: Vec::new(), body: Vec::new() }),
-            events: Vec::new(),
+            ..events(Vec::new())
         }),
         other => Err(Rejection::Unsupported(format!("`{other}`"))),
     }
 }
 
 fn events(events: Vec<rapport_sdk::Event>) -> Receipt {
-    Receipt { response: None, events }
+    Receipt::events(events)
 }
 
 fn spin() -> ! {

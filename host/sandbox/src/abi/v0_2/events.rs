@@ -147,6 +147,7 @@ fn identifier(identifier: wit::Identifier) -> model::Identifier {
             wit::Attestation::Provider => model::Attestation::Provider,
             wit::Attestation::Signature => model::Attestation::Signature,
             wit::Attestation::Agent => model::Attestation::Agent,
+            wit::Attestation::Claimed => model::Attestation::Claimed,
             wit::Attestation::Customer => model::Attestation::Customer,
             wit::Attestation::Imported => model::Attestation::Imported,
         },
@@ -158,6 +159,7 @@ fn delivery(delivery: wit::Delivery) -> model::Delivery {
         covers: match delivery.covers {
             wit::Covered::Message(id) => model::Covered::Message(id),
             wit::Covered::UpTo(instant) => model::Covered::UpTo(instant),
+            wit::Covered::Address => model::Covered::Address,
         },
         state: match delivery.state {
             wit::DeliveryState::Queued => model::DeliveryState::Queued,

@@ -1,4 +1,4 @@
-//! Version 0.1 of the contract: its imports, its exports, and (in [`events`]) its types turned into the model's.
+//! Version 0.2 of the contract: its imports, its exports, and (in [`events`]) its types turned into the model's.
 
 mod events;
 
@@ -26,9 +26,9 @@ mod contract {
     });
 }
 
-/// Found in a component of any 0.1: the component model takes the names of compatible versions for each other.
-const INBOUND: &str = "rapport:connector/inbound@0.1.2";
-const HANDSHAKE: &str = "rapport:connector/handshake@0.1.2";
+/// Found in a component of any 0.2: the component model takes the names of compatible versions for each other.
+const INBOUND: &str = "rapport:connector/inbound@0.2.0";
+const HANDSHAKE: &str = "rapport:connector/handshake@0.2.0";
 
 /// Gives every connector its imports.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -173,7 +173,9 @@ fn receipt_of(receipt: inbound::Receipt) -> Result<call::Receipt, Failed> {
         .into_iter()
         .enumerate()
         .map(|(at, event)| events::event(event).map_err(|field| Failed::Field(format!("events[{at}].{field}"))));
-    Ok(call::Receipt { response, events: events.collect::<Result<_, _>>()? })
+    let events = events.collect::<Result<_, _>>()?;
+    let unread = receipt.unread.iter().map(|line| call::one_line(line)).collect();
+    Ok(call::Receipt { response, events, unread, nonce: receipt.nonce })
 }
 
 fn response_of(response: http::Response) -> Result<call::HttpResponse, Failed> {
