@@ -77,7 +77,7 @@ fn a_core_module_and_other_files_are_called_what_they_are() {
 #[test]
 fn a_wrong_manifest_is_refused_with_the_line_that_would_do() {
     let with = |limits: &str| {
-        let text = format!("id = \"x\"\nname = \"X\"\nversion = \"1\"\ncontract = \"0.1\"\n[limits]\n{limits}\n");
+        let text = format!("id = \"x\"\nname = \"X\"\nversion = \"1\"\ncontract = \"0.2\"\n[limits]\n{limits}\n");
         load(&with_manifest(connectors::hostile(), &text).unwrap())
     };
     assert!(with("memory-mib = 999").unwrap_err().to_string().contains("host's maximum is 128"));
