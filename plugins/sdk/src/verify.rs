@@ -119,6 +119,75 @@ pub fn require_signature(
     })
 }
 
+/// For how long a signed request counts, seen from the time that its provider signed. Whoever captured one can send it
+/// again for as long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Milliseconds that the signed time may be past: the queue of a provider that is slow.
+    pub past_ms: u64,
+    /// Milliseconds that it may be ahead of the host's clock, as clocks are. A request from the future could be kept, and
+    /// sent for as long as it is ahead.
+    pub ahead_ms: u64,
+}
+
+impl Window {
+    /// What most providers ask for: five minutes in both directions.
+    pub const FIVE_MINUTES: Self = Self::both_ways(5 * 60 * 1000);
+
+    /// So many milliseconds in both directions.
+    pub const fn both_ways(ms: u64) -> Self {
+        Self { past_ms: ms, ahead_ms: ms }
+    }
+
+    /// So many milliseconds of age, and five minutes between two clocks.
+    pub const fn of_age(past_ms: u64) -> Self {
+        Self { past_ms, ..Self::FIVE_MINUTES }
+    }
+}
+
+/// Goes on only if `signed_ms`, the time that the provider signed, is within `window` of `now_ms`, the host's clock
+/// (`Context::now`). Both are milliseconds since 1970; [`seconds`] and [`milliseconds`] read what a header says.
+///
+/// Ask it of what a signature covers, never of another field. The kit's check `replay` wants it of every signed scheme.
+///
+/// # Errors
+/// `Unauthenticated`. `field` is where the time stands, such as ``header `webhook-timestamp` ``; `setting` is the key of
+/// the connection's `config` that widens the window, where there is one.
+pub fn require_fresh(
+    field: &str,
+    signed_ms: u64,
+    now_ms: u64,
+    window: Window,
+    setting: Option<&str>,
+) -> Result<(), Rejection> {
+    let (past_ms, ahead_ms) = (now_ms.saturating_sub(signed_ms), signed_ms.saturating_sub(now_ms));
+    if past_ms <= window.past_ms && ahead_ms <= window.ahead_ms {
+        return Ok(());
+    }
+    let (apart, direction, allowed) = match ahead_ms {
+        0 => (past_ms, "old", window.past_ms),
+        _ => (ahead_ms, "ahead", window.ahead_ms),
+    };
+    let or_widen = setting.map(|key| format!(", or raise `{key}` in the connection's `config`")).unwrap_or_default();
+    Err(Rejection::Unauthenticated(format!(
+        "expected {field} to be at most {} s {direction}, found {} s; fix: deliver at once, and set this host's \
+         clock{or_widen}",
+        allowed / 1000,
+        apart.div_ceil(1000)
+    )))
+}
+
+/// Milliseconds of a time that is written as whole seconds, in plain digits.
+pub fn seconds(text: &str) -> Option<u64> {
+    milliseconds(text)?.checked_mul(1000)
+}
+
+/// Milliseconds of a time that is written in plain digits. `+1`, white space and a sign are nobody's time.
+pub fn milliseconds(text: &str) -> Option<u64> {
+    let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_digits)
+}
+
 /// Says which fix an unanswered question needs; the fix is the operator's, never the provider's.
 pub fn explain(error: &VerifyError) -> String {
     match error {
@@ -191,6 +260,37 @@ mod tests {
             }
             assert_eq!(require_token("key", "Jefe"), Ok(()));
         });
+    }
+
+    #[test]
+    fn a_signed_time_is_fresh_within_its_window_to_the_millisecond() {
+        let window = Window { past_ms: 60_000, ahead_ms: 5_000 };
+        let now = 1_767_225_600_000;
+        for (signed, is_fresh) in [
+            (now, true),
+            (now - 60_000, true),
+            (now - 60_001, false),
+            (now + 5_000, true),
+            (now + 5_001, false),
+            (0, false),
+            (u64::MAX, false),
+        ] {
+            let answer = require_fresh("header `t`", signed, now, window, Some("tolerance"));
+            assert_eq!(answer.is_ok(), is_fresh, "{signed}: {answer:?}");
+        }
+        assert_eq!(
+            require_fresh("header `t`", now - 60_001, now, window, Some("tolerance")),
+            Err(Rejection::Unauthenticated(
+                "expected header `t` to be at most 60 s old, found 61 s; fix: deliver at once, and set this host's clock, \
+                 or raise `tolerance` in the connection's `config`"
+                    .into()
+            ))
+        );
+        assert_eq!((seconds("7"), milliseconds("7")), (Some(7_000), Some(7)));
+        for other in ["", "+7", "-7", " 7", "7.0", "0x7", "18446744073709551616", "\u{667}"] {
+            assert_eq!((seconds(other), milliseconds(other)), (None, None), "{other}");
+        }
+        assert_eq!(seconds("18446744073709551615"), None);
     }
 
     #[test]
