@@ -323,7 +323,7 @@ pub fn fed(
     mut written: ConnectionConfig,
     secrets: &[(&str, Vec<&str>)],
 ) -> Result<Connection, ConnectionError> {
-    let manifest = format!("id = 'unsigned'\nname = 'Unsigned'\nversion = '0.1.0'\ncontract = '0.1'\n{lines}\n");
+    let manifest = format!("id = 'unsigned'\nname = 'Unsigned'\nversion = '0.1.0'\ncontract = '0.2'\n{lines}\n");
     let component = with_manifest(connectors::hostile(), &manifest).unwrap();
     let connector = sandbox().load_component(&component, "unsigned").unwrap();
     if written.config.get("behaviour").is_none() {
