@@ -51,6 +51,7 @@ ROOTS = {
         *(f"Gateway::{use}" for use in ["look_up", "profile", "timeline", "profile_as_of", "explain"]),
         *(f"Gateway::{use}" for use in ["link", "unlink", "the_link", "preview_rules"]),
         "Table::erasure",
+        "Gateway::repair",
         *(f"Gateway::{use}" for use in ["erase", "continue_erasure", "export"]),
         *(f"Gateway::{use}" for use in ["suggestions", "the_suggestion", "accept", "dismiss", "conflicts"]),
     ],

@@ -390,6 +390,7 @@ def what_goes_wrong_rings(template, code):
         ("parked", "program", "Sum"),
         ("not_set_up", "program", "Sum"),
         ("unreadable", "program", "Sum"),
+        ("unreachable", "program", "Sum"),
     }
     expect(wanted - rings, set(), "alarms that are missing")
 

@@ -37,6 +37,7 @@ fn the_document_names_every_address_and_holds_together() {
         "/v1/profiles/{id}/explain",
         "/v1/profiles/{id}/export",
         "/v1/profiles/{id}/timeline",
+        "/v1/repairs",
         "/v1/rules/preview",
         "/v1/suggestions",
         "/v1/suggestions/{id}/accept",

@@ -22,6 +22,8 @@ use crate::support::api::Api;
 use crate::support::engine::{Engine, Fate, interleave};
 use crate::support::{Data, Item, NOW, Service, TABLE, new_event, wa_eu};
 
+mod ways;
+
 /// What is known of Ada alone: nothing may have it when she is forgotten.
 const TRACES: [&str; 5] = ["16505551234", "ada@example.org", "perhaps@example.org", "Lovelace", "engine"];
 const ADA: &[(&str, &str)] = &[("whatsapp", "16505551234"), ("phone", "+16505551234")];

@@ -8,6 +8,7 @@ pub mod dev;
 pub mod feed;
 pub mod package;
 pub mod parked;
+pub mod repair;
 mod sample;
 mod secrets;
 pub mod service;

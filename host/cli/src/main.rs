@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use rapport_cli::connector::inspect::Form;
 use rapport_cli::connector::test::Blessing;
-use rapport_cli::{Terminal, connector, demo, dev, feed, package, parked};
+use rapport_cli::{Terminal, connector, demo, dev, feed, package, parked, repair};
 
 /// One customer, one context, every channel.
 ///
@@ -59,6 +59,10 @@ enum Command {
     /// Webhooks that were verified and answered 200, but that their connector could not handle
     #[command(subcommand)]
     Parked(parked::Command),
+    /// Brings endpoints back to their profiles whose ways lead nowhere, as the problem `damaged` says
+    ///
+    /// `rapport dev` may be running. What is right is not touched. On AWS it is `POST /v1/repairs`.
+    Repair(parked::Place),
 }
 
 #[derive(Subcommand)]
@@ -132,6 +136,10 @@ fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
         Command::Parked(command) => {
             terminal.log(verbose);
             runtime.block_on(parked::run(&command, terminal))
+        }
+        Command::Repair(place) => {
+            terminal.log(verbose);
+            runtime.block_on(repair::run(&place, terminal))
         }
         Command::Connector(command) => run_connector(command, terminal),
     }

@@ -23,6 +23,7 @@ mod openapi;
 mod page;
 mod person;
 mod profiles;
+mod repair;
 mod review;
 mod routes;
 mod rules;
@@ -138,6 +139,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Corrupt { .. } => Self::internal("an item of storage cannot be read"),
             StoreError::Entangled { .. } => Self::conflict(error.to_string()),
+            StoreError::Unreachable { .. } => Self::damaged(error.to_string()),
             StoreError::Contended { .. } => Self::unavailable("others changed the same profiles; try again"),
             _ => Self::unavailable("storage does not answer"),
         }

@@ -11,6 +11,7 @@
 //! | somebody tries other rules of identity | [`rules`] |
 //! | somebody asks that a person be forgotten | [`erasure`] |
 //! | a person asks what is known of them | [`export`] |
+//! | an endpoint that leads nowhere is brought back to its profile | [`repair`] |
 //! | a fixed connector replays what an earlier one could not handle | [`replay`] |
 //!
 //! `http` is the door for HTTP: routes, limits, status codes, problem details. `config` reads what an operator writes,
@@ -32,6 +33,7 @@ pub mod links;
 pub mod package;
 pub mod problem;
 pub mod receive;
+pub mod repair;
 pub mod replay;
 pub mod review;
 pub mod rules;

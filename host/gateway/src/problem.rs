@@ -67,6 +67,7 @@ problems! {
     too_large "too-large" "The body is too large" 413;
     unsupported_media_type "unsupported-media-type" "The body is of another type" 415;
     connector_failed "connector-failed" "The connector failed" 500;
+    damaged "damaged" "What is stored contradicts itself" 500;
     internal "internal" "Something is wrong inside" 500;
     unavailable "unavailable" "Try again" 503;
 }

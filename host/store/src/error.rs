@@ -17,6 +17,12 @@ pub enum StoreError {
         "`{subject}` is in conflict with too many profiles to be changed; fix: close the links that `explain` shows, or raise the limit that is broken"
     )]
     Entangled { subject: String },
+    /// The way of an endpoint leads to no profile that has it, and no change is under way: an item is wrong. Trying again
+    /// does not help.
+    #[error(
+        "endpoint `{endpoint}` is in no profile that its way leads to; fix: `rapport repair`, on AWS `POST /v1/repairs`"
+    )]
+    Unreachable { endpoint: String },
     /// An item is not what this version writes.
     #[error("item `{key}` cannot be read: {detail}; was it written by a newer version of Rapport?")]
     Corrupt { key: String, detail: String },

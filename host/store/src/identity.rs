@@ -13,6 +13,7 @@
 //! | items of roots and edges | `root`, `edges` |
 //! | [`Table::evidence`], [`Table::as_of`]: what is and was known | `history` |
 //! | [`Table::scan_evidence`], [`Table::surroundings`]: all evidence, to try other rules | `preview` |
+//! | [`Table::repair`]: ways that lead nowhere | `repair` |
 //! | [`Table::suggest`], [`Table::suggestions`], [`Table::conflicts`]: what waits for a person | `review` |
 
 mod change;
@@ -20,6 +21,7 @@ mod cluster;
 mod edges;
 mod history;
 mod preview;
+mod repair;
 mod review;
 mod root;
 mod writes;
@@ -38,6 +40,7 @@ use crate::table::{Clause, Table, is_condition_failure, is_conflict};
 pub use change::{Outcome, Standing};
 pub use history::{Entry, Explanation, PastProfile, Why};
 pub use preview::{EvidencePage, Evident, Found, ScanCursor, Surroundings};
+pub use repair::{Mended, Repair, RepairCursor};
 pub use review::{Conflict, Decision, ReviewCursor, ReviewPage, Suggestion, SuggestionState};
 pub use root::Root;
 
@@ -47,9 +50,9 @@ pub(crate) const ATTEMPTS_MAX: u32 = 24;
 const BACKOFF_MS: u64 = 4;
 /// Milliseconds. No single wait is longer.
 const BACKOFF_MS_MAX: u64 = 250;
-/// Forwards followed before a look-up starts over: a profile of 90 endpoints cannot have merged more often in one line
-/// without being at its limit.
-pub(crate) const HOPS_MAX: u32 = 100;
+/// Forwards followed before a look-up gives up. Who changes something at the end of a way shortens it, but not for the
+/// others of its profile, whose ways grow by one with each elder profile that theirs goes into.
+pub(crate) const HOPS_MAX: u32 = 1_000;
 /// Forwards. A longer way is shortened by whoever changes something at its end; each costs every reader a read.
 const HOPS_TO_FLATTEN: u32 = 2;
 
@@ -70,7 +73,9 @@ impl Table {
     /// The live profile of an endpoint.
     ///
     /// # Errors
-    /// [`StoreError::Contended`] after too many concurrent changes; [`StoreError::Unavailable`].
+    /// [`StoreError::Contended`] after too many concurrent changes; [`StoreError::Unavailable`];
+    /// [`StoreError::Unreachable`] when no change is under way and the endpoint still is in no profile: see
+    /// [`Table::repair`].
     pub async fn find(&self, eid: &Eid) -> Result<Root, StoreError> {
         self.find_over(eid).await.map(|(root, _)| root)
     }
@@ -126,14 +131,24 @@ impl Table {
 
     /// The profile of an endpoint, and over how many forwards it was found.
     async fn find_over(&self, eid: &Eid) -> Result<(Root, u32), StoreError> {
+        let mut before = None;
         for attempt in 0..ATTEMPTS_MAX {
             let pointer = self.pointer(eid).await?;
+            let end = self.follow(&pointer).await?;
+            let seen = (pointer.to, end.as_ref().map(|(root, _)| (root.pid.clone(), root.version)));
             // The proof: reading a pointer and then its root is not atomic, but a root that has the member is its root.
-            if let Some((root, hops)) = self.follow(&pointer).await?
+            if let Some((root, hops)) = end
                 && (root.members.contains(eid) || !self.keeps(Clause::Proof))
             {
                 return Ok((root, hops));
             }
+            // Versions only grow and forwards stay, so who reads the same twice has seen one instant at which the way led
+            // to a root without the endpoint. No concurrent change does that: trying again would end here again.
+            if before.as_ref() == Some(&seen) {
+                tracing::error!(endpoint = %eid, "an endpoint's way leads to no profile that has it");
+                return Err(StoreError::Unreachable { endpoint: eid.to_string() });
+            }
+            before = Some(seen);
             self.back_off(attempt).await;
         }
         Err(StoreError::Contended { operation: "find", attempts: ATTEMPTS_MAX })

@@ -8,7 +8,7 @@ use axum::routing::MethodRouter;
 
 use crate::Gateway;
 use crate::http::page::{Page, Verb};
-use crate::http::{hooks, links, person, profiles, review, rules, service};
+use crate::http::{hooks, links, person, profiles, repair, review, rules, service};
 
 /// See the module's documentation.
 pub(super) struct Route {
@@ -46,6 +46,7 @@ pub(super) fn api() -> Vec<Route> {
     all.extend(person::routes());
     all.extend(review::routes());
     all.extend(rules::routes());
+    all.extend(repair::routes());
     all
 }
 

@@ -39,14 +39,14 @@ impl Table {
         for pair in self.pairs_of(eid).await? {
             self.sever_pair(erasure, &pair, now).await?;
         }
-        let root = self.find(eid).await?;
+        // Dead roots keep their forwards: the ways of others may lead through them.
         for pid in self.names_of(eid).await? {
             let birth = self.birth_endpoint(&pid).await?;
             if birth.is_some_and(|birth| erasure.members.contains(&birth)) {
                 self.forget_log(erasure, &pid).await?;
             }
         }
-        self.point_at(&ProfileId::implied(eid), &root.pid).await
+        Ok(())
     }
 
     /// Every pair that anything was ever said of, and that has this endpoint.
@@ -168,23 +168,6 @@ impl Table {
             self.remove((pk.clone(), Reader(item).text("sk")?.to_owned())).await?;
         }
         Ok(())
-    }
-
-    /// A dead root forwards to where its endpoint is now: that it went into another one is forgotten.
-    async fn point_at(&self, dead: &ProfileId, to: &ProfileId) -> Result<(), StoreError> {
-        let update = self
-            .dynamodb()
-            .update_item()
-            .table_name(self.name())
-            .key("pk", s(keys::root_pk(self.tenant(), dead)))
-            .key("sk", s(keys::ROOT))
-            .update_expression("SET fwd = :to REMOVE chg")
-            .condition_expression("attribute_exists(fwd)")
-            .expression_attribute_values(":to", s(to.as_str()));
-        match update.send().await {
-            Err(error) if !is_condition_failure(&error) => Err(unavailable("UpdateItem")(error)),
-            _ => Ok(()),
-        }
     }
 
     fn listed_key(&self, list: &str, id: &str) -> (String, String) {

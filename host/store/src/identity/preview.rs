@@ -68,9 +68,14 @@ impl ScanCursor {
             .then(|| Self { pk: pk.to_owned(), sk: sk.to_owned() })
     }
 
-    fn of(item: &Item) -> Result<Self, StoreError> {
+    pub(super) fn of(item: &Item) -> Result<Self, StoreError> {
         let reader = Reader(item);
         Ok(Self { pk: reader.text("pk")?.to_owned(), sk: reader.text("sk")?.to_owned() })
+    }
+
+    /// Where a scan goes on.
+    pub(super) fn start(&self) -> HashMap<String, AttributeValue> {
+        HashMap::from([("pk".to_owned(), s(&self.pk)), ("sk".to_owned(), s(&self.sk))])
     }
 }
 
@@ -94,7 +99,7 @@ impl Table {
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn scan_evidence(&self, items: usize, from: Option<&ScanCursor>) -> Result<EvidencePage, StoreError> {
-        let start = from.map(|from| HashMap::from([("pk".to_owned(), s(&from.pk)), ("sk".to_owned(), s(&from.sk))]));
+        let start = from.map(ScanCursor::start);
         let profiles = "(begins_with(pk, :profiles) AND sk = :root AND attribute_exists(mem))";
         let suggestions = "(begins_with(pk, :endpoints) AND begins_with(sk, :suggestion))";
         let request = self
@@ -133,8 +138,15 @@ impl Table {
         let Some(item) = self.root_item(pid).await? else { return Ok(None) };
         let root::State::Live(root) = root::read(pid, &item)? else { return Ok(None) };
         let Reading::Whole(cluster) = self.cluster([root.clone(), root]).await? else { return Ok(None) };
+        let kinds = self.kinds_in(&cluster.roots).await?;
+        let edges = cluster.edges.into_iter().map(|stored| stored.edge).collect();
+        Ok(Some(Surroundings { roots: cluster.roots, kinds, edges }))
+    }
+
+    /// The kinds of all members, also of roots that are implied.
+    pub(super) async fn kinds_in(&self, roots: &[Root]) -> Result<BTreeMap<Eid, Kind>, StoreError> {
         let mut kinds: BTreeMap<Eid, Kind> = BTreeMap::new();
-        for root in &cluster.roots {
+        for root in roots {
             for eid in &root.members {
                 let kind = match root.kinds.get(eid) {
                     Some(kind) => kind.clone(),
@@ -143,8 +155,7 @@ impl Table {
                 kinds.insert(eid.clone(), kind);
             }
         }
-        let edges = cluster.edges.into_iter().map(|stored| stored.edge).collect();
-        Ok(Some(Surroundings { roots: cluster.roots, kinds, edges }))
+        Ok(kinds)
     }
 
     fn evident(&self, item: &HashMap<String, AttributeValue>) -> Result<Option<Evident>, StoreError> {

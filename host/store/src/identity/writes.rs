@@ -166,7 +166,7 @@ impl Table {
         }
     }
 
-    fn check_root(&self, root: &Root) -> TransactWriteItem {
+    pub(super) fn check_root(&self, root: &Root) -> TransactWriteItem {
         let check = ConditionCheck::builder()
             .table_name(self.name())
             .key("pk", s(keys::root_pk(self.tenant(), &root.pid)))

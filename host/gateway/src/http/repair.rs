@@ -1,0 +1,52 @@
+//! Ways that lead nowhere, mended.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use rapport_store::identity::RepairCursor;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::Gateway;
+use crate::http::input::{InQuery, inputs};
+use crate::http::page::{Page, Verb};
+use crate::http::profiles::no_cursor;
+use crate::http::routes::Route;
+use crate::problem::Problem;
+use crate::repair::{ITEMS_DEFAULT, ITEMS_MAX, RepairStep};
+
+pub(super) fn routes() -> Vec<Route> {
+    let page = Page::new("Brings endpoints back to their profiles whose ways lead nowhere")
+        .told(
+            "For a table with the fault that the problem `damaged` tells of. It reads the whole table, step by step, twice; \
+             the service may be in use. Ask again with `next` until it is null. What is right is not touched.",
+        )
+        .query::<RepairPage>()
+        .gives::<RepairStep>(200, "What one step did")
+        .refuses(&[400, 401, 500, 503]);
+    vec![Route::new("/v1/repairs", post(repair)).with(Verb::Post, page)]
+}
+
+inputs!(RepairPage);
+
+/// A part of the table.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RepairPage {
+    /// Items of the table that are looked at.
+    #[schemars(range(min = 1, max = ITEMS_MAX), extend("default" = ITEMS_DEFAULT))]
+    limit: Option<usize>,
+    /// Where it begins: `next` of the step before.
+    cursor: Option<String>,
+}
+
+async fn repair(State(gateway): State<Arc<Gateway>>, InQuery(page): InQuery<RepairPage>) -> Result<Response, Problem> {
+    let cursor = match page.cursor.as_deref().map(RepairCursor::parse) {
+        Some(None) => return Err(no_cursor()),
+        cursor => cursor.flatten(),
+    };
+    let items = page.limit.unwrap_or(ITEMS_DEFAULT);
+    Ok(axum::Json(gateway.repair(items, cursor.as_ref()).await?).into_response())
+}
