@@ -27,3 +27,4 @@ mod scores;
 mod subscriptions;
 mod support;
 mod tidy;
+mod unread;

@@ -75,8 +75,13 @@ pub async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
 async fn feed(gateway: &Gateway, connection: &str, delivery: &Delivery) -> bool {
     let fed = gateway.feed_to(connection, delivery, "rapport-feed").await;
     match &fed {
-        Ok(Fed::Stored { events: 1 }) => println!("taken, 1 event"),
-        Ok(Fed::Stored { events }) => println!("taken, {events} events"),
+        Ok(Fed::Stored { events, parked }) => {
+            let plural = if *events == 1 { "" } else { "s" };
+            match parked {
+                Some(detail) => println!("taken, {events} event{plural}; parked besides, unread: {detail}"),
+                None => println!("taken, {events} event{plural}"),
+            }
+        }
         Ok(Fed::Ignored(detail)) => println!("ignored: {detail}"),
         Ok(Fed::Parked { reason, detail }) => println!("parked, {reason}: {detail}"),
         Err(error) => println!("not taken: {error}"),

@@ -22,6 +22,7 @@ use crate::Gateway;
 use crate::config::Config;
 use crate::connections::Connection;
 use crate::credentials::Vouching;
+use crate::left::Left;
 use crate::receive::{self, Done, judge, kept, log_lines, log_of, sandbox_us};
 
 /// Which connections take what comes from where.
@@ -58,8 +59,8 @@ impl FromIterator<(String, String)> for Feeds {
 /// What became of a delivery at one connection. Nothing of it can be lost any more.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fed {
-    /// Its events are durable.
-    Stored { events: usize },
+    /// Its events are durable. What of it could not be read is said in `parked`: it is kept whole besides.
+    Stored { events: usize, parked: Option<String> },
     /// It is not of this connection.
     Ignored(String),
     /// Its connector could not handle it; it is kept whole, for a fixed one to replay.
@@ -138,7 +139,10 @@ impl Gateway {
         };
         let of = receive::Delivery { connection, webhook: kept(webhook), received_at, name: request_id, sandbox_us };
         match self.carry_out(verdict, of).await {
-            Ok(Done::Taken { events, .. }) => Ok(Fed::Stored { events }),
+            Ok(Done::Taken { events: 0, left: Some(Left { reason, detail }), .. }) => {
+                Ok(Fed::Parked { reason, detail })
+            }
+            Ok(Done::Taken { events, left, .. }) => Ok(Fed::Stored { events, parked: left.map(|left| left.detail) }),
             Ok(Done::Ignored(detail)) => Ok(Fed::Ignored(detail)),
             Ok(Done::Parked { reason, detail }) => Ok(Fed::Parked { reason, detail }),
             Err(problem) => Err(refused(problem.title, if why.is_empty() { problem.detail } else { why })),

@@ -149,7 +149,7 @@ async fn rebuild_conversation(table: &Table, eid: &Eid, account: &str, now: u64)
     Err(StoreError::Contended { operation: "rebuild", attempts: HEAD_ATTEMPTS_MAX })
 }
 
-/// Endpoints, evidence, traits, consents and delivery states of one event. Gives the other identifiers whose links with
+/// Endpoints, evidence, traits, consents, delivery states and what is said of the address, of one event. Gives the other identifiers whose links with
 /// this endpoint are recorded.
 async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: u64) -> Result<Vec<Eid>, StoreError> {
     let StoredEvent { eid, key, event, .. } = stored;
@@ -169,6 +169,9 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
     }
     if let Some(cell) = fold::delivery(table.tenant_key(), event) {
         table.put_delivery(eid, &cell).await?;
+    }
+    if let Some(cell) = fold::reach(key, event) {
+        table.put_reach(eid, &cell).await?;
     }
     Ok(linked)
 }

@@ -29,6 +29,7 @@ pub mod export;
 pub mod feed;
 pub mod fold;
 pub mod http;
+mod left;
 pub mod links;
 pub mod package;
 pub mod problem;

@@ -14,6 +14,7 @@ use crate::Gateway;
 use crate::connections::{Connection, Keys};
 use crate::content;
 use crate::credentials::{self, Vouching};
+use crate::left::Left;
 use crate::problem::Problem;
 
 /// Certificates that one call may have fetched: a provider signs with one.
@@ -59,8 +60,8 @@ pub(crate) enum Verdict {
 
 /// What was done about a webhook: nothing of it can be lost any more.
 pub(crate) enum Done {
-    /// Its events are durable.
-    Taken { events: usize, response: Option<HttpResponse> },
+    /// Its events are durable. What of it could not be read is said in `left`, and it waits, whole, besides.
+    Taken { events: usize, left: Option<Left>, response: Option<HttpResponse> },
     /// It is not of this connection.
     Ignored(String),
     /// It waits, whole, for a connector that can handle it.
@@ -220,23 +221,32 @@ impl Gateway {
                 self.park(delivery, reason, detail.clone()).await.map_err(not_stored)?;
                 Ok(Done::Parked { reason, detail })
             }
-            Verdict::Take(receipt) if receipt.events.is_empty() => {
+            Verdict::Take(receipt) if receipt.events.is_empty() && receipt.unread.is_empty() => {
                 tracing::info!(request_id, connection, connector, sandbox_us, "webhook answered, without events");
-                Ok(Done::Taken { events: 0, response: receipt.response })
+                Ok(Done::Taken { events: 0, left: None, response: receipt.response })
             }
             Verdict::Take(receipt) => {
                 let events = receipt.events.len();
-                self.store(receipt.events, delivery).await.map_err(not_stored)?;
-                Ok(Done::Taken { events, response: receipt.response })
+                let left = self.store(receipt.events, receipt.unread, &delivery).await.map_err(not_stored)?;
+                if let Some(Left { reason, detail }) = &left {
+                    self.park(delivery, reason, detail.clone()).await.map_err(not_stored)?;
+                }
+                Ok(Done::Taken { events, left, response: receipt.response })
             }
         }
     }
 
-    /// Makes events durable; a webhook with an event that has no place is parked besides, whole.
-    pub(crate) async fn store(&self, events: Vec<Event>, delivery: Delivery<'_>) -> Result<(), StoreError> {
-        let Delivery { connection, webhook, received_at, name, sandbox_us } = &delivery;
+    /// Makes events durable. Says what is left of the webhook: elements that could not be read, events that have no
+    /// place. For that it has to be parked besides, whole.
+    pub(crate) async fn store(
+        &self,
+        events: Vec<Event>,
+        unread: Vec<String>,
+        delivery: &Delivery<'_>,
+    ) -> Result<Option<Left>, StoreError> {
+        let Delivery { connection, webhook, received_at, name, sandbox_us } = delivery;
         let mut new = Vec::with_capacity(events.len());
-        let mut unplaced = None;
+        let mut unplaced = Vec::new();
         let mut units_for_times = 0.0;
         for (position, mut event) in events.into_iter().enumerate() {
             let mut place = content::place(&self.table, &event);
@@ -257,8 +267,12 @@ impl Gateway {
                     connector_digest: connection.connector.digest().to_owned(),
                     received_at: *received_at,
                 }),
-                Err(detail) => unplaced = unplaced.or(Some(format!("event {position}: {detail}"))),
+                Err(detail) => unplaced.push(format!("event {position}: {detail}")),
             }
+        }
+        let left = Left::of(unread, unplaced);
+        if new.is_empty() {
+            return Ok(left);
         }
         let Put { new, duplicates, write_units } = self.table.put_events(new, webhook.clone()).await?;
         let write_units = write_units + units_for_times;
@@ -273,13 +287,10 @@ impl Gateway {
             write_units,
             "events stored"
         );
-        if let Some(detail) = unplaced {
-            self.park(delivery, "invalid-event", detail).await?;
-        }
         if new > 0 {
             self.stored.notify_one();
         }
-        Ok(())
+        Ok(left)
     }
 
     async fn park(&self, delivery: Delivery<'_>, reason: &'static str, detail: String) -> Result<(), StoreError> {
@@ -295,7 +306,9 @@ impl Gateway {
 
 /// Whether a verified webhook brought nothing to store: it may be a subscription that waits for a request of ours.
 fn asks_for_confirmation(called: &Result<Received, CallError>) -> bool {
-    let is_empty = |received: &Received| received.outcome.as_ref().is_ok_and(|receipt| receipt.events.is_empty());
+    let is_empty = |received: &Received| {
+        received.outcome.as_ref().is_ok_and(|receipt| receipt.events.is_empty() && receipt.unread.is_empty())
+    };
     called.as_ref().is_ok_and(|received| received.verified && is_empty(received))
 }
 
@@ -354,9 +367,14 @@ fn judge_answer(received: Received, vouching: Vouching) -> Verdict {
             unverified(detail)
         }
         // A handshake is answered before anything can be verified, but only in so many words.
-        Ok(receipt) if verified || (receipt.events.is_empty() && receipt.response.is_some()) => Verdict::Take(receipt),
+        Ok(receipt) if verified || is_handshake(&receipt) => Verdict::Take(receipt),
         Ok(receipt) => unverified(format!("{} events without a verification", receipt.events.len())),
     }
+}
+
+/// Whether a receipt holds nothing that would be kept, and says its answer.
+fn is_handshake(receipt: &Receipt) -> bool {
+    receipt.events.is_empty() && receipt.unread.is_empty() && receipt.response.is_some()
 }
 
 /// Headers that the way here added or that hold credentials: they say nothing to a connector that reads it again.
@@ -517,5 +535,21 @@ mod tests {
             "a handshake"
         );
         assert!(matches!(judge(answered(receipt(vec![event()], None), true), Vouching::Connector), Verdict::Take(_)));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_no_handshake_and_counts_after_a_verification_only() {
+        let receipt = |response| {
+            let unread = vec!["messages[1]: it has no `id`".into()];
+            Ok(Receipt { response, events: vec![], unread, nonce: None })
+        };
+        for response in [None, Some(answer())] {
+            assert_eq!(status(&judge(answered(receipt(response.clone()), false), Vouching::Connector)), 500);
+            assert_eq!(status(&judge(answered(receipt(response.clone()), false), Vouching::Nobody)), 401);
+            let taken = judge(answered(receipt(response), true), Vouching::Connector);
+            assert!(matches!(taken, Verdict::Take(_)), "its own response goes out, as some providers want it");
+        }
+        let received = answered(receipt(None), true);
+        assert!(!asks_for_confirmation(&received), "it is parked, so nothing waits for a request of ours");
     }
 }

@@ -5,6 +5,7 @@ use rapport_store::parked::{Parked, ParkedId};
 
 use crate::Gateway;
 use crate::credentials::Vouching;
+use crate::left::Left;
 use crate::receive::{Delivery, Verdict, judge, sandbox_us};
 
 /// What replaying a parked webhook came to.
@@ -25,7 +26,8 @@ pub enum Replayed {
 impl Gateway {
     /// Replays one parked webhook through the connector that its connection has now.
     ///
-    /// It was verified when it was parked, and counts as verified: its secret may have been rotated away since.
+    /// It was verified when it was parked, and counts as verified: its secret may have been rotated away since. It stays
+    /// parked while any of it cannot be read; events that it gave before are there already.
     ///
     /// # Errors
     /// [`StoreError`]: it stays parked.
@@ -48,7 +50,9 @@ impl Gateway {
                 let name = id.to_string();
                 let connection = &connection;
                 let delivery = Delivery { connection, webhook, received_at, name: &name, sandbox_us };
-                self.store(receipt.events, delivery).await?;
+                if let Some(Left { reason, detail }) = self.store(receipt.events, receipt.unread, &delivery).await? {
+                    return Ok(still_parked(reason, detail));
+                }
                 self.table.unpark(id).await?;
                 Ok(Replayed::Stored { events })
             }

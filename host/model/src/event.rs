@@ -265,6 +265,20 @@ pub enum DeliveryState {
     Other(String),
 }
 
+impl DeliveryState {
+    /// The contract's name of the state, in snake_case; of another one the provider's word.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+            Self::Failed(_) => "failed",
+            Self::Other(word) => word,
+        }
+    }
+}
+
 /// What a status report covers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,12 +2,13 @@
 //!
 //! A cell is won by the greatest event key, so applying cells twice or in any order ends in the same state.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::conversation::rank;
 use crate::endpoint::{EventKey, TenantKey};
-use crate::event::{Attestation, Body, Consent, ConsentState, Covered, DeliveryState, Event, Timestamp};
+use crate::event::{Attestation, Body, Consent, ConsentState, Covered, Delivery, DeliveryState, Event, Timestamp};
 
 /// Bytes. A trait is a word about a person, not a document: larger ones stay in the event and make no cell.
 pub const TRAIT_BYTES_MAX: usize = 1024;
@@ -46,6 +47,35 @@ pub struct DeliveryCell {
     pub at: Timestamp,
 }
 
+/// Bytes of a code or a title that a provider gives a failure: they are words for a person, the rest stays in the event.
+pub const REASON_BYTES_MAX: usize = 256;
+
+/// Whether what is sent to one endpoint arrives, by the newest report about the address itself.
+///
+/// A report about one message says how far that message got. This one outlives it: a bounce that names no mail, a number
+/// that refuses everything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReachCell {
+    /// The contract's name of the state: `failed`, `delivered`, …; of another one the provider's word.
+    pub state: String,
+    /// Of a failure.
+    pub failure: Option<ReachFailure>,
+    /// The account of the business that was told so.
+    pub account: String,
+    /// The event that said so.
+    pub source: EventKey,
+    pub at: Timestamp,
+}
+
+/// Why nothing arrives at an address, in the provider's words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReachFailure {
+    pub code: String,
+    pub title: String,
+    /// Whether sending again may help.
+    pub retryable: bool,
+}
+
 /// What a contact says of itself in the contract's own fields: `display_name`, `locale`, `time_zone`.
 ///
 /// Nearly every message repeats them, so they live in the conversation's head, which is written anyway.
@@ -82,6 +112,35 @@ pub fn consent(key: &EventKey, event: &Event) -> Option<ConsentCell> {
     })
 }
 
+/// What an event says of its first address as such. Only on the word of whoever delivers there: a customer, or a record of
+/// another system, cannot make an address unreachable.
+pub fn reach(key: &EventKey, event: &Event) -> Option<ReachCell> {
+    let Body::Delivery(Delivery { covers: Covered::Address, state }) = &event.body else { return None };
+    let attestation = event.contact.identifiers.first()?.attestation;
+    if matches!(attestation, Attestation::Customer | Attestation::Imported) {
+        return None;
+    }
+    let failure = match state {
+        DeliveryState::Failed(error) => Some(ReachFailure {
+            code: cut(&error.code).to_owned(),
+            title: cut(&error.title).to_owned(),
+            retryable: error.retryable,
+        }),
+        _ => None,
+    };
+    Some(ReachCell {
+        state: cut(state.name()).to_owned(),
+        failure,
+        account: event.account.clone(),
+        source: key.clone(),
+        at: event.at,
+    })
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(REASON_BYTES_MAX)]
+}
+
 /// How far an event says that one message got. Reports "up to an instant" move the head instead.
 pub fn delivery(tenant: &TenantKey, event: &Event) -> Option<DeliveryCell> {
     let Body::Delivery(delivery) = &event.body else { return None };
@@ -96,4 +155,48 @@ pub fn delivery(tenant: &TenantKey, event: &Event) -> Option<DeliveryCell> {
 
 fn is_cell_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= NAME_BYTES_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Contact, Identifier, ProviderError};
+
+    fn report(covers: Covered, state: DeliveryState) -> Event {
+        let attestation = Attestation::Provider;
+        let address = Identifier { scheme: "email".into(), scope: None, value: "a@ex.example".into(), attestation };
+        Event {
+            id: "b-1".into(),
+            at: 7,
+            account: "shop.example".into(),
+            contact: Contact { identifiers: vec![address], ..Contact::default() },
+            body: Body::Delivery(Delivery { covers, state }),
+            extensions: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_report_about_an_address_is_no_report_about_a_message() {
+        let tenant = TenantKey::new(&[1; 32]).unwrap();
+        let key = tenant.event_key(7, "shop.example", "b-1").unwrap();
+        let title = "é".repeat(300);
+        let error = ProviderError { code: "605".into(), title, detail: Some(Value::from("x")), retryable: false };
+        let bounced = report(Covered::Address, DeliveryState::Failed(error));
+        assert_eq!(delivery(&tenant, &bounced), None);
+        let cell = reach(&key, &bounced).unwrap();
+        assert_eq!((cell.state.as_str(), cell.account.as_str(), cell.at), ("failed", "shop.example", 7));
+        let failure = cell.failure.unwrap();
+        assert_eq!((failure.code.as_str(), failure.title.len(), failure.retryable), ("605", REASON_BYTES_MAX, false));
+
+        let arrived = reach(&key, &report(Covered::Address, DeliveryState::Delivered)).unwrap();
+        assert_eq!((arrived.state.as_str(), arrived.failure), ("delivered", None));
+        for attestation in [Attestation::Customer, Attestation::Imported] {
+            let mut forged = report(Covered::Address, DeliveryState::Delivered);
+            forged.contact.identifiers[0].attestation = attestation;
+            assert_eq!(reach(&key, &forged), None, "{attestation:?}");
+        }
+        for covers in [Covered::Message("m".into()), Covered::UpTo(7)] {
+            assert_eq!(reach(&key, &report(covers, DeliveryState::Delivered)), None);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::conversation::Head;
 use crate::endpoint::{Eid, EndpointKey, EventKey};
 use crate::event::{Attestation, ConsentState, Controller, Timestamp};
-use crate::fold::{ConsentCell, TraitCell};
+use crate::fold::{ConsentCell, ReachCell, ReachFailure, TraitCell};
 use crate::identity::ProfileId;
 
 /// Everything that the table holds of one endpoint, besides its events.
@@ -24,6 +24,8 @@ pub struct EndpointState {
     pub heads: BTreeMap<String, Head>,
     pub traits: Vec<TraitCell>,
     pub consents: Vec<ConsentCell>,
+    /// What the newest report about the address itself says.
+    pub reach: Option<ReachCell>,
 }
 
 /// A profile as the API shows it.
@@ -68,6 +70,22 @@ pub struct ProfileIdentifier {
     /// RFC 3339, the provider's clock.
     pub first_seen: String,
     pub last_seen: String,
+    /// What a provider reported about the address itself, such as a bounce that names no mail; none: nothing.
+    pub reachability: Option<Reachability>,
+}
+
+/// Whether what is sent to an address arrives, by the newest report about it.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Reachability {
+    /// `failed`, `delivered`, `queued`, `sent`, `read`, or the provider's word.
+    pub state: String,
+    /// Of `failed`: why, in the provider's words.
+    pub failure: Option<ReachFailure>,
+    /// The account of the business that was told so.
+    pub account: String,
+    /// The sequence (`EventKey`) of the event that said so.
+    pub source: EventKey,
+    pub at: String,
 }
 
 /// The newest word on one trait, and whose it is.
@@ -168,6 +186,17 @@ fn identifier(endpoint: &EndpointState, all: &[EndpointState]) -> ProfileIdentif
         raw: endpoint.raw.clone(),
         first_seen: rfc3339(first_seen),
         last_seen: rfc3339(last_seen),
+        reachability: endpoint.reach.as_ref().map(reachability),
+    }
+}
+
+fn reachability(cell: &ReachCell) -> Reachability {
+    Reachability {
+        state: cell.state.clone(),
+        failure: cell.failure.clone(),
+        account: cell.account.clone(),
+        source: cell.source.clone(),
+        at: rfc3339(cell.at),
     }
 }
 
@@ -288,6 +317,7 @@ mod tests {
             heads: BTreeMap::new(),
             traits: vec![],
             consents: vec![],
+            reach: None,
         }
     }
 

@@ -79,7 +79,8 @@ pub struct Receipt {
     pub response: Option<HttpResponse>,
     /// At most [`EVENTS_MAX`](crate::EVENTS_MAX), in the connector's order.
     pub events: Vec<Event>,
-    /// What the webhook held besides and could not be read: a line each, held to what a log line is held to.
+    /// What the webhook held besides and could not be read: a line each, held to what a log line is held to. At most
+    /// [`UNREAD_LINES_MAX`](crate::UNREAD_LINES_MAX), and one that counts the rest.
     pub unread: Vec<String>,
     /// A value that the provider uses once.
     pub nonce: Option<String>,

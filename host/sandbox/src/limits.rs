@@ -51,6 +51,10 @@ pub const LOG_LINES_MAX: usize = 64;
 /// Bytes of one log line, escapes included; the rest is cut.
 pub const LOG_LINE_BYTES_MAX: usize = 1_024;
 
+/// Lines of one receipt about elements that could not be read; the rest are counted. As many as log lines: they say where
+/// to look, and the webhook itself is kept.
+pub const UNREAD_LINES_MAX: usize = 64;
+
 /// Calls that run at once in one process; more wait. A function's environment handles one request at a time, the local
 /// host a few. Each slot reserves 4 GiB of addresses and keeps under 1 MiB resident.
 pub const CALLS_AT_ONCE_MAX: u32 = 16;

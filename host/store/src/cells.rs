@@ -1,7 +1,7 @@
 //! Cells: items that each keep the newest word on one thing. An older word changes nothing, so writing twice, or in any
 //! order, ends in the same state; the same word again is written, so that a rebuild mends what an older fold got wrong.
 
-use rapport_model::fold::{ConsentCell, DeliveryCell, TraitCell};
+use rapport_model::fold::{ConsentCell, DeliveryCell, ReachCell, TraitCell};
 use rapport_model::identity::Named;
 use rapport_model::{Eid, Timestamp};
 
@@ -102,6 +102,20 @@ impl Table {
             pk: self.endpoint_pk(eid),
             sk: keys::delivery_sk(&cell.message),
             order: n(cell.rank),
+            value: json(cell),
+        })
+        .await
+    }
+
+    /// Puts what was reported about the address itself, unless a newer event said otherwise.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; writing it again is harmless.
+    pub async fn put_reach(&self, eid: &Eid, cell: &ReachCell) -> Result<Written, StoreError> {
+        self.put_cell(Cell {
+            pk: self.endpoint_pk(eid),
+            sk: keys::REACH.to_owned(),
+            order: s(cell.source.as_str()),
             value: json(cell),
         })
         .await

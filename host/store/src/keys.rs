@@ -10,6 +10,7 @@
 //! | conversation head | `<t>#E#<eid>` | `C#<account>` |
 //! | trait | `<t>#E#<eid>` | `A#<name>` |
 //! | consent | `<t>#E#<eid>` | `K#<purpose>` |
+//! | whether what is sent to the endpoint arrives | `<t>#E#<eid>` | `D#` |
 //! | edge | `<t>#E#<lower eid>` | `L#<higher eid>#<rule>` |
 //! | suggestion of a link | `<t>#E#<lower eid>` | `S#<higher eid>` |
 //! | that a suggestion, or an edge that joins nothing, is with the lower one | `<t>#E#<higher eid>` | `Z#<lower eid>` |
@@ -17,7 +18,7 @@
 //! | identity log | `<t>#P#<profile>` | `M#<our ms>#<version>` |
 //! | list of open suggestions, of conflicts | `<t>#G#suggestion#<shard>`, `<t>#G#conflict#<shard>` | `<id>` |
 //! | erasure: what is being done, then the receipt | `<t>#X#<erasure>` | `@` |
-//! | parked webhook | `<t>#N#<connection>#K#<shard>` | `<our ms>-<hash>` |
+//! | parked webhook | `<t>#N#<connection>#K#<shard>` | `<hash>` |
 //! | stream checkpoint | `<t>#N#fold` | `S#<shard>` |
 //! | tenant key's fingerprint | `<t>#N#tenant-key` | `@` |
 
@@ -34,6 +35,7 @@ pub(crate) const EVENTS: &str = "V#";
 pub(crate) const HEADS: &str = "C#";
 pub(crate) const TRAITS: &str = "A#";
 pub(crate) const CONSENTS: &str = "K#";
+pub(crate) const REACH: &str = "D#";
 pub(crate) const EDGES: &str = "L#";
 pub(crate) const FIRST_SEEN: &str = "F#";
 pub(crate) const WEBHOOKS: &str = "R#";
@@ -46,8 +48,7 @@ pub(crate) const LOG: &str = "M#";
 /// 16 × 1,000 writes a second.
 pub(crate) const REVIEW_SHARDS: u8 = 16;
 
-/// Parked webhooks of one connection are spread over this many partitions, since their sort key grows with time and such
-/// a partition cannot be split: 4 × 1,000 writes a second.
+/// Parked webhooks of one connection are spread over this many partitions, by their hash: 4 × 1,000 writes a second.
 pub(crate) const PARKED_SHARDS: u8 = 4;
 
 pub(crate) fn endpoint_pk(tenant: &str, eid: &Eid) -> String {

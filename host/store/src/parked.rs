@@ -3,6 +3,7 @@
 use rapport_model::Timestamp;
 use ring::digest;
 
+use crate::blobs::INLINE_BYTES_MAX;
 use crate::codec::{self, RawWebhook};
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, n, s};
@@ -12,13 +13,16 @@ use crate::table::{TTL, Table};
 /// Days. Long enough to notice, fix a connector and deploy it; providers themselves give up after at most seven.
 const KEPT_DAYS: u64 = 30;
 
-/// A webhook that its connector could not handle.
+/// Bytes of the hash that names a parked webhook: nobody finds two webhooks with one name.
+const HASH_BYTES: usize = 16;
+
+/// A webhook that its connector could not handle, or not all of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parked {
     pub id: ParkedId,
     pub connection: String,
     pub received_at: Timestamp,
-    /// What went wrong, as a kind: `trap`, `deadline`, `malformed`, …
+    /// What went wrong, as a kind: `trap`, `deadline`, `malformed`, `unread`, …
     pub reason: String,
     pub detail: String,
     /// SHA-256 of the connector that failed, in hex.
@@ -26,7 +30,9 @@ pub struct Parked {
     pub webhook: RawWebhook,
 }
 
-/// Names a parked webhook: its connection, shard and place in it, as `<connection>.<shard>.<time>-<hash>`.
+/// Names a parked webhook: its connection, shard and place in it, as `<connection>.<shard>.<hash>`.
+///
+/// The hash is of the webhook, not of the delivery, so a redelivery takes the place of the copy that is parked already.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ParkedId {
     connection: String,
@@ -35,11 +41,25 @@ pub struct ParkedId {
 }
 
 impl ParkedId {
-    fn new(connection: &str, received_at: Timestamp, webhook: &RawWebhook) -> Self {
-        let hash = digest::digest(&digest::SHA256, &webhook.body);
-        let hex: String = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    /// `is_inline`: the webhook fits into its item. A larger one is a blob, which a redelivery with another signature
+    /// would leave behind; so of it every header field counts.
+    fn new(connection: &str, webhook: &RawWebhook, is_inline: bool) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        let mut add = |part: &[u8]| {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        };
+        add(webhook.method.as_bytes());
+        add(webhook.url.as_bytes());
+        add(&webhook.body);
+        for (name, value) in webhook.headers.iter().filter(|(name, _)| !is_inline || !is_of_delivery(name)) {
+            add(name.as_bytes());
+            add(value.as_bytes());
+        }
+        let hash = context.finish();
+        let place = hash.as_ref()[..HASH_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
         let shard = hash.as_ref()[0] % keys::PARKED_SHARDS;
-        Self { connection: connection.to_owned(), shard, place: format!("{received_at:013}-{hex}") }
+        Self { connection: connection.to_owned(), shard, place }
     }
 
     /// An id as it is printed; none when it cannot be one.
@@ -49,6 +69,12 @@ impl ParkedId {
         let shard = shard.parse().ok().filter(|shard| *shard < keys::PARKED_SHARDS)?;
         Some(Self { connection: connection.to_owned(), shard, place: place.to_owned() })
     }
+}
+
+/// Whether a header field is another one each time a provider delivers the same webhook: when and by which proof it was
+/// sent. What else is in a header may tell two webhooks apart, such as the id of a notification.
+fn is_of_delivery(name: &str) -> bool {
+    ["signature", "timestamp"].iter().any(|word| name.contains(word))
 }
 
 impl std::fmt::Display for ParkedId {
@@ -69,13 +95,14 @@ pub struct NewParked {
 }
 
 impl Table {
-    /// Parks a webhook durably.
+    /// Parks a webhook durably. One that is parked already is parked once, with the newest reason, and kept for another
+    /// 30 days.
     ///
     /// # Errors
     /// It may not be durable: do not acknowledge.
     pub async fn park(&self, new: NewParked) -> Result<ParkedId, StoreError> {
-        let id = ParkedId::new(&new.connection, new.received_at, &new.webhook);
         let frame = codec::pack_webhook(&new.webhook);
+        let id = ParkedId::new(&new.connection, &new.webhook, frame.len() <= INLINE_BYTES_MAX);
         let expires = new.received_at / 1000 + KEPT_DAYS * 24 * 3600;
         let put = self
             .dynamodb()
@@ -148,5 +175,37 @@ impl Table {
 
     fn parked_pk(&self, id: &ParkedId) -> String {
         keys::parked_pk(self.tenant(), &id.connection, id.shard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webhook(body: &str, headers: &[(&str, &str)]) -> RawWebhook {
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        RawWebhook { method: "POST".into(), url: "https://h/hooks/a".into(), headers, body: body.into() }
+    }
+
+    fn id(webhook: &RawWebhook) -> ParkedId {
+        ParkedId::new("a", webhook, true)
+    }
+
+    #[test]
+    fn a_redelivery_has_the_name_of_what_is_parked() {
+        let first = webhook("x", &[("webhook-id", "1"), ("webhook-timestamp", "5"), ("webhook-signature", "v1,a")]);
+        let again = webhook("x", &[("webhook-id", "1"), ("webhook-timestamp", "9"), ("webhook-signature", "v1,b")]);
+        assert_eq!(id(&first), id(&again));
+        assert_ne!(ParkedId::new("a", &first, false), ParkedId::new("a", &again, false), "each has a blob");
+        assert_eq!(ParkedId::parse(&id(&first).to_string()), Some(id(&first)));
+    }
+
+    #[test]
+    fn another_webhook_has_another_name() {
+        let first = webhook("x", &[("webhook-id", "1")]);
+        assert_ne!(id(&first), id(&webhook("y", &[("webhook-id", "1")])));
+        assert_ne!(id(&first), id(&webhook("x", &[("webhook-id", "2")])), "a notification with the same words");
+        assert_ne!(id(&first), id(&RawWebhook { url: "https://h/hooks/a?x=1".into(), ..first.clone() }), "by GET");
+        assert_ne!(id(&webhook("x", &[("a", "bc")])), id(&webhook("x", &[("ab", "c")])));
     }
 }

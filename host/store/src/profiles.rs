@@ -23,7 +23,7 @@ impl Table {
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn endpoint(&self, eid: &Eid) -> Result<Option<EndpointState>, StoreError> {
         let pk = self.endpoint_pk(eid);
-        // `@` < `A#` < `C#` < `K#`: one query, and the events (`V#`) are behind it.
+        // `@` < `A#` < `C#` < `D#` < `K#`: one query, and the events (`V#`) are behind it.
         let items = self.all(&pk, keys::ENDPOINT, &format!("{}{}", keys::CONSENTS, keys::END)).await?;
         // One that only links know has a pointer at most.
         let is_seen = |reader: Reader<'_>| reader.number_opt("seen") > reader.number_opt(ERASED);
@@ -37,6 +37,7 @@ impl Table {
                     state.heads.insert(name[keys::HEADS.len()..].to_owned(), reader.json("head")?);
                 }
                 Some(name) if name.starts_with(keys::TRAITS) => state.traits.push(reader.json("cell")?),
+                Some(keys::REACH) => state.reach = Some(reader.json("cell")?),
                 Some(name) if name.starts_with(keys::CONSENTS) => state.consents.push(reader.json("cell")?),
                 _ => {}
             }
@@ -98,5 +99,6 @@ fn read_endpoint(eid: &Eid, item: &Item) -> Result<EndpointState, StoreError> {
         heads: Default::default(),
         traits: Vec::new(),
         consents: Vec::new(),
+        reach: None,
     })
 }

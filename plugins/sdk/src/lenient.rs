@@ -24,7 +24,7 @@ mod nested;
 mod scalar;
 
 pub use document::{document, explain};
-pub use nested::{batch, each, field, list, maybe, object, objects, read, root};
+pub use nested::{batch, each, field, list, maybe, object, objects, places, read, root};
 
 use scalar::Scalar;
 use serde::{Deserialize, Deserializer};

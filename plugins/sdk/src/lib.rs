@@ -32,12 +32,14 @@ pub mod log;
 mod request;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+mod unread;
 pub mod verify;
 
 pub use bindings::inbound::exports::rapport::connector::inbound::{Receipt, Rejection, Webhook};
 pub use bindings::inbound::rapport::connector::{http, types};
 pub use bindings::outbound::exports::rapport::connector::outbound::{Exchange, Failure, Operation, Outcome, Step};
 pub use types::*;
+pub use unread::Unread;
 
 /// What a connector needs, in one `use`.
 pub mod prelude {
@@ -46,7 +48,8 @@ pub mod prelude {
     pub use crate::types::*;
     pub use crate::verify::{self, DigestAlgorithm, KeySource, MacAlgorithm, SignatureAlgorithm};
     pub use crate::{
-        Confirmation, Exchange, Failure, Inbound, Operation, Outbound, Outcome, Receipt, Rejection, Step, Webhook,
+        Confirmation, Exchange, Failure, Inbound, Operation, Outbound, Outcome, Receipt, Rejection, Step, Unread,
+        Webhook,
     };
     pub use crate::{form, lenient, log};
 }

@@ -13,7 +13,7 @@ use self::contract::rapport::connector::{http, log, types, verify};
 use crate::call::{self, Call, Key, Level, State, Unanswered};
 use crate::error::LoadError;
 use crate::imports::CONTRACT;
-use crate::limits::EVENTS_MAX;
+use crate::limits::{EVENTS_MAX, UNREAD_LINES_MAX};
 use crate::verify::{Check, CheckKind, DigestAlgorithm, KeyError, MacAlgorithm, SignatureAlgorithm};
 
 mod contract {
@@ -174,8 +174,14 @@ fn receipt_of(receipt: inbound::Receipt) -> Result<call::Receipt, Failed> {
         .enumerate()
         .map(|(at, event)| events::event(event).map_err(|field| Failed::Field(format!("events[{at}].{field}"))));
     let events = events.collect::<Result<_, _>>()?;
-    let unread = receipt.unread.iter().map(|line| call::one_line(line)).collect();
-    Ok(call::Receipt { response, events, unread, nonce: receipt.nonce })
+    Ok(call::Receipt { response, events, unread: unread_of(&receipt.unread), nonce: receipt.nonce })
+}
+
+/// The first lines, each held to what a log line is held to, and how many more there are.
+fn unread_of(lines: &[String]) -> Vec<String> {
+    let told = lines.iter().take(UNREAD_LINES_MAX).map(|line| call::one_line(line));
+    let more = lines.len().saturating_sub(UNREAD_LINES_MAX);
+    told.chain((more > 0).then(|| format!("and {more} more"))).collect()
 }
 
 fn response_of(response: http::Response) -> Result<call::HttpResponse, Failed> {

@@ -370,7 +370,7 @@ impl Old<'_> {
         Ok(match sk.split_once('#').map_or(sk, |(kind, _)| kind) {
             "V" => sk[keys::EVENTS.len()..] < *after || reader.number("rcv")? <= self.received,
             "R" => sk[keys::WEBHOOKS.len()..] < *after,
-            "A" | "K" => reader.text("ord")? < after.as_str(),
+            "A" | "D" | "K" => reader.text("ord")? < after.as_str(),
             "T" => reader.json::<DeliveryCell>("cell")?.at <= self.up_to,
             "C" => reader.json::<Head>("head")?.first_at <= self.up_to,
             // The endpoint itself keeps the mark; claims keep redeliveries from being given a new time; links go with
@@ -387,6 +387,7 @@ fn kind_of(sk: &str) -> &'static str {
         "V" => "events",
         "R" => "webhooks",
         "A" => "traits",
+        "D" => "reachability",
         "K" => "consents",
         "T" => "deliveries",
         "C" => "conversations",

@@ -100,6 +100,19 @@ where
     deserializer.deserialize_any(Objects(PhantomData))
 }
 
+/// The objects of an array in their places, whose fields are all lenient, read in one pass; none in the place of another
+/// element, for whoever tells of it. Absent and null are no elements; anything but an array is one that is none.
+///
+/// # Errors
+/// For text that is no JSON, and whatever error a field of `T` raises that is not lenient.
+pub fn places<'de, D, T>(deserializer: D) -> Result<Vec<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    deserializer.deserialize_any(Places(PhantomData))
+}
+
 /// What a raw value says, read as `T`; none if it cannot be.
 ///
 /// An array is never read, because serde would take `["a", "b"]` for a structure with two fields; use [`list`].
@@ -253,6 +266,35 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Objects<T> {
     }
 
     scalars_are!(Vec::new());
+}
+
+struct Places<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Places<T> {
+    type Value = Vec<Option<T>>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("an array of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut places = Vec::new();
+        while let Some(element) = sequence.next_element_seed(ObjectOrNot(PhantomData))? {
+            places.push(element);
+        }
+        Ok(places)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(vec![None])
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    scalars_are!(vec![None]);
 }
 
 struct Search<'s, 'a> {

@@ -161,7 +161,8 @@ impl Connection {
             let result = C::receive(&context, webhook);
             let (asked, mut log) = host::take();
             let verified = asked.iter().any(|asked| asked.answer == Some(true));
-            let asks = verified && result.as_ref().is_ok_and(|receipt| receipt.events.is_empty());
+            let has_nothing = |receipt: &Receipt| receipt.events.is_empty() && receipt.unread.is_empty();
+            let asks = verified && result.as_ref().is_ok_and(has_nothing);
             let confirm = asks
                 .then(|| C::confirm(&context, &Confirmation { headers: &webhook.headers, body: &webhook.body }))
                 .flatten();

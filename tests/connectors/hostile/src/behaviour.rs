@@ -20,6 +20,11 @@ const SLOW_ROUNDS: u64 = 5_000_000;
 pub(crate) fn act(behaviour: &str, body: &Value) -> Result<Receipt, Rejection> {
     match behaviour {
         "good" | "unverified-events" => Ok(events(vec![message(body)])),
+        "partly" => Ok(partly(body)),
+        "unread-with-answer" => {
+            let response = Some(Response { status: 200, headers: Vec::new(), body: b"taken".to_vec() });
+            Ok(Receipt { response, ..partly(body) })
+        }
         "loop" => spin(),
         "allocate" => allocate(),
         "huge-output" => Ok(huge_output()),
@@ -45,6 +50,17 @@ pub(crate) fn act(behaviour: &str, body: &Value) -> Result<Receipt, Rejection> {
 
 fn events(events: Vec<rapport_sdk::Event>) -> Receipt {
     Receipt::events(events)
+}
+
+/// The events of `items`, and a line for each that has no `id`: of `unread` copies, with line ends in it.
+fn partly(body: &Value) -> Receipt {
+    let items = body["items"].as_array().cloned().unwrap_or_default();
+    let (good, bad): (Vec<_>, Vec<_>) = items.iter().enumerate().partition(|(_, item)| item["id"].is_string());
+    let copies = body["copies"].as_u64().unwrap_or(1);
+    let lines = bad
+        .iter()
+        .flat_map(|(at, _)| (0..copies).map(move |_| format!("items[{at}]: it has no `id`\n{}", "x".repeat(2_000))));
+    events(good.into_iter().map(|(_, item)| message(item)).collect()).with_unread(lines.collect())
 }
 
 fn spin() -> ! {

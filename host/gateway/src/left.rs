@@ -1,0 +1,61 @@
+//! What of a webhook did not become events: for that it is parked, beside the events that it gave.
+
+/// Why a webhook is parked whose connector could not read all of it.
+const UNREAD: &str = "unread";
+/// Why a webhook is parked of which an event has no place.
+const INVALID_EVENT: &str = "invalid-event";
+
+/// Bytes. What `rapport parked list` shows of the reasons in one line, and four write units at most.
+const DETAIL_BYTES_MAX: usize = 4_096;
+
+/// What is left, and why it is parked.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Left {
+    pub reason: &'static str,
+    pub detail: String,
+}
+
+impl Left {
+    /// Of elements that could not be read, and of events without a place; none: all of it became events.
+    pub fn of(unread: Vec<String>, unplaced: Vec<String>) -> Option<Self> {
+        let reason = match (unread.is_empty(), unplaced.is_empty()) {
+            (true, true) => return None,
+            (true, false) => INVALID_EVENT,
+            (false, _) => UNREAD,
+        };
+        let lines: Vec<String> = unread.into_iter().chain(unplaced).collect();
+        Some(Self { reason, detail: one_detail(&lines) })
+    }
+}
+
+/// As many of the lines as fit, at least one.
+fn one_detail(lines: &[String]) -> String {
+    let mut detail = lines.first().cloned().unwrap_or_default();
+    for line in lines.iter().skip(1) {
+        if detail.len() + line.len() > DETAIL_BYTES_MAX {
+            detail.push_str("; …");
+            break;
+        }
+        detail.push_str("; ");
+        detail.push_str(line);
+    }
+    detail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_webhook_is_told_in_one_bounded_line() {
+        let lines = |count: usize, text: &str| (0..count).map(|_| text.to_owned()).collect::<Vec<_>>();
+        assert_eq!(Left::of(vec![], vec![]), None);
+        let unplaced = Left::of(vec![], lines(1, "event 0: no `id`")).unwrap();
+        assert_eq!((unplaced.reason, unplaced.detail.as_str()), ("invalid-event", "event 0: no `id`"));
+        let both = Left::of(lines(1, "a"), lines(1, "b")).unwrap();
+        assert_eq!((both.reason, both.detail.as_str()), (UNREAD, "a; b"));
+        let many = Left::of(lines(65, &"x".repeat(1_024)), lines(5_000, "event")).unwrap();
+        assert!(many.detail.len() < DETAIL_BYTES_MAX + 64, "{}", many.detail.len());
+        assert!(many.detail.ends_with("; …"), "{}", many.detail);
+    }
+}
