@@ -27,5 +27,4 @@ mod scores;
 mod subscriptions;
 mod support;
 mod tidy;
-mod trust;
 mod unread;

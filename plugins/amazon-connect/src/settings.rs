@@ -32,8 +32,6 @@ pub enum Source {
 #[derive(Clone, Copy, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Word {
-    /// The business proved it itself, by a login or a PIN.
-    Signature,
     #[default]
     Imported,
     Agent,
@@ -80,7 +78,6 @@ impl Source {
             Word::Imported => Attestation::Imported,
             Word::Agent => Attestation::Agent,
             Word::Customer => Attestation::Customer,
-            Word::Signature => Attestation::Signature,
         }
     }
 }

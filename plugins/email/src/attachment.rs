@@ -6,6 +6,9 @@ use rapport_sdk::prelude::*;
 
 use crate::mail;
 
+/// Longest type of a file: RFC 6838 allows 127 characters on each side of the `/`.
+pub const MIME_TYPE_BYTES_MAX: usize = 255;
+
 pub struct Attachment<'a> {
     /// Where the bytes are: `part:<n>` of the MIME message, `field:<name>` of the form, `attachment:<n>` of the JSON.
     pub source: MediaSource,
@@ -44,7 +47,7 @@ pub fn mime_type(content_type: &str) -> Option<String> {
     let is_end = |character: char| character == ';' || character.is_whitespace();
     let essence = content_type.trim_start().split(is_end).next().unwrap_or_default().to_ascii_lowercase();
     let is_one = essence.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
-    (is_one && essence.len() <= 255).then_some(essence)
+    (is_one && essence.len() <= MIME_TYPE_BYTES_MAX).then_some(essence)
 }
 
 /// A file name without a path, which some programs send along, and with its encoded words decoded.

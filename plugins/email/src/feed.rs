@@ -28,7 +28,7 @@ const DETAIL_TYPES: &[(&str, &str)] = &[
 /// How those of SES's events begin that are about no mail: its advice, and whether the account may send.
 const OF_NO_MAIL: &[&str] = &["Advisor Recommendation Status", "Sending Status"];
 
-pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Receipt, Rejection> {
     require_topic(webhook, scene)?;
     let content_type = webhook.header("content-type").and_then(attachment::mime_type);
     if content_type.as_deref() != Some("multipart/form-data") {
@@ -41,7 +41,7 @@ pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Vec<Event>, Rejection> {
     message(notification, form.bytes("object"), scene)
 }
 
-fn message(notification: &[u8], object: Option<&[u8]>, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+fn message(notification: &[u8], object: Option<&[u8]>, scene: &Scene) -> Result<Receipt, Rejection> {
     let text = lenient::document(notification);
     ses::notification(&Carried { text: &text, published_at: None, object, way: Way::Feed }, scene)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
 
-use crate::{address, mailgun, postmark, sendgrid, ses};
+use crate::{mailgun, postmark, sendgrid, ses};
 
 /// The settings of a connection, as `connector.toml` describes them.
 #[derive(Deserialize)]
@@ -38,13 +38,6 @@ pub struct Scene<'a> {
     pub now: u64,
 }
 
-impl Settings {
-    /// Whether mail to this mailbox belongs to the connection.
-    pub fn takes(&self, mailbox: &str) -> bool {
-        self.addresses.is_empty() || self.addresses.iter().any(|ours| address::is_same(ours, mailbox))
-    }
-}
-
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     if webhook.method != "POST" {
         return Err(Rejection::Unsupported(format!("expected POST, found `{}`", webhook.method)));
@@ -57,13 +50,13 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
                 .into(),
         ));
     }
-    let events = match scene.settings.provider {
+    let receipt = match scene.settings.provider {
         Provider::Ses => ses::read(webhook, &scene),
         Provider::Sendgrid => sendgrid::read(webhook, &scene),
         Provider::Mailgun => mailgun::read(webhook, &scene),
         Provider::Postmark => postmark::read(webhook, &scene),
     }?;
-    Ok(Receipt::events(without_repeats(events)))
+    Ok(Receipt { events: without_repeats(receipt.events), ..receipt })
 }
 
 /// The events without those that one request says twice, as a report with one reader twice does.

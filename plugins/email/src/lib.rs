@@ -9,21 +9,26 @@
 mod address;
 mod attachment;
 mod authentication;
+mod author;
 mod automatic;
+mod charset;
 mod encoded_word;
 mod failure;
 mod feed;
+mod head;
 mod inbound;
 mod instant;
+mod languages;
 mod mail;
+mod mailbox;
 mod mailgun;
 mod mailgun_event;
 mod markup;
 mod message;
 mod mime;
 mod multipart;
-mod nesting;
 mod notice;
+mod parts;
 mod payload;
 mod postmark;
 mod postmark_event;
@@ -34,8 +39,9 @@ mod sendgrid;
 mod sendgrid_event;
 mod ses;
 mod ses_event;
-mod skeleton;
 mod sns;
+mod subject;
+mod transfer;
 
 use rapport_sdk::prelude::*;
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 use crate::inbound::Scene;
-use crate::mail::bare_id;
+use crate::mail::{bare_id, mailboxes_in};
 use crate::multipart::Form;
 use crate::notice::{self, Meaning, Notice, extension};
 use crate::payload::MailgunEvent;
@@ -44,37 +44,46 @@ pub fn read(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, Rejection> {
     if meaning == Some(Meaning::Failed) && is_temporary == Some(true) {
         meaning = Some(Meaning::Delayed);
     }
-    let recipient = event.recipient.as_deref().ok_or_else(|| missing("a `recipient`"))?;
     let at = event.timestamp.ok_or_else(|| missing("a `timestamp`"))?;
     let headers = event.message.as_ref().and_then(|message| message.headers.as_ref());
+    // Mailgun refused the mail as a whole: its readers stand in its head.
+    let named = || headers.and_then(|headers| headers.to.as_deref()).map(mailboxes_in).unwrap_or_default();
+    let recipients: Vec<String> = match event.recipient.as_deref() {
+        Some(recipient) => vec![recipient.to_owned()],
+        None => named().into_iter().map(|found| found.address).collect(),
+    };
+    let first = recipients.first().ok_or_else(|| missing("a `recipient`"))?;
     let message = headers.and_then(|headers| headers.message_id.as_deref()).map(bare_id);
     let domain = event.domain.as_ref().and_then(|domain| domain.name.as_deref());
     let id = match event.id.as_deref() {
         Some(id) => id.to_owned(),
-        None => format!("{}:{word}:{recipient}:{at}", message.as_deref().unwrap_or_default()),
+        None => format!("{}:{word}:{first}:{at}", message.as_deref().unwrap_or_default()),
     };
     let account = account(domain, message.as_deref(), scene);
-    let notice = Notice {
-        id,
-        at,
-        account: &account,
-        recipient,
-        attestation: Attestation::Provider,
-        message: message.as_deref(),
-        word,
-        verbatim: raw.get(),
-        extension: extension(
-            "com.mailgun.event",
-            &[("severity", event.severity.as_deref()), ("reason", event.reason.as_deref())],
-        ),
-    };
     let is_machine = event.client_info.as_ref().is_some_and(|client| client.bot.is_some());
-    let events = match meaning {
-        // Apple Mail and scanners fetch every picture before anybody reads.
-        Some(Meaning::Read) if is_machine => notice.delivery(DeliveryState::Other("opened-by-machine".into())),
-        Some(meaning) => notice.events(meaning, Some(failure(&event, word, raw))),
-        None => notice.unknown(),
-    };
+    let mut events = Vec::new();
+    for (place, recipient) in recipients.iter().enumerate() {
+        let notice = Notice {
+            id: if place == 0 { id.clone() } else { format!("{id}:{recipient}") },
+            at,
+            account: &account,
+            recipient,
+            attestation: Attestation::Provider,
+            message: message.as_deref(),
+            word,
+            verbatim: raw.get(),
+            extension: extension(
+                "com.mailgun.event",
+                &[("severity", event.severity.as_deref()), ("reason", event.reason.as_deref())],
+            ),
+        };
+        events.extend(match meaning {
+            // Apple Mail and scanners fetch every picture before anybody reads.
+            Some(Meaning::Read) if is_machine => notice.delivery(DeliveryState::Other("opened-by-machine".into())),
+            Some(meaning) => notice.events(meaning, Some(failure(&event, word, raw))),
+            None => notice.unknown(),
+        });
+    }
     if events.is_empty() { Err(missing("an address as `recipient`")) } else { Ok(events) }
 }
 

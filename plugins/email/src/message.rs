@@ -1,23 +1,41 @@
 //! A mail as a message of a customer.
 
+use std::borrow::Cow;
+
 use rapport_sdk::event;
 use rapport_sdk::prelude::*;
 use serde::Serialize;
 
 use crate::inbound::Scene;
 use crate::mail::{self, Mail, Mailbox};
-use crate::quoted::{self, Split};
-use crate::{address, automatic, markup, report};
+use crate::quoted::{self, Context, Split};
+use crate::subject::{self, Prefix};
+use crate::{address, author, automatic, mailbox, markup, mime, parts, report};
 
 /// Extensions. The header fields that a message has no place for; who else speaks in the thread; where replies are
-/// wanted. No person wrote it, and how that is known. What it answers. All of it, where the rest is not one piece.
+/// wanted. No person wrote it, and how that is known. What it answers.
 const MAIL: &str = "org.ietf.mail";
 const AUTOMATIC: &str = "org.ietf.mail.automatic";
 const QUOTED: &str = "org.ietf.mail.quoted";
-const FULL: &str = "org.ietf.mail.full-text";
 
 /// Longest id that an event takes, less what is put behind it.
 const ID_BYTES_MAX: usize = 900;
+
+/// Fields in which servers note whom a mail was for before they handed it on, the surest first: Postfix, qmail and
+/// Dovecot, Exim, Gmail (`X-Forwarded-For` has two addresses with a space between), RFC 5322. November 2026.
+const WAYS: &[&str] = &[
+    "x-original-to",
+    "delivered-to",
+    "x-delivered-to",
+    "envelope-to",
+    "x-envelope-to",
+    "x-forwarded-to",
+    "x-forwarded-for",
+    "resent-to",
+    "resent-cc",
+];
+/// Fields of each of these names that are looked at.
+const WAY_FIELDS_MAX: usize = 20;
 
 #[derive(Serialize)]
 struct Extension<'m> {
@@ -54,39 +72,49 @@ struct Extension<'m> {
 ///
 /// # Errors
 /// `Ignored` if it was for none of the connection's mailboxes; `Malformed` if nobody is known to have sent it.
-pub fn events(mail: Mail, scene: &Scene) -> Result<Vec<Event>, Rejection> {
-    let mailboxes = mail.mailboxes_of_business();
-    let account =
-        mailboxes.iter().find(|mailbox| scene.settings.takes(mailbox)).map(|mailbox| address::account(mailbox));
-    let account = match account {
-        Some(account) => account,
-        None if mailboxes.is_empty() => scene.connection.to_owned(),
-        None => return Err(Rejection::Ignored("expected mail to one of `addresses`, found mail to others".into())),
-    };
+pub fn events(mail: Mail, scene: &Scene) -> Result<Receipt, Rejection> {
+    let account = account(&mail, scene)?;
     let id = id(&mail);
-    if let Some(events) = report::events(&mail, &id, &account) {
-        return Ok(events);
+    if let Some(receipt) = report::events(&mail, &id, &account) {
+        return Ok(receipt);
     }
-    let contact = contact(&mail).ok_or_else(|| {
-        Rejection::Malformed("expected a mailbox in `From`, `Sender` or the envelope, found none".into())
-    })?;
-    Ok(vec![message(mail, id, account, contact)])
+    let contact = author::of(&mail, &scene.settings)?;
+    Ok(Receipt::events(vec![message(mail, id, account, contact)]))
 }
 
-/// Whose mail this is: the author's. `Reply-To` stays an extension, because whoever answers a form's mail to it has to
-/// want that: it would else lend the name of one person to the address of another.
-fn contact(mail: &Mail) -> Option<Contact> {
-    let author = mail.from.first().or(mail.sender.first()).or(mail.reply_to.first()).cloned();
-    let envelope = || mail.envelope.sender.as_deref().and_then(address::bare);
-    let author = author.or_else(|| Some(Mailbox { address: envelope()?.to_owned(), name: None }))?;
-    let attestation = if mail.is_authenticated { Attestation::Provider } else { Attestation::Customer };
-    Some(Contact::new(vec![Identifier::attested(attestation, "email", author.address)]).named(author.name))
+/// The mailbox of the business that the mail was for: of those that the connection takes, as it is configured; else the
+/// first of the envelope, else of the mail.
+fn account(mail: &Mail, scene: &Scene) -> Result<String, Rejection> {
+    let envelope: Vec<String> = mail.envelope.recipients.iter().flat_map(|value| addresses(value)).collect();
+    let named = mail.to.iter().chain(&mail.cc).chain(&mail.bcc).map(|reader| reader.address.clone());
+    let ours = &scene.settings.addresses;
+    if ours.is_empty() {
+        let first = envelope.into_iter().chain(named).next();
+        return Ok(first.map_or_else(|| scene.connection.to_owned(), |mailbox| address::account(&mailbox)));
+    }
+    let fields = WAYS.iter().flat_map(|name| mail.headers.all(name).take(WAY_FIELDS_MAX));
+    let readers: Vec<String> = envelope.into_iter().chain(fields.flat_map(addresses)).chain(named).collect();
+    let taken = readers.iter().find_map(|reader| ours.iter().find(|ours| address::is_mailbox(ours, reader)));
+    match taken {
+        Some(ours) => Ok(address::account(ours)),
+        // Nobody says whom it was for, so nobody says that it was for others.
+        None if readers.is_empty() => Ok(scene.connection.to_owned()),
+        None => Err(Rejection::Ignored("expected mail to one of `addresses`, found mail to others".into())),
+    }
+}
+
+fn addresses(value: &str) -> Vec<String> {
+    let read = |value: &str| mailbox::read(value).found.into_iter().map(|found| found.address).collect::<Vec<_>>();
+    match value.split_whitespace().all(|word| address::bare(word).is_some()) {
+        true => value.split_whitespace().flat_map(read).collect(),
+        false => read(value),
+    }
 }
 
 fn message(mut mail: Mail, id: String, account: String, contact: Contact) -> Event {
     let signs = automatic::signs(&mail);
     let author = if signs.is_automatic { Author::Automation } else { Author::Customer };
-    let bodies = bodies(&mail);
+    let bodies = bodies(&mail, signs.is_automatic);
     let mut parts = Vec::new();
     parts.extend(bodies.new.map(Part::Text));
     parts.extend(mail.html.take().map(|html| Part::Html(html.replace('\0', ""))));
@@ -101,9 +129,7 @@ fn message(mut mail: Mail, id: String, account: String, contact: Contact) -> Eve
     };
     let mut event = Event::new(id, mail.at(), account, contact, EventBody::Message(message));
     event = event.extended(MAIL, &extension(&mail));
-    for (key, text) in [(QUOTED, bodies.quoted), (FULL, bodies.full)] {
-        event.extensions.extend(text.map(|text| (key.to_owned(), event::json(&text))));
-    }
+    event.extensions.extend(bodies.quoted.map(|text| (QUOTED.to_owned(), event::json(&text))));
     if !signs.signs.is_empty() {
         event = event.extended(AUTOMATIC, &signs);
     }
@@ -116,35 +142,69 @@ fn message(mut mail: Mail, id: String, account: String, contact: Contact) -> Eve
 struct Bodies {
     new: Option<String>,
     quoted: Option<String>,
-    full: Option<String>,
     is_forward: bool,
 }
 
-fn bodies(mail: &Mail) -> Bodies {
+fn bodies(mail: &Mail, is_automatic: bool) -> Bodies {
+    let context = Context {
+        has_parent: !mail.in_reply_to.is_empty() || !mail.references.is_empty(),
+        prefix: subject::prefix(mail.subject.as_deref().unwrap_or_default()),
+    };
     let full = mail.text.as_deref().filter(|text| !text.trim().is_empty());
     let stripped = mail.new_text.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let split = match (full, stripped, mail.html.as_deref()) {
-        (Some(full), Some(new), _) => return divided_by_provider(full, new),
-        (Some(full), None, _) => quoted::split(full),
-        (None, Some(new), _) => Split { new: new.to_owned(), quoted: None },
-        (None, None, Some(html)) => markup::split(html),
-        (None, None, None) => return Bodies::default(),
+        (Some(full), stripped, _) => {
+            let split = quoted::split_plain(full, context);
+            // A provider may know a program that is not known here; it may also cut what the customer wrote below.
+            let is_unclear = context.answers() && !split.has_quotes && !split.is_forward;
+            match stripped.filter(|_| is_unclear).and_then(|new| divided_by_provider(full, new)) {
+                Some(bodies) => return bodies,
+                None => split,
+            }
+        }
+        (None, Some(new), _) => Split { new: new.to_owned(), ..Split::default() },
+        (None, None, Some(html)) => markup::split(html, context),
+        (None, None, None) => Split::default(),
     };
-    let is_forward = quoted::is_forward(&split.new);
-    let new = Some(clean(split.new)).filter(|text| !text.trim().is_empty());
-    Bodies { new, quoted: split.quoted.map(clean), full: None, is_forward }
+    let mut bodies = Bodies { new: Some(split.new), quoted: split.quoted, is_forward: split.is_forward };
+    // A program returns mail, which is no handing on.
+    bodies.is_forward &= !is_automatic;
+    if !is_automatic {
+        bodies.take_attached(mail, context);
+    }
+    bodies.new = bodies.new.map(clean).filter(|text| !text.trim().is_empty());
+    bodies.quoted = bodies.quoted.map(clean);
+    bodies
 }
 
-/// What the provider took for new, and whatever of the text that leaves.
-fn divided_by_provider(full: &str, new: &str) -> Bodies {
-    let is_forward = quoted::is_forward(full);
+impl Bodies {
+    /// A mail that is handed on as a file: its head and its text stand below what the customer wrote of it.
+    fn take_attached(&mut self, mail: &Mail, context: Context) {
+        let mut attached = mail.attachments.iter().filter(|file| file.is(&[parts::MAIL]));
+        let (Some(only), None) = (attached.next(), attached.next()) else { return };
+        let is_bare = self.new.as_deref().is_none_or(|text| text.trim().is_empty());
+        if context.prefix != Prefix::Forward && (context.answers() || !is_bare) {
+            self.is_forward |= !context.answers();
+            return;
+        }
+        let Some(inner) = mime::read(&only.content) else { return };
+        let text = inner.text.map(Cow::into_owned).or_else(|| inner.html.as_deref().map(markup::text));
+        let field = |name: &str| inner.headers.first(name).map(|value| format!("{name}: {}\n", mail::decoded(value)));
+        let head: String = ["from", "date", "subject", "to"].into_iter().filter_map(field).collect();
+        let own = self.new.take().unwrap_or_default();
+        let pieces = [own.trim_end(), head.as_str(), text.as_deref().unwrap_or_default()];
+        let filled: Vec<&str> = pieces.into_iter().filter(|piece| !piece.trim().is_empty()).collect();
+        self.new = Some(filled.join("\n\n"));
+        self.is_forward = true;
+    }
+}
+
+/// What the provider took for new, if the rest is one piece.
+fn divided_by_provider(full: &str, new: &str) -> Option<Bodies> {
     let (full, new) = (clean(full.to_owned()), clean(new.to_owned()));
-    let rest = full.trim_start().strip_prefix(new.as_str()).map(|rest| rest.trim().to_owned());
-    let (quoted, full) = match rest {
-        Some(rest) => ((!rest.is_empty()).then_some(rest), None),
-        None => (None, Some(full)),
-    };
-    Bodies { new: Some(new), quoted, full, is_forward }
+    let rest = full.trim_start().strip_prefix(new.as_str())?.trim();
+    let quoted = (!rest.is_empty()).then(|| rest.to_owned())?;
+    Some(Bodies { new: Some(new), quoted: Some(quoted), is_forward: false })
 }
 
 /// Where the mail has no id of its own, the provider's; else one is made of what tells two mails apart.
@@ -184,7 +244,7 @@ fn extension<'m>(mail: &'m Mail) -> Extension<'m> {
         bcc: &mail.bcc,
         in_reply_to: &mail.in_reply_to,
         references: &mail.references,
-        date: mail.date.filter(|date| *date != mail.at()),
+        date: mail.date.map(|date| date.ms).filter(|date| *date != mail.at()),
         list_id: mail.headers.first("list-id"),
     }
 }

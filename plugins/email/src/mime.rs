@@ -2,86 +2,130 @@
 
 use std::borrow::Cow;
 
-use mail_parser::decoders::base64::base64_decode;
-use mail_parser::decoders::quoted_printable::quoted_printable_decode;
-use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use rapport_sdk::prelude::*;
 
 use crate::attachment::{self, Attachment};
-use crate::mail::{self, Mail};
-use crate::skeleton::{Skeleton, decoded_bytes};
-use crate::{markup, nesting};
+use crate::mail::{Headers, Mail};
+use crate::parts::{self, MAIL, Part};
+use crate::{charset, markup};
 
 /// Files of one mail that become parts of its event.
 const ATTACHMENTS_MAX: usize = 200;
-
-/// The type of a mail in a mail.
-const MAIL: &str = "message/rfc822";
+/// Parts that make the text of a mail. A program writes one, a list adds another.
+const TEXTS_MAX: usize = 200;
+/// Bytes of a report, or of a mail in the mail, that are looked into: its header fields, and more.
+const REPORT_BYTES_MAX: usize = 256 << 10;
 
 /// Reads a message; none if it has not even one header field.
 pub fn read(raw: &[u8]) -> Option<Mail<'static>> {
-    of_skeleton(&Skeleton::of(raw))
-}
-
-/// Reads what is left of a message, with the sizes of what was taken out of it.
-pub fn of_skeleton(skeleton: &Skeleton) -> Option<Mail<'static>> {
-    let raw = nesting::bounded(legible(&skeleton.raw));
-    let message = MessageParser::new().parse(raw.as_ref())?;
-    let mut mail = Mail::default();
-    mail.take_headers(&message);
-    mail.text = plain(&message);
-    mail.html = body(&message, &message.html_body, |part| match part.body {
-        PartType::Html(_) => Some(text(&message, part)),
-        _ => None,
-    });
-    let files = message.attachments.iter().take(ATTACHMENTS_MAX);
-    mail.attachments = files.filter_map(|id| file(&message, skeleton, *id)).collect();
-    Some(mail)
-}
-
-/// The message with line ends, which some programs reduce to CR, and with header fields in UTF-8.
-fn legible(raw: &[u8]) -> Cow<'_, [u8]> {
-    if raw.contains(&b'\r') && !raw.contains(&b'\n') {
-        let lines: Vec<u8> = raw.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect();
-        return match legible(&lines) {
-            Cow::Owned(legible) => Cow::Owned(legible),
-            Cow::Borrowed(_) => Cow::Owned(lines),
-        };
+    let raw = with_line_ends(raw);
+    let parts = parts::of(&raw);
+    let headers = Headers::read(parts.first()?.head);
+    if headers.pairs().is_empty() {
+        return None;
     }
-    let is_end = |rest: &[u8]| rest.starts_with(b"\n\n") || rest.starts_with(b"\r\n\r\n");
-    let head = (0..raw.len()).find(|at| is_end(&raw[*at..])).unwrap_or(raw.len());
-    match mail::legible(&raw[..head]) {
-        Cow::Borrowed(_) => Cow::Borrowed(raw),
-        Cow::Owned(legible) => Cow::Owned([&legible, &raw[head..]].concat()),
+    let bodies = Bodies::of(&parts);
+    let files = bodies.files.iter().take(ATTACHMENTS_MAX);
+    Some(Mail {
+        text: plain(&parts, &bodies.text),
+        html: body(&parts, &bodies.html, |part| (part.mime_type == "text/html").then(|| text(part))),
+        attachments: files.map(|index| file(*index, &parts[*index])).collect(),
+        ..Mail::of_headers(headers)
+    })
+}
+
+/// The message with line ends, which some programs reduce to CR.
+fn with_line_ends(raw: &[u8]) -> Cow<'_, [u8]> {
+    if raw.contains(&b'\n') || !raw.contains(&b'\r') {
+        return Cow::Borrowed(raw);
+    }
+    Cow::Owned(raw.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect())
+}
+
+/// Which parts are what is read, in plain text and in HTML, and which are files. Source: RFC 8621, section 4.1.4.
+#[derive(Default)]
+struct Bodies {
+    text: Vec<usize>,
+    html: Vec<usize>,
+    files: Vec<usize>,
+}
+
+/// Which of the two bodies still takes a part.
+#[derive(Clone, Copy)]
+struct Wanted {
+    text: bool,
+    html: bool,
+    is_in_alternative: bool,
+}
+
+impl Bodies {
+    fn of(parts: &[Part]) -> Self {
+        let mut bodies = Bodies::default();
+        let both = Wanted { text: true, html: true, is_in_alternative: false };
+        bodies.collect(parts, &[0], "multipart/mixed", both);
+        bodies
+    }
+
+    fn collect(&mut self, parts: &[Part], siblings: &[usize], around: &str, mut wanted: Wanted) {
+        let (texts, pages) = (self.text.len(), self.html.len());
+        for (place, index) in siblings.iter().enumerate() {
+            let part = &parts[*index];
+            if !part.children.is_empty() {
+                let is_in_alternative = wanted.is_in_alternative || part.mime_type == "multipart/alternative";
+                self.collect(parts, &part.children, &part.mime_type, Wanted { is_in_alternative, ..wanted });
+                continue;
+            }
+            let is_page = part.mime_type == "text/html";
+            // A text with a name that is not in front is a file.
+            let is_first = place == 0 || (around != "multipart/related" && part.file_name.is_none());
+            if !part.is_text() || part.is_attached || !is_first {
+                self.files.push(*index);
+                continue;
+            }
+            if around == "multipart/alternative" {
+                if is_page {
+                    self.html.push(*index)
+                } else {
+                    self.text.push(*index)
+                }
+                continue;
+            }
+            if wanted.is_in_alternative {
+                if is_page { wanted.text = false } else { wanted.html = false }
+            }
+            if wanted.text {
+                self.text.push(*index);
+            }
+            if wanted.html {
+                self.html.push(*index);
+            }
+        }
+        if around == "multipart/alternative" && wanted.text && wanted.html {
+            // Nothing to choose from: what there is stands for both.
+            if self.text.len() == texts {
+                self.text.extend_from_slice(&self.html[pages..]);
+            } else if self.html.len() == pages {
+                self.html.extend_from_slice(&self.text[texts..]);
+            }
+        }
     }
 }
 
 /// The text of a mail that has any, such as the footer of a list below a mail in HTML, which is then text too.
-fn plain(message: &Message) -> Option<Cow<'static, str>> {
-    let is_text = |id: &u32| message.part(*id).is_some_and(|part| matches!(part.body, PartType::Text(_)));
-    let has_text = body(message, &message.text_body, |part| match part.body {
-        PartType::Text(_) => Some(text(message, part)),
-        _ => None,
-    });
-    if message.text_body.iter().all(is_text) {
+fn plain(parts: &[Part], indices: &[usize]) -> Option<Cow<'static, str>> {
+    let is_plain = |part: &Part| part.mime_type == "text/plain";
+    let has_text = body(parts, indices, |part| is_plain(part).then(|| text(part)));
+    if indices.iter().all(|index| is_plain(&parts[*index])) {
         return has_text;
     }
     has_text?;
-    body(message, &message.text_body, |part| match part.body {
-        PartType::Text(_) => Some(text(message, part)),
-        PartType::Html(_) => Some(Cow::Owned(markup::text(&text(message, part)))),
-        _ => None,
-    })
+    body(parts, indices, |part| Some(if is_plain(part) { text(part) } else { markup::text(&text(part)) }))
 }
 
 /// What is made of the parts of a body, one below the other.
-fn body<'m>(
-    message: &'m Message<'m>,
-    ids: &[u32],
-    read: impl Fn(&'m MessagePart<'m>) -> Option<Cow<'m, str>>,
-) -> Option<Cow<'static, str>> {
+fn body(parts: &[Part], indices: &[usize], read: impl Fn(&Part) -> Option<String>) -> Option<Cow<'static, str>> {
     let mut body = String::new();
-    for text in ids.iter().filter_map(|id| message.part(*id)).filter_map(read) {
+    for text in indices.iter().take(TEXTS_MAX).filter_map(|index| read(&parts[*index])) {
         if !body.is_empty() && !text.is_empty() {
             body.push('\n');
         }
@@ -90,69 +134,26 @@ fn body<'m>(
     (!body.trim().is_empty()).then_some(Cow::Owned(body))
 }
 
-/// The text of a part. Where its character set is missing or a lie, so that bytes of it had no meaning, they are taken
-/// for windows-1252.
-fn text<'m>(message: &'m Message, part: &'m MessagePart) -> Cow<'m, str> {
-    let (PartType::Text(text) | PartType::Html(text)) = &part.body else { return Cow::Borrowed("") };
-    if !text.contains('\u{fffd}') {
-        return Cow::Borrowed(text);
-    }
-    let range = part.offset_body as usize..part.offset_end as usize;
-    let raw = message.raw_message.get(range).unwrap_or_default();
-    let bytes = match part.encoding {
-        Encoding::None => Some(raw.to_vec()),
-        Encoding::Base64 => base64_decode(raw),
-        Encoding::QuotedPrintable => quoted_printable_decode(raw),
-    };
-    let declared = part.content_type().and_then(|found| found.attribute("charset")).unwrap_or_default();
-    // The sign is the sender's own, or the character set is none whose bytes windows-1252 shares.
-    let is_unknown =
-        declared.is_empty() || ["utf-8", "us-ascii"].iter().any(|name| declared.eq_ignore_ascii_case(name));
-    match bytes.filter(|bytes| is_unknown && std::str::from_utf8(bytes).is_err()) {
-        Some(bytes) => Cow::Owned(mail::western(&bytes)),
-        None => Cow::Borrowed(text),
-    }
+fn text(part: &Part) -> String {
+    let bytes = part.transfer.decoded(part.body);
+    let in_page = || if part.mime_type == "text/html" { markup::charset(&bytes) } else { None };
+    let declared = part.charset.clone().filter(|name| charset::is_known(name)).or_else(in_page);
+    charset::decoded(&bytes, declared.as_deref())
 }
 
-fn file(message: &Message, skeleton: &Skeleton, id: u32) -> Option<Attachment<'static>> {
-    let part = message.part(id)?;
-    let content = content(part);
-    let declared = part.content_type().and_then(|found| {
-        let subtype = found.subtype().unwrap_or_default();
-        attachment::mime_type(&format!("{}/{subtype}", found.ctype()))
-    });
-    // A digest (RFC 2046, section 5.1.5) is of mails, and does not say so of each.
-    let is_mail = matches!(part.body, PartType::Message(_)) || declared.as_deref() == Some(nesting::UNREAD);
-    let mime_type = declared.filter(|found| found != nesting::UNREAD).or_else(|| is_mail.then(|| MAIL.to_owned()));
+fn file(index: usize, part: &Part) -> Attachment<'static> {
+    // A text that does not say so has no type that one could tell.
+    let mime_type = (part.is_typed || part.mime_type == MAIL).then(|| part.mime_type.clone());
+    let mime_type = mime_type.filter(|found| found.len() <= attachment::MIME_TYPE_BYTES_MAX);
     let is_of_report = attachment::is_of_report(mime_type.as_deref());
-    Some(Attachment {
-        source: MediaSource::ProviderId(format!("part:{id}")),
-        file_name: part.attachment_name().and_then(attachment::file_name),
-        content_id: part.content_id().and_then(attachment::content_id),
-        size: Some(size(message, skeleton, part) as u64),
-        content: if is_of_report { Cow::Owned(content.to_vec()) } else { Cow::Borrowed(&[]) },
+    let beginning = &part.body[..part.body.len().min(REPORT_BYTES_MAX)];
+    Attachment {
+        source: MediaSource::ProviderId(format!("part:{index}")),
+        file_name: part.file_name.as_deref().and_then(attachment::file_name),
+        content_id: part.content_id.as_deref().and_then(attachment::content_id),
+        size: Some(part.size() as u64),
+        content: if is_of_report { Cow::Owned(part.transfer.decoded(beginning)) } else { Cow::Borrowed(&[]) },
         mime_type,
-    })
-}
-
-/// The bytes of a file, in whatever character set it is written.
-fn size(message: &Message, skeleton: &Skeleton, part: &MessagePart) -> usize {
-    let (start, end) = (part.offset_body as usize, part.offset_end as usize);
-    let left = match part.body {
-        PartType::Text(_) | PartType::Html(_) => {
-            decoded_bytes(part.encoding, message.raw_message.get(start..end).unwrap_or_default())
-        }
-        _ => content(part).len(),
-    };
-    left + skeleton.taken(message.raw_message.len(), start..=end, part.encoding)
-}
-
-fn content<'m>(part: &'m MessagePart) -> &'m [u8] {
-    match &part.body {
-        PartType::Text(text) | PartType::Html(text) => text.as_bytes(),
-        PartType::Binary(bytes) | PartType::InlineBinary(bytes) => bytes,
-        PartType::Message(nested) => nested.raw_message(),
-        PartType::Multipart(_) => &[],
     }
 }
 

@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
-use mail_parser::{MessageParser, MimeHeaders};
 use rapport_sdk::prelude::*;
 
 use crate::attachment::{self, Attachment};
-use crate::{mail, scan};
+use crate::head::{self, Parameters};
+use crate::{charset, mail, scan};
 
 /// Fields of one form. Providers send about thirty and one for each file.
 const FIELDS_MAX: usize = 1_000;
@@ -38,22 +38,22 @@ impl<'a> Form<'a> {
                 let boundary = boundary(content_type).ok_or("expected a `boundary` in `content-type`, found none")?;
                 Self::multipart(&webhook.body, boundary.as_bytes())
             }
-            Some("application/x-www-form-urlencoded") => {
-                let text = std::str::from_utf8(&webhook.body).map_err(|_| "expected a form in ASCII")?;
-                Ok(Self::urlencoded(text))
-            }
+            Some("application/x-www-form-urlencoded") => Ok(Self::urlencoded(&webhook.body)),
             _ => Err("expected a form: `multipart/form-data` or `application/x-www-form-urlencoded`".into()),
         }
     }
 
-    fn urlencoded(text: &str) -> Self {
-        let field = |(name, value): (String, String)| Field {
-            name,
-            file_name: None,
-            content_type: None,
-            bytes: Cow::Owned(value.into_bytes()),
+    /// Values are bytes here too: a raw mail in one of them may be of any character set.
+    fn urlencoded(body: &[u8]) -> Self {
+        let field = |pair: &[u8]| {
+            let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            let name = of_percents(&pair[..equals]);
+            let value = of_percents(pair.get(equals + 1..).unwrap_or_default());
+            let name = String::from_utf8_lossy(&name).into_owned();
+            Field { name, file_name: None, content_type: None, bytes: Cow::Owned(value) }
         };
-        Form { fields: form::pairs(text).into_iter().take(FIELDS_MAX).map(field).collect() }
+        let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+        Form { fields: pairs.take(FIELDS_MAX).map(field).collect() }
     }
 
     fn multipart(body: &'a [u8], boundary: &[u8]) -> Result<Self, String> {
@@ -124,8 +124,13 @@ impl<'a> Form<'a> {
     }
 }
 
+fn of_percents(text: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    head::of_percents(&spaced)
+}
+
 fn text(bytes: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(mail::western(bytes)), Cow::Borrowed)
+    std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(charset::decoded(bytes, None)), Cow::Borrowed)
 }
 
 /// `attachment1` of SendGrid, `attachment-1` of Mailgun.
@@ -137,19 +142,13 @@ fn is_numbered(name: &str) -> bool {
 /// One part: its header fields, an empty line, its bytes.
 fn field(part: &[u8]) -> Option<Field<'_>> {
     let head_end = head_end(part)?;
-    let block = mail::legible(&part[..head_end]);
-    let head = MessageParser::new().parse_headers(&block)?;
-    let disposition = head.content_disposition()?;
-    let name = mail::clean(disposition.attribute("name")?);
-    let parsed = disposition.attribute("filename").map(str::to_owned);
-    let content_type = head.content_type().map(|found| match found.subtype() {
-        Some(subtype) => format!("{}/{subtype}", found.ctype()),
-        None => found.ctype().to_owned(),
-    });
+    let fields = head::fields(&part[..head_end]);
+    let value = |name: &str| fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_slice());
+    let disposition = Parameters::read(value("content-disposition")?);
     Some(Field {
-        name,
-        file_name: parsed.map(|name| unescaped(&name)),
-        content_type,
+        name: mail::clean(disposition.get("name")?),
+        file_name: disposition.get("filename").map(unescaped),
+        content_type: value("content-type").map(|value| Parameters::read(value).essence),
         bytes: Cow::Borrowed(&part[head_end..]),
     })
 }
@@ -160,9 +159,7 @@ fn unescaped(name: &str) -> String {
 }
 
 fn boundary(content_type: &str) -> Option<String> {
-    let block = format!("Content-Type: {content_type}\r\n\r\n");
-    let head = MessageParser::new().parse_headers(block.as_bytes())?;
-    head.content_type()?.attribute("boundary").map(str::to_owned).filter(|boundary| !boundary.is_empty())
+    Parameters::read(content_type.as_bytes()).get("boundary").map(str::to_owned)
 }
 
 /// Where the bytes begin: after the first empty line.
@@ -263,7 +260,6 @@ mod tests {
             ("multipart/form-data", b"--x"),
             ("multipart/form-data; boundary=", b"--"),
             ("multipart/form-data; boundary=x", b"no delimiter"),
-            ("application/x-www-form-urlencoded", b"\xff"),
             ("application/json", b"{}"),
         ] {
             assert!(Form::read(&webhook(content_type, body)).is_err(), "{content_type}");

@@ -72,8 +72,13 @@ impl Notice<'_> {
     }
 
     pub fn delivery(&self, state: DeliveryState) -> Vec<Event> {
-        let Some(message) = self.message else { return self.as_it_came() };
-        self.only(EventBody::Delivery(Delivery { covers: Covered::Message(message.into()), state }))
+        let covers = match (self.message, &state) {
+            (Some(message), _) => Covered::Message(message.into()),
+            // A bounce for good that names no mail is about the address: nothing arrives there.
+            (None, DeliveryState::Failed(error)) if !error.retryable => Covered::Address,
+            (None, _) => return self.as_it_came(),
+        };
+        self.only(EventBody::Delivery(Delivery { covers, state }))
     }
 
     /// Consent to all mail that is not asked for: providers know one list a sender, or none.

@@ -221,6 +221,9 @@ pub struct MailgunMessage<'a> {
 pub struct MailgunHeaders<'a> {
     #[serde(borrow, deserialize_with = "lenient::id")]
     pub message_id: Text<'a>,
+    /// Of an event that names no `recipient`, such as `rejected`.
+    #[serde(borrow, deserialize_with = "lenient::text")]
+    pub to: Text<'a>,
 }
 
 #[derive(Deserialize, Default)]

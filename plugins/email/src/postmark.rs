@@ -13,11 +13,11 @@ use crate::notice::extension;
 use crate::payload::{PostmarkAttachment, PostmarkMail, PostmarkMailbox, Text};
 use crate::{address, authentication, instant, message, mime, postmark_event};
 
-pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Receipt, Rejection> {
     let json = lenient::document(&webhook.body);
     let raw: &RawValue = lenient::root(&json).map_err(Rejection::Malformed)?;
     if lenient::field(raw, "RecordType").is_some_and(|kind| kind.get() != "\"Inbound\"") {
-        return postmark_event::read(raw, scene);
+        return postmark_event::read(raw, scene).map(Receipt::events);
     }
     let payload: PostmarkMail =
         lenient::read(raw).ok_or_else(|| Rejection::Malformed("expected a JSON object, found another value".into()))?;
@@ -29,7 +29,7 @@ fn inbound(payload: PostmarkMail<'_>) -> Result<Mail<'_>, Rejection> {
     // Some hand on nothing but the raw mail. `Headers` is what Postmark itself saw, so it is believed.
     let raw = payload.raw_email.as_deref().filter(|_| !has_bodies).and_then(|raw| mime::read(raw.as_bytes()));
     let is_raw = raw.is_some();
-    let taken_apart: Mail = Mail::of_block(&block(&payload));
+    let taken_apart = Mail::of_headers(headers(&payload));
     let mut mail = match raw {
         Some(raw) if payload.headers.is_empty() => raw,
         Some(raw) => Mail { headers: taken_apart.headers, ..raw },
@@ -40,8 +40,8 @@ fn inbound(payload: PostmarkMail<'_>) -> Result<Mail<'_>, Rejection> {
     if mail.from.is_empty() && !is_mail {
         return Err(Rejection::Malformed("expected a mail: `From`, `MessageID` or a body; found none of them".into()));
     }
-    mail.subject = payload.subject.as_deref().map(mail::clean).or(mail.subject);
-    mail.date = payload.date.as_deref().and_then(instant::parse).or(mail.date);
+    mail.subject = payload.subject.as_deref().map(mail::decoded).or(mail.subject);
+    mail.date = payload.date.as_deref().and_then(instant::dated).or(mail.date);
     mail.provider_id = payload.message_id.as_deref().map(str::to_owned);
     mail.envelope.recipients =
         payload.original_recipient.iter().filter_map(|text| address::bare(text)).map(str::to_owned).collect();
@@ -66,25 +66,28 @@ fn inbound(payload: PostmarkMail<'_>) -> Result<Mail<'_>, Rejection> {
     Ok(mail)
 }
 
-/// `Headers` as a block, such as mail has.
-fn block(payload: &PostmarkMail) -> Vec<u8> {
+/// `Headers`, which lack what Postmark takes apart.
+fn headers(payload: &PostmarkMail) -> mail::Headers {
     let mut headers = mail::Headers::default();
     for header in &payload.headers {
         if let (Some(name), Some(value)) = (&header.name, &header.value) {
             headers.push(name, value);
         }
     }
-    mail::block(&headers)
+    headers
 }
 
 /// `Headers` has no field that Postmark takes apart: author, readers and subject stand beside it.
 fn take_people(mail: &mut Mail, payload: &PostmarkMail) {
     let author: Vec<Mailbox> = payload.from_full.iter().filter_map(mailbox).collect();
-    let name = payload.from_name.as_deref().map(str::to_owned);
-    let written =
-        people(&payload.from).into_iter().map(|from| Mailbox { name: from.name.or_else(|| name.clone()), ..from });
-    let from = if author.is_empty() { written.collect() } else { author };
-    mail.from = if from.is_empty() { std::mem::take(&mut mail.from) } else { from };
+    let written = people(&payload.from);
+    if !author.is_empty() {
+        (mail.from, mail.is_author_guessed) = (author, false);
+    } else if let Some(from) = payload.from.as_deref().filter(|_| !written.is_empty()) {
+        mail.take_author(from);
+        let name = payload.from_name.as_deref().map(mail::decoded);
+        mail.from.iter_mut().for_each(|from| from.name = from.name.take().or_else(|| name.clone()));
+    }
     mail.reply_to =
         if payload.reply_to.is_some() { people(&payload.reply_to) } else { std::mem::take(&mut mail.reply_to) };
     for (field, full, text) in [
@@ -135,18 +138,20 @@ fn decoded_length(encoded: &str) -> u64 {
     digits * 3 / 4
 }
 
-/// Postmark's filter writes one `X-Spam-Tests` and one `Received-SPF`; a second one came with the mail.
+/// Postmark writes one `Received-SPF` on every mail; a second one came with the mail. Its filter leaves out large mail, so
+/// that an only `X-Spam-Tests` may be the sender's own: it counts above Postmark's `Received-SPF`, where Postmark puts
+/// the fields that it adds, and what came with a mail stands below.
 fn is_authenticated(mail: &Mail) -> bool {
+    const FIELDS: [&str; 2] = ["x-spam-tests", "received-spf"];
+    let spf = mail.headers.only("received-spf").and_then(authentication::spf_domain);
+    if spf.is_some_and(|domain| authentication::proves(mail, &domain)) {
+        return true;
+    }
+    let of_filter: Vec<&str> =
+        mail.headers.pairs().iter().map(|(name, _)| name.as_str()).filter(|name| FIELDS.contains(name)).collect();
     // A signature of the author's own domain.
-    let is_signed = mail
-        .headers
-        .only("x-spam-tests")
-        .is_some_and(|tests| tests.split(',').any(|test| test.trim() == "DKIM_VALID_AU"));
-    let spf = mail.headers.only("received-spf").filter(|verdict| authentication::is_pass(verdict)).unwrap_or_default();
-    let mut words = spf.split([';', ' ']);
-    let sender = words
-        .find_map(|word| word.trim().strip_prefix("envelope-from="))
-        .map(|sender| sender.trim_matches(['"', '<', '>']));
-    (is_signed && authentication::has_one_author(mail))
-        || sender.is_some_and(|sender| authentication::proves(mail, address::domain(sender)))
+    let is_signed = |tests: &str| tests.split(',').any(|test| test.trim() == "DKIM_VALID_AU");
+    of_filter == FIELDS
+        && mail.headers.only("x-spam-tests").is_some_and(is_signed)
+        && authentication::has_one_author(mail)
 }

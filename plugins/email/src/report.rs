@@ -27,12 +27,13 @@ const ACTIONS: &[(&str, Meaning)] =
     &[("failed", Meaning::Failed), ("delayed", Meaning::Delayed), ("delivered", Meaning::Delivered)];
 
 /// The events of a mail that is a report; none if it is none, or says nothing of anybody.
-pub fn events(mail: &Mail, id: &str, account: &str) -> Option<Vec<Event>> {
+pub fn events(mail: &Mail, id: &str, account: &str) -> Option<Receipt> {
     let part = |types: &[&str]| mail.attachments.iter().find(|attachment| attachment.is(types));
     let original = part(ORIGINAL).map(original).unwrap_or_default();
     let report = Report { mail, id, account, original };
+    let mut unread = Unread::default();
     let events = if let Some(status) = part(DELIVERY) {
-        report.delivery(&groups(&status.content))
+        report.delivery(&groups(&status.content), &mut unread)
     } else if let Some(feedback) = part(ABUSE) {
         report.abuse(&Headers::read(&feedback.content))
     } else if let Some(disposition) = part(DISPOSITION) {
@@ -40,7 +41,7 @@ pub fn events(mail: &Mail, id: &str, account: &str) -> Option<Vec<Event>> {
     } else {
         report.complaint()
     };
-    (!events.is_empty()).then_some(events)
+    (!events.is_empty()).then(|| Receipt::events(events).with_unread(unread.into_lines()))
 }
 
 /// Whether a mail says of itself that a program wrote it about another one.
@@ -61,11 +62,18 @@ struct Report<'r> {
 
 impl Report<'_> {
     /// One event for each reader that the report names. Its first group of fields is about the mail as a whole.
-    fn delivery(&self, groups: &[Headers]) -> Vec<Event> {
+    fn delivery(&self, groups: &[Headers], unread: &mut Unread) -> Vec<Event> {
         let envelope_id = groups.first().and_then(|group| group.first("original-envelope-id"));
         let message = self.message(None).or_else(|| envelope_id.map(str::to_owned));
-        let readers = groups.iter().filter(|group| group.first("action").is_some());
-        readers.flat_map(|group| self.reader(group, message.as_deref())).collect()
+        let mut events = Vec::new();
+        for (place, group) in groups.iter().enumerate().filter(|(_, group)| group.first("action").is_some()) {
+            let found = self.reader(group, message.as_deref());
+            if found.is_empty() {
+                unread.tell(&format!("delivery-status[{place}]"), "it names no recipient");
+            }
+            events.extend(found);
+        }
+        events
     }
 
     fn reader(&self, group: &Headers, message: Option<&str>) -> Vec<Event> {
@@ -73,10 +81,7 @@ impl Report<'_> {
         // The address that was written to; the final one is where it was forwarded to.
         let recipient =
             typed("original-recipient").or_else(|| typed("final-recipient")).or_else(|| self.failed_recipient());
-        let Some(recipient) = recipient else {
-            log::warn("skipped a group of a delivery report: it names no recipient");
-            return Vec::new();
-        };
+        let Some(recipient) = recipient else { return Vec::new() };
         let action =
             group.first("action").unwrap_or_default().split([' ', ';', '(']).next().unwrap_or_default().to_lowercase();
         let fields = verbatim(group);

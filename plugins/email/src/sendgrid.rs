@@ -13,7 +13,7 @@ use crate::inbound::Scene;
 use crate::mail::{self, Envelope, Mail, mailboxes_in};
 use crate::multipart::Form;
 use crate::notice::extension;
-use crate::{address, attachment, authentication, message, mime, sendgrid_event};
+use crate::{address, attachment, authentication, charset, markup, message, mime, sendgrid_event};
 
 const KEY: &str = "event-public-key";
 const ALGORITHM: SignatureAlgorithm = SignatureAlgorithm::EcdsaP256Sha256Der;
@@ -21,14 +21,18 @@ const SIGNATURE: &str = "x-twilio-email-event-webhook-signature";
 /// Inbound Parse sends the first; the second comes from those who hand its fields on.
 const FORMS: [&str; 2] = ["multipart/form-data", "application/x-www-form-urlencoded"];
 const TIMESTAMP: &str = "x-twilio-email-event-webhook-timestamp";
+/// How old a signature may be. SendGrid tries a request again for 24 hours, and Twilio does not say whether it signs anew;
+/// the hour is for the last attempt's own way. What is sent again within that time is a duplicate: the body is signed, and
+/// each of its events has an id (Twilio, "Event Webhook reference", November 2026).
+const WINDOW: verify::Window = verify::Window::of_age(25 * 60 * 60 * 1000);
 
-pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Receipt, Rejection> {
     let content_type = webhook.header("content-type").unwrap_or_default();
     let is_form = attachment::mime_type(content_type).is_some_and(|found| FORMS.contains(&found.as_str()));
     if webhook.header(SIGNATURE).is_some() {
-        require_signature(webhook)?;
+        require_signature(webhook, scene)?;
     } else if !is_form {
-        require_no_key(webhook)?;
+        require_no_key(webhook, scene)?;
     }
     if is_form {
         let form = Form::read(webhook).map_err(Rejection::Malformed)?;
@@ -37,22 +41,27 @@ pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Vec<Event>, Rejection> {
     sendgrid_event::read(&lenient::document(&webhook.body), scene)
 }
 
-/// Goes on only if SendGrid signed exactly these bytes.
-fn require_signature(webhook: &Webhook) -> Result<(), Rejection> {
+/// Goes on only if SendGrid signed exactly these bytes, lately.
+fn require_signature(webhook: &Webhook, scene: &Scene) -> Result<(), Rejection> {
     let Some(signature) = base64::decode(webhook.header_once(SIGNATURE)?) else {
         return Err(Rejection::Unauthenticated(format!(
             "expected header `{SIGNATURE}` in base64, found another form; fix: let nothing between SendGrid and this host \
              rewrite header fields"
         )));
     };
-    let signed = [webhook.header_once(TIMESTAMP)?.as_bytes(), &webhook.body].concat();
-    verify::require_signature(ALGORITHM, &KeySource::Named(KEY.into()), &signed, &signature)
+    let timestamp = webhook.header_once(TIMESTAMP)?;
+    let signed = [timestamp.as_bytes(), &webhook.body].concat();
+    verify::require_signature(ALGORITHM, &KeySource::Named(KEY.into()), &signed, &signature)?;
+    let field = format!("header `{TIMESTAMP}`");
+    let signed_ms = verify::seconds(timestamp)
+        .ok_or_else(|| Rejection::Unauthenticated(format!("expected {field} in whole seconds, found another form")))?;
+    verify::require_fresh(&field, signed_ms, scene.now, WINDOW, None)
 }
 
 /// Goes on only if there is no key: then the host decides whether it takes unsigned events.
-fn require_no_key(webhook: &Webhook) -> Result<(), Rejection> {
+fn require_no_key(webhook: &Webhook, scene: &Scene) -> Result<(), Rejection> {
     let answer = verify::signature(ALGORITHM, &KeySource::Named(KEY.into()), &[], &[]);
-    if answer == Err(VerifyError::UnknownKey(KEY.into())) { Ok(()) } else { require_signature(webhook) }
+    if answer == Err(VerifyError::UnknownKey(KEY.into())) { Ok(()) } else { require_signature(webhook, scene) }
 }
 
 /// A mail, as its raw message or taken apart.
@@ -85,8 +94,10 @@ fn inbound(form: &Form) -> Result<Mail<'static>, Rejection> {
 fn taken_apart(form: &Form, field: impl Fn(&str) -> Option<String>) -> Mail<'static> {
     let mut mail = Mail::of_block(form.bytes("headers").unwrap_or_default());
     let people = |name: &str| field(name).map(|value| mailboxes_in(&value)).unwrap_or_default();
-    if mail.from.is_empty() {
-        mail.from = people("from");
+    if mail.from.is_empty()
+        && let Some(from) = field("from")
+    {
+        mail.take_author(&from);
     }
     if mail.to.is_empty() {
         mail.to = people("to");
@@ -131,14 +142,12 @@ struct Information {
 }
 
 /// A field in the character set that `charsets` says of it. Whoever hands a form on may have made UTF-8 of it, and left
-/// that as it was: no text in a western character set happens to be UTF-8 too.
+/// that as it was: what is UTF-8 is read as UTF-8.
 fn text(form: &Form, name: &str, charsets: &BTreeMap<String, String>) -> Option<String> {
-    const WESTERN: &[&str] = &["windows-1252", "iso-8859-1", "iso-8859-15", "us-ascii"];
     let bytes = form.bytes(name).filter(|bytes| !bytes.is_empty())?;
-    let is_western = |charset: &str| WESTERN.iter().any(|western| charset.eq_ignore_ascii_case(western));
-    let charset = charsets.get(name).filter(|charset| !is_western(charset) || std::str::from_utf8(bytes).is_err());
-    let declared = charset.and_then(|charset| mail::charset(bytes, charset));
-    declared.or_else(|| form.text(name).map(Cow::into_owned))
+    let in_page = || if name == "html" { markup::charset(bytes) } else { None };
+    let declared = charsets.get(name).cloned().or_else(in_page);
+    Some(charset::decoded(bytes, declared.as_deref()))
 }
 
 /// A field that is a JSON object; what does not fit in it is left out.

@@ -38,24 +38,18 @@ const MEANINGS: &[(&str, Meaning)] = &[
 const BATCH_MAX: usize = 5_000;
 
 /// Reads the array; an element that cannot be read fails none of the others.
-pub fn read(json: &str, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+pub fn read(json: &str, scene: &Scene) -> Result<Receipt, Rejection> {
     let elements = lenient::batch(json, BATCH_MAX)
         .map_err(|error| Rejection::Malformed(format!("{error}; nor is it the form of Inbound Parse")))?;
     let mut events = Vec::new();
-    let mut unusable = 0;
-    for raw in elements {
+    let mut unread = Unread::default();
+    for (place, raw) in elements.into_iter().enumerate() {
         match element(raw, scene) {
             Ok(found) => events.extend(found),
-            Err(reason) => {
-                unusable += 1;
-                log::warn(&format!("skipped an element of the array: {reason}"));
-            }
+            Err(reason) => unread.tell(&format!("[{place}]"), reason),
         }
     }
-    if events.is_empty() && unusable > 0 {
-        return Err(Rejection::Malformed(format!("expected a usable event, found only others: {unusable}")));
-    }
-    Ok(events)
+    unread.receipt(events)
 }
 
 fn element(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, &'static str> {

@@ -37,7 +37,7 @@ pub enum Way {
     Feed,
 }
 
-pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Receipt, Rejection> {
     if webhook.is_fed() {
         return feed::read(webhook, scene);
     }
@@ -51,10 +51,10 @@ pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Vec<Event>, Rejection> {
         }
         Some("UnsubscribeConfirmation") => {
             log::warn("SNS no longer delivers this topic here; fix: subscribe this URL again if that was not meant");
-            Ok(Vec::new())
+            Ok(Receipt::events(Vec::new()))
         }
         // Whoever is to call back is told by `confirm`.
-        _ => Ok(Vec::new()),
+        _ => Ok(Receipt::events(Vec::new())),
     }
 }
 
@@ -66,10 +66,10 @@ pub fn confirm(body: &[u8], scene: &Scene) -> Option<String> {
 ///
 /// # Errors
 /// `Unsupported` for a mail that is not in it; `Malformed` for what is no notification.
-pub fn notification(carried: &Carried, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+pub fn notification(carried: &Carried, scene: &Scene) -> Result<Receipt, Rejection> {
     let text = carried.text.trim_start();
     if [TOPIC_SET_UP, BUCKET_SET_UP].iter().any(|beginning| text.starts_with(beginning)) {
-        return Ok(Vec::new());
+        return Ok(Receipt::events(Vec::new()));
     }
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| {
         Rejection::Malformed(format!("expected a `Message` of SES in JSON, {}", lenient::explain(&error)))
@@ -81,9 +81,9 @@ pub fn notification(carried: &Carried, scene: &Scene) -> Result<Vec<Event>, Reje
     let named = notification.notification_type.as_deref().or(notification.event_type.as_deref());
     match named.or(found.kind) {
         Some("Received") => received(notification, carried, scene),
-        Some("AmazonSnsSubscriptionSucceeded") => Ok(Vec::new()),
+        Some("AmazonSnsSubscriptionSucceeded") => Ok(Receipt::events(Vec::new())),
         Some(kind) => ses_event::read(kind, found.raw, &notification, scene),
-        None if found.about == About::NoMail => Ok(Vec::new()),
+        None if found.about == About::NoMail => Ok(Receipt::events(Vec::new())),
         None if found.about == About::Unknown => Err(Rejection::Unsupported(
             "expected an event of SES about a mail, found another one; fix: let the rule of EventBridge match only the \
              `source` `aws.ses` and a `detail-type` that begins with `Email`"
@@ -93,11 +93,11 @@ pub fn notification(carried: &Carried, scene: &Scene) -> Result<Vec<Event>, Reje
     }
 }
 
-fn received(notification: SesNotification, carried: &Carried, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+fn received(notification: SesNotification, carried: &Carried, scene: &Scene) -> Result<Receipt, Rejection> {
     let published_at = notification.published_at;
     let (about, receipt) = (notification.mail.unwrap_or_default(), notification.receipt.unwrap_or_default());
     if is_set_up(&about, &receipt) {
-        return Ok(Vec::new());
+        return Ok(Receipt::events(Vec::new()));
     }
     let content = notification.content.as_deref().filter(|content| !content.is_empty());
     let raw = match (carried.object.filter(|object| !object.is_empty()), content) {

@@ -71,12 +71,7 @@ struct Report<'r> {
     published_at: Option<u64>,
 }
 
-pub fn read(
-    kind: &str,
-    raw: &RawValue,
-    notification: &SesNotification,
-    scene: &Scene,
-) -> Result<Vec<Event>, Rejection> {
+pub fn read(kind: &str, raw: &RawValue, notification: &SesNotification, scene: &Scene) -> Result<Receipt, Rejection> {
     let Some(about) = &notification.mail else {
         return Err(Rejection::Malformed(format!("expected a `mail` in a notification `{kind}`, found none")));
     };
@@ -86,9 +81,8 @@ pub fn read(
     if kind == "Subscription" {
         let raw = lenient::field(raw, "subscription").unwrap_or(raw);
         let details = lenient::read(raw).unwrap_or_default();
-        return Ok(
-            Report { word, about, account, raw, details, published_at: notification.published_at }.subscription()
-        );
+        let report = Report { word, about, account, raw, details, published_at: notification.published_at };
+        return Ok(Receipt::events(report.subscription()));
     }
     let Some((_, field, list, meaning)) = KINDS.iter().find(|(name, ..)| *name == kind) else {
         return Err(Rejection::Unsupported(format!("expected a notification that SES documents, found `{kind}`")));
@@ -96,20 +90,21 @@ pub fn read(
     let raw = lenient::field(raw, field).unwrap_or(RawValue::NULL);
     let details = lenient::read(raw).unwrap_or_default();
     let report = Report { word, about, account, raw, details, published_at: notification.published_at };
-    let events = report.events(list, *meaning);
+    let (events, unread) = report.events(list, *meaning);
     if events.is_empty() {
         return Err(Rejection::Malformed(format!("expected a notification `{kind}` to name a reader, found none")));
     }
-    Ok(events)
+    unread.receipt(events)
 }
 
 impl Report<'_> {
-    fn events(&self, list: &str, meaning: Meaning) -> Vec<Event> {
+    /// One event for each reader, and which of them could not be read.
+    fn events(&self, list: &str, meaning: Meaning) -> (Vec<Event>, Unread) {
         let mut readers: Vec<Reader> = Vec::new();
         for raw in elements(lenient::field(self.raw, list)) {
             // `delivery.recipients` are addresses, the others objects.
             let as_text = || Some(Reader { email_address: lenient::read::<Text>(raw)?, ..Reader::default() });
-            readers.extend(lenient::read::<Reader>(raw).or_else(as_text));
+            readers.push(lenient::read::<Reader>(raw).or_else(as_text).unwrap_or_default());
         }
         if list.is_empty() {
             let addresses = self.about.destination.iter().map(|raw| lenient::read::<Text>(raw).flatten());
@@ -121,15 +116,21 @@ impl Report<'_> {
                 readers.truncate(1);
             }
         }
-        readers.iter().flat_map(|reader| self.reader(reader, meaning)).collect()
+        let list = if list.is_empty() { "mail.destination" } else { list };
+        let (mut events, mut unread) = (Vec::new(), Unread::default());
+        for (place, reader) in readers.iter().enumerate() {
+            let found = self.reader(reader, meaning);
+            if found.is_empty() {
+                unread.tell(&format!("{list}[{place}]"), "it has no address");
+            }
+            events.extend(found);
+        }
+        (events, unread)
     }
 
     fn reader(&self, reader: &Reader, meaning: Meaning) -> Vec<Event> {
-        let Some(recipient) = reader.email_address.as_deref().and_then(|text| mailboxes_in(text).into_iter().next())
-        else {
-            log::warn("skipped a reader of a notification: it has no address");
-            return Vec::new();
-        };
+        let recipient = reader.email_address.as_deref().and_then(|text| mailboxes_in(text).into_iter().next());
+        let Some(recipient) = recipient else { return Vec::new() };
         let id = format!("{}:{}", self.key(), recipient.address);
         let notice = self.notice(id, &recipient.address);
         let kind = self.details.complaint_feedback_type.as_deref();

@@ -101,7 +101,6 @@ pub enum Vouch {
     Provider,
     Signature,
     Agent,
-    Claimed,
     Customer,
     #[default]
     Imported,
@@ -139,7 +138,6 @@ impl From<Vouch> for Attestation {
             Vouch::Provider => Attestation::Provider,
             Vouch::Signature => Attestation::Signature,
             Vouch::Agent => Attestation::Agent,
-            Vouch::Claimed => Attestation::Claimed,
             Vouch::Customer => Attestation::Customer,
             Vouch::Imported => Attestation::Imported,
         }
