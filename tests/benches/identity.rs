@@ -25,7 +25,7 @@ use rapport_gateway::feed::Feeds;
 use rapport_gateway::http::ApiKeys;
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::identity::{Closing, EdgeId, Evidence, Named, Pair, Rule, Source};
-use rapport_model::{EndpointKey, Event, ProfileId, TenantKey};
+use rapport_model::{Basis, EndpointKey, Event, ProfileId, TenantKey};
 use rapport_store::blobs::Blobs;
 use rapport_store::events::NewEvent;
 use rapport_store::identity::Party;
@@ -76,7 +76,7 @@ impl World {
         let mut ends = Vec::new();
         for (index, value) in ["16505551234", "16505559999"].into_iter().enumerate() {
             let key = EndpointKey { scheme: "whatsapp".into(), scope: None, value: value.into() };
-            let named = Named { eid: table.eid(&key), key, identifier: identifier(value) };
+            let named = Named { eid: table.eid(&key), key, identifier: identifier(value), basis: Basis::Proven };
             table.put_endpoint(&named, NOW).await.unwrap();
             fill(&engine, &table, &named, events.div_ceil(2) * usize::from(index == 0) + events / 2 * index).await;
             ends.push(Party::from(&named));

@@ -195,9 +195,10 @@ async fn rebuilds_while_events_arrive_lose_none() {
 async fn fifty_at_once_that_name_the_same_five_make_one_profile() {
     let data = Data::new().await;
     let contact = contact(&["a", "b", "c", "d", "e"]);
-    let parties: Vec<Party> = named(data.table.tenant_key(), &contact).iter().map(Party::from).collect();
+    let parties: Vec<Party> =
+        named(data.table.tenant_key(), data.table.rules(), &contact).iter().map(Party::from).collect();
     let eids: Vec<Eid> = parties.iter().map(|party| party.eid.clone()).collect();
-    for named in named(data.table.tenant_key(), &contact) {
+    for named in named(data.table.tenant_key(), data.table.rules(), &contact) {
         data.table.put_endpoint(&named, NOW).await.unwrap();
     }
     let table = data.table.clone();
@@ -236,7 +237,7 @@ async fn the_elder_profile_survives_and_the_younger_one_s_id_still_answers() {
     let data = Data::new().await;
     let table = &data.table;
     let mut pids = Vec::new();
-    let all = named(table.tenant_key(), &contact(&["young", "old", "middle"]));
+    let all = named(table.tenant_key(), table.rules(), &contact(&["young", "old", "middle"]));
     for (named, seen) in all.iter().zip([300, 100, 200]) {
         table.put_endpoint(named, seen).await.unwrap();
         pids.push(table.find(&named.eid).await.unwrap().pid);
@@ -264,7 +265,7 @@ async fn a_profile_that_grows_too_large_stops_linking() {
     let table = &data.table;
     let names: Vec<String> = (0..=MEMBERS_MAX).map(|n| format!("n-{n}")).collect();
     let contact = contact(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    let all = named(table.tenant_key(), &contact);
+    let all = named(table.tenant_key(), table.rules(), &contact);
     let event = table.tenant_key().event_key(NOW, "a", "1").unwrap();
     let link = async |n: usize| {
         let at = NOW + n as u64;

@@ -27,4 +27,5 @@ mod scores;
 mod subscriptions;
 mod support;
 mod tidy;
+mod trust;
 mod unread;

@@ -96,6 +96,11 @@ async fn scores_of_three_providers_stand_in_one_profile_as_they_were_given() {
         let link = json!({"a": email, "b": other, "reason": "she said so in the chat", "by": "ops"});
         assert_eq!(service.post("/v1/links", &link).await.status, 201);
     }
+    // The form's address is only what somebody put into a link.
+    let open = service.read("/v1/suggestions").await;
+    let id = open["items"][0]["id"].as_str().unwrap();
+    let accepted = service.post(&format!("/v1/suggestions/{id}/accept"), &json!({"reason": "it was her link"})).await;
+    assert_eq!((accepted.status, open["items"].as_array().unwrap().len()), (200, 1));
     let found = scores(&service).await;
     let said = |score: &Value| {
         ["metric", "score", "scale", "comment", "about"].map(|field| score.get(field).cloned().unwrap_or_default())

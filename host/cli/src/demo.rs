@@ -67,6 +67,7 @@ pub async fn run(options: &Options, terminal: &Terminal) -> Result<()> {
         surprises += tell(teller, &provider, terminal).await?;
     }
     for customer in tellers.iter().filter_map(|teller| teller.story.customer.as_ref()) {
+        accept(customer, &provider, &api_key, terminal).await?;
         show(customer, &provider, &api_key, terminal).await?;
     }
     if surprises > 0 {
@@ -142,6 +143,39 @@ async fn tell(teller: &Teller, provider: &Provider, terminal: &Terminal) -> Resu
         }
     }
     Ok(surprises)
+}
+
+/// What an agent decides about suggestions.
+async fn accept(customer: &Customer, provider: &Provider, api_key: &str, terminal: &Terminal) -> Result<()> {
+    if customer.accept.is_empty() {
+        return Ok(());
+    }
+    println!("\n{}\n", terminal.paint(Tone::Heading, "What an agent decides"));
+    for acceptance in &customer.accept {
+        let id = suggestion(&acceptance.scheme, &acceptance.value, provider, api_key).await?;
+        let word = json!({"reason": acceptance.say, "by": "an agent"});
+        let accepted = provider.tell(&format!("/v1/suggestions/{id}/accept"), &word, api_key).await?;
+        accepted.context("the suggestion was not accepted")?;
+        println!("  {}  {}", terminal.paint(Tone::Good, "yes"), acceptance.say);
+        println!("       {}", terminal.paint(Tone::Quiet, &acceptance.because));
+    }
+    Ok(())
+}
+
+/// The open suggestion that an address and the same one unproven are one person's.
+async fn suggestion(scheme: &str, value: &str, provider: &Provider, api_key: &str) -> Result<String> {
+    let deadline = tokio::time::Instant::now() + FOLDED_WITHIN;
+    while tokio::time::Instant::now() < deadline {
+        let page = provider.ask("/v1/suggestions?limit=100", api_key).await?.unwrap_or_default();
+        let is_it =
+            |item: &&Value| ["a", "b"].iter().all(|end| item[end]["scheme"] == scheme && item[end]["value"] == value);
+        let found = page["items"].as_array().and_then(|items| items.iter().find(is_it));
+        if let Some(id) = found.and_then(|item| item["id"].as_str()) {
+            return Ok(id.to_owned());
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    bail!("nothing suggests that `{scheme}` is the same person's")
 }
 
 async fn show(customer: &Customer, provider: &Provider, api_key: &str, terminal: &Terminal) -> Result<()> {

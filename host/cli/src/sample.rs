@@ -35,6 +35,18 @@ pub(crate) struct Story {
 pub(crate) struct Customer {
     pub scheme: String,
     pub value: String,
+    /// Suggestions of more of the same person, which somebody accepts.
+    #[serde(default)]
+    pub accept: Vec<Acceptance>,
+}
+
+/// A suggestion that an agent accepts: that the proven and the unproven endpoint of this address are one person's.
+#[derive(Deserialize)]
+pub(crate) struct Acceptance {
+    pub say: String,
+    pub scheme: String,
+    pub value: String,
+    pub because: String,
 }
 
 /// One webhook of a story.
@@ -98,8 +110,19 @@ impl Provider {
 
     /// Asks the API; gives the JSON of a 200, or nothing.
     pub async fn ask(&self, path: &str, key: &str) -> Result<Option<Value>> {
-        let request = Request::get(self.origin.clone() + path).header("authorization", format!("Bearer {key}"));
-        let response = self.client.request(request.body(Full::default())?).await?;
+        self.call(Request::get(self.origin.clone() + path), None, key).await
+    }
+
+    /// Tells the API something; gives the JSON of a 200, or nothing.
+    pub async fn tell(&self, path: &str, body: &Value, key: &str) -> Result<Option<Value>> {
+        self.call(Request::post(self.origin.clone() + path), Some(body), key).await
+    }
+
+    async fn call(&self, request: http::request::Builder, body: Option<&Value>, key: &str) -> Result<Option<Value>> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = request.header("authorization", format!("Bearer {key}"));
+        let request = request.header("content-type", "application/json").body(Full::from(body))?;
+        let response = self.client.request(request).await?;
         let found = response.status().is_success();
         let body = response.into_body().collect().await?.to_bytes();
         Ok(found.then(|| serde_json::from_slice(&body)).transpose()?)

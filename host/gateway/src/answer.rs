@@ -8,8 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rapport_model::canonical::{NotCanonical, canonicalise};
 use rapport_model::cloudevent::{Place, cloud_event};
 use rapport_model::event::{Attestation, Author, Body};
+use rapport_model::identity::is_proven;
 use rapport_model::profile::{Profile, fold};
-use rapport_model::{Eid, EventKey, Identifier, MessageKey, ProfileId};
+use rapport_model::{Basis, Eid, EndpointKey, EventKey, Identifier, MessageKey, ProfileId};
 use rapport_store::StoreError;
 use rapport_store::events::StoredEvent;
 use rapport_store::identity::Root;
@@ -42,13 +43,14 @@ pub(crate) fn cloud_event_schema(_: &mut SchemaGenerator) -> Schema {
         "type": "array",
         "items": {
             "type": "object",
-            "required": ["specversion", "id", "source", "type", "time", "data"],
+            "required": ["specversion", "id", "source", "type", "time", "verified", "data"],
             "properties": {
                 "specversion": {"const": "1.0"},
                 "id": {"type": "string"},
                 "source": {"type": "string"},
                 "type": {"type": "string"},
                 "time": {"type": "string", "format": "date-time"},
+                "verified": {"type": "boolean"},
                 "data": {"type": "object"},
             },
             "additionalProperties": true,
@@ -97,7 +99,7 @@ impl Serialize for Cursor {
 }
 
 impl Gateway {
-    /// The profile of whoever has this identifier; none when it was never seen.
+    /// The profile of whoever has this identifier, else of whoever says so; none when it was never seen.
     ///
     /// # Errors
     /// The identifier has no canonical form, or storage failed.
@@ -117,12 +119,55 @@ impl Gateway {
             Ok(key) => key,
             Err(error) => return Ok(Err(error)),
         };
-        let eid = self.table.eid(&key);
+        let (eid, _) = self.endpoint_of(&key).await?;
         if self.table.endpoint(&eid).await?.is_none() {
             return Ok(Ok(None));
         }
         let root = self.table.find(&eid).await?;
         self.profile_of(root).await.map(|profile| Ok(Some(profile)))
+    }
+
+    /// Which of the endpoints of an address somebody means who only gives the address: that of whoever has it now, unless
+    /// nothing is known of that but that payloads named it, or not even that, and something is known of an unproven one.
+    pub(crate) async fn endpoint_of(&self, key: &EndpointKey) -> Result<(Eid, Basis), StoreError> {
+        let proven = self.holder(&self.table.eid(key)).await?;
+        let is_known = match self.table.endpoint(&proven).await? {
+            Some(state) => !state.is_only_named() || self.table.find(&proven).await?.members.len() > 1,
+            None => false,
+        };
+        for basis in [Basis::Claimed, Basis::Said].into_iter().filter(|_| !is_known) {
+            let eid = self.table.tenant_key().eid_of(key, basis);
+            if self.table.is_seen(&eid).await? {
+                return Ok((eid, basis));
+            }
+        }
+        Ok((proven, Basis::Proven))
+    }
+
+    /// Who has an address now: the last of those who had it that was seen.
+    async fn holder(&self, proven: &Eid) -> Result<Eid, StoreError> {
+        for left in self.table.left(proven).await?.into_iter().rev() {
+            let since = self.table.tenant_key().since(proven, left);
+            if self.table.is_seen(&since).await? {
+                return Ok(since);
+            }
+        }
+        Ok(proven.clone())
+    }
+
+    /// Whom to begin with who erases an address, given its first endpoint: whoever has it now, else who only says so.
+    pub(crate) async fn seen_of(&self, first: &Eid) -> Result<Eid, StoreError> {
+        let holder = self.holder(first).await?;
+        if self.table.is_seen(&holder).await? {
+            return Ok(holder);
+        }
+        for basis in [Basis::Claimed, Basis::Said] {
+            let eid = self.table.tenant_key().on_basis(first, basis);
+            if self.table.is_seen(&eid).await? {
+                return Ok(eid);
+            }
+        }
+        Ok(first.clone())
     }
 
     /// A profile by its id, or the one that it went into; none when there never was one.
@@ -209,7 +254,8 @@ impl Gateway {
         let deliveries = self.table.deliveries(&wanted).await?;
         let cloud = |stored: &StoredEvent| {
             let StoredEvent { eid, key, event, connection, received_at, .. } = stored;
-            let mut cloud = cloud_event(Place { connection, eid, key, received_at: *received_at }, event);
+            let verified = is_proven(&event.contact, self.table.rules());
+            let mut cloud = cloud_event(Place { connection, eid, key, verified, received_at: *received_at }, event);
             let delivery = self.sent_message(stored).and_then(|message| deliveries.get(message.as_str()));
             if let Some(delivery) = delivery {
                 cloud["deliverystate"] = serde_json::to_value(&delivery.state).unwrap_or_default();

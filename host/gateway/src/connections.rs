@@ -112,6 +112,9 @@ impl Connection {
         secrets: SecretValues,
     ) -> Result<Self, ConnectionError> {
         let vouching = vouching(name, connector.manifest(), written, &secrets)?;
+        for (key, who) in open_to(&connector.manifest().config, &written.config) {
+            tracing::warn!(connection = name, "it takes what {who} sends; fix: say whose it is for, by `config.{key}`");
+        }
         Ok(Self {
             name: name.to_owned(),
             config: written.config.to_string(),
@@ -206,6 +209,17 @@ fn vouching(
     }
 }
 
+/// A keyword of a manifest's schema: from whom events are taken where the key is not given, in a few words. A signature says
+/// which provider sent a webhook. Whoever can make the provider sign writes into a connection that is open to all.
+const OPEN_TO: &str = "x-open-to";
+
+/// The keys of a configuration that would narrow down whose events are taken, and are not given; each with who is taken.
+pub fn open_to<'a>(schema: &'a Json, config: &Json) -> Vec<(&'a str, &'a str)> {
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let missing = properties.filter(|(key, _)| config.get(key.as_str()).is_none());
+    missing.filter_map(|(key, property)| Some((key.as_str(), property.get(OPEN_TO)?.as_str()?))).collect()
+}
+
 fn check_feed(connection: &str, manifest: &Manifest, feed: Option<&FeedConfig>) -> Result<(), ConnectionError> {
     let Some(feed) = feed else { return Ok(()) };
     let (connection, connector) = (connection.to_owned(), manifest.id.clone());
@@ -281,6 +295,14 @@ impl Connections {
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicU32;
+
+    #[test]
+    fn a_connection_that_takes_from_anybody_is_told() {
+        let schema = serde_json::json!({"properties": {"ids": {"x-open-to": "every account"}, "other": {}}});
+        assert_eq!(open_to(&schema, &serde_json::json!({})), [("ids", "every account")]);
+        assert_eq!(open_to(&schema, &serde_json::json!({"ids": ["1"]})), []);
+        assert_eq!(open_to(&serde_json::json!({}), &serde_json::json!({})), []);
+    }
 
     #[test]
     fn a_connection_that_could_not_be_made_is_tried_again_and_others_never() {

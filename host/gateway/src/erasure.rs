@@ -101,8 +101,11 @@ impl Gateway {
     ///
     /// # Errors
     /// Storage failed: call again.
+    ///
+    /// `eid` is the address's own; who only claims to have it is erased, too.
     pub async fn erase(&self, eid: &Eid) -> Result<Option<Receipt>, StoreError> {
         let now = (self.now)();
+        let eid = &self.seen_of(eid).await?;
         let Some(mut erasure) = self.table.begin_erasure(eid, UpTo::Now(now), now).await? else { return Ok(None) };
         self.proceed(&mut erasure, now).await?;
         Ok(Some(Receipt::from(&erasure)))
@@ -182,7 +185,8 @@ pub(crate) async fn keep<'a>(
     if let Some(first) = again.first() {
         let eid = &first.stored.eid;
         table.sweep(eid, erased_at).await?;
-        let named = again.iter().flat_map(|record| named(table.tenant_key(), &record.stored.event.contact));
+        let named =
+            again.iter().flat_map(|record| named(table.tenant_key(), table.rules(), &record.stored.event.contact));
         let others: BTreeSet<Eid> = named.map(|named| named.eid).filter(|other| other != eid).collect();
         for other in others {
             table.forget_unused(&other, erased_at).await?;

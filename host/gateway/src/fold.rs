@@ -3,13 +3,14 @@
 //! Driven by the stream, at least once. Everything but the head is idempotent and done first; the head is written last,
 //! with its guard, so a crash between leads to the same steps again and a record is counted once.
 
-mod identity;
+mod handover;
+pub(crate) mod identity;
 
 use std::collections::BTreeSet;
 
 use rapport_model::conversation::{Head, Waiting};
 use rapport_model::identity::{Named, claims, named};
-use rapport_model::{Eid, fold};
+use rapport_model::{Basis, Eid, fold};
 use rapport_store::events::StoredEvent;
 use rapport_store::stream::Inserted;
 use rapport_store::{StoreError, Table, Written};
@@ -79,12 +80,14 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: u64) -> Re
         let mut guarded = table.head(eid, account).await?;
         let was_settled = guarded.is_settled();
         if !was_settled {
-            guarded.erased_at = table.erased_at(eid).await?;
+            (guarded.erased_at, guarded.left_at) = table.marks(eid).await?;
         }
         if erasure::on_request(table, records, guarded.erased_at, now).await? {
             continue;
         }
         let kept = erasure::keep(table, records, guarded.erased_at).await?;
+        let kept = handover::keep(table, kept, &guarded).await?;
+        handover::take_notice(table, &kept, now).await?;
         if kept.is_empty() {
             return Ok(());
         }
@@ -97,10 +100,17 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: u64) -> Re
         }
         if table.put_head(eid, account, &guarded).await? == Written::Yes {
             // Whoever erased the endpoint before there was a head to delete did not see this one.
-            if was_settled || table.erased_at(eid).await? <= guarded.erased_at {
+            if was_settled {
                 return Ok(());
             }
-            table.sweep(eid, table.erased_at(eid).await?).await?;
+            let (erased_at, left_at) = table.marks(eid).await?;
+            if left_at != guarded.left_at {
+                handover::give_up(table, eid, left_at, now).await?;
+            }
+            if erased_at <= guarded.erased_at {
+                return Ok(());
+            }
+            table.sweep(eid, erased_at).await?;
         }
     }
     Err(StoreError::Contended { operation: "fold", attempts: HEAD_ATTEMPTS_MAX })
@@ -128,10 +138,11 @@ async fn rebuild_conversation(table: &Table, eid: &Eid, account: &str, now: u64)
     for _ in 0..HEAD_ATTEMPTS_MAX {
         // Read before the log: what is folded after it loses this write, and what was folded before it is in the log.
         let mut old = table.head(eid, account).await?;
-        old.erased_at = table.erased_at(eid).await?;
+        (old.erased_at, old.left_at) = table.marks(eid).await?;
         let mut events: Vec<StoredEvent> = Vec::new();
         let mut keep = |stored: StoredEvent| {
-            if stored.event.account == account && stored.event.at > old.erased_at {
+            let is_ours = stored.event.at > old.erased_at && old.is_of_the_first(stored.event.at);
+            if stored.event.account == account && is_ours {
                 events.push(stored);
             }
         };
@@ -153,18 +164,21 @@ async fn rebuild_conversation(table: &Table, eid: &Eid, account: &str, now: u64)
 /// this endpoint are recorded.
 async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: u64) -> Result<Vec<Eid>, StoreError> {
     let StoredEvent { eid, key, event, .. } = stored;
-    let claims = claims(table.tenant_key(), event, table.rules());
-    let mut endpoints = named(table.tenant_key(), &event.contact);
+    let rules = table.rules();
+    let mut endpoints = names(table, stored);
+    let mut claims = claims(table.tenant_key(), event, &endpoints, rules);
+    handover::resolve(table, &mut claims, event.at).await?;
     endpoints.extend(claims.links.iter().flat_map(|claim| [claim.a.clone(), claim.b.clone()]));
     endpoints.extend(claims.withdrawn.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
     for endpoint in endpoints.iter().filter(|endpoint| is_news(endpoint, eid, head, event.at)) {
         table.put_endpoint(endpoint, event.at).await?;
+        identity::suggest_counterparts(table, endpoint, (key, event.at), now).await?;
     }
     let linked = identity::apply(table, stored, &claims, head, now).await?;
-    for cell in fold::traits(key, event) {
+    for cell in fold::traits(key, event, rules) {
         table.put_trait(eid, &cell).await?;
     }
-    if let Some(cell) = fold::consent(key, event) {
+    if let Some(cell) = fold::consent(key, event, rules) {
         table.put_consent(eid, &cell).await?;
     }
     if let Some(cell) = fold::delivery(table.tenant_key(), event) {
@@ -174,6 +188,18 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
         table.put_reach(eid, &cell).await?;
     }
     Ok(linked)
+}
+
+/// The identifiers of an event. Whose its first one is, is where it stands: rules may have changed since it came, and an
+/// address may have changed hands.
+fn names(table: &Table, stored: &StoredEvent) -> Vec<Named> {
+    let mut names = named(table.tenant_key(), table.rules(), &stored.event.contact);
+    if let Some(first) = names.first_mut().filter(|first| first.eid != stored.eid) {
+        let is_apart = |basis: &Basis| table.tenant_key().eid_of(&first.key, *basis) == stored.eid;
+        first.basis = Basis::ALL.into_iter().find(is_apart).unwrap_or_default();
+        first.eid = stored.eid.clone();
+    }
+    names
 }
 
 /// Whether the head does not know already that this endpoint was there at this time.
@@ -187,12 +213,9 @@ fn is_news(endpoint: &Named, own: &Eid, head: &Head, at: u64) -> bool {
 
 async fn apply_head(table: &Table, stored: &StoredEvent, head: &mut Head, linked: &[Eid]) -> Result<(), StoreError> {
     let StoredEvent { eid, key, event, .. } = stored;
-    let names: Vec<Eid> = named(table.tenant_key(), &event.contact)
-        .into_iter()
-        .map(|named| named.eid)
-        .filter(|named| named != eid)
-        .collect();
-    if let Waiting::FirstCustomerMessageAfter(after) = head.apply(key, event, &names, linked) {
+    let names: Vec<Eid> =
+        names(table, stored).into_iter().map(|named| named.eid).filter(|named| named != eid).collect();
+    if let Waiting::FirstCustomerMessageAfter(after) = head.apply(key, event, &names, linked, table.rules()) {
         head.wait_since(table.first_customer_message_after(eid, &event.account, after).await?);
     }
     Ok(())

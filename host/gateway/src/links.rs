@@ -6,7 +6,7 @@ use rapport_model::canonical::{SCHEME_BYTES_MAX, VALUE_BYTES_MAX, canonicalise};
 use rapport_model::event::Attestation;
 use rapport_model::identity::{Closing, Edge, EdgeId, Evidence, Named, Pair, Rule, Source, Span};
 use rapport_model::profile::rfc3339;
-use rapport_model::{Eid, EventKey, Identifier, ProfileId, Timestamp};
+use rapport_model::{Basis, Eid, EventKey, Identifier, ProfileId, Timestamp};
 use rapport_store::StoreError;
 use rapport_store::identity::{Explanation, Outcome, Party, Root, Standing};
 use schemars::JsonSchema;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::Gateway;
+use crate::fold::identity::suggest_counterparts;
 use crate::problem::Problem;
 use crate::review::{Suggestion, limit_text};
 
@@ -90,6 +91,8 @@ pub struct LinkEnd {
     pub scheme: Option<String>,
     pub scope: Option<String>,
     pub value: Option<String>,
+    /// Whether it is proved, or only claimed or said; null as the scheme.
+    pub basis: Option<Basis>,
     /// Whose it is now.
     pub profile: ProfileId,
 }
@@ -201,6 +204,7 @@ impl Gateway {
         for end in &ends {
             // One that links know first is an endpoint like any other.
             self.table.put_endpoint(end, now).await?;
+            self.suggest_claimants(end, now).await?;
         }
         let source = Source::Person { who, why: new.reason.clone() };
         let evidence = Evidence { rule: Rule::Manual, source, at: now, last: now, old: None, now };
@@ -280,7 +284,28 @@ impl Gateway {
         let identifier = Identifier { scheme, scope, value, attestation: Attestation::Agent };
         let refusal = |error| Problem::bad_request(format!("identifier `{field}`: {error}")).of_field(field);
         let key = canonicalise(&identifier).map_err(refusal)?;
-        Ok(Named { eid: self.table.eid(&key), key, identifier })
+        Ok(Named { eid: self.table.eid(&key), key, identifier, basis: Basis::Proven })
+    }
+
+    /// The same, and of whoever only says to have the address, where nobody is known who has it.
+    ///
+    /// # Errors
+    /// It has no canonical form: the refusal names `field`; or storage failed.
+    pub async fn named_as_seen(&self, given: &GivenIdentifier, field: &str) -> Result<Named, Problem> {
+        let named = self.named(given, field)?;
+        let (eid, basis) = self.endpoint_of(&named.key).await?;
+        Ok(Named { eid, basis, ..named })
+    }
+
+    /// Somebody said before to have an address that a person's word makes known now.
+    async fn suggest_claimants(&self, named: &Named, now: Timestamp) -> Result<(), StoreError> {
+        let mut members = BTreeSet::new();
+        for (claimant, _) in self.table.counterparts(named).await? {
+            members.extend(self.table.find(&claimant.eid).await?.members);
+        }
+        let members: Vec<Eid> = members.into_iter().collect();
+        let Some(last) = self.newest(&members, 1, None).await?.pop() else { return Ok(()) };
+        suggest_counterparts(&self.table, named, (&last.key, last.event.at), now).await
     }
 
     /// Edges as the API shows them, in their order.
@@ -307,12 +332,14 @@ impl Gateway {
         let mut ends = Vec::new();
         while let Some(read) = reads.join_next().await {
             let (state, root, endpoint) = read.expect("reading an endpoint does not panic")?;
+            let basis = state.as_ref().map(|state| state.basis);
             let key = state.map(|state| state.key);
             let end = LinkEnd {
                 endpoint,
                 scheme: key.as_ref().map(|key| key.scheme.clone()),
                 scope: key.as_ref().and_then(|key| key.scope.clone()),
                 value: key.map(|key| key.value),
+                basis,
                 profile: root.pid.clone(),
             };
             ends.push((end, root));

@@ -249,6 +249,7 @@ impl Gateway {
         let mut unplaced = Vec::new();
         let mut units_for_times = 0.0;
         for (position, mut event) in events.into_iter().enumerate() {
+            content::mind_the_clock(&mut event, *received_at);
             let mut place = content::place(&self.table, &event);
             if event.at == content::NO_TIME
                 && let Ok((eid, key)) = &place

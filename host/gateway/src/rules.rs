@@ -6,7 +6,7 @@ use rapport_model::canonical::VALUE_BYTES_MAX;
 use rapport_model::event::Attestation;
 use rapport_model::identity::partition::broken_limit;
 use rapport_model::identity::{self, Endpoints, MEMBERS_MAX, Rules, Together};
-use rapport_model::{Eid, EndpointKey, ProfileId};
+use rapport_model::{Basis, Eid, EndpointKey, ProfileId};
 use rapport_store::StoreError;
 use rapport_store::identity::{EvidencePage, Evident, ScanCursor, Suggestion};
 use schemars::JsonSchema;
@@ -192,7 +192,9 @@ impl Gateway {
         kinds.extend(root_b.kinds.clone());
         for end in [&a, &b] {
             if let Some(key) = key_of(end) {
-                kinds.insert(end.endpoint.clone(), identity::Kind::of(&key));
+                let is_proven = end.basis == Some(Basis::Proven);
+                let kind = if is_proven { identity::Kind::of(&key) } else { identity::Kind::unproven() };
+                kinds.insert(end.endpoint.clone(), kind);
             }
         }
         let retired = |eid: &&Eid| root_a.retired.contains_key(*eid) || root_b.retired.contains_key(*eid);

@@ -17,6 +17,8 @@ pub struct Place<'a> {
     pub connection: &'a str,
     pub eid: &'a Eid,
     pub key: &'a EventKey,
+    /// Whether whoever is behind the first identifier proved to have it.
+    pub verified: bool,
     /// When Rapport received it.
     pub received_at: Timestamp,
 }
@@ -24,7 +26,8 @@ pub struct Place<'a> {
 /// The CloudEvent of an event.
 ///
 /// `source` + `id` name it once in the world; `time` is the provider's; `partitionkey` and `sequence` are the
-/// CloudEvents extensions of those names, `recordedtime` is ours.
+/// CloudEvents extensions of those names, `recordedtime` is ours. `verified` is false where nothing proves that who is said
+/// to have done it has the address: a form, an SMS, a mail without authentication.
 pub fn cloud_event(place: Place<'_>, event: &Event) -> Value {
     let segment = |text| utf8_percent_encode(text, SEGMENT);
     let body = event.body.name();
@@ -41,6 +44,7 @@ pub fn cloud_event(place: Place<'_>, event: &Event) -> Value {
         "recordedtime": rfc3339(place.received_at),
         "partitionkey": place.eid,
         "sequence": place.key,
+        "verified": place.verified,
         "datacontenttype": "application/json",
         "data": data,
     })
@@ -84,7 +88,7 @@ mod tests {
         };
         let key = test_key().event_key(event.at, &event.account, &event.id).unwrap();
         let eid = Eid::parse("abcdefghijklmnopqrstuv").unwrap();
-        let place = Place { connection: "wa-eu", eid: &eid, key: &key, received_at: 1_700_000_000_500 };
+        let place = Place { connection: "wa-eu", eid: &eid, key: &key, verified: true, received_at: 1_700_000_000_500 };
         let cloud = cloud_event(place, &event);
         assert_eq!(cloud["type"], "rapport.message.v1");
         assert_eq!(cloud["source"], "/connections/wa-eu/accounts/a%20b%2Fc");

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint::{Eid, EventKey};
 use crate::event::{Author, Body, Controller, Covered, DeliveryState, Event, Timestamp};
 use crate::fold::{TraitCell, contact_words};
+use crate::identity::Rules;
 
 /// See the module's documentation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,7 +44,7 @@ pub struct Head {
     /// proof need not be looked at.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub linked: BTreeMap<Eid, (Timestamp, Timestamp)>,
-    /// What the contact last said of itself: `display_name`, `locale`, `time_zone`.
+    /// What the contact last said of itself, by the strongest word: `display_name`, `locale`, `time_zone`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub words: BTreeMap<String, TraitCell>,
 }
@@ -61,8 +62,9 @@ pub enum Waiting {
 impl Head {
     /// Takes one more event in. Each event must be applied exactly once; the order does not matter.
     ///
-    /// `names` are the contact's other identifiers, `linked` those whose links with this endpoint are recorded.
-    pub fn apply(&mut self, key: &EventKey, event: &Event, names: &[Eid], linked: &[Eid]) -> Waiting {
+    /// `names` are the contact's other identifiers, `linked` those whose links with this endpoint are recorded. `rules` say
+    /// how much its words weigh.
+    pub fn apply(&mut self, key: &EventKey, event: &Event, names: &[Eid], linked: &[Eid], rules: &Rules) -> Waiting {
         let at = event.at;
         self.first_at = if self.counters.is_empty() { at } else { self.first_at.min(at) };
         self.last_at = self.last_at.max(at);
@@ -74,8 +76,8 @@ impl Head {
                 *last = at.max(*last);
             }
         }
-        for word in contact_words(key, event) {
-            if self.words.get(&word.name).is_none_or(|newest| newest.source < word.source) {
+        for word in contact_words(key, event, rules) {
+            if self.words.get(&word.name).is_none_or(|known| word.beats(known)) {
                 self.words.insert(word.name.clone(), word);
             }
         }
@@ -200,7 +202,7 @@ mod tests {
     fn fold(order: &[(EventKey, Event)], log: &[(EventKey, Event)]) -> Head {
         let mut head = Head::default();
         for (key, event) in order {
-            if let Waiting::FirstCustomerMessageAfter(at) = head.apply(key, event, &[], &[]) {
+            if let Waiting::FirstCustomerMessageAfter(at) = head.apply(key, event, &[], &[], &Rules::default()) {
                 head.wait_since(first_customer_message_after(log, at));
             }
         }

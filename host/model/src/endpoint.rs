@@ -21,6 +21,25 @@ pub struct EndpointKey {
     pub value: String,
 }
 
+/// On what it rests that an endpoint's events are of whoever has its address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Whoever has the address.
+    #[default]
+    Proven,
+    /// Whoever writes it on what a network carries that does not check who sends. An endpoint of its own, apart from the
+    /// proven one.
+    Claimed,
+    /// Whoever is said to have it, by somebody who typed or imported it. An endpoint of its own, too: who believes that the
+    /// texts from a number are somebody's does not believe every form that names it.
+    Said,
+}
+
+impl Basis {
+    pub const ALL: [Self; 3] = [Self::Proven, Self::Claimed, Self::Said];
+}
+
 /// The secret behind endpoint ids. Whoever has it can tell which item belongs to a given phone number.
 pub struct TenantKey(hmac::Key);
 
@@ -42,6 +61,35 @@ impl TenantKey {
         mac.update(&[0]);
         mac.update(key.value.as_bytes());
         Eid(URL_SAFE_NO_PAD.encode(&mac.sign().as_ref()[..16]))
+    }
+
+    /// The id of the same address on another basis. A function of the proven one's id, so that whoever has that finds the
+    /// others.
+    pub fn on_basis(&self, proven: &Eid, basis: Basis) -> Eid {
+        // No scheme has a space, so no address makes the same bytes.
+        let label: &[u8] = match basis {
+            Basis::Proven => return proven.clone(),
+            Basis::Claimed => b"rapport claimed endpoint\0",
+            Basis::Said => b"rapport said endpoint\0",
+        };
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(label);
+        mac.update(proven.0.as_bytes());
+        Eid(URL_SAFE_NO_PAD.encode(&mac.sign().as_ref()[..16]))
+    }
+
+    /// The id of an address as of whoever has it since it was given up at that instant.
+    pub fn since(&self, first: &Eid, at: Timestamp) -> Eid {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(b"rapport endpoint since\0");
+        mac.update(first.0.as_bytes());
+        mac.update(&at.to_be_bytes());
+        Eid(URL_SAFE_NO_PAD.encode(&mac.sign().as_ref()[..16]))
+    }
+
+    /// The id of an address on this basis.
+    pub fn eid_of(&self, key: &EndpointKey, basis: Basis) -> Eid {
+        self.on_basis(&self.eid(key), basis)
     }
 
     /// The key of the event `id` of `account` at `at`; none when `at` is beyond [`TIMESTAMP_MAX`].
@@ -184,6 +232,9 @@ mod tests {
         let other = TenantKey::new(&[8; 32]).unwrap();
         assert_ne!(eid, other.eid(&EndpointKey { scheme: "phone".into(), scope: None, value: "+16505551234".into() }));
         assert!(TenantKey::new(&[7; 15]).is_none());
+        let [proven, claimed, said] = Basis::ALL.map(|basis| tenant.on_basis(&eid, basis));
+        assert!(proven == eid && claimed != eid && said != eid && claimed != said && is_id(said.as_str()));
+        assert_ne!(said, other.on_basis(&eid, Basis::Said), "nobody finds one from the other without the key");
     }
 
     #[test]

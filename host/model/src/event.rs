@@ -72,11 +72,6 @@ pub enum Attestation {
 }
 
 impl Attestation {
-    /// Whether two identifiers of one payload may be linked on this word alone (`storage.md`, "What may link by itself").
-    pub fn links_by_itself(self) -> bool {
-        matches!(self, Self::Provider | Self::Signature)
-    }
-
     /// The contract's name of this attestation.
     pub fn name(self) -> &'static str {
         match self {

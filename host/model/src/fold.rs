@@ -1,6 +1,7 @@
 //! What follows from one event besides the conversation's head: cells that each keep the newest word on one thing.
 //!
-//! A cell is won by the greatest event key, so applying cells twice or in any order ends in the same state.
+//! A cell is won by the strongest word ([`Strength`]), of equally strong ones by the greatest event key, so applying cells
+//! twice or in any order ends in the same state.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,8 @@ use serde_json::Value;
 use crate::conversation::rank;
 use crate::endpoint::{EventKey, TenantKey};
 use crate::event::{Attestation, Body, Consent, ConsentState, Covered, Delivery, DeliveryState, Event, Timestamp};
+use crate::identity::Rules;
+use crate::trust::Strength;
 
 /// Bytes. A trait is a word about a person, not a document: larger ones stay in the event and make no cell.
 pub const TRAIT_BYTES_MAX: usize = 1024;
@@ -26,6 +29,21 @@ pub struct TraitCell {
     pub source: EventKey,
     pub at: Timestamp,
     pub attestation: Attestation,
+    /// What the operator's rules made of the attestation, where that is not what the table says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<Strength>,
+}
+
+impl TraitCell {
+    /// How much the word weighs.
+    pub fn strength(&self) -> Strength {
+        self.strength.unwrap_or(self.attestation.powers().strength)
+    }
+
+    /// Whether it takes the other one's place, whichever came first.
+    pub fn beats(&self, other: &Self) -> bool {
+        (self.strength(), &self.source) > (other.strength(), &other.source)
+    }
 }
 
 /// One endpoint's consent to one purpose.
@@ -36,6 +54,20 @@ pub struct ConsentCell {
     pub evidence: Option<Value>,
     pub source: EventKey,
     pub at: Timestamp,
+    /// Whose word it is; none: it was recorded when that was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<Attestation>,
+    /// As of [`TraitCell::strength`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<Strength>,
+}
+
+impl ConsentCell {
+    /// How much the word weighs; what was recorded without an attestation was believed.
+    pub fn strength(&self) -> Strength {
+        let by_table = self.attestation.map_or(Strength::Proven, |attestation| attestation.powers().strength);
+        self.strength.unwrap_or(by_table)
+    }
 }
 
 /// How far one message got, by one report.
@@ -79,36 +111,59 @@ pub struct ReachFailure {
 /// What a contact says of itself in the contract's own fields: `display_name`, `locale`, `time_zone`.
 ///
 /// Nearly every message repeats them, so they live in the conversation's head, which is written anyway.
-pub fn contact_words(key: &EventKey, event: &Event) -> Vec<TraitCell> {
+pub fn contact_words(key: &EventKey, event: &Event, rules: &Rules) -> Vec<TraitCell> {
     let contact = &event.contact;
     let words =
         [("display_name", &contact.display_name), ("locale", &contact.locale), ("time_zone", &contact.time_zone)];
     let words = words.into_iter().filter_map(|(name, value)| Some((name, Value::from(value.clone()?))));
-    cells(key, event, words)
+    cells(key, event, rules, words)
 }
 
 /// The provider's own traits of an event's contact: a cell each.
-pub fn traits(key: &EventKey, event: &Event) -> Vec<TraitCell> {
-    cells(key, event, event.contact.traits.iter().map(|(name, value)| (name.as_str(), value.clone())))
+pub fn traits(key: &EventKey, event: &Event, rules: &Rules) -> Vec<TraitCell> {
+    cells(key, event, rules, event.contact.traits.iter().map(|(name, value)| (name.as_str(), value.clone())))
 }
 
-fn cells<'a>(key: &EventKey, event: &Event, said: impl Iterator<Item = (&'a str, Value)>) -> Vec<TraitCell> {
+/// Whose word an event is: that of its first identifier. And its strength, where the rules say otherwise than the table.
+fn word_of(event: &Event, rules: &Rules) -> (Attestation, Option<Strength>) {
     let attestation = event.contact.identifiers.first().map_or(Attestation::Imported, |first| first.attestation);
+    let strength = rules.strength(attestation);
+    (attestation, (strength != attestation.powers().strength).then_some(strength))
+}
+
+fn cells<'a>(
+    key: &EventKey,
+    event: &Event,
+    rules: &Rules,
+    said: impl Iterator<Item = (&'a str, Value)>,
+) -> Vec<TraitCell> {
+    let (attestation, strength) = word_of(event, rules);
+    let cell = |(name, value): (&str, Value)| TraitCell {
+        name: name.to_owned(),
+        value,
+        source: key.clone(),
+        at: event.at,
+        attestation,
+        strength,
+    };
     said.filter(|(name, value)| is_cell_name(name) && value.to_string().len() <= TRAIT_BYTES_MAX)
         .take(TRAITS_MAX)
-        .map(|(name, value)| TraitCell { name: name.to_owned(), value, source: key.clone(), at: event.at, attestation })
+        .map(cell)
         .collect()
 }
 
 /// The consent that an event states.
-pub fn consent(key: &EventKey, event: &Event) -> Option<ConsentCell> {
+pub fn consent(key: &EventKey, event: &Event, rules: &Rules) -> Option<ConsentCell> {
     let Body::Consent(Consent { purpose, state, evidence }) = &event.body else { return None };
+    let (attestation, strength) = word_of(event, rules);
     is_cell_name(purpose).then(|| ConsentCell {
         purpose: purpose.clone(),
         state: *state,
         evidence: evidence.clone(),
         source: key.clone(),
         at: event.at,
+        attestation: Some(attestation),
+        strength,
     })
 }
 

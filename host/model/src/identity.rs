@@ -26,7 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::canonical::canonicalise;
-use crate::endpoint::{Eid, EndpointKey, TenantKey, is_id};
+use crate::endpoint::{Basis, Eid, EndpointKey, TenantKey, is_id};
 use crate::event::{Contact, Identifier};
 
 pub use claims::{Claim, Claims, claims};
@@ -79,25 +79,54 @@ pub struct Named {
     pub eid: Eid,
     pub key: EndpointKey,
     pub identifier: Identifier,
+    pub basis: Basis,
+}
+
+impl Named {
+    /// The endpoint of the same address on another basis.
+    pub fn on_basis(&self, tenant: &TenantKey, basis: Basis) -> Self {
+        Self { eid: tenant.eid_of(&self.key, basis), basis, ..self.clone() }
+    }
+
+    /// The endpoints of the same address on the other bases.
+    pub fn counterparts(&self, tenant: &TenantKey) -> impl Iterator<Item = Self> {
+        let others = Basis::ALL.into_iter().filter(|basis| *basis != self.basis);
+        others.map(|basis| self.on_basis(tenant, basis))
+    }
 }
 
 /// Identifiers that have a canonical form, each once, in the order of the contact.
 ///
 /// One without a form is left out: it can be neither found nor linked. The event keeps it as it came.
-pub fn named(tenant: &TenantKey, contact: &Contact) -> Vec<Named> {
+///
+/// The first one says whose event it is. If these rules do not believe it, the event is not that of whoever has the
+/// address: it is of the same address on another basis ([`Basis`]), and so is what says the same beside it, such as the
+/// number of an SMS once more as a telephone number. What else is named is named as it is: as a suggestion.
+pub fn named(tenant: &TenantKey, rules: &Rules, contact: &Contact) -> Vec<Named> {
     let mut seen: Vec<Named> = Vec::with_capacity(contact.identifiers.len());
+    let first = contact.identifiers.first().filter(|first| !rules.believes(first.attestation));
+    let first = first.and_then(|first| Some((canonicalise(first).ok()?.value, rules.basis(first.attestation))));
     for identifier in &contact.identifiers {
-        let Some(named) = name(tenant, identifier) else { continue };
-        if !seen.iter().any(|other| other.eid == named.eid) {
-            seen.push(named);
+        let Ok(key) = canonicalise(identifier) else { continue };
+        let apart = first.as_ref().filter(|(value, _)| *value == key.value).map(|(_, basis)| *basis);
+        let apart = apart.filter(|basis| *basis == rules.basis(identifier.attestation));
+        let basis = apart.unwrap_or_default();
+        let eid = tenant.eid_of(&key, basis);
+        if !seen.iter().any(|other| other.eid == eid) {
+            seen.push(Named { eid, key, identifier: identifier.clone(), basis });
         }
     }
     seen
 }
 
+/// Whether whoever is behind an event's first identifier proved to have it.
+pub fn is_proven(contact: &Contact, rules: &Rules) -> bool {
+    contact.identifiers.first().is_some_and(|first| rules.believes(first.attestation))
+}
+
 fn name(tenant: &TenantKey, identifier: &Identifier) -> Option<Named> {
     let key = canonicalise(identifier).ok()?;
-    Some(Named { eid: tenant.eid(&key), key, identifier: identifier.clone() })
+    Some(Named { eid: tenant.eid(&key), key, identifier: identifier.clone(), basis: Basis::Proven })
 }
 
 #[cfg(test)]

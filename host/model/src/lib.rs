@@ -12,7 +12,8 @@ pub mod fold;
 pub mod hosts;
 pub mod identity;
 pub mod profile;
+pub mod trust;
 
-pub use endpoint::{Eid, EndpointKey, EventKey, MessageKey, TenantKey};
+pub use endpoint::{Basis, Eid, EndpointKey, EventKey, MessageKey, TenantKey};
 pub use event::{Event, Identifier, Timestamp};
 pub use identity::ProfileId;

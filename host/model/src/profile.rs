@@ -7,16 +7,18 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::conversation::Head;
-use crate::endpoint::{Eid, EndpointKey, EventKey};
+use crate::endpoint::{Basis, Eid, EndpointKey, EventKey};
 use crate::event::{Attestation, ConsentState, Controller, Timestamp};
 use crate::fold::{ConsentCell, ReachCell, ReachFailure, TraitCell};
 use crate::identity::ProfileId;
+use crate::trust::Strength;
 
 /// Everything that the table holds of one endpoint, besides its events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndpointState {
     pub eid: Eid,
     pub key: EndpointKey,
+    pub basis: Basis,
     /// As the provider first wrote it.
     pub raw: String,
     pub first_seen: Timestamp,
@@ -28,10 +30,20 @@ pub struct EndpointState {
     pub reach: Option<ReachCell>,
 }
 
+impl EndpointState {
+    /// Whether nothing ever happened at it: payloads named it beside something else.
+    pub fn is_only_named(&self) -> bool {
+        self.heads.is_empty() && self.traits.is_empty() && self.consents.is_empty()
+    }
+}
+
 /// A profile as the API shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Profile {
     pub id: ProfileId,
+    /// Whether anything proves that the person has one of these identifiers. False: somebody only says so, as in a form, by
+    /// SMS or in a mail that nothing authenticates.
+    pub verified: bool,
     pub identifiers: Vec<ProfileIdentifier>,
     pub traits: BTreeMap<String, ProfileTrait>,
     pub consents: BTreeMap<String, ProfileConsent>,
@@ -67,6 +79,9 @@ pub struct ProfileIdentifier {
     pub value: String,
     /// As the provider first wrote it.
     pub raw: String,
+    /// Whether it is proved. The same identifier can stand here twice, once as proved and once as somebody says.
+    pub verified: bool,
+    pub basis: Basis,
     /// RFC 3339, the provider's clock.
     pub first_seen: String,
     pub last_seen: String,
@@ -88,9 +103,38 @@ pub struct Reachability {
     pub at: String,
 }
 
-/// The newest word on one trait, and whose it is.
+/// The newest of the strongest words on one trait, and whose it is.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ProfileTrait {
+    pub value: Value,
+    /// The scheme of the endpoint that it was said of.
+    pub channel: String,
+    /// The sequence (`EventKey`) of the event that said so.
+    pub source: EventKey,
+    pub at: String,
+    pub attestation: Attestation,
+    /// What a weaker word has said otherwise since; null: none has.
+    pub newer: Option<WeakerWord>,
+    #[serde(skip)]
+    order: Order,
+}
+
+/// What decides between two words on a trait: strength, the millisecond, the better attestation, the event.
+type Order = (Strength, String, std::cmp::Reverse<Attestation>, EventKey);
+
+fn order(cell: &TraitCell) -> Order {
+    // An event's key begins with its time in ten characters. A better attestation is the lesser one.
+    let millisecond = cell.source.as_str()[..10].to_owned();
+    (cell.strength(), millisecond, std::cmp::Reverse(cell.attestation), cell.source.clone())
+}
+
+fn words_of(endpoint: &EndpointState) -> impl Iterator<Item = &TraitCell> {
+    endpoint.traits.iter().chain(endpoint.heads.values().flat_map(|head| head.words.values()))
+}
+
+/// A newer word that does not replace a stronger one.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct WeakerWord {
     pub value: Value,
     /// The scheme of the endpoint that it was said of.
     pub channel: String,
@@ -107,7 +151,11 @@ pub struct ProfileConsent {
     pub channel: String,
     pub source: EventKey,
     pub at: String,
+    /// Whose word it is; null: it was recorded when that was not kept.
+    pub attestation: Option<Attestation>,
     pub evidence: Option<Value>,
+    #[serde(skip)]
+    order: (bool, Strength, EventKey),
 }
 
 /// One endpoint's conversation with one business account.
@@ -116,6 +164,8 @@ pub struct Channel {
     pub channel: String,
     pub scope: Option<String>,
     pub address: String,
+    /// Whether those who write here prove that they have the address.
+    pub verified: bool,
     pub account: String,
     pub first_seen: String,
     pub last_seen: String,
@@ -128,13 +178,17 @@ pub struct Channel {
 
 /// Folds a profile of its endpoints.
 ///
-/// Traits: the newest word wins, and of the same instant the better attested one: a person's name of today is not what a
-/// channel vouched for last year. Consents: the most restrictive wins, and among equals the newest.
+/// Traits: the strongest word wins ([`Strength`]), of equally strong ones the newest, and of the same instant the better
+/// attested one. What a weaker word has said otherwise since stands beside it. Consents: the most restrictive wins, among
+/// equals the strongest, then the newest.
 pub fn fold(id: ProfileId, mut endpoints: Vec<EndpointState>) -> Profile {
     endpoints.sort_by(|a, b| (a.first_seen, &a.key).cmp(&(b.first_seen, &b.key)));
+    let identifiers: Vec<ProfileIdentifier> =
+        endpoints.iter().map(|endpoint| identifier(endpoint, &endpoints)).collect();
     let mut profile = Profile {
         id,
-        identifiers: endpoints.iter().map(|endpoint| identifier(endpoint, &endpoints)).collect(),
+        verified: identifiers.iter().any(|identifier| identifier.verified),
+        identifiers,
         traits: BTreeMap::new(),
         consents: BTreeMap::new(),
         channels: Vec::new(),
@@ -150,6 +204,7 @@ pub fn fold(id: ProfileId, mut endpoints: Vec<EndpointState>) -> Profile {
         profile.fold_consents(endpoint);
         profile.fold_heads(endpoint);
     }
+    profile.fold_newer_words(&endpoints);
     profile.settle_waiting(&endpoints);
     let events = profile.counters.values().sum();
     profile.counters.insert("events".to_owned(), events);
@@ -184,6 +239,8 @@ fn identifier(endpoint: &EndpointState, all: &[EndpointState]) -> ProfileIdentif
         scope: endpoint.key.scope.clone(),
         value: endpoint.key.value.clone(),
         raw: endpoint.raw.clone(),
+        basis: endpoint.basis,
+        verified: endpoint.basis == Basis::Proven && (all.len() > 1 || !endpoint.is_only_named()),
         first_seen: rfc3339(first_seen),
         last_seen: rfc3339(last_seen),
         reachability: endpoint.reach.as_ref().map(reachability),
@@ -207,41 +264,54 @@ impl Profile {
     }
 
     fn fold_traits(&mut self, endpoint: &EndpointState) {
-        let words = endpoint.heads.values().flat_map(|head| head.words.values());
-        // An event's key begins with its time in ten characters. A better attestation is the lesser one.
-        let order = |source: &EventKey, attestation| {
-            (source.as_str()[..10].to_owned(), std::cmp::Reverse(attestation), source.clone())
-        };
-        for cell in endpoint.traits.iter().chain(words) {
-            let wins =
-                |known: &ProfileTrait| order(&known.source, known.attestation) < order(&cell.source, cell.attestation);
-            if !self.traits.get(&cell.name).is_none_or(wins) {
+        for cell in words_of(endpoint) {
+            let known = self.traits.get(&cell.name);
+            if known.is_some_and(|known| order(cell) <= known.order) {
                 continue;
             }
-            let newest = ProfileTrait {
+            let strongest = ProfileTrait {
                 value: cell.value.clone(),
                 channel: endpoint.key.scheme.clone(),
                 source: cell.source.clone(),
                 at: rfc3339(cell.at),
                 attestation: cell.attestation,
+                newer: None,
+                order: order(cell),
             };
-            self.traits.insert(cell.name.clone(), newest);
+            self.traits.insert(cell.name.clone(), strongest);
+        }
+    }
+
+    /// What weaker words said otherwise after the one that stands.
+    fn fold_newer_words(&mut self, endpoints: &[EndpointState]) {
+        let words = endpoints.iter().flat_map(|endpoint| words_of(endpoint).map(move |cell| (endpoint, cell)));
+        for (endpoint, cell) in words {
+            let Some(stands) = self.traits.get_mut(&cell.name) else { continue };
+            let is_newest = stands.newer.as_ref().is_none_or(|newer| newer.source < cell.source);
+            if cell.source > stands.source && cell.value != stands.value && is_newest {
+                stands.newer = Some(WeakerWord {
+                    value: cell.value.clone(),
+                    channel: endpoint.key.scheme.clone(),
+                    source: cell.source.clone(),
+                    at: rfc3339(cell.at),
+                    attestation: cell.attestation,
+                });
+            }
         }
     }
 
     fn fold_consents(&mut self, endpoint: &EndpointState) {
+        let order = |cell: &ConsentCell| (cell.state == ConsentState::Withdrawn, cell.strength(), cell.source.clone());
         for cell in &endpoint.consents {
-            let restrictive = |state| state == ConsentState::Withdrawn;
-            let wins = self.consents.get(&cell.purpose).is_none_or(|other| {
-                (restrictive(cell.state), &cell.source) > (restrictive(other.state), &other.source)
-            });
-            if wins {
+            if self.consents.get(&cell.purpose).is_none_or(|known| known.order < order(cell)) {
                 let consent = ProfileConsent {
                     state: cell.state,
                     channel: endpoint.key.scheme.clone(),
                     source: cell.source.clone(),
                     at: rfc3339(cell.at),
+                    attestation: cell.attestation,
                     evidence: cell.evidence.clone(),
+                    order: order(cell),
                 };
                 self.consents.insert(cell.purpose.clone(), consent);
             }
@@ -257,6 +327,7 @@ impl Profile {
                 channel: endpoint.key.scheme.clone(),
                 scope: endpoint.key.scope.clone(),
                 address: endpoint.key.value.clone(),
+                verified: endpoint.basis == Basis::Proven,
                 account: account.clone(),
                 first_seen: rfc3339(head.first_at),
                 last_seen: rfc3339(head.last_at),
@@ -285,9 +356,12 @@ impl Profile {
     }
 }
 
-/// An instant in RFC 3339, UTC, with milliseconds only where there are some.
+/// The last millisecond that RFC 3339 can say: 9999-12-31T23:59:59.999Z.
+const RFC_3339_MAX: Timestamp = 253_402_300_799_999;
+
+/// An instant in RFC 3339, UTC, with milliseconds only where there are some. What is beyond the year 9999 is its end.
 pub fn rfc3339(at: Timestamp) -> String {
-    let instant = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000)
+    let instant = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.min(RFC_3339_MAX)) * 1_000_000)
         .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
     instant.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
 }
@@ -312,6 +386,7 @@ mod tests {
         EndpointState {
             eid,
             key,
+            basis: Basis::Proven,
             raw: "1".into(),
             first_seen,
             heads: BTreeMap::new(),
@@ -323,7 +398,15 @@ mod tests {
 
     fn consent(at: Timestamp, state: ConsentState) -> ConsentCell {
         let source = test_key().event_key(at, "a", "c").unwrap();
-        ConsentCell { purpose: "marketing".into(), state, evidence: None, source, at }
+        ConsentCell {
+            purpose: "marketing".into(),
+            state,
+            evidence: None,
+            source,
+            at,
+            attestation: Some(Attestation::Provider),
+            strength: None,
+        }
     }
 
     fn named(at: Timestamp, name: &str) -> TraitCell {
@@ -333,6 +416,7 @@ mod tests {
             source: test_key().event_key(at, "a", "t").unwrap(),
             at,
             attestation: Attestation::Provider,
+            strength: None,
         }
     }
 
@@ -366,8 +450,36 @@ mod tests {
             assert_eq!(profile.traits["display_name"].value, "Provider");
             a.traits[0] = named(11, "Later");
             let profile = fold(ProfileId::implied(&a.eid), vec![a.clone(), b.clone()]);
-            assert_eq!(profile.traits["display_name"].value, "Later", "a newer word wins, whoever says it");
+            assert_eq!(profile.traits["display_name"].value, "Later", "a newer word that is as strong wins");
         }
+    }
+
+    #[test]
+    fn a_newer_weaker_word_stands_beside_the_stronger_one() {
+        let (mut a, mut b) = (endpoint("form", 5), endpoint("chat", 3));
+        for (weak, strong) in [
+            (Attestation::Customer, Attestation::Provider),
+            (Attestation::Imported, Attestation::Agent),
+            (Attestation::Agent, Attestation::Signature),
+        ] {
+            a.basis = Basis::Said;
+            a.traits = vec![TraitCell { attestation: weak, ..named(20, "Mallory") }];
+            b.traits = vec![TraitCell { attestation: strong, ..named(10, "Ada") }];
+            let mut endpoints = vec![a.clone(), b.clone()];
+            for _ in 0..2 {
+                let profile = fold(ProfileId::implied(&a.eid), endpoints.clone());
+                let name = &profile.traits["display_name"];
+                assert_eq!((name.value.as_str(), name.attestation), (Some("Ada"), strong));
+                assert_eq!(name.newer.as_ref().map(|newer| newer.value.as_str()), Some(Some("Mallory")));
+                assert!(profile.verified);
+                assert_eq!(profile.identifiers.iter().filter(|identifier| identifier.verified).count(), 1);
+                endpoints.reverse();
+            }
+            b.traits = vec![TraitCell { attestation: strong, ..named(30, "Ada") }];
+            let profile = fold(ProfileId::implied(&a.eid), vec![a.clone(), b.clone()]);
+            assert_eq!(profile.traits["display_name"].newer, None, "an older word is no news");
+        }
+        assert!(!fold(ProfileId::implied(&a.eid), vec![a]).verified);
     }
 
     #[test]
@@ -390,7 +502,8 @@ mod tests {
     fn instants_are_rfc_3339() {
         assert_eq!(rfc3339(1_700_000_000_000), "2023-11-14T22:13:20Z");
         assert_eq!(rfc3339(1_700_000_000_120), "2023-11-14T22:13:20.12Z");
-        assert_eq!(rfc3339(crate::endpoint::TIMESTAMP_MAX), "1970-01-01T00:00:00Z", "beyond the year 9999");
+        let end = "9999-12-31T23:59:59.999Z";
+        assert_eq!((rfc3339(RFC_3339_MAX).as_str(), rfc3339(crate::endpoint::TIMESTAMP_MAX).as_str()), (end, end));
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! Cells: items that each keep the newest word on one thing. An older word changes nothing, so writing twice, or in any
-//! order, ends in the same state; the same word again is written, so that a rebuild mends what an older fold got wrong.
+//! Cells: items that each keep the newest of the strongest words on one thing. An older or a weaker word changes nothing,
+//! so writing twice, or in any order, ends in the same state; the same word again is written, so that a rebuild mends what an
+//! older fold got wrong.
 
 use rapport_model::fold::{ConsentCell, DeliveryCell, ReachCell, TraitCell};
 use rapport_model::identity::Named;
-use rapport_model::{Eid, Timestamp};
+use rapport_model::trust::Strength;
+use rapport_model::{Basis, Eid, Timestamp};
 
 use crate::error::{StoreError, unavailable};
 use crate::items::{json, n, s};
@@ -21,10 +23,16 @@ pub enum Written {
 /// Attempts to write an endpoint whose pointer a transaction is rewriting, which takes some milliseconds.
 const CONFLICTS_MAX: u32 = 8;
 
-/// A cell's place and content: it takes the place of one whose `order` is lower.
+/// The attribute that says that an endpoint is an address which nobody proved to have, and on whose word it is there.
+pub(crate) const UNPROVEN: &str = "unp";
+/// The attribute that says how much a cell's word weighs.
+const WEIGHT: &str = "wgt";
+
+/// A cell's place and content: it takes the place of one whose word weighs less, or as much and whose `order` is lower.
 struct Cell {
     pk: String,
     sk: String,
+    weight: Strength,
     order: aws_sdk_dynamodb::types::AttributeValue,
     value: aws_sdk_dynamodb::types::AttributeValue,
 }
@@ -55,6 +63,10 @@ impl Table {
             set.push_str(", scp = :scope");
             update = update.expression_attribute_values(":scope", s(scope));
         }
+        if named.basis != Basis::Proven {
+            set.push_str(", unp = :unproven");
+            update = update.expression_attribute_values(":unproven", s(named.identifier.attestation.name()));
+        }
         let update = update.update_expression(set);
         for attempt in 0..CONFLICTS_MAX {
             match update.clone().send().await {
@@ -65,7 +77,7 @@ impl Table {
         Err(StoreError::Contended { operation: "put endpoint", attempts: CONFLICTS_MAX })
     }
 
-    /// Puts a trait, unless a newer event said otherwise.
+    /// Puts a trait, unless a newer event or a stronger word said otherwise.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; writing it again is harmless.
@@ -73,13 +85,14 @@ impl Table {
         self.put_cell(Cell {
             pk: self.endpoint_pk(eid),
             sk: format!("{}{}", keys::TRAITS, cell.name),
+            weight: cell.strength(),
             order: s(cell.source.as_str()),
             value: json(cell),
         })
         .await
     }
 
-    /// Puts a consent, unless a newer event said otherwise.
+    /// Puts a consent, unless a newer event or a stronger word said otherwise.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; writing it again is harmless.
@@ -87,6 +100,7 @@ impl Table {
         self.put_cell(Cell {
             pk: self.endpoint_pk(eid),
             sk: format!("{}{}", keys::CONSENTS, cell.purpose),
+            weight: cell.strength(),
             order: s(cell.source.as_str()),
             value: json(cell),
         })
@@ -101,6 +115,7 @@ impl Table {
         self.put_cell(Cell {
             pk: self.endpoint_pk(eid),
             sk: keys::delivery_sk(&cell.message),
+            weight: Strength::Proven,
             order: n(cell.rank),
             value: json(cell),
         })
@@ -115,6 +130,7 @@ impl Table {
         self.put_cell(Cell {
             pk: self.endpoint_pk(eid),
             sk: keys::REACH.to_owned(),
+            weight: Strength::Proven,
             order: s(cell.source.as_str()),
             value: json(cell),
         })
@@ -129,8 +145,14 @@ impl Table {
             .item("pk", s(cell.pk))
             .item("sk", s(cell.sk))
             .item("ord", cell.order.clone())
+            .item(WEIGHT, n(cell.weight as u8))
             .item("cell", cell.value)
-            .condition_expression("attribute_not_exists(ord) OR ord <= :ord")
+            // One without a weight was written when all weighed the same.
+            .condition_expression(
+                "attribute_not_exists(ord) OR wgt < :weight OR \
+                 ((attribute_not_exists(wgt) OR wgt = :weight) AND ord <= :ord)",
+            )
+            .expression_attribute_values(":weight", n(cell.weight as u8))
             .expression_attribute_values(":ord", cell.order);
         written(put.send().await)
     }

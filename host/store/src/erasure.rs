@@ -144,7 +144,10 @@ impl Table {
         if !is_seen && matches!(up_to, UpTo::Now(_)) {
             return Ok(None);
         }
-        let members: Vec<Eid> = self.find(eid).await?.members.into_iter().collect();
+        let mut members: Vec<Eid> = self.find(eid).await?.members.into_iter().collect();
+        if matches!(up_to, UpTo::Now(_)) {
+            members.extend(self.unproven_of(&members).await?);
+        }
         let (up_to, here_by) = match up_to {
             UpTo::Said(at) => (at, 0),
             UpTo::Now(now) => (self.newest_of(&members).await?.min(now + AHEAD_MS_MAX).max(now), now),

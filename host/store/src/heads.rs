@@ -22,6 +22,9 @@ use crate::table::{Table, is_condition_failure};
 /// Milliseconds. Clocks of hosts differ by less, and no write is in flight for longer (`client.rs`: 6 seconds).
 pub const AHEAD_MARGIN_MS: u64 = 5 * 60 * 1000;
 
+/// The attribute of a head with [`GuardedHead::left_at`].
+const LEFT_AT: &str = "lft";
+
 /// The position of a record in the stream, padded so that numbers compare as text (up to 40 digits, by the API).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sequence(String);
@@ -44,11 +47,18 @@ pub struct GuardedHead {
     pub ahead: BTreeSet<String>,
     /// What the endpoint said up to then is erased and does not come back; 0: nothing is.
     pub erased_at: Timestamp,
+    /// What happened later is somebody else's, since the address changed hands then; 0: it did not.
+    pub left_at: Timestamp,
     /// How often the item was written; the optimistic lock.
     version: u64,
 }
 
 impl GuardedHead {
+    /// Whether an event is of whoever had the address first.
+    pub fn is_of_the_first(&self, at: Timestamp) -> bool {
+        self.left_at == 0 || at <= self.left_at
+    }
+
     /// Whether `erased_at` is up to date: whoever erases an endpoint deletes its heads, so only one that was hardly
     /// written may have been written by somebody who did not know of it yet. See [`crate::erasure`].
     pub fn is_settled(&self) -> bool {
@@ -121,6 +131,9 @@ impl Table {
         if guarded.erased_at > 0 {
             put = put.item(ERASED, n(guarded.erased_at));
         }
+        if guarded.left_at > 0 {
+            put = put.item(LEFT_AT, n(guarded.left_at));
+        }
         put = if guarded.version == 0 {
             put.condition_expression("attribute_not_exists(pk)")
         } else {
@@ -142,6 +155,7 @@ fn read(item: &Item) -> Result<GuardedHead, StoreError> {
         received_at: reader.number("rcv")?,
         ahead: reader.set("ahead").iter().cloned().collect(),
         erased_at: reader.number_opt(ERASED).unwrap_or_default(),
+        left_at: reader.number_opt(LEFT_AT).unwrap_or_default(),
         version: reader.number("ver")?,
     })
 }

@@ -28,9 +28,11 @@ mod writes;
 
 use std::time::Duration;
 
-use rapport_model::identity::Kind;
-use rapport_model::{Eid, ProfileId, Timestamp};
+use rapport_model::event::Attestation;
+use rapport_model::identity::{Kind, Named};
+use rapport_model::{Basis, Eid, ProfileId, Timestamp};
 
+use crate::cells::UNPROVEN;
 use crate::erasure::ERASED;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Reader, s};
@@ -63,9 +65,13 @@ pub struct Party {
     pub kind: Kind,
 }
 
-impl From<&rapport_model::identity::Named> for Party {
-    fn from(named: &rapport_model::identity::Named) -> Self {
-        Self { eid: named.eid.clone(), kind: Kind::of(&named.key) }
+impl From<&Named> for Party {
+    fn from(named: &Named) -> Self {
+        let kind = match named.basis {
+            Basis::Proven => Kind::of(&named.key),
+            Basis::Claimed | Basis::Said => Kind::unproven(),
+        };
+        Self { eid: named.eid.clone(), kind }
     }
 }
 
@@ -95,6 +101,53 @@ impl Table {
         let pointer = self.pointer(&birth).await?;
         let is_known = pointer.seen.is_some() || root.is_stored() && pointer.erased_at.is_none();
         Ok(is_known.then_some(root))
+    }
+
+    /// Whether an endpoint was ever seen, and not erased since.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn is_seen(&self, eid: &Eid) -> Result<bool, StoreError> {
+        Ok(self.pointer(eid).await?.seen.is_some())
+    }
+
+    /// The other endpoints of the same address that are known, each with the weaker word of the two: they may be one
+    /// person's.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn counterparts(&self, named: &Named) -> Result<Vec<(Named, Attestation)>, StoreError> {
+        let mut found = Vec::new();
+        let own = (named.basis != Basis::Proven).then_some(named.identifier.attestation);
+        for other in named.counterparts(self.tenant_key()) {
+            let pointer = self.pointer(&other.eid).await?;
+            if pointer.seen.is_some()
+                && let Some(weaker) = own.max(pointer.unproven)
+            {
+                found.push((other, weaker));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The unproven endpoints of these addresses, with what goes with them, unless a person joined them with somebody: then
+    /// they are that person's. Whoever erases an address erases what claims to be it, too.
+    ///
+    /// # Errors
+    /// As [`Table::find`].
+    pub async fn unproven_of(&self, members: &[Eid]) -> Result<Vec<Eid>, StoreError> {
+        let mut found = Vec::new();
+        let unproven = |member| [Basis::Claimed, Basis::Said].map(|basis| self.tenant_key().on_basis(member, basis));
+        for eid in members.iter().flat_map(unproven) {
+            if members.contains(&eid) || found.contains(&eid) || !self.is_seen(&eid).await? {
+                continue;
+            }
+            let root = self.find(&eid).await?;
+            if root.kinds.values().all(Kind::is_unproven) {
+                found.extend(root.members);
+            }
+        }
+        Ok(found)
     }
 
     /// Shortens the way from an endpoint to its profile. It changes no profile, and may be called at any time.
@@ -159,7 +212,14 @@ impl Table {
         let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?;
         let implied = ProfileId::implied(eid);
         let Some(item) = item else {
-            return Ok(Pointer { to: implied, is_stored: false, seen: None, kind: None, erased_at: None });
+            return Ok(Pointer {
+                to: implied,
+                is_stored: false,
+                seen: None,
+                kind: None,
+                unproven: None,
+                erased_at: None,
+            });
         };
         let reader = Reader(&item);
         let stored = reader.text_opt("ptr");
@@ -170,9 +230,12 @@ impl Table {
         let kind = reader
             .text_opt("scheme")
             .map(|scheme| Kind { scheme: scheme.to_owned(), scope: reader.text_opt("scp").map(str::to_owned) });
+        let unproven = reader.text_opt(UNPROVEN);
+        let kind = if unproven.is_some() { Some(Kind::unproven()) } else { kind };
+        let unproven = unproven.and_then(Attestation::of_name);
         let erased_at = reader.number_opt(ERASED);
         let seen = reader.number_opt("seen").filter(|seen| Some(*seen) > erased_at);
-        Ok(Pointer { to, is_stored: stored.is_some(), seen, kind, erased_at })
+        Ok(Pointer { to, is_stored: stored.is_some(), seen, kind, unproven, erased_at })
     }
 
     /// The live root at the end of the forwards; none when the chain is too long to be at rest.
@@ -217,6 +280,8 @@ pub(crate) struct Pointer {
     /// The first event of the endpoint; none: only links know it.
     pub seen: Option<Timestamp>,
     pub kind: Option<Kind>,
+    /// On whose word it is there, if nobody proved to have the address.
+    pub unproven: Option<Attestation>,
     /// What it said up to then is erased.
     pub erased_at: Option<Timestamp>,
 }

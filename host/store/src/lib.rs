@@ -28,6 +28,7 @@ pub mod erasure;
 mod error;
 pub mod events;
 pub mod first_seen;
+pub mod handover;
 pub mod heads;
 pub mod identity;
 mod items;

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use rapport_model::event::Attestation;
 use rapport_model::fold::DeliveryCell;
 use rapport_model::profile::EndpointState;
-use rapport_model::{Eid, EndpointKey, MessageKey};
+use rapport_model::{Basis, Eid, EndpointKey, MessageKey};
 
+use crate::cells::UNPROVEN;
 use crate::erasure::ERASED;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, s};
@@ -85,6 +87,12 @@ fn sk(item: &Item) -> Option<&str> {
     Reader(item).text_opt("sk")
 }
 
+/// As whose an endpoint's address is filed.
+pub(crate) fn basis(reader: &Reader<'_>) -> Basis {
+    let word = reader.text_opt(UNPROVEN).and_then(Attestation::of_name);
+    word.map_or(Basis::Proven, |word| if word == Attestation::Claimed { Basis::Claimed } else { Basis::Said })
+}
+
 fn read_endpoint(eid: &Eid, item: &Item) -> Result<EndpointState, StoreError> {
     let reader = Reader(item);
     Ok(EndpointState {
@@ -94,6 +102,7 @@ fn read_endpoint(eid: &Eid, item: &Item) -> Result<EndpointState, StoreError> {
             scope: reader.text_opt("scp").map(str::to_owned),
             value: reader.text("addr")?.to_owned(),
         },
+        basis: basis(&reader),
         raw: reader.text("asis")?.to_owned(),
         first_seen: reader.number("seen")?,
         heads: Default::default(),

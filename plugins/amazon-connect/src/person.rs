@@ -18,9 +18,6 @@ const IDENTIFIER_BYTES_MAX: usize = 512;
 /// Digits of the shortest telephone number: an emergency call, a short code. `anonymous` has none.
 const DIGITS_MIN: usize = 3;
 
-/// Methods by which the business wrote to an address of its own choice, which is therefore right.
-const WRITTEN_BY_BUSINESS: &[&str] = &["AGENT_REPLY", "OUTBOUND", "FLOW"];
-
 /// What scope the identifiers of an instance have, and what the operator says of attributes.
 pub struct Place<'a> {
     /// The account of the events.
@@ -59,19 +56,15 @@ fn address(endpoint: &Endpoint, record: &Record) -> Option<Identifier> {
         _ => return None,
     };
     let value = usable(scheme, endpoint.address.as_deref()?)?;
-    Some(Identifier::attested(attestation(scheme, record), scheme, value))
+    Some(Identifier::attested(attestation(record), scheme, value))
 }
 
-/// A network delivers a caller's number. The sender of a mail is what its header says, and a record does not tell whether
-/// that was proven. The endpoint of a task is what whoever made the task entered.
-fn attestation(scheme: &str, record: &Record) -> Attestation {
-    let method = record.initiation_method.as_deref().unwrap_or_default();
+/// A telephone network delivers a caller's number, which it does not check. The sender of a mail is what its header says,
+/// and a record does not tell whether that was proven. What goes out has the same word as what comes in, so that a
+/// conversation stays whole. The endpoint of a task is what whoever made the task entered.
+fn attestation(record: &Record) -> Attestation {
     let is_task = record.channel.as_deref().is_some_and(|channel| channel.eq_ignore_ascii_case("TASK"));
-    match scheme {
-        _ if is_task => Attestation::Imported,
-        EMAIL if !WRITTEN_BY_BUSINESS.contains(&method) => Attestation::Customer,
-        _ => Attestation::Provider,
-    }
+    if is_task { Attestation::Imported } else { Attestation::Claimed }
 }
 
 /// What the operator's attributes say, where a reply can go first.

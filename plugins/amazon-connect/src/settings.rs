@@ -32,6 +32,8 @@ pub enum Source {
 #[derive(Clone, Copy, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Word {
+    /// The business proved it itself, by a login or a PIN.
+    Signature,
     #[default]
     Imported,
     Agent,
@@ -78,6 +80,7 @@ impl Source {
             Word::Imported => Attestation::Imported,
             Word::Agent => Attestation::Agent,
             Word::Customer => Attestation::Customer,
+            Word::Signature => Attestation::Signature,
         }
     }
 }

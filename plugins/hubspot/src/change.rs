@@ -75,14 +75,15 @@ impl Change<'_> {
         Event::new(id, self.at, self.portal, contact, body)
     }
 
-    /// The contact record with this id: an entry of a CRM, which proves nobody's identity.
+    /// The contact record with this id.
     pub fn contact(&self, object_id: &str) -> Contact {
-        Contact::new(vec![self.record(object_id, Attestation::Imported)])
+        Contact::new(vec![self.record(object_id)])
     }
 
-    /// The address of a contact record.
-    pub fn record(&self, object_id: &str, attestation: Attestation) -> Identifier {
-        Identifier::attested(attestation, CONTACT, object_id).within(self.portal)
+    /// The address of a contact record: HubSpot's own id, in a webhook that it signed. What stands in the record proves
+    /// nobody's identity.
+    pub fn record(&self, object_id: &str) -> Identifier {
+        Identifier::provider(CONTACT, object_id).within(self.portal)
     }
 
     /// An event that has no body of its own in the contract: a name of ours, the element as it came.

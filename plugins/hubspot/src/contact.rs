@@ -74,10 +74,7 @@ fn merge(change: &Change, batch: &mut Batch) {
             continue;
         }
         // The ids are HubSpot's own, and so is the word that one of them took the other's place.
-        let replacement = Replacement {
-            old: change.record(&old, Attestation::Provider),
-            new: change.record(survivor, Attestation::Provider),
-        };
+        let replacement = Replacement { old: change.record(&old), new: change.record(survivor) };
         let body = EventBody::IdentifierReplaced(replacement);
         batch.push(change.explain(change.event(&[survivor, &old], change.contact(survivor), body)));
         told.push(old);

@@ -1,4 +1,5 @@
-//! Whose a record is. What a CRM says of a person proves nothing, so every address is imported and links nobody.
+//! Whose a record is. Its own id is Salesforce's word. What stands in it proves nothing of a person, so every address is
+//! imported and links nobody.
 
 use rapport_sdk::prelude::*;
 
@@ -122,7 +123,7 @@ fn referred(record: &Record) -> Option<(&'static str, String)> {
 }
 
 fn address(scheme: &str, id: &str, scene: &Scene) -> Option<Identifier> {
-    (!id.is_empty()).then(|| Identifier::attested(Attestation::Imported, scheme, id).within(&scene.organization))
+    (!id.is_empty()).then(|| Identifier::provider(scheme, id).within(&scene.organization))
 }
 
 fn add(found: &mut Vec<Identifier>, scheme: &str, fields: &[&str], record: &Record) {

@@ -21,10 +21,12 @@
 
 mod document;
 mod nested;
+mod repeated;
 mod scalar;
 
 pub use document::{document, explain};
 pub use nested::{batch, each, field, list, maybe, object, objects, places, read, root};
+pub use repeated::has_repeated_name;
 
 use scalar::Scalar;
 use serde::{Deserialize, Deserializer};

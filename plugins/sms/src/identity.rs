@@ -132,10 +132,14 @@ fn channel(fields: &Fields, addresses: &[&Option<Address>]) -> Channel {
 }
 
 /// Short codes and alphanumeric senders are addresses too, but no phone numbers.
+///
+/// The provider's signature says that the network delivered it. Who sent it the network does not check: a sender's number
+/// is what the sending side writes. RCS does check, but falls back to SMS, and a status does not say which it was; so both
+/// are one network, and what goes out has the same word as what comes in.
 fn by_number(number: &str) -> Vec<Identifier> {
-    let mut identifiers = vec![Identifier::provider(SMS, number)];
+    let mut identifiers = vec![Identifier::attested(Attestation::Claimed, SMS, number)];
     if is_e164(number) {
-        identifiers.push(Identifier::provider(PHONE, number));
+        identifiers.push(Identifier::attested(Attestation::Claimed, PHONE, number));
     }
     identifiers
 }

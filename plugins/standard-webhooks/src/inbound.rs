@@ -22,6 +22,13 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     if !body.get().starts_with('{') {
         return Err(Rejection::Malformed("expected a JSON object, found a value of another type".into()));
     }
+    if lenient::has_repeated_name(&json) {
+        return Err(Rejection::Malformed(
+            "expected each name once in an object, found one twice: which of the two counts is anybody's guess; fix: let \
+             the sender write its JSON with a library"
+                .into(),
+        ));
+    }
     let kind = pointer::text(body, &settings.r#type);
     let account = settings.account.as_deref().unwrap_or(&cx.connection);
     let delivery = Delivery { id, account, body, kind: kind.as_deref() };

@@ -101,6 +101,7 @@ pub enum Vouch {
     Provider,
     Signature,
     Agent,
+    Claimed,
     Customer,
     #[default]
     Imported,
@@ -138,6 +139,7 @@ impl From<Vouch> for Attestation {
             Vouch::Provider => Attestation::Provider,
             Vouch::Signature => Attestation::Signature,
             Vouch::Agent => Attestation::Agent,
+            Vouch::Claimed => Attestation::Claimed,
             Vouch::Customer => Attestation::Customer,
             Vouch::Imported => Attestation::Imported,
         }

@@ -14,7 +14,7 @@ const FIELDS_MAX: usize = 500;
 /// Objects in objects: `ticket.requester.organization.name` is four.
 const DEPTH_MAX: usize = 4;
 
-/// The fields in order of arrival; of two with one name the first counts.
+/// The fields in order of arrival. Names that differ only in their spelling are one: the first counts.
 pub struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
@@ -39,6 +39,30 @@ impl<'a> Fields<'a> {
                 self.0.push((name, value));
             }
         }
+    }
+
+    /// The names of an object's own fields, in one spelling.
+    pub fn tops(object: &RawValue) -> Vec<String> {
+        let mut found = Vec::new();
+        let _ = serde_json::Deserializer::from_str(object.get()).deserialize_map(Entries(&mut found));
+        found.iter().map(|(name, _)| spelled(name)).collect()
+    }
+
+    /// Every text that stands under one of these names, wherever.
+    pub fn all(&self, names: &[&str]) -> Vec<(String, &'a RawValue)> {
+        let is_one = |found: &str| {
+            names.iter().any(|name| {
+                let is_inside =
+                    || name.contains('.') && found.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
+                found == *name || is_inside()
+            })
+        };
+        let values = self.0.iter().filter(|(found, _)| is_one(found)).map(|(_, value)| *value);
+        let said = values.filter_map(|value| {
+            let text = lenient::read::<lenient::Id>(value)?.0.trim().to_owned();
+            (!text.is_empty() && !(text.contains("{{") && text.contains("}}"))).then_some((text, value))
+        });
+        said.collect()
     }
 
     /// The value of the first of these names that has one.

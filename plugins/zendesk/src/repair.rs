@@ -4,17 +4,27 @@
 //! A quote ends a text only where the JSON goes on behind it as it must; every other one belongs to the text. What is
 //! still no JSON afterwards is for somebody to look at.
 
+/// Text that was mended.
+#[derive(Debug, PartialEq)]
+pub struct Mended {
+    pub text: String,
+    /// From here on it is a guess where a text ends: a quote before it was taken for one of the text.
+    pub guessed_from: usize,
+}
+
 /// `text` with these mistakes mended; none if it does not even begin like an object.
-pub fn mended(text: &str) -> Option<String> {
+pub fn mended(text: &str) -> Option<Mended> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if !text.starts_with('{') {
         return None;
     }
-    let mut mender = Mender { text, index: 0, mended: String::with_capacity(text.len() + 64), open: Vec::new() };
+    let mended = String::with_capacity(text.len() + 64);
+    let mut mender = Mender { text, index: 0, mended, open: Vec::new(), guessed_from: None };
     while let Some(character) = mender.peek() {
         mender.take(character)?;
     }
-    Some(mender.mended)
+    let guessed_from = mender.guessed_from.unwrap_or(mender.mended.len());
+    Some(Mended { text: mender.mended, guessed_from })
 }
 
 /// Brackets in brackets: deeper is nobody's template, and is refused by the parser anyway.
@@ -29,6 +39,8 @@ struct Mender<'a> {
     mended: String,
     /// The brackets that are open.
     open: Vec<char>,
+    /// As of [`Mended`].
+    guessed_from: Option<usize>,
 }
 
 impl Mender<'_> {
@@ -85,7 +97,10 @@ impl Mender<'_> {
                     self.mended.push('"');
                     return Some(());
                 }
-                '"' => self.mended.push_str("\\\""),
+                '"' => {
+                    self.guessed_from.get_or_insert(self.mended.len());
+                    self.mended.push_str("\\\"");
+                }
                 '\\' => self.escape(),
                 '\n' => self.mended.push_str("\\n"),
                 '\r' => self.mended.push_str("\\r"),
@@ -101,7 +116,13 @@ impl Mender<'_> {
         let rest = &self.text.as_bytes()[self.index..];
         let length = match rest.first() {
             // Before the quote that ends a text a backslash is the text's last character, as in `"C:\"`.
-            Some(b'"') => usize::from(!self.ends_at(self.index + 1, false)),
+            Some(b'"') => {
+                let is_last = self.ends_at(self.index + 1, false);
+                if is_last {
+                    self.guessed_from.get_or_insert(self.mended.len());
+                }
+                usize::from(!is_last)
+            }
             Some(b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 1,
             Some(b'u') if rest.len() >= 5 && rest[1..5].iter().all(u8::is_ascii_hexdigit) => 5,
             _ => 0,
@@ -162,7 +183,7 @@ mod tests {
             (r#"{"a":["x "y" z","b"]}"#, r#"{"a":["x \"y\" z","b"]}"#),
             (r#"{"a":"brace "}" and "{"","b":{"c":"d"}}"#, r#"{"a":"brace \"}\" and \"{\"","b":{"c":"d"}}"#),
         ] {
-            let found = mended(broken).unwrap();
+            let found = mended(broken).unwrap().text;
             assert_eq!(found, expected, "{broken}");
             assert!(serde_json::from_str::<serde_json::Value>(&found).is_ok(), "{found}");
         }
@@ -172,10 +193,14 @@ mod tests {
     fn good_json_stays_as_it_is_and_rubbish_is_refused() {
         for good in [r#"{}"#, r#"{"a":"b\"c","d":[{"e":null},"\\"],"f":-1.5e3}"#, "{\"a\" : \"b\" ,\n \"c\" : \"d\" }"]
         {
-            assert_eq!(mended(good).as_deref(), Some(good));
+            let whole = Mended { text: good.to_owned(), guessed_from: good.len() };
+            assert_eq!(mended(good), Some(whole));
         }
         for bad in ["", "hello", "[1]", "{\"a\":\"b", "}", "{}}", &"{\"a\":".repeat(200)] {
-            assert!(mended(bad).is_none_or(|text| serde_json::from_str::<serde_json::Value>(&text).is_err()), "{bad}");
+            assert!(
+                mended(bad).is_none_or(|found| serde_json::from_str::<serde_json::Value>(&found.text).is_err()),
+                "{bad}"
+            );
         }
     }
 }

@@ -2,7 +2,8 @@
 //! ones are looked for; the whole payload stays beside what was found.
 //!
 //! Whatever stands in a placeholder can have been written by a customer, who can also write what looks like the next
-//! field. So nothing of a payload links anybody: its addresses are attested as imported.
+//! field. So nothing of a payload is believed: its addresses are attested as imported. And what does not say one thing of
+//! who somebody is, or says it behind a place where it had to be guessed, is not read at all.
 
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
@@ -174,8 +175,41 @@ struct Payload<'a> {
     signed_at: &'a str,
 }
 
-pub fn read(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+/// Names that say who somebody is. Of several that are there for the requester, all must say the same.
+const IDENTITIES: &[&[&str]] = &[REQUESTER_ID, REQUESTER_EMAIL, REQUESTER_PHONE, ACTOR_ID, ACTOR_EMAIL];
+/// Names that stand in Zendesk's own events, too.
+const OF_EVENTS: &[&str] = &["id", "subject", "time", "type", "event", "action"];
+
+/// Whether an object has names of templates, which no event of Zendesk has.
+pub fn is_template(raw: &RawValue) -> bool {
+    let lists = [TICKET, SUBJECT, STATUS, LINK, COMMENT, DESCRIPTION, RATING, REQUESTER_NAME, ACTOR_NAME];
+    let names = lists.iter().chain(IDENTITIES).flat_map(|names| names.iter());
+    let tops: Vec<&str> = names.map(|name| name.split('.').next().unwrap_or(name)).collect();
+    Fields::tops(raw).iter().any(|top| tops.contains(&top.as_str()) && !OF_EVENTS.contains(&top.as_str()))
+}
+
+/// `guessed` is the part of a mended payload in which it is a guess where texts end.
+pub fn read(raw: &RawValue, guessed: Option<&str>, scene: &Scene) -> Result<Vec<Event>, Rejection> {
     let fields = Fields::of(raw);
+    for names in IDENTITIES {
+        let is_email = names.iter().any(|name| name.ends_with("email"));
+        let said = fields.all(names).into_iter().filter(|(text, _)| !is_email || text.contains('@'));
+        let said: Vec<(String, &RawValue)> = said.collect();
+        let is_requester = names[0].contains("requester");
+        if is_requester && said.windows(2).any(|pair| !pair[0].0.eq_ignore_ascii_case(&pair[1].0)) {
+            return Err(Rejection::Malformed(format!(
+                "expected one person, found several values of `{}`; fix: let the template say each thing once",
+                names[0]
+            )));
+        }
+        if said.iter().any(|(_, value)| guessed.is_some_and(|guessed| is_inside(value.get(), guessed))) {
+            return Err(Rejection::Malformed(format!(
+                "expected `{}` before what customers write, found it behind a text that broke the JSON; fix: let the \
+                 template have identities first, or send events",
+                names[0]
+            )));
+        }
+    }
     let said = fields.text(ACCOUNT);
     let account = account(said.as_deref(), scene).to_owned();
     let ticket = fields.text(TICKET);
@@ -195,6 +229,11 @@ pub fn read(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, Rejection> {
         None => events.push(payload.event("other", EventBody::Other((TRIGGER.into(), raw.get().into())))),
     }
     Ok(events)
+}
+
+/// Whether a text is a part of another one, by where they are.
+fn is_inside(part: &str, whole: &str) -> bool {
+    whole.as_bytes().as_ptr_range().contains(&part.as_ptr())
 }
 
 /// Bytes of the longest identifier that the host takes. A placeholder can hold anything.

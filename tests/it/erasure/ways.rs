@@ -263,7 +263,7 @@ fn named(table: &Table, n: usize) -> Named {
     let value = format!("person-{n}");
     let key = EndpointKey { scheme: scheme.clone(), scope: None, value: value.clone() };
     let identifier = Identifier { scheme, scope: None, value, attestation: Attestation::Agent };
-    Named { eid: table.eid(&key), key, identifier }
+    Named { eid: table.eid(&key), key, identifier, basis: rapport_model::Basis::Proven }
 }
 
 async fn table(engine: &Engine, seed: u64) -> Table {

@@ -11,7 +11,7 @@ use rapport_gateway::Gateway;
 use rapport_gateway::http::router;
 use rapport_model::event::{Attestation, Identifier};
 use rapport_model::identity::{Evidence, Named, Rule, Source};
-use rapport_model::{EndpointKey, TenantKey};
+use rapport_model::{Basis, EndpointKey, TenantKey};
 use rapport_store::blobs::Blobs;
 use rapport_store::identity::Party;
 use rapport_store::{Access, Claim, Entropy, Table};
@@ -94,7 +94,7 @@ impl Api {
         let key = EndpointKey { scheme: scheme.into(), scope: None, value: value.into() };
         let attestation = Attestation::Provider;
         let identifier = Identifier { scheme: scheme.into(), scope: None, value: value.into(), attestation };
-        let named = Named { eid: self.table.eid(&key), key, identifier };
+        let named = Named { eid: self.table.eid(&key), key, identifier, basis: Basis::Proven };
         self.table.put_endpoint(&named, NOW).await.unwrap();
         Party::from(&named)
     }

@@ -95,7 +95,7 @@ pub fn recorded(table: &Table, name: &str) -> (Vec<NewEvent>, RawWebhook) {
 pub fn new_event(table: &Table, event: Event) -> NewEvent {
     let endpoint = canonicalise(&event.contact.identifiers[0]).unwrap();
     NewEvent {
-        eid: table.eid(&endpoint),
+        eid: table.tenant_key().eid_of(&endpoint, table.rules().basis(event.contact.identifiers[0].attestation)),
         key: table.tenant_key().event_key(event.at, &event.account, &event.id).unwrap(),
         event,
         connection: "wa-eu".to_owned(),

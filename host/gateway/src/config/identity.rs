@@ -38,10 +38,12 @@ pub(super) fn rules(keys: Option<Keys>) -> Result<Rules, ConfigError> {
 }
 
 fn attestation(key: &str, word: &str) -> Result<Attestation, ConfigError> {
-    use Attestation::{Agent, Customer, Imported, Provider, Signature};
-    let known = [Provider, Signature, Agent, Customer, Imported].into_iter().find(|known| known.name() == word);
-    let expected = "`provider`, `signature`, `agent`, `customer` or `imported`";
-    known.ok_or_else(|| ConfigError::Value { key: key.to_owned(), expected, found: format!("`{word}`") })
+    let expected = "`provider`, `signature`, `agent`, `claimed`, `customer` or `imported`";
+    Attestation::of_name(word).ok_or_else(|| ConfigError::Value {
+        key: key.to_owned(),
+        expected,
+        found: format!("`{word}`"),
+    })
 }
 
 /// A number from 1 to the size of a profile.
@@ -73,10 +75,10 @@ mod tests {
 
     #[test]
     fn rules_are_read_and_what_is_not_said_stays() {
-        let text = "[identity]\nattestations = ['provider', 'agent']\nprofile-limit = 50\njunk = ['Test']\n\
+        let text = "[identity]\nattestations = ['provider', 'agent', 'claimed']\nprofile-limit = 50\njunk = ['Test']\n\
                     never-link = ['kiosk']\n[identity.limits]\nuser = 2\n'crm.company' = 3\n";
         let rules = Config::parse(text).unwrap().identity;
-        assert_eq!(rules.linking, [Attestation::Provider, Attestation::Agent].into());
+        assert_eq!(rules.linking, [Attestation::Provider, Attestation::Agent, Attestation::Claimed].into());
         assert_eq!((rules.members_max, rules.record_limit), (50, 1));
         assert_eq!(rules.limits, [("user".to_owned(), 2), ("crm.company".to_owned(), 3)].into());
         assert_eq!((rules.junk, rules.never), (["test".to_owned()].into(), ["kiosk".to_owned()].into()));

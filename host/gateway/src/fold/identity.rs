@@ -6,7 +6,7 @@
 
 use rapport_model::conversation::Head;
 use rapport_model::identity::{Claim, Claims, Edge, EdgeId, Evidence, Held, Named, Pair, Rule, Source, Withdrawal};
-use rapport_model::{Eid, Timestamp};
+use rapport_model::{Eid, EventKey, Timestamp};
 use rapport_store::events::StoredEvent;
 use rapport_store::identity::{Outcome, Party, Standing};
 use rapport_store::{StoreError, Table, Written};
@@ -60,6 +60,25 @@ pub async fn apply(
         table.suggest(&Party::from(&claim.a), &Party::from(&claim.b), &evidence(claim)).await?;
     }
     Ok(linked)
+}
+
+/// An address that is known in several bases may be one person's each time: suggestions. Whichever is seen later finds
+/// the others, since each is written before the others are looked for.
+pub(crate) async fn suggest_counterparts(
+    table: &Table,
+    named: &Named,
+    (key, at): (&EventKey, Timestamp),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if !table.rules().may_link(&named.key) {
+        return Ok(());
+    }
+    for (other, attestation) in table.counterparts(named).await? {
+        let source = Source::Event { key: key.clone(), attestation };
+        let evidence = Evidence { rule: Rule::SamePayload, source, at, last: at, old: None, now };
+        table.suggest(&Party::from(named), &Party::from(&other), &evidence).await?;
+    }
+    Ok(())
 }
 
 /// Whether the edge is recorded for good. One that was taken back comes into force again with a later proof, so each

@@ -165,13 +165,13 @@ async fn explain(
 ) -> Result<Response, Problem> {
     let Path(id) = id?;
     let pid = profile_id(&id)?;
-    let [from, to] = [endpoint(&gateway, "from", &ends.from)?, endpoint(&gateway, "to", &ends.to)?];
+    let [from, to] = [endpoint(&gateway, "from", &ends.from).await?, endpoint(&gateway, "to", &ends.to).await?];
     let explained = gateway.explain(&pid, &from, &to).await?;
     Ok(axum::Json(explained).into_response())
 }
 
 /// An endpoint by its id, or by its identifier as JSON.
-fn endpoint(gateway: &Gateway, name: &str, text: &str) -> Result<Eid, Problem> {
+async fn endpoint(gateway: &Gateway, name: &str, text: &str) -> Result<Eid, Problem> {
     if let Some(eid) = Eid::parse(text) {
         return Ok(eid);
     }
@@ -184,7 +184,7 @@ fn endpoint(gateway: &Gateway, name: &str, text: &str) -> Result<Eid, Problem> {
         field: Some(refusal.field.map_or_else(|| name.to_owned(), |field| format!("{name}.{field}"))),
         ..refusal
     })?;
-    Ok(gateway.named(&identifier, name)?.eid)
+    Ok(gateway.named_as_seen(&identifier, name).await?.eid)
 }
 
 pub(super) fn profile_id(text: &str) -> Result<ProfileId, Problem> {

@@ -1,10 +1,10 @@
 //! What one event says about who is who.
 
-use crate::endpoint::TenantKey;
+use crate::endpoint::{Basis, TenantKey};
 use crate::event::{Attestation, Body, Event, Replacement};
 use crate::identity::edge::Rule;
 use crate::identity::rules::{Kind, Rules};
-use crate::identity::{Named, name, named};
+use crate::identity::{Named, name};
 
 /// See the module's documentation.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,14 +38,21 @@ impl Claim {
 /// Reads an event by these rules.
 ///
 /// Every identifier goes with one, the first that is believed, so n identifiers are n-1 claims. What many people share
-/// and what means nobody claims nothing.
-pub fn claims(tenant: &TenantKey, event: &Event, rules: &Rules) -> Claims {
-    let usable: Vec<Named> =
-        named(tenant, &event.contact).into_iter().filter(|named| rules.may_link(&named.key)).collect();
-    let believed = |named: &Named| rules.linking.contains(&named.identifier.attestation);
+/// and what means nobody claims nothing. What an unproven event says twice, such as one number in two schemes, goes with
+/// its first identifier: both are the same unproven word, and neither is anybody's.
+///
+/// `names` are the event's identifiers, as [`crate::identity::named`] or whoever knows better says whose they are.
+pub fn claims(tenant: &TenantKey, event: &Event, names: &[Named], rules: &Rules) -> Claims {
+    let usable: Vec<Named> = names.iter().filter(|named| rules.may_link(&named.key)).cloned().collect();
+    let believed = |named: &Named| rules.believes(named.identifier.attestation);
+    let is_unproven = |named: &&Named| named.basis != Basis::Proven;
     let mut claims = Claims::default();
+    let first = usable.iter().find(is_unproven);
+    let twins = usable.iter().filter(is_unproven).skip(1);
+    claims.links.extend(first.into_iter().cycle().zip(twins).map(|(a, b)| Claim::new(a, b, Rule::SamePayload)));
+    let apart = |named: &&Named| !is_unproven(named) || first.is_some_and(|first| first.eid == named.eid);
     if let Some(hub) = usable.iter().find(|named| believed(named)).or(usable.first()) {
-        for other in usable.iter().filter(|other| other.eid != hub.eid) {
+        for other in usable.iter().filter(apart).filter(|other| other.eid != hub.eid) {
             let claim = Claim::new(hub, other, Rule::SamePayload);
             match believed(hub) && believed(other) {
                 true => claims.links.push(claim),
@@ -54,7 +61,7 @@ pub fn claims(tenant: &TenantKey, event: &Event, rules: &Rules) -> Claims {
         }
     }
     if let Body::IdentifierReplaced(replacement) = &event.body {
-        claims.read_replacement(tenant, event, replacement, rules);
+        claims.read_replacement(tenant, names, replacement, rules);
     }
     claims
 }
@@ -62,11 +69,10 @@ pub fn claims(tenant: &TenantKey, event: &Event, rules: &Rules) -> Claims {
 impl Claims {
     /// An address gave way to another one of its kind: both are the person's, `old` until then. Where the contact is
     /// something else, a record of which this was a property, the property is another now, and the old one nobody's.
-    fn read_replacement(&mut self, tenant: &TenantKey, event: &Event, replacement: &Replacement, rules: &Rules) {
-        let usable =
-            |named: &Named| rules.may_link(&named.key) && rules.linking.contains(&named.identifier.attestation);
+    fn read_replacement(&mut self, tenant: &TenantKey, names: &[Named], replacement: &Replacement, rules: &Rules) {
+        let usable = |named: &Named| rules.may_link(&named.key) && rules.believes(named.identifier.attestation);
         let [old, new] = [&replacement.old, &replacement.new].map(|identifier| name(tenant, identifier).filter(usable));
-        let anchor = named(tenant, &event.contact).into_iter().next();
+        let anchor = names.first().cloned();
         let (Some(old), Some(anchor)) = (old, anchor) else { return };
         let (old_kind, anchor_kind) = (Kind::of(&old.key), Kind::of(&anchor.key));
         let is_address = old_kind.family() == anchor_kind.family();
@@ -89,6 +95,7 @@ impl Claims {
 mod tests {
     use super::*;
     use crate::event::{Attestation::*, Contact, Identifier};
+    use crate::identity::named;
 
     fn identifier((scheme, value, attestation): (&str, &str, Attestation)) -> Identifier {
         Identifier { scheme: scheme.into(), scope: None, value: value.into(), attestation }
@@ -99,7 +106,8 @@ mod tests {
         let identifiers = identifiers.iter().copied().map(identifier).collect();
         let contact = Contact { identifiers, ..Contact::default() };
         let event = Event { id: "1".into(), at: 1, account: "a".into(), contact, body, extensions: Default::default() };
-        claims(&tenant, &event, &Rules::default())
+        let rules = Rules::default();
+        claims(&tenant, &event, &named(&tenant, &rules, &event.contact), &rules)
     }
 
     fn replaced(contact: &[(&str, &str, Attestation)], old: (&str, &str), new: (&str, &str)) -> Claims {

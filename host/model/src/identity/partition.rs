@@ -81,16 +81,17 @@ pub fn retired(edges: &[Edge]) -> BTreeMap<Eid, Timestamp> {
     latest.into_iter().filter(|(_, (_, _, gave_way))| *gave_way).map(|(eid, (at, ..))| (eid.clone(), at)).collect()
 }
 
-/// Whether an edge is in force among these members, and not superseded: an address that gave way takes no phone and no
-/// mailbox along that were said of it before, since another person may have the number now. Records keep theirs.
+/// Whether an edge is in force among these members, and not superseded. An address that gave way takes no phone and no
+/// mailbox along that were said of it, since another person may have the number now. And what is said of it only since then
+/// is said of whoever has it now. Records keep theirs.
 pub fn stands(edge: &Edge, members: &BTreeMap<Eid, Kind>, retired: &BTreeMap<Eid, Timestamp>) -> bool {
     let (low, high) = (edge.id.pair.low(), edge.id.pair.high());
     let (Some(low_kind), Some(high_kind)) = (members.get(low), members.get(high)) else { return false };
-    let last = edge.proof.as_ref().map_or(0, |proof| proof.last);
-    let gave_way = |eid: &Eid, kind: &Kind| !kind.is_record() && retired.get(eid).is_some_and(|at| last <= *at);
-    let is_superseded = edge.id.rule == Rule::SamePayload
-        && low_kind.family() != high_kind.family()
-        && (gave_way(low, low_kind) || gave_way(high, high_kind));
+    let first = edge.proof.as_ref().map_or(0, |proof| proof.at);
+    let is_attribute = low_kind.family() != high_kind.family();
+    let gave_way =
+        |eid: &Eid, kind: &Kind| !kind.is_record() && retired.get(eid).is_some_and(|at| is_attribute || first > *at);
+    let is_superseded = edge.id.rule == Rule::SamePayload && (gave_way(low, low_kind) || gave_way(high, high_kind));
     edge.is_in_force() && !is_superseded
 }
 
@@ -216,8 +217,11 @@ mod tests {
         let found = partition(&kinds, &edges, &Rules::default());
         assert_eq!(numbers(&found), [vec![0, 1], vec![2], vec![3]], "the number may be another person's now");
         assert_eq!(found.held, [(edges[0].id.clone(), Held::Superseded)].into());
-        let again = [edge(0, 2, 10), edge(0, 2, 30), edge_of(Rule::Replaced, 0, 1, 20)];
-        assert_eq!(numbers(&partition(&kinds, &again, &Rules::default())), [vec![0, 1, 2], vec![3]]);
+        let since = [edge(0, 2, 30), edge(0, 3, 30), edge_of(Rule::Replaced, 0, 1, 20)];
+        let found = numbers(&partition(&kinds, &since, &Rules::default()));
+        assert_eq!(found, [vec![0, 1], vec![2], vec![3]], "what is said of it since then is said of somebody else");
+        let successor = [edge(0, 2, 10), edge(1, 2, 30), edge_of(Rule::Replaced, 0, 1, 20)];
+        assert_eq!(numbers(&partition(&kinds, &successor, &Rules::default())), [vec![0, 1, 2], vec![3]]);
         let back = [edge_of(Rule::Replaced, 0, 1, 20), edge_of(Rule::Replaced, 1, 0, 30)];
         assert_eq!(retired(&back), [(eid(1), 30)].into(), "the last word counts");
     }

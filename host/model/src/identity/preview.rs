@@ -56,7 +56,9 @@ fn counts(edge: &Edge, endpoints: &Endpoints, rules: &Rules) -> bool {
     let ends = [edge.id.pair.low(), edge.id.pair.high()];
     match edge.proof.as_ref().map(|proof| &proof.source) {
         Some(Source::Event { attestation, .. }) => {
-            rules.linking.contains(attestation) && !ends.iter().any(|end| endpoints.never.contains(*end))
+            // What an unproven event says twice, it says under any rules.
+            let is_twin = ends.iter().all(|end| endpoints.kinds.get(*end).is_some_and(Kind::is_unproven));
+            (rules.believes(*attestation) || is_twin) && !ends.iter().any(|end| endpoints.never.contains(*end))
         }
         _ => true,
     }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::endpoint::EndpointKey;
+use crate::endpoint::{Basis, EndpointKey};
 use crate::event::Attestation;
+use crate::trust::Strength;
 
 /// Endpoints of one profile, unless configured lower. A person has a handful; what grows beyond is a switchboard or an
 /// attack. Not more: an unlink that parts all but one from the rest rewrites each one's pointer in one transaction, which
@@ -28,6 +29,17 @@ impl Kind {
     /// What counts for an endpoint that no event ever named.
     pub fn unseen() -> Self {
         Self { scheme: "unseen".to_owned(), scope: None }
+    }
+
+    /// What counts for an unproven address: no limit does. Nothing but a person's word joins it with somebody, and the
+    /// address that it claims to be is counted when it is proven.
+    pub fn unproven() -> Self {
+        Self { scheme: "unproven".to_owned(), scope: None }
+    }
+
+    /// Whether it is an unproven address.
+    pub fn is_unproven(&self) -> bool {
+        *self == Self::unproven()
     }
 
     /// Whether it is a record of another system (`crm.contact`) and no address.
@@ -102,7 +114,7 @@ impl Default for Rules {
     fn default() -> Self {
         let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
         Self {
-            linking: [Attestation::Provider, Attestation::Signature].into(),
+            linking: Attestation::ALL.into_iter().filter(|word| word.powers().links).collect(),
             limits: [("user".to_owned(), 1)].into(),
             record_limit: 1,
             junk: BTreeSet::new(),
@@ -118,6 +130,26 @@ impl Rules {
     pub fn limit(&self, kind: &Kind) -> Option<usize> {
         let named = self.limits.get(&kind.scheme).copied();
         named.or_else(|| kind.is_record().then_some(self.record_limit))
+    }
+
+    /// Whether a word opens a conversation and links by itself: as [`crate::trust::TABLE`] says, unless configured.
+    pub fn believes(&self, attestation: Attestation) -> bool {
+        self.linking.contains(&attestation)
+    }
+
+    /// On which basis an event is filed whose first identifier is attested so.
+    pub fn basis(&self, attestation: Attestation) -> Basis {
+        match self.believes(attestation) {
+            true => Basis::Proven,
+            // What the operator does not believe though the table does is somebody's word like any other.
+            false if attestation.powers().opens == Basis::Proven => Basis::Said,
+            false => attestation.powers().opens,
+        }
+    }
+
+    /// How much a word weighs. Whom the operator believes says no less than a provider.
+    pub fn strength(&self, attestation: Attestation) -> Strength {
+        if self.believes(attestation) { Strength::Proven } else { attestation.powers().strength.min(Strength::Staff) }
     }
 
     /// Whether an identifier may be an end of a link at all.

@@ -275,7 +275,7 @@ impl Table {
     }
 
     /// Takes the webhook out of an event of somebody else: the event stays, and cannot be read again by a newer connector.
-    async fn redact(&self, eid: &Eid, key: &EventKey) -> Result<(), StoreError> {
+    pub(crate) async fn redact(&self, eid: &Eid, key: &EventKey) -> Result<(), StoreError> {
         let Some(item) = self.get(self.endpoint_pk(eid), keys::event_sk(key)).await? else { return Ok(()) };
         let reader = Reader(&item);
         let stored = match self.read_event(&item).await {
@@ -319,7 +319,7 @@ impl Table {
             .table_name(self.name())
             .key("pk", s(self.endpoint_pk(eid)))
             .key("sk", s(keys::ENDPOINT))
-            .update_expression("REMOVE seen, scheme, scp, addr, asis, cv")
+            .update_expression("REMOVE seen, scheme, scp, addr, asis, cv, unp")
             .condition_expression("seen <= :up_to")
             .expression_attribute_values(":up_to", n(up_to));
         for attempt in 0..ATTEMPTS_MAX {

@@ -1,0 +1,118 @@
+//! An address that changes hands: what happens at it afterwards is of somebody else. See [`rapport_store::handover`].
+
+use std::collections::BTreeSet;
+
+use rapport_model::event::Body;
+use rapport_model::identity::{Claims, Rule, claims};
+use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_store::events::StoredEvent;
+use rapport_store::heads::GuardedHead;
+use rapport_store::stream::Inserted;
+use rapport_store::{StoreError, Table, Written};
+
+use super::{names, rebuild};
+
+/// Attempts to tell one head that its address was given up. Whoever else writes it is a fold of one batch.
+const TELL_ATTEMPTS_MAX: u32 = 8;
+
+/// The records of whoever had the address first. The others are handed over, and come again as records of the new holder.
+pub(super) async fn keep<'a>(
+    table: &Table,
+    records: Vec<&'a Inserted>,
+    head: &GuardedHead,
+) -> Result<Vec<&'a Inserted>, StoreError> {
+    let is_ours = |record: &&Inserted| head.is_of_the_first(record.stored.event.at);
+    let (ours, theirs): (Vec<_>, Vec<_>) = records.into_iter().partition(is_ours);
+    for Inserted { stored, .. } in theirs {
+        hand_over(table, &stored.eid, &stored.key, stored.event.at).await?;
+    }
+    Ok(ours)
+}
+
+async fn hand_over(table: &Table, eid: &Eid, key: &EventKey, at: Timestamp) -> Result<(), StoreError> {
+    let holder = table.holder_at(eid, at).await?;
+    if holder == *eid {
+        return Ok(());
+    }
+    tracing::info!("an event is of whoever has its address now");
+    table.hand_over(eid, key, &holder).await
+}
+
+/// Notes which addresses these records say gave way, and hands over what happened at them since.
+pub(super) async fn take_notice(table: &Table, records: &[&Inserted], now: Timestamp) -> Result<(), StoreError> {
+    for Inserted { stored, .. } in records {
+        if let Some(old) = given_up(table, stored).await? {
+            table.leave(&old, stored.event.at).await?;
+            let first = table.marks(&old).await?.1;
+            give_up(table, &old, first, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The address that an event says gave way to another one.
+async fn given_up(table: &Table, stored: &StoredEvent) -> Result<Option<Eid>, StoreError> {
+    if !matches!(stored.event.body, Body::IdentifierReplaced(_)) {
+        return Ok(None);
+    }
+    let names = names(table, stored);
+    let links = claims(table.tenant_key(), &stored.event, &names, table.rules()).links;
+    let replaced = links.into_iter().find(|claim| claim.rule == Rule::Replaced);
+    // Records of another system that are merged are nobody else's afterwards.
+    let old = replaced.map(|claim| claim.a).filter(|old| !old.key.scheme.contains('.'));
+    Ok(old.map(|old| old.eid))
+}
+
+/// Of a replacement, who had the addresses then.
+pub(super) async fn resolve(table: &Table, claims: &mut Claims, at: Timestamp) -> Result<(), StoreError> {
+    for claim in claims.links.iter_mut().filter(|claim| claim.rule == Rule::Replaced) {
+        for end in [&mut claim.a, &mut claim.b] {
+            end.eid = table.holder_at(&end.eid, at).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Hands over what happened at an endpoint since its address gave way, and computes anew what followed of it.
+pub(super) async fn give_up(table: &Table, eid: &Eid, at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+    let mut later: Vec<(EventKey, Timestamp)> = Vec::new();
+    let mut accounts = BTreeSet::new();
+    let mut look = |stored: StoredEvent| {
+        if stored.event.at > at {
+            later.push((stored.key, stored.event.at));
+        } else {
+            accounts.insert(stored.event.account);
+        }
+    };
+    table.each_event(eid, &mut look).await?;
+    let was_ours = !later.is_empty();
+    for (key, happened_at) in later {
+        hand_over(table, eid, &key, happened_at).await?;
+    }
+    for (account, _) in table.heads(eid).await? {
+        match accounts.contains(&account) {
+            true => tell(table, eid, &account, at).await?,
+            false => table.forget_head(eid, &account).await?,
+        }
+    }
+    if was_ours {
+        table.forget_words_since(eid, at).await?;
+        rebuild(table, eid, now).await?;
+    }
+    Ok(())
+}
+
+/// Tells a head when its address was given up, so that a fold under way looks again.
+async fn tell(table: &Table, eid: &Eid, account: &str, at: Timestamp) -> Result<(), StoreError> {
+    for _ in 0..TELL_ATTEMPTS_MAX {
+        let mut guarded = table.head(eid, account).await?;
+        if guarded.left_at == at {
+            return Ok(());
+        }
+        guarded.left_at = at;
+        if table.put_head(eid, account, &guarded).await? == Written::Yes {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Contended { operation: "give up", attempts: TELL_ATTEMPTS_MAX })
+}

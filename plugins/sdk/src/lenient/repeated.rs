@@ -1,0 +1,91 @@
+//! Names that stand twice in one object. Parsers disagree which of two counts, and where somebody wrote JSON around other
+//! people's words, the second one is how those words pass for a field.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// Whether an object in `json`, at whatever depth, has a name twice. Of text that is no JSON it is what was found up to
+/// there.
+pub fn has_repeated_name(json: &str) -> bool {
+    let mut is_repeated = false;
+    let _ = Search(&mut is_repeated).deserialize(&mut serde_json::Deserializer::from_str(json));
+    is_repeated
+}
+
+struct Search<'a>(&'a mut bool);
+
+impl<'de> DeserializeSeed<'de> for Search<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Search<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut names: HashSet<String> = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            *self.0 |= !names.insert(name);
+            map.next_value_seed(Search(self.0))?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Search(self.0))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_stands_twice_is_found_wherever_it_is() {
+        for twice in [
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":{"b":1,"c":[],"b":2}}"#,
+            r#"[{"x":[{"b":1,"\u0062":null}]}]"#,
+            r#"{"a":1,"a":"cut off"#,
+        ] {
+            assert!(has_repeated_name(twice), "{twice}");
+        }
+        for once in [r#"{"a":{"a":{"a":[1.5,-1,true,"a"]}}}"#, r#"[{"a":1},{"a":2}]"#, "", "{", r#"{"a":1,"A":2}"#] {
+            assert!(!has_repeated_name(once), "{once}");
+        }
+    }
+}
