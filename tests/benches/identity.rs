@@ -22,7 +22,8 @@ use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
 use rapport_gateway::connections::Connections;
 use rapport_gateway::feed::Feeds;
-use rapport_gateway::http::ApiKeys;
+use rapport_gateway::api_keys::ApiKeys;
+use rapport_gateway::http::Door;
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::identity::{Closing, EdgeId, Evidence, Named, Pair, Rule, Source};
 use rapport_model::{Basis, EndpointKey, Event, ProfileId, TenantKey};
@@ -86,7 +87,8 @@ impl World {
             connections: Connections::default(),
             feeds: Feeds::default(),
             objects: Objects::default(),
-            api_keys: ApiKeys(Vec::new()),
+            api_keys: ApiKeys::default(),
+            door: Door::default(),
             egress: Egress::new(Network::Public),
             certificates: Arc::default(),
             public_url: String::new(),

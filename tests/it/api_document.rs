@@ -10,11 +10,11 @@ use rapport_gateway::http::document;
 use rapport_model::event::Attestation;
 use serde_json::{Map, Value, json};
 
-use crate::support::API_KEY;
+use crate::support::{API_KEY, POWERLESS_KEY};
 use crate::support::api::{Api, Reply, escaped, identifier};
 
 /// Requests of the client. Some thousands, so that each operation gets hundreds, good ones and bad ones.
-const REQUESTS: u64 = 4_000;
+const REQUESTS: u64 = 7_000;
 /// Longer than any limit of a text in the document.
 const TOO_LONG: usize = 3_000;
 
@@ -27,9 +27,11 @@ fn the_document_names_every_address_and_holds_together() {
         "/hooks/{connection}",
         "/hooks/{connection}/{token}",
         "/openapi.json",
+        "/v1/audit",
         "/v1/conflicts",
         "/v1/erasures",
         "/v1/erasures/{id}",
+        "/v1/keys",
         "/v1/links",
         "/v1/links/{id}",
         "/v1/profiles/lookup",
@@ -226,7 +228,8 @@ impl Client<'_> {
         }
         let mut headers = Vec::new();
         if !self.random.one_in(20) {
-            headers.push(("authorization", format!("Bearer {API_KEY}")));
+            let key = if self.random.one_in(10) { POWERLESS_KEY } else { API_KEY };
+            headers.push(("authorization", format!("Bearer {key}")));
         }
         let mut body = String::new();
         if let Some(schema) = operation.page.pointer("/requestBody/content/application~1json/schema") {

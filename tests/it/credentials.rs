@@ -18,24 +18,24 @@ fn basic(pair: &str) -> String {
 
 #[tokio::test]
 async fn basic_credentials_stand_in_for_a_signature() {
-    let secrets = [("basic", vec!["postman:s3cret", "postman:of last month"])];
+    let secrets = [("basic", vec!["postman:s3cret-of-16-bytes", "postman:that of last month"])];
     let service = Service::start([unverified("open", ALWAYS, json!({}), &secrets).unwrap()]).await;
     let before = service.data.items().await;
     let post = async |target: &str, fields: &[&str]| {
         let headers: Vec<_> = fields.iter().map(|value| ("authorization", *value)).collect();
         service.send("POST", target, &headers, &message(1_790_668_800_000)).await.status
     };
-    let good = basic("postman:s3cret");
-    for wrong in [&basic("postman:s3cre"), &basic("postman:"), &basic(""), "Basic", "Bearer s3cret", "postman:s3cret"] {
+    let good = basic("postman:s3cret-of-16-bytes");
+    for wrong in [&basic("postman:s3cret-of-16-byte"), &basic("postman:"), &basic(""), "Basic", "Bearer s3cret-of-16-bytes", "postman:s3cret-of-16-bytes"] {
         assert_eq!(post("/hooks/open", &[wrong]).await, 401, "{wrong}");
     }
     assert_eq!(post("/hooks/open", &[]).await, 401);
     assert_eq!(post("/hooks/open", &[&good, &good]).await, 401, "two fields: which of them counts?");
-    assert_eq!(post("/hooks/open/s3cret", &[&good]).await, 404, "no token belongs there");
+    assert_eq!(post("/hooks/open/s3cret-of-16-bytes", &[&good]).await, 404, "no token belongs there");
     assert_eq!(service.data.items().await, before);
 
     assert_eq!(post("/hooks/open", &[&good]).await, 200);
-    assert_eq!(post("/hooks/open", &[&basic("postman:of last month")]).await, 200, "a rotation");
+    assert_eq!(post("/hooks/open", &[&basic("postman:that of last month")]).await, 200, "a rotation");
     service.settle().await;
     let profile = service.look_up("hostile", "someone").await.unwrap();
     assert_eq!(service.timeline(&profile, 50).await.len(), 1);
@@ -45,12 +45,12 @@ async fn basic_credentials_stand_in_for_a_signature() {
 
 #[tokio::test]
 async fn either_of_two_kinds_of_credentials_is_enough() {
-    let secrets = [("basic", vec!["a:b"]), ("path-token", vec!["t0ken"])];
+    let secrets = [("basic", vec!["a:b-of-16-bytes-ok"]), ("path-token", vec!["t0ken-of-16-bytes"])];
     let service = Service::start([unverified("open", ALWAYS, json!({}), &secrets).unwrap()]).await;
     let body = message(1_790_668_800_000);
-    let good = basic("a:b");
+    let good = basic("a:b-of-16-bytes-ok");
     for (target, headers, status) in [
-        ("/hooks/open/t0ken", vec![], 200),
+        ("/hooks/open/t0ken-of-16-bytes", vec![], 200),
         ("/hooks/open", vec![("authorization", good.as_str())], 200),
         ("/hooks/open/other", vec![("authorization", good.as_str())], 200),
         ("/hooks/open", vec![], 401),
@@ -62,7 +62,7 @@ async fn either_of_two_kinds_of_credentials_is_enough() {
 
 #[tokio::test]
 async fn of_a_connector_with_signing_and_other_providers_each_connection_is_judged_by_its_own() {
-    let token = [("path-token", vec!["t0ken"])];
+    let token = [("path-token", vec!["t0ken-of-16-bytes"])];
     let key = [("key", vec!["k"])];
     let connection =
         |name, provider, secrets| unverified(name, OF_SOME, json!({"provider": provider}), secrets).unwrap();
@@ -78,8 +78,8 @@ async fn of_a_connector_with_signing_and_other_providers_each_connection_is_judg
     assert_eq!(post("/hooks/open-with-key").await, 401, "it can verify by the key, but this one is not signed");
     assert_eq!(post("/hooks/signing").await, 500, "its connector has to verify, and does not");
     assert_eq!(post("/hooks/signing-with-token").await, 401, "a token is asked for where one is set");
-    assert_eq!(post("/hooks/signing-with-token/t0ken").await, 500, "and is no way around a signature");
-    assert_eq!(post("/hooks/open/t0ken").await, 200);
+    assert_eq!(post("/hooks/signing-with-token/t0ken-of-16-bytes").await, 500, "and is no way around a signature");
+    assert_eq!(post("/hooks/open/t0ken-of-16-bytes").await, 200);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_connection_that_nothing_could_verify_is_refused_with_the_fix() {
 
 #[tokio::test]
 async fn a_body_may_be_as_large_as_the_manifest_says() {
-    let secrets = [("path-token", vec!["t0ken"])];
+    let secrets = [("path-token", vec!["t0ken-of-16-bytes"])];
     let small = format!("{ALWAYS}\n[limits]\nbody-kib = 2");
     let large = format!("{ALWAYS}\n[limits]\nbody-kib = 2048");
     let service = Service::start([
@@ -113,7 +113,7 @@ async fn a_body_may_be_as_large_as_the_manifest_says() {
         body
     };
     let post = async |name: &str, bytes| {
-        service.send("POST", &format!("/hooks/{name}/t0ken"), &[], &padded(bytes)).await.status
+        service.send("POST", &format!("/hooks/{name}/t0ken-of-16-bytes"), &[], &padded(bytes)).await.status
     };
     assert_eq!(post("small", 2048).await, 200);
     assert_eq!(post("small", 2049).await, 413);
@@ -124,10 +124,10 @@ async fn a_body_may_be_as_large_as_the_manifest_says() {
 
 #[tokio::test]
 async fn an_event_without_a_time_has_that_of_its_first_delivery() {
-    let secrets = [("path-token", vec!["t0ken"])];
+    let secrets = [("path-token", vec!["t0ken-of-16-bytes"])];
     let connection = || unverified("open", ALWAYS, json!({}), &secrets).unwrap();
     let service = Service::start([connection()]).await;
-    let post = async |service: &Service| service.send("POST", "/hooks/open/t0ken", &[], &message(0)).await.status;
+    let post = async |service: &Service| service.send("POST", "/hooks/open/t0ken-of-16-bytes", &[], &message(0)).await.status;
     for _ in 0..3 {
         assert_eq!(post(&service).await, 200);
     }

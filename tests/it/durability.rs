@@ -22,11 +22,12 @@ const IN_FLIGHT: usize = 16;
 const KILLED_AFTER: u64 = WEBHOOKS / 2;
 
 const CONFIG: &str = r#"
-[api]
-keys = ["file:api-key"]
+[api.keys.test]
+secret = "file:api-key"
+may = ["read"]
 [connections.wa-eu]
 connector = "whatsapp.wasm"
-secrets = { app-secret = "file:app-secret", verify-token = "file:app-secret" }
+secrets = { app-secret = "file:app-secret" }
 "#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

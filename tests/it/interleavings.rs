@@ -222,7 +222,7 @@ impl World {
         let event = self.key.event_key(at, "a", &format!("{a}.{b}")).unwrap();
         let pair = Pair::new(&self.parties[a].eid, &self.parties[b].eid).unwrap();
         let said = || Source::Event { key: event.clone(), attestation: Attestation::Provider };
-        let person = || Source::Person { who: "ada".to_owned(), why: "she asked".to_owned() };
+        let person = || Source::Person { who: "ada".into(), why: "she asked".to_owned() };
         let prove = |rule, source, old| Operation::Prove(a, b, Evidence { rule, source, at, last: at, old, now: 100 });
         match random.below(100) {
             0..=54 => prove(Rule::SamePayload, said(), None),
@@ -231,7 +231,7 @@ impl World {
             65..=71 => Operation::Withdraw(a, b, Withdrawal { at, event }),
             72..=89 => {
                 let rule = [Rule::SamePayload, Rule::SamePayload, Rule::SamePayload, Rule::Manual][random.below(4)];
-                let closing = Closing { who: "ada".to_owned(), why: "a mistake".to_owned(), at: 100 };
+                let closing = Closing { who: "ada".into(), why: "a mistake".to_owned(), at: 100 };
                 Operation::Unlink(EdgeId { pair, rule }, closing)
             }
             _ => Operation::Flatten(a),

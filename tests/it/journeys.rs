@@ -240,12 +240,12 @@ async fn what_the_business_sent_says_how_far_it_got() {
 
 #[tokio::test]
 async fn a_provider_that_signs_nothing_is_known_by_the_token_in_its_url() {
-    let token = "7b1f0c5e";
+    let token = "7b1f0c5e2a9d4c83";
     let service = Service::start([unsigned("open", token), wa_eu()]).await;
     let before = service.data.items().await;
     let body = json!({"id": "m-1", "from": "someone", "at": 1_790_668_800_000u64, "text": "hello"}).to_string();
     let post = async |target: &str| service.send("POST", target, &[], body.as_bytes()).await.status;
-    for wrong in ["/hooks/open", "/hooks/open/", "/hooks/open/7b1f0c5", "/hooks/open/7b1f0c5e/"] {
+    for wrong in ["/hooks/open", "/hooks/open/", "/hooks/open/7b1f0c5e2a9d4c8", "/hooks/open/7b1f0c5e2a9d4c83/"] {
         assert!(matches!(post(wrong).await, 401 | 404), "{wrong}");
     }
     assert_eq!(post(&format!("/hooks/wa-eu/{token}")).await, 404, "a token is no way around a signature");

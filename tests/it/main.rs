@@ -18,6 +18,7 @@ mod http;
 mod identity;
 mod interleavings;
 mod journeys;
+mod keys;
 mod kit;
 mod lambda;
 mod package;

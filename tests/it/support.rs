@@ -25,7 +25,9 @@ use rapport_gateway::Gateway;
 use rapport_gateway::config::ConnectionConfig;
 use rapport_gateway::connections::{Connection, ConnectionError, Connections, SecretValues};
 use rapport_gateway::fold::fold_batch;
-use rapport_gateway::http::{ApiKeys, router};
+use rapport_gateway::api_keys::{ApiKey, ApiKeys};
+use rapport_gateway::http::{Door, router};
+use rapport_gateway::scope::{Scope, Scopes};
 use rapport_model::TenantKey;
 use rapport_sandbox::{Connector, Options, Sandbox, Secret, with_manifest};
 use rapport_store::blobs::Blobs;
@@ -50,6 +52,8 @@ pub use whatsapp::{Text, app_secret, deliver, fixture, new_event, recorded};
 /// What every clock in a test says, in milliseconds: a few seconds after the fixtures' messages.
 pub const NOW: u64 = 1_790_668_805_000;
 pub const API_KEY: &str = "a test's API key";
+/// A key that may do nothing that any route asks for.
+pub const POWERLESS_KEY: &str = "a test's powerless key";
 const HOSTILE_SECRET: &str = "a test's signing secret";
 
 /// One database, made by the test and gone with it.
@@ -101,8 +105,12 @@ impl Data {
 
 /// The table of a database whose blobs are in a folder's `blobs`.
 pub async fn open(embedded: Embedded, folder: &Path) -> Table {
-    let tenant_key = TenantKey::new(&[7; 32]).unwrap();
-    embedded.table(tenant_key, Blobs::in_folder(folder.join("blobs"))).await.unwrap()
+    table_of(embedded, Blobs::in_folder(folder.join("blobs"))).await
+}
+
+/// The table of a database, with other blobs.
+pub async fn table_of(embedded: Embedded, blobs: Blobs) -> Table {
+    embedded.table(TenantKey::new(&[7; 32]).unwrap(), blobs).await.unwrap()
 }
 
 /// Folds what the stream has, until it has no more.
@@ -137,13 +145,26 @@ pub fn gateway_with(table: Table, connections: impl IntoIterator<Item = Connecti
         feeds: feeds.collect(),
         connections: Connections::new(connections),
         objects,
-        api_keys: ApiKeys(vec![Secret::new(API_KEY.as_bytes())]),
+        api_keys: api_keys(&[
+            ("test", API_KEY, Scopes::all()),
+            ("powerless", POWERLESS_KEY, Scopes::none().and(Scope::Write)),
+        ]),
+        door: Door::default(),
         egress: Egress::new(Network::Public),
         certificates: Arc::default(),
         public_url: "https://rapport.example".to_owned(),
         stored: Arc::new(Notify::new()),
         now: || NOW,
     })
+}
+
+/// Keys of the API: name, secret, scopes.
+pub fn api_keys(keys: &[(&str, &str, Scopes)]) -> ApiKeys {
+    let keys = keys.iter().map(|(name, secret, may)| {
+        let key = ApiKey { name: (*name).to_owned(), may: *may, not_after: None };
+        (key, vec![Secret::new(secret.as_bytes())])
+    });
+    ApiKeys::new(keys).unwrap()
 }
 
 /// A gateway that listens, and the task that folds what it stores.
@@ -174,6 +195,7 @@ impl Service {
         let reader = Arc::new(Mutex::new(data.stream().await));
         let mut tasks = JoinSet::new();
         let routes = router(Arc::clone(&gateway));
+        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
         tasks.spawn(async move { axum::serve(listener, routes).await.unwrap() });
         tasks.spawn(fold_for_ever(data.table.clone(), Arc::clone(&reader), Arc::clone(&gateway.stored)));
         Self { address, gateway, data, reader, _tasks: tasks }
@@ -334,7 +356,17 @@ pub fn fed(
 
 /// A connection of a connector in `plugins/`.
 pub fn connection(name: &str, plugin: &str, config: &Value, secrets: &[(&str, Vec<&str>)]) -> Connection {
-    Connection::new(name, plugin_connector(plugin), &written(config.clone()), secret_values(secrets)).unwrap()
+    try_connection(name, plugin, config, secrets).unwrap()
+}
+
+/// The same, or why it cannot be one.
+pub fn try_connection(
+    name: &str,
+    plugin: &str,
+    config: &Value,
+    secrets: &[(&str, Vec<&str>)],
+) -> Result<Connection, ConnectionError> {
+    Connection::new(name, plugin_connector(plugin), &written(config.clone()), secret_values(secrets))
 }
 
 /// What an operator writes of a connection, its secrets aside.

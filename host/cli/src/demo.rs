@@ -120,9 +120,9 @@ fn write_config(folder: &Path, tellers: &[Teller], api_key: &str) -> Result<Path
         let table = json!({"connector": connector, "config": connection.config, "secrets": secrets});
         connections.insert(&connection.connection, table);
     }
-    let keys = [secret("api-key".to_owned(), api_key)?];
+    let key = json!({"demo": {"secret": secret("api-key".to_owned(), api_key)?, "may": ["read"]}});
     let path = folder.join("rapport.toml");
-    fs::write(&path, toml::to_string(&json!({"api": {"keys": keys}, "connections": connections}))?)?;
+    fs::write(&path, toml::to_string(&json!({"api": {"keys": key}, "connections": connections}))?)?;
     Ok(path)
 }
 

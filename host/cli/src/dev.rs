@@ -12,8 +12,9 @@ use crate::service::{self, Data, Settings};
 pub const EXAMPLE: &str = r#"A configuration (unknown keys are errors, secrets are only referenced):
 
   public-url = "https://hooks.example.com"      # how providers reach us; default: the listen address
-  [api]
-  keys = ["env:RAPPORT_API_KEY"]                # for /v1
+  [api.keys.support]                            # for /v1; 16 bytes and more: `openssl rand -hex 32` makes one
+  secret = "env:RAPPORT_API_KEY"
+  may = ["read", "link", "review"]              # also: write, export, erase, operate
   [connections.wa-eu]                           # its webhook: /hooks/wa-eu
   connector = "whatsapp"                        # a folder of plugins/, or a path to a component
   config = { phone-number-ids = ["106540352242922"] }
@@ -37,6 +38,9 @@ pub async fn run(config: &Path, listen: SocketAddr, data: &Path, terminal: &Term
         if written.feed.is_some() {
             println!("  {connection}: rapport feed {connection} FILE");
         }
+    }
+    for warning in service::warnings(&settings.config, &gateway) {
+        eprintln!("warning: {warning}");
     }
     tokio::select! {
         served = service::serve(gateway, listener) => served,

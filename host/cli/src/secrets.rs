@@ -23,17 +23,14 @@ pub(crate) fn resolve(reference: &SecretRef, what: &str, relative_to: &Path) -> 
         ),
         SecretRef::File(path) => {
             let path = relative_to.join(path);
-            let mut bytes = fs::read(&path).with_context(|| format!("{what}: `{}`", path.display()))?;
-            while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
-                bytes.pop();
-            }
-            bytes
+            fs::read(&path).with_context(|| format!("{what}: `{}`", path.display()))?
         }
     };
-    if bytes.is_empty() {
+    let secret = Secret::configured(&bytes);
+    if secret.reveal().is_empty() {
         bail!("{what}: the secret is empty; fix: an empty secret would let everybody in, set a real one");
     }
-    Ok(Secret::new(bytes))
+    Ok(secret)
 }
 
 /// The tenant key of a configuration, or the one that the data folder keeps and that is made with it.

@@ -11,10 +11,11 @@ use anyhow::{Context, Result, bail};
 use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
 use rapport_gateway::config::{Config, ConnectionConfig, SecretRef};
-use rapport_gateway::connections::{Connection, Connections, SecretValues};
+use rapport_gateway::connections::{self, Connection, Connections, SecretValues};
 use rapport_gateway::feed::Feeds;
 use rapport_gateway::fold::fold_batch;
-use rapport_gateway::http::{ApiKeys, router};
+use rapport_gateway::api_keys::{ApiKey, ApiKeys};
+use rapport_gateway::http::{Door, router};
 use rapport_sandbox::{Connector, Options, Sandbox};
 use rapport_store::blobs::Blobs;
 use rapport_store::embedded::Embedded;
@@ -191,15 +192,19 @@ pub async fn gateway(
         }
         let secrets = resolve_secrets(name, connection, base)?;
         let connector = connectors[connection.connector.as_str()].clone();
-        connections.push(Connection::new(name, connector, connection, secrets)?);
+        let connection = Connection::new(name, connector, connection, secrets)?;
+        if let Some(error) = connection.left_out.first() {
+            bail!("{error}");
+        }
+        connections.push(connection);
     }
-    let api_key = |reference| secrets::resolve(reference, "`api.keys`", base);
     Ok(Arc::new(Gateway {
         table: data.table(config, base).await?,
         connections: Connections::new(connections),
         feeds: Feeds::of(config),
         objects: data.objects.clone(),
-        api_keys: ApiKeys(config.api_keys.iter().map(api_key).collect::<Result<_>>()?),
+        api_keys: api_keys(config, base)?,
+        door: Door::default(),
         egress: Egress::new(Network::Public),
         certificates: Arc::default(),
         public_url,
@@ -215,7 +220,8 @@ pub async fn gateway(
 pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) -> Result<()> {
     let reader = StreamReader::open(gateway.table.clone()).await?;
     tokio::spawn(fold_for_ever(reader, Arc::clone(&gateway)));
-    axum::serve(listener, router(gateway)).await.context("the listener failed")
+    let routes = router(gateway).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, routes).await.context("the listener failed")
 }
 
 /// Listens, with a message that says what to do when the address is taken.
@@ -262,6 +268,32 @@ pub async fn fold_once(reader: &mut StreamReader, gateway: &Gateway) -> Result<u
         records += work;
     }
     Ok(records)
+}
+
+fn api_keys(config: &Config, base: &Path) -> Result<ApiKeys> {
+    let resolved = config.api_keys.iter().map(|key| {
+        let versions = key.secrets.iter().map(|reference| secrets::resolve(reference, &key.used_as(), base));
+        Ok((ApiKey::of(key), versions.collect::<Result<Vec<_>>>()?))
+    });
+    Ok(ApiKeys::new(resolved.collect::<Result<Vec<_>>>()?)?)
+}
+
+/// What works and should be otherwise: in the configuration, and of connections that no webhook can be verified for.
+pub fn warnings(config: &Config, gateway: &Gateway) -> Vec<String> {
+    let lacking = config.connections.iter().filter_map(|(name, written)| {
+        let connection = gateway.connections.get(name).ok().flatten()?;
+        connections::lacking(name, connection.connector.manifest(), written)
+    });
+    let mut warnings = config.warnings();
+    if gateway.api_keys.is_empty() {
+        warnings.push(
+            "no API key is configured, so `/v1` is closed to everybody; fix: `[api.keys.NAME]` with `secret = \"env:…\"` and \
+             `may = [\"read\"]`"
+                .to_owned(),
+        );
+    }
+    warnings.extend(lacking);
+    warnings
 }
 
 fn resolve_secrets(name: &str, connection: &ConnectionConfig, base: &Path) -> Result<SecretValues> {

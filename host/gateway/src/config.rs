@@ -1,6 +1,7 @@
 //! What an operator writes: connections, keys, where secrets are. TOML; unknown keys are errors that name the nearest
 //! known one; a secret is only ever a reference.
 
+mod api;
 mod feed;
 mod identity;
 
@@ -11,6 +12,7 @@ use rapport_sandbox::{fix_for_unknown_key, json_of_toml};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
+pub use api::{API_KEYS_MAX, ApiKeyConfig, UNNAMED};
 pub use feed::FeedConfig;
 
 /// Connections. Each holds its connector and its secrets in memory.
@@ -25,7 +27,10 @@ pub struct Config {
     pub public_url: Option<String>,
     /// The key behind endpoint ids; none: made once and kept in the data folder.
     pub tenant_key: Option<SecretRef>,
-    pub api_keys: Vec<SecretRef>,
+    /// In the order of their names.
+    pub api_keys: Vec<ApiKeyConfig>,
+    /// Whether the keys are written as before they had names.
+    unnamed_keys: bool,
     pub connections: BTreeMap<String, ConnectionConfig>,
     /// By which rules evidence makes profiles.
     pub identity: Rules,
@@ -35,12 +40,24 @@ impl Config {
     /// Every reference to a secret, with the name of its use for messages.
     pub fn secret_refs(&self) -> impl Iterator<Item = (String, &SecretRef)> {
         let tenant_key = self.tenant_key.iter().map(|reference| ("`tenant-key`".to_owned(), reference));
-        let api_keys = self.api_keys.iter().map(|reference| ("`api.keys`".to_owned(), reference));
+        let api_keys =
+            self.api_keys.iter().flat_map(|key| key.secrets.iter().map(move |reference| (key.used_as(), reference)));
         let of_connections = self.connections.iter().flat_map(|(name, connection)| {
             let named = connection.secrets.iter().flat_map(|(secret, all)| all.iter().map(move |one| (secret, one)));
             named.map(move |(secret, reference)| (format!("connection `{name}`: secret `{secret}`"), reference))
         });
         tenant_key.chain(api_keys).chain(of_connections)
+    }
+
+    /// What still works and should be written otherwise, each with the fix.
+    pub fn warnings(&self) -> Vec<String> {
+        let unnamed = self.unnamed_keys.then(|| {
+            format!(
+                "`[api] keys = […]` is one key named `{UNNAMED}` that may do everything; fix: name it, and say what it may \
+                 do: `[api.keys.NAME]` with `secret = \"env:…\"` and `may = [\"read\"]`"
+            )
+        });
+        unnamed.into_iter().collect()
     }
 }
 
@@ -77,10 +94,14 @@ pub enum ConfigError {
     UnknownKey { key: String, fix: String },
     #[error("`{key}`: expected {expected}, found {found}")]
     Value { key: String, expected: &'static str, found: String },
+    #[error("`{key}`: unknown word `{word}`; fix: {fix}")]
+    UnknownWord { key: String, word: String, fix: String },
     #[error("`{key}` is missing; fix: {fix}")]
     Missing { key: String, fix: &'static str },
     #[error("{found} connections; at most {CONNECTIONS_MAX} fit one process")]
     TooMany { found: usize },
+    #[error("{found} API keys; at most {API_KEYS_MAX} are compared with each request")]
+    TooManyKeys { found: usize },
 }
 
 const REFERENCE: &str = "a reference to a secret, `env:NAME`, `file:PATH` or `secret:NAME` (never the secret itself)";
@@ -94,17 +115,12 @@ impl Config {
         let table: Table =
             text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax(error.message().to_owned()))?;
         let mut top = Keys::of(table, "");
+        let api = api::api(top.table("api")?)?;
         let config = Self {
             public_url: top.text("public-url")?.map(|url| public_url(&url)).transpose()?,
             tenant_key: top.text("tenant-key")?.map(|text| secret_ref("tenant-key", &text)).transpose()?,
-            api_keys: match top.table("api")? {
-                None => Vec::new(),
-                Some(mut api) => {
-                    let keys = api.secrets("keys")?;
-                    api.done(&["keys"])?;
-                    keys
-                }
-            },
+            api_keys: api.keys,
+            unnamed_keys: api.is_unnamed,
             connections: connections(top.table("connections")?)?,
             identity: identity::rules(top.table("identity")?)?,
         };
@@ -285,7 +301,7 @@ secrets = { app-secret = ["env:NEW", "env:OLD"], verify-token = "secret:wa-token
         let config = Config::parse(WHOLE).unwrap();
         assert_eq!(config.public_url.as_deref(), Some("https://hooks.example.com"));
         assert_eq!(config.tenant_key, Some(SecretRef::File("/run/tenant".into())));
-        assert_eq!(config.api_keys, [SecretRef::Env("RAPPORT_API_KEY".into())]);
+        assert_eq!(config.api_keys[0].secrets, [SecretRef::Env("RAPPORT_API_KEY".into())]);
         let connection = &config.connections["wa-eu"];
         assert_eq!(connection.connector, "whatsapp");
         assert_eq!(connection.config, serde_json::json!({"phone-number-ids": ["106540352242922"]}));

@@ -1,6 +1,8 @@
 //! The connections of a process: each a connector with its configuration and secrets, ready to be called.
 
-use std::collections::{BTreeMap, HashMap};
+mod secrets;
+
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::certificates::Certificates;
 use crate::config::{ConnectionConfig, FeedConfig};
 use crate::credentials::{self, BASIC, PATH_TOKEN, Vouching};
+pub use secrets::{SecretValues, lacking};
 
 /// Calls of one connection that run at once, of the sandbox's 16: a connector that loops cannot take the others' turns.
 const CALLS_AT_ONCE_MAX: usize = 4;
@@ -30,27 +33,10 @@ pub struct Connection {
     pub(crate) vouching: Vouching,
     /// What AWS may deliver to it.
     pub feed: Option<FeedConfig>,
+    /// Versions of its secrets that cannot be used, while others can.
+    pub left_out: Vec<ConnectionError>,
     turns: Semaphore,
     waiting: AtomicUsize,
-}
-
-/// The resolved secrets of a connection.
-#[derive(Default)]
-pub struct SecretValues(HashMap<String, Vec<Secret>>);
-
-impl SecretValues {
-    /// By name, the newest version first. An empty one is none: with it, anyone could prove anything.
-    pub fn new(mut values: HashMap<String, Vec<Secret>>) -> Self {
-        values.values_mut().for_each(|versions| versions.retain(|version| !version.reveal().is_empty()));
-        values.retain(|_, versions| !versions.is_empty());
-        Self(values)
-    }
-}
-
-impl Secrets for SecretValues {
-    fn versions(&self, name: &str) -> Option<&[Secret]> {
-        self.0.get(name).map(Vec::as_slice)
-    }
 }
 
 /// What one call of a connector verifies with: its connection's secrets, and the certificates that are known by now.
@@ -83,6 +69,8 @@ pub enum ConnectionError {
     Schema { connector: String, problem: String },
     #[error("connection `{connection}`: secret `{secret}` is not one of connector `{connector}`; fix: {fix}")]
     UnknownSecret { connection: String, connector: String, secret: String, fix: String },
+    #[error("connection `{connection}`: secret `{secret}`{which} {problem}")]
+    Secret { connection: String, secret: String, which: String, problem: String },
     #[error(
         "connection `{connection}`: connector `{connector}` cannot verify its webhooks ({reason}); fix: give the \
          connection a secret `{PATH_TOKEN}` and the provider the URL /hooks/{connection}/<token>, or a secret `{BASIC}` \
@@ -109,14 +97,19 @@ impl Connection {
         name: &str,
         connector: Connector,
         written: &ConnectionConfig,
-        secrets: SecretValues,
+        mut secrets: SecretValues,
     ) -> Result<Self, ConnectionError> {
         let vouching = vouching(name, connector.manifest(), written, &secrets)?;
         for (key, who) in open_to(&connector.manifest().config, &written.config) {
             tracing::warn!(connection = name, "it takes what {who} sends; fix: say whose it is for, by `config.{key}`");
         }
+        let left_out = secrets.tried(name, connector.manifest())?;
+        for error in &left_out {
+            tracing::error!(%error, "a version of a secret is left out");
+        }
         Ok(Self {
             name: name.to_owned(),
+            left_out,
             config: written.config.to_string(),
             connector,
             secrets: Arc::new(secrets),
@@ -160,7 +153,7 @@ fn check_names(connection: &str, manifest: &Manifest, secrets: &SecretValues) ->
     let credentials = [PATH_TOKEN, BASIC].into_iter().filter(|_| manifest.unsigned.is_some());
     let known: Vec<&str> = manifest.secrets.keys().map(String::as_str).chain(credentials).collect();
     let is_known = |name: &str| known.contains(&name) || hosts::allows(&manifest.hosts.certificates, name);
-    match secrets.0.keys().find(|name| !is_known(name)) {
+    match secrets.names().find(|name| !is_known(name)) {
         None => Ok(()),
         Some(secret) => Err(ConnectionError::UnknownSecret {
             connection: connection.to_owned(),
@@ -197,7 +190,7 @@ fn vouching(
         None => Ok(Vouching::Connector),
         Some(_) if credentials::has_any(secrets) => Ok(Vouching::Credentials),
         // Another secret is one that its connector verifies with what the provider does sign.
-        Some(_) if !secrets.0.is_empty() => Ok(Vouching::Nobody),
+        Some(_) if !secrets.is_empty() => Ok(Vouching::Nobody),
         // What comes by its URL all the same is refused.
         Some(_) if written.feed.is_some() => Ok(Vouching::Nobody),
         Some(unsigned) => {

@@ -15,6 +15,10 @@ pub const PATH_TOKEN: &str = "path-token";
 /// The secret that an `Authorization: Basic` field holds: `user:password`.
 pub const BASIC: &str = "basic";
 
+/// Bytes. The shortest secret that is compared as it comes and that the operator makes up: an API key, a token in a URL, a
+/// Basic password. 16 bytes of `openssl rand -hex` are 64 random bits, more than can be tried over a network.
+pub const SECRET_BYTES_MIN: usize = 16;
+
 const AUTHORIZATION: &str = "authorization";
 
 /// Who vouches for the webhooks of a connection.

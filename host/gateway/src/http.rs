@@ -11,10 +11,12 @@
 //! | other rules, tried out | `rules` |
 //! | being forgotten, being told what is known | `person` |
 //! | health, the document | `service` |
-//! | who may call | `keys` |
+//! | who may call, and that it is recorded | `keys`, `wrong_keys` |
+//! | who called, and with which keys one may | `audit` |
 //! | reading and checking what a request says | `input` |
 //! | a page of the document, and all of them | `page`, `openapi` |
 
+mod audit;
 mod hooks;
 mod input;
 mod keys;
@@ -28,6 +30,7 @@ mod review;
 mod routes;
 mod rules;
 mod service;
+mod wrong_keys;
 
 use std::sync::Arc;
 
@@ -43,9 +46,10 @@ use crate::Gateway;
 use crate::problem::Problem;
 
 pub use input::BODY_BYTES_MAX;
-pub use keys::ApiKeys;
 pub(crate) use keys::same_secret;
+pub use keys::{ClientAddress, Door};
 pub use openapi::document;
+pub use wrong_keys::Manner;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -67,7 +71,7 @@ pub fn api_router(gateway: Arc<Gateway>) -> Router {
 }
 
 fn api(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
-    let api = routes::router(routes::api(), "/v1")
+    let api = routes::guarded(routes::api(), "/v1", gateway)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(Arc::clone(gateway), keys::authorise));
@@ -126,6 +130,9 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(&self)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
+        // What is refused now may be good in a moment, and whoever keeps answers must not keep this one.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.extensions_mut().insert(self);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

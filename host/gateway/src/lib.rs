@@ -19,6 +19,7 @@
 //! may read environment and disk.
 
 pub mod answer;
+pub mod api_keys;
 pub mod certificates;
 pub mod config;
 pub mod connections;
@@ -38,6 +39,7 @@ pub mod repair;
 pub mod replay;
 pub mod review;
 pub mod rules;
+pub mod scope;
 
 use std::sync::Arc;
 
@@ -47,10 +49,11 @@ use rapport_store::Table;
 use rapport_store::objects::Objects;
 use tokio::sync::Notify;
 
+use crate::api_keys::ApiKeys;
 use crate::certificates::Certificates;
 use crate::connections::Connections;
 use crate::feed::Feeds;
-use crate::http::ApiKeys;
+use crate::http::Door;
 
 /// Everything that the use cases share. One for each process.
 pub struct Gateway {
@@ -61,6 +64,8 @@ pub struct Gateway {
     /// Where objects are that deliveries of AWS name.
     pub objects: Objects,
     pub api_keys: ApiKeys,
+    /// What is remembered of who called.
+    pub door: Door,
     /// The way out: to certificates, and to confirm subscriptions.
     pub egress: Egress,
     pub certificates: Arc<Certificates>,

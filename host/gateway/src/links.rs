@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rapport_model::canonical::{SCHEME_BYTES_MAX, VALUE_BYTES_MAX, canonicalise};
 use rapport_model::event::Attestation;
-use rapport_model::identity::{Closing, Edge, EdgeId, Evidence, Named, Pair, Rule, Source, Span};
+use rapport_model::identity::{Author, Closing, Edge, EdgeId, Evidence, Named, Pair, Rule, Source, Span};
 use rapport_model::profile::rfc3339;
 use rapport_model::{Basis, Eid, EventKey, Identifier, ProfileId, Timestamp};
 use rapport_store::StoreError;
@@ -52,7 +52,7 @@ pub struct NewLink {
     /// For whoever asks later.
     #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
     pub reason: String,
-    /// Who says so; not given: the number of the API key.
+    /// Who says so. It is recorded beside the name of the API key.
     #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
     pub by: Option<String>,
 }
@@ -60,7 +60,7 @@ pub struct NewLink {
 /// Who says something, and why.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Word {
-    pub by: String,
+    pub who: Author,
     pub reason: String,
 }
 
@@ -121,6 +121,9 @@ pub struct LinkEvidence {
     /// The sequence of the event; null: a person said so.
     pub event: Option<EventKey>,
     pub attestation: Option<Attestation>,
+    /// The name of the API key by which a person said so.
+    pub key: Option<String>,
+    /// Who it was, as the holder of the key says.
     pub by: Option<String>,
     pub reason: Option<String>,
     /// RFC 3339: the provider's clock, of a person ours.
@@ -132,7 +135,10 @@ pub struct LinkEvidence {
 /// Who undid a link, and why.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LinkClosing {
-    pub by: String,
+    /// The name of the API key by which it was undone; null: no person did it.
+    pub key: Option<String>,
+    /// Who it was, as the holder of the key says.
+    pub by: Option<String>,
     pub reason: String,
     /// RFC 3339, our clock.
     pub at: String,
@@ -185,7 +191,7 @@ impl Gateway {
     /// # Errors
     /// An identifier has no canonical form or may not be linked, both are one, a limit stands against it (then it is
     /// recorded as a conflict), or storage failed: then doing it again is harmless.
-    pub async fn link(&self, new: &NewLink, who: String) -> Result<Linked, Problem> {
+    pub async fn link(&self, new: &NewLink, who: Author) -> Result<Linked, Problem> {
         let ends = [self.named(&new.a, "a")?, self.named(&new.b, "b")?];
         for (named, field) in ends.iter().zip(["a", "b"]) {
             if !self.table.rules().may_link(&named.key) {
@@ -220,7 +226,7 @@ impl Gateway {
     /// # Errors
     /// Storage failed, or too much is in conflict with it.
     pub async fn unlink(&self, id: &EdgeId, word: Word) -> Result<Option<Link>, Problem> {
-        let closing = Closing { who: word.by, why: word.reason, at: (self.now)() };
+        let closing = Closing { who: word.who, why: word.reason, at: (self.now)() };
         match self.table.unlink(id, &closing).await? {
             Some(_) => Ok(self.the_link(id).await?),
             None => Ok(None),
@@ -379,15 +385,24 @@ fn link_of(edge: &Edge, [a, b]: [&LinkEnd; 2], root: &Root) -> Link {
         let (at, last) = (rfc3339(proof.at), rfc3339(proof.last));
         match proof.source.clone() {
             Source::Event { key, attestation } => {
-                LinkEvidence { event: Some(key), attestation: Some(attestation), by: None, reason: None, at, last }
+                LinkEvidence {
+                    event: Some(key),
+                    attestation: Some(attestation),
+                    key: None,
+                    by: None,
+                    reason: None,
+                    at,
+                    last,
+                }
             }
-            Source::Person { who, why } => {
-                LinkEvidence { event: None, attestation: None, by: Some(who), reason: Some(why), at, last }
+            Source::Person { who: Author { key, by }, why } => {
+                LinkEvidence { event: None, attestation: None, key, by, reason: Some(why), at, last }
             }
         }
     });
     let closed = edge.closed.as_ref().map(|closing| LinkClosing {
-        by: closing.who.clone(),
+        key: closing.who.key.clone(),
+        by: closing.who.by.clone(),
         reason: closing.why.clone(),
         at: rfc3339(closing.at),
     });

@@ -61,11 +61,13 @@ macro_rules! problems {
 problems! {
     bad_request "bad-request" "The request cannot be understood" 400;
     unauthenticated "unauthenticated" "Who calls is not proven" 401;
+    forbidden "forbidden" "The API key may not do this" 403;
     not_found "not-found" "There is no such thing" 404;
     method_not_allowed "method-not-allowed" "This address does not take that method" 405;
     conflict "conflict" "Something stands against it" 409;
     too_large "too-large" "The body is too large" 413;
     unsupported_media_type "unsupported-media-type" "The body is of another type" 415;
+    too_many "too-many-requests" "Too many requests" 429;
     connector_failed "connector-failed" "The connector failed" 500;
     damaged "damaged" "What is stored contradicts itself" 500;
     internal "internal" "Something is wrong inside" 500;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rapport_model::event::Attestation;
-use rapport_model::identity::{Held, Pair, Rule};
+use rapport_model::identity::{Author, Held, Pair, Rule};
 use rapport_model::profile::rfc3339;
 use rapport_model::{Eid, EventKey};
 use rapport_store::StoreError;
@@ -52,7 +52,10 @@ pub enum SuggestionIs {
 /// Who decided, and why.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Decided {
-    pub by: String,
+    /// The name of the API key by which it was decided.
+    pub key: Option<String>,
+    /// Who it was, as the holder of the key says.
+    pub by: Option<String>,
     pub reason: String,
     /// RFC 3339, our clock.
     pub at: String,
@@ -178,7 +181,7 @@ impl Gateway {
     }
 
     fn decision(&self, word: Word) -> Decision {
-        Decision { who: word.by, why: word.reason, at: (self.now)() }
+        Decision { who: word.who, why: word.reason, at: (self.now)() }
     }
 
     /// Suggestions with the identifiers of their ends.
@@ -187,7 +190,12 @@ impl Gateway {
         let shown = |suggestion: identity::Suggestion| {
             let [a, b] = both(&ends, &suggestion.id)?;
             let decided =
-                suggestion.decided.map(|Decision { who, why, at }| Decided { by: who, reason: why, at: rfc3339(at) });
+                suggestion.decided.map(|Decision { who: Author { key, by }, why, at }| Decided {
+                    key,
+                    by,
+                    reason: why,
+                    at: rfc3339(at),
+                });
             Some(Suggestion {
                 id: suggestion.id.to_string(),
                 a,

@@ -25,8 +25,8 @@ pub struct Environment {
     pub table: String,
     pub tenant: String,
     pub bucket: String,
-    /// The name or ARN of the secret that holds all others.
-    pub secrets: String,
+    /// Names or ARNs of the secrets that hold all others: those that this role may read.
+    pub secrets: Vec<String>,
     /// How providers reach us, where the function cannot know it: behind a domain of the operator's.
     pub public_url: Option<String>,
     pub account: Account,
@@ -91,7 +91,7 @@ impl Environment {
             table: required("RAPPORT_TABLE")?,
             tenant: tenant(optional("RAPPORT_TENANT").unwrap_or_else(|| "main".to_owned()))?,
             bucket: required("RAPPORT_BLOBS_BUCKET")?,
-            secrets: required("RAPPORT_SECRETS")?,
+            secrets: required("RAPPORT_SECRETS")?.split(',').map(|one| one.trim().to_owned()).collect(),
             public_url,
             account: Account {
                 region: required("AWS_REGION")?,
@@ -160,6 +160,7 @@ mod tests {
         let environment = with(("", None)).unwrap();
         assert_eq!((environment.role, environment.tenant.as_str()), (Role::Fold, "main"));
         assert_eq!(environment.trusted.len(), 2);
+        assert_eq!(with(("RAPPORT_SECRETS", Some("a, b"))).unwrap().secrets, ["a", "b"]);
         assert_eq!(environment.root, PathBuf::from("/var/task"));
         let endpoints = environment.account.endpoints;
         assert_eq!((endpoints.s3.as_deref(), endpoints.dynamodb.as_deref()), (Some("http://s3"), Some("http://all")));

@@ -1,7 +1,9 @@
-//! The deployment's secrets: one JSON object in Secrets Manager, `{"name": "text", "rotated": ["new", "old"]}`.
+//! The deployment's secrets: JSON objects in Secrets Manager, `{"name": "text", "rotated": ["new", "old"]}`. A function reads
+//! those that its role may read, and resolves only what it is for.
 
 use std::collections::{BTreeMap, HashMap};
 
+use rapport_gateway::api_keys::{ApiKey, ApiKeyError, ApiKeys};
 use rapport_gateway::config::{Config, ConnectionConfig, SecretRef};
 use rapport_gateway::connections::SecretValues;
 use rapport_gateway::package::ReferenceError;
@@ -17,12 +19,16 @@ pub struct SecretTexts(BTreeMap<String, Vec<Secret>>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretsError {
     #[error(
-        "the secret of `RAPPORT_SECRETS` is not a JSON object of names and texts (or lists of texts, the newest first); \
+        "a secret of `RAPPORT_SECRETS` is not a JSON object of names and texts (or lists of texts, the newest first); \
          fix: put one such as {{\"tenant-key\": \"…\", \"api-key\": \"…\"}}"
     )]
     Syntax,
-    #[error("{used_as}: `secret:{name}` is not in the secret of `RAPPORT_SECRETS`; fix: add it there, with a text")]
+    #[error("{used_as}: `secret:{name}` is not in the secrets of `RAPPORT_SECRETS`; fix: add it to the one that this function reads")]
     Missing { used_as: String, name: String },
+    #[error("`{0}` is in two secrets of `RAPPORT_SECRETS`; fix: take it out of one, so that it is clear which one is meant")]
+    Twice(String),
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyError),
     #[error(transparent)]
     Reference(#[from] ReferenceError),
     #[error("`tenant-key` is shorter than 16 bytes; fix: `openssl rand -hex 32` makes one")]
@@ -30,7 +36,23 @@ pub enum SecretsError {
 }
 
 impl SecretTexts {
-    /// Reads the text of the one secret.
+    /// Reads the texts of all secrets that this function may read.
+    ///
+    /// # Errors
+    /// [`SecretsError::Syntax`], [`SecretsError::Twice`]
+    pub fn parse_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, SecretsError> {
+        let mut all = BTreeMap::new();
+        for text in texts {
+            for (name, versions) in Self::parse(text)?.0 {
+                if all.insert(name.clone(), versions).is_some() {
+                    return Err(SecretsError::Twice(name));
+                }
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// Reads the text of one secret.
     ///
     /// # Errors
     /// [`SecretsError::Syntax`]
@@ -46,7 +68,7 @@ impl SecretTexts {
             Versions::One(one) => vec![one],
             Versions::Several(several) => several,
         };
-        let secrets = |texts: Vec<String>| texts.into_iter().map(|text| Secret::new(text.into_bytes())).collect();
+        let secrets = |texts: Vec<String>| texts.into_iter().map(|text| Secret::configured(text.as_bytes())).collect();
         Ok(Self(all.into_iter().map(|(name, all)| (name, secrets(versions(all)))).collect()))
     }
 
@@ -63,10 +85,13 @@ impl SecretTexts {
     /// The keys that open the API.
     ///
     /// # Errors
-    /// One is missing.
-    pub fn api_keys(&self, config: &Config) -> Result<Vec<Secret>, SecretsError> {
-        let resolved = config.api_keys.iter().map(|reference| self.resolve(reference, || "`api.keys`".to_owned()));
-        Ok(resolved.collect::<Result<Vec<_>, _>>()?.concat())
+    /// One is missing, or too short.
+    pub fn api_keys(&self, config: &Config) -> Result<ApiKeys, SecretsError> {
+        let resolved = config.api_keys.iter().map(|key| {
+            let versions = key.secrets.iter().map(|reference| self.resolve(reference, || key.used_as()));
+            Ok((ApiKey::of(key), versions.collect::<Result<Vec<_>, SecretsError>>()?.concat()))
+        });
+        Ok(ApiKeys::new(resolved.collect::<Result<Vec<_>, SecretsError>>()?)?)
     }
 
     /// The secrets of a connection.
@@ -113,10 +138,11 @@ secrets = { signing = ["secret:signing"] }
     #[test]
     fn one_text_or_several_are_versions_of_a_secret() {
         let config = Config::parse(CONFIG).unwrap();
-        let texts = r#"{"tenant-key": "0123456789abcdef", "api": "k", "signing": ["new", "old"]}"#;
+        let texts = r#"{"tenant-key": "0123456789abcdef", "api": "a key of 16 bytes", "signing": ["new", "old"]}"#;
         let texts = SecretTexts::parse(texts).unwrap();
         assert!(texts.tenant_key(&config).is_ok());
-        assert_eq!(texts.api_keys(&config).unwrap(), [Secret::new(*b"k")]);
+        let keys = texts.api_keys(&config).unwrap();
+        assert_eq!(keys.find(b"a key of 16 bytes").unwrap().name, "default");
         let values = texts.of_connection("a", &config.connections["a"]).unwrap();
         assert_eq!(values.versions("signing").unwrap(), [Secret::new(*b"new"), Secret::new(*b"old")]);
     }
@@ -138,6 +164,10 @@ secrets = { signing = ["secret:signing"] }
             let error = texts.of_connection("a", &config.connections["a"]).err().unwrap().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
+        let weak = SecretTexts::parse(r#"{"api": "hunter2"}"#).unwrap().api_keys(&config).unwrap_err().to_string();
+        assert!(weak.starts_with("API key `default` is shorter than 16 bytes") && !weak.contains("hunter2"), "{weak}");
+        let twice = SecretTexts::parse_all([r#"{"a": "1", "b": "2"}"#, r#"{"b": "3"}"#]).err();
+        assert_eq!(twice, Some(SecretsError::Twice("b".into())));
         let short = SecretTexts::parse(r#"{"tenant-key": "short"}"#).unwrap();
         assert_eq!(short.tenant_key(&config).err(), Some(SecretsError::ShortTenantKey));
     }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
+use rapport_gateway::api_keys::ApiKeys;
 use rapport_gateway::config::{Config, ConfigError};
 use rapport_gateway::connections::{Connection, Connections, Loader};
 use rapport_gateway::feed::Feeds;
-use rapport_gateway::http::{ApiKeys, api_router, webhook_router};
+use rapport_gateway::http::{Door, Manner, api_router, webhook_router};
 use rapport_gateway::package::{self, Package, PackageError, ReferenceError, check_references};
 use rapport_store::aws::{Aws, TableOf};
 use rapport_store::{Claim, StoreError, Table};
@@ -40,7 +41,7 @@ struct Parts {
     config: Config,
     connectors: Connectors,
     table: TableOf,
-    secrets: String,
+    secrets: Vec<String>,
     public_url: Option<String>,
 }
 
@@ -181,7 +182,8 @@ impl Parts {
     }
 
     async fn read_secrets(&self) -> Result<SecretTexts, NotReady> {
-        Ok(SecretTexts::parse(&self.aws.secret(&self.secrets).await?)?)
+        let texts = self.aws.secrets(&self.secrets).await?;
+        Ok(SecretTexts::parse_all(texts.iter().map(String::as_str))?)
     }
 
     fn with_secrets(
@@ -197,7 +199,8 @@ impl Parts {
             connections: Connections::lazy(names, self.loader(Arc::clone(&secrets))),
             feeds: Feeds::of(&self.config),
             objects: self.aws.objects(),
-            api_keys: ApiKeys(secrets.api_keys(&self.config)?),
+            api_keys: self.api_keys(&secrets)?,
+            door: Door::slowed(Manner::Refuse),
             egress: Egress::new(Network::Public),
             certificates: Arc::default(),
             public_url: self.public_url.clone().unwrap_or_default(),
@@ -209,6 +212,14 @@ impl Parts {
             Role::Feed | Role::Api | Role::Fold => api_router(Arc::clone(&gateway)),
         };
         Ok(Running { gateway, router, secrets, read_at })
+    }
+
+    /// Only the API's function may read what opens the API.
+    fn api_keys(&self, secrets: &SecretTexts) -> Result<ApiKeys, SecretsError> {
+        match self.role {
+            Role::Api => secrets.api_keys(&self.config),
+            Role::Webhook | Role::Feed | Role::Fold => Ok(ApiKeys::default()),
+        }
     }
 
     /// Makes the connection that the first webhook asks for, and no other.

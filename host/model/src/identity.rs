@@ -4,12 +4,14 @@
 //! |---|---|
 //! | what does an event say about who is who? | [`claims`] |
 //! | who is believed, what never links, how many of a kind has one person? | [`rules`] |
+//! | who used the API to say or decide something? | [`author`] |
 //! | what was said about two endpoints, and is it in force? | [`edge`] |
 //! | which endpoints are one person, by all that was said? | [`mod@partition`] |
 //! | how do profiles become what the evidence makes? | [`mod@plan`] |
 //! | what would other rules make of it? | [`mod@preview`] |
 //! | why are two endpoints one person? | [`mod@path`] |
 
+pub mod author;
 pub mod claims;
 pub mod edge;
 pub mod partition;
@@ -29,6 +31,7 @@ use crate::canonical::canonicalise;
 use crate::endpoint::{Basis, Eid, EndpointKey, TenantKey, is_id};
 use crate::event::{Contact, Identifier};
 
+pub use author::Author;
 pub use claims::{Claim, Claims, claims};
 pub use edge::{Closing, Edge, EdgeId, Evidence, Pair, Proof, Rule, Source, Span, Withdrawal};
 pub use partition::{Held, Partition, partition};

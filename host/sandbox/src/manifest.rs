@@ -1,6 +1,7 @@
 //! `connector.toml`: what a connector is called, what it needs, and what its configuration looks like.
 
 mod feed;
+mod secret;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use toml::{Table, Value};
 use crate::component::{MANIFEST_SECTION, custom_section};
 use crate::error::{LoadError, ManifestError};
 pub use feed::{Feed, ObjectPlace};
+pub use secret::{SecretKind, SecretUse};
 
 use crate::limits::{BODY_KIB_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};
 
@@ -42,8 +44,8 @@ pub struct Manifest {
     pub limits: Limits,
     /// `[hosts]`: which hosts a call may have the host ask.
     pub hosts: Hosts,
-    /// `[secrets]`: the names it asks for, each with what an operator has to put there.
-    pub secrets: BTreeMap<String, String>,
+    /// `[secrets]`: the names it asks for, each with what it is.
+    pub secrets: BTreeMap<String, SecretUse>,
     /// `[config]`: the JSON Schema of a connection's configuration; `{}` allows any.
     pub config: Json,
 }
@@ -115,7 +117,7 @@ impl Manifest {
             feed: table.remove("feed").map(feed::feed).transpose()?,
             limits: limits(take_table(&mut table, "limits")?)?,
             hosts: hosts(take_table(&mut table, "hosts")?)?,
-            secrets: secrets(take_table(&mut table, "secrets")?)?,
+            secrets: secret::secrets(take_table(&mut table, "secrets")?)?,
             config: Json::Object(take_table(&mut table, "config")?.into_iter().map(json_entry).collect()),
         };
         refuse_unknown(&table, "", &TOP_KEYS)?;
@@ -260,14 +262,6 @@ fn patterns(table: &mut Table, key: &str) -> Result<Vec<HostPattern>, ManifestEr
         }
         Some(other) => Err(wrong(&other)),
     }
-}
-
-fn secrets(table: Table) -> Result<BTreeMap<String, String>, ManifestError> {
-    let describe = |(name, value): (String, Value)| match value {
-        Value::String(description) => Ok((name, description)),
-        other => Err(wrong(&format!("secrets.{name}"), "what an operator has to put there, as text", &other)),
-    };
-    table.into_iter().map(describe).collect()
 }
 
 fn required(table: &mut Table, key: &'static str) -> Result<String, ManifestError> {

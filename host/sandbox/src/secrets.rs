@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::keys::trimmed;
 use crate::verify::Check;
 
 /// Where a call finds the secrets and public keys of its connection.
@@ -44,6 +45,13 @@ impl Secret {
     /// Takes the bytes as they are: no trimming, no decoding.
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Self {
         Self(bytes.into())
+    }
+
+    /// Takes what an operator has stored: a text without what an editor, a form or a shell put around it (a byte order
+    /// mark, white space, line ends), or bytes as they are. What of a public key is written in several ways is told apart
+    /// when it is used.
+    pub fn configured(stored: &[u8]) -> Self {
+        Self::new(trimmed(stored))
     }
 
     /// The bytes themselves. Never log, format or send them.

@@ -13,6 +13,7 @@ use rapport_model::TenantKey;
 
 use crate::blobs::Blobs;
 use crate::client;
+use crate::concurrent::all_of;
 use crate::entropy::Entropy;
 use crate::error::StoreError;
 use crate::objects::Objects;
@@ -116,6 +117,14 @@ impl Aws {
         let regional = || format!("https://s3.{}.{}", self.region, domain(&self.region));
         let endpoint = self.endpoints.s3.as_deref().map(|endpoint| endpoint.trim_end_matches('/').to_owned());
         Objects::in_buckets(objects::Buckets::new(Arc::clone(&self.signer), endpoint.unwrap_or_else(regional)))
+    }
+
+    /// The texts of several secrets, by their names or ARNs, in their order; all are asked for at the same time.
+    ///
+    /// # Errors
+    /// As [`Aws::secret`], of the first that cannot be had.
+    pub async fn secrets(&self, names: &[String]) -> Result<Vec<String>, StoreError> {
+        all_of(names.iter().map(|name| self.secret(name))).await.into_iter().collect()
     }
 
     /// The text of a secret, by its name or ARN.

@@ -18,6 +18,8 @@
 //! | identity log | `<t>#P#<profile>` | `M#<our ms>#<version>` |
 //! | list of open suggestions, of conflicts | `<t>#G#suggestion#<shard>`, `<t>#G#conflict#<shard>` | `<id>` |
 //! | erasure: what is being done, then the receipt | `<t>#X#<erasure>` | `@` |
+//! | record of the audit | `<t>#U#<day>#<shard>` | `<our ms>-<request id>-<phase>` |
+//! | that an API key was used in an hour | `<t>#U#key#<name>` | `<hour>` |
 //! | parked webhook | `<t>#N#<connection>#K#<shard>` | `<hash>` |
 //! | stream checkpoint | `<t>#N#fold` | `S#<shard>` |
 //! | tenant key's fingerprint | `<t>#N#tenant-key` | `@` |
@@ -125,6 +127,15 @@ pub(crate) fn parked_pk(tenant: &str, connection: &str, shard: u8) -> String {
 
 pub(crate) fn erasure_pk(tenant: &str, id: &str) -> String {
     format!("{tenant}#X#{id}")
+}
+
+/// Of a day as `2026-11-30`.
+pub(crate) fn audit_pk(tenant: &str, day: &str, shard: u8) -> String {
+    format!("{tenant}#U#{day}#{shard}")
+}
+
+pub(crate) fn key_use_pk(tenant: &str, key: &str) -> String {
+    format!("{tenant}#U#key#{key}")
 }
 
 pub(crate) fn fold_pk(tenant: &str) -> String {

@@ -6,13 +6,14 @@
 //! What is promised, by whom: [`events`] makes an event durable with one conditional write; [`heads`] applies a stream
 //! record exactly once; [`identity`] keeps profiles the connected components of their links; [`parked`] keeps what no
 //! connector could handle; [`blobs`] keeps what is too large for an item;
-//! [`erasure`] makes a person forgotten.
+//! [`erasure`] makes a person forgotten; [`audit`] keeps who called the API.
 //!
 //! [`objects`] reads what is not ours: what a delivery of AWS names.
 //!
 //! The stream comes in by two doors: [`stream`] asks for it, [`lambda_stream`] is handed it. On AWS, `aws` makes the
 //! clients, and reads secrets.
 
+pub mod audit;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod blobs;

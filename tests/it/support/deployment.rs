@@ -23,8 +23,9 @@ use crate::connectors;
 /// The configuration, but for where secrets are: `secret:` is a deployment's.
 pub const CONFIG: &str = r#"
 tenant-key = "secret:tenant-key"
-[api]
-keys = ["secret:api-key"]
+[api.keys.test]
+secret = "secret:api-key"
+may = ["read", "link", "review", "export", "erase", "operate"]
 [connections.wa-eu]
 connector = "whatsapp"
 config = { phone-number-ids = ["106540352242922", "106540352242999"] }

@@ -2,6 +2,7 @@
 
 mod artefact;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -226,8 +227,12 @@ fn manifest_json(manifest: &Manifest) -> Value {
         "hosts": {
             "certificates": names(&manifest.hosts.certificates), "confirmations": names(&manifest.hosts.confirmations),
         },
-        "secrets": manifest.secrets, "config": manifest.config,
+        "secrets": secrets_of(manifest), "config": manifest.config,
     })
+}
+
+fn secrets_of(manifest: &Manifest) -> BTreeMap<&str, &str> {
+    manifest.secrets.iter().map(|(name, known)| (name.as_str(), known.what.as_str())).collect()
 }
 
 fn names(hosts: &[HostPattern]) -> Vec<String> {

@@ -101,6 +101,13 @@ impl Check {
         properties.into_iter().flat_map(Map::keys).map(String::as_str).collect()
     }
 
+    /// Whether a field need not be given, and an empty text would mean nothing of its own.
+    fn may_be_left_out(&self, name: &str) -> bool {
+        let is_required = self.schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
+        let field = &self.schema["properties"][name];
+        field.is_object() && !is_required && field["minLength"].is_null()
+    }
+
     /// Whether a field is a number: a query has only texts.
     fn is_number(&self, name: &str) -> bool {
         let kinds = &self.schema["properties"][name]["type"];
@@ -133,7 +140,10 @@ fn expected(kind: &ValidationErrorKind) -> String {
                 ValidationErrorKind::Enum { options } => Some(options.to_string()),
                 _ => None,
             });
-            format!("none of {}", options.collect::<Vec<_>>().join(", "))
+            match options.collect::<Vec<_>>() {
+                options if options.is_empty() => "in none of the forms that /openapi.json shows".to_owned(),
+                options => format!("none of {}", options.join(", ")),
+            }
         }
         other => format!("not as its `{}` says in /openapi.json", other.keyword()),
     }
@@ -155,10 +165,12 @@ impl<T: Input, S: Send + Sync> FromRequestParts<S> for InQuery<T> {
                 return Err(twice.of_field(shown));
             }
             let number = text.parse().ok().filter(|_| T::check().is_number(&name));
+            // An empty parameter is how forms and clients leave one out, if it may be left out.
+            if text.is_empty() && T::check().may_be_left_out(&name) {
+                continue;
+            }
             fields.insert(name, number.map_or(Value::String(text), |number: i64| Value::from(number)));
         }
-        // What is empty is not given.
-        fields.retain(|_, value| value != "");
         T::check().read(Value::Object(fields), "query parameter").map(Self)
     }
 }

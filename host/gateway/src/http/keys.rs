@@ -1,55 +1,363 @@
-//! Who may call the API: holders of a key.
+//! Who may call the API: holders of a key, each what its scopes say. Every call of theirs is recorded in the audit and is
+//! a line of the log, whatever came of it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
-use rapport_sandbox::Secret;
+use http::{HeaderMap, HeaderValue, Method, header};
+use rapport_model::identity::{Author, EdgeId, Pair};
+use rapport_model::{Eid, ProfileId, Timestamp};
+use rapport_store::audit::{Phase, Record, SUBJECTS_MAX};
 use ring::digest::{SHA256, digest};
 
 use crate::Gateway;
+use crate::api_keys::ApiKey;
+use crate::http::RequestId;
+use crate::http::page::Verb;
+use crate::http::wrong_keys::{Manner, RETRY_AFTER_S, WrongKeys};
 use crate::problem::Problem;
+use crate::scope::{Scope, Scopes};
 
-/// The keys that open `/v1`; several are a rotation.
+/// What the process remembers of who called: nothing that is needed after it ends.
 #[derive(Default)]
-pub struct ApiKeys(pub Vec<Secret>);
+pub struct Door {
+    wrong_keys: WrongKeys,
+    /// The hour in which each key's use was recorded last.
+    used: Mutex<HashMap<String, Timestamp>>,
+}
 
-/// With which of the keys a request came, as an extension of it: the first is 1. What it does is recorded under it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Caller(usize);
+const HOUR_MS: Timestamp = 3_600_000;
 
-impl Caller {
-    /// Who does something: in the caller's words, or by the number of the key.
-    pub fn signs(self, by: Option<&str>) -> String {
-        by.map_or_else(|| format!("API key {}", self.0), str::to_owned)
+impl Door {
+    /// One that slows wrong keys down in this manner.
+    pub fn slowed(manner: Manner) -> Self {
+        Self { wrong_keys: WrongKeys::slowed(manner), used: Mutex::default() }
+    }
+
+    /// Whether a key's use in this hour is still to be recorded by this process.
+    fn is_first_of_the_hour(&self, key: &str, now: Timestamp) -> bool {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.get(key) != Some(&(now / HOUR_MS))
+    }
+
+    fn recorded(&self, key: &str, now: Timestamp) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(key.to_owned(), now / HOUR_MS);
     }
 }
 
-/// Lets only holders of an API key through.
+/// From where a request came, as an extension of it: who the server or the front door says it was. Never what a header
+/// such as `X-Forwarded-For` says, which anybody can write.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
+
+/// With which key a request came, as an extension of it, and what is to be recorded of the call.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    key: Arc<str>,
+    may: Scopes,
+    notes: Arc<Mutex<Notes>>,
+}
+
+/// What becomes known of a call while it is answered.
+#[derive(Clone, Debug, Default)]
+struct Notes {
+    route: Option<Arc<str>>,
+    by: Option<String>,
+    subjects: Vec<String>,
+    /// Whether the audit has it already that the call began.
+    is_begun: bool,
+}
+
+impl Caller {
+    fn new(key: &ApiKey) -> Self {
+        Self { key: key.name.as_str().into(), may: key.may, notes: Arc::default() }
+    }
+
+    /// Who does something: the key, and whom its holder names.
+    pub fn signs(&self, by: Option<&str>) -> Author {
+        self.note(|notes| notes.by = by.map(str::to_owned));
+        Author::of_key(&self.key, by)
+    }
+
+    /// Notes an id of what the call is about. Never an address.
+    pub fn touches(&self, id: impl ToString) {
+        let id = id.to_string();
+        self.note(|notes| {
+            if notes.subjects.len() < SUBJECTS_MAX && !notes.subjects.contains(&id) {
+                notes.subjects.push(id);
+            }
+        });
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Notes)) {
+        change(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn notes(&self) -> Notes {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// One operation of a route: what a key must be allowed, and what the audit calls it.
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    pub verb: Verb,
+    pub scope: Scope,
+    pub name: Arc<str>,
+}
+
+impl Operation {
+    /// Whether it may change what is stored about people.
+    fn changes(&self) -> bool {
+        self.verb != Verb::Get && !matches!(self.scope, Scope::Read | Scope::Export)
+    }
+}
+
+/// The operations of one route.
+#[derive(Clone)]
+pub(super) struct Guarded {
+    pub gateway: Arc<Gateway>,
+    pub operations: Arc<[Operation]>,
+}
+
+/// Lets a key do what its scopes say. What changes anything is in the audit before it begins: without that, it does not.
+pub(super) async fn guard(
+    State(Guarded { gateway, operations }): State<Guarded>,
+    params: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (Some(caller), Some(operation)) = (
+        request.extensions().get::<Caller>().cloned(),
+        operations.iter().find(|operation| operation.verb.is(request.method())),
+    ) else {
+        return Problem::internal("this address asks for no key; fix: report it").into_response();
+    };
+    caller.note(|notes| notes.route = Some(Arc::clone(&operation.name)));
+    for (_, text) in params.iter().flatten() {
+        if is_id(text) {
+            caller.touches(text);
+        }
+    }
+    if !caller.may.has(operation.scope) {
+        return Problem::forbidden(format!(
+            "the API key `{}` may not do this: it needs `{}`, and has {}; fix: add it to `may` under `[api.keys.{}]`, or call \
+             with another key",
+            caller.key,
+            operation.scope,
+            listed(caller.may),
+            caller.key
+        ))
+        .into_response();
+    }
+    if operation.changes() {
+        let record = record(&caller, &request_id(request.extensions()), (gateway.now)(), Phase::Begun, None);
+        if let Err(error) = gateway.table.append_to_audit(&record).await {
+            tracing::error!(%error, request_id = record.request_id, "audit not written; nothing was done");
+            return Problem::unavailable("the call cannot be recorded, so nothing was done; try again").into_response();
+        }
+        caller.note(|notes| notes.is_begun = true);
+    }
+    next.run(request).await
+}
+
+fn listed(may: Scopes) -> String {
+    may.names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a text is an id of ours, which no address is: whatever else stands in a path is not recorded.
+fn is_id(text: &str) -> bool {
+    ProfileId::parse(text).is_some()
+        || EdgeId::parse(text).is_some()
+        || Pair::parse(text).is_some()
+        || Eid::parse(text).is_some()
+        || text.strip_prefix('x').is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|one| one.is_ascii_hexdigit()))
+}
+
+/// Lets only holders of an API key through, and records what they do. Nothing under `/v1` may be kept by a cache.
 pub(super) async fn authorise(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (began, at) = (Instant::now(), (gateway.now)());
+    let id = request_id(request.extensions());
+    let mut response = match admitted(&gateway, request.headers(), at) {
+        Ok(key) => {
+            let caller = Caller::new(key);
+            request.extensions_mut().insert(caller.clone());
+            let response = next.run(request).await;
+            recorded(&gateway, &caller, response, Call { id: &id, at, began }).await
+        }
+        Err(NotAdmitted { key, is_guess, problem }) => {
+            let address = client_address(&request);
+            refused(&gateway, key, is_guess.then_some(address), problem, &id).await
+        }
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Why a request is not let in.
+struct NotAdmitted {
+    /// The name of the key that it came with, if it is one.
+    key: Option<String>,
+    /// Whether it came with a key that is none.
+    is_guess: bool,
+    problem: Problem,
+}
+
+fn admitted<'a>(gateway: &'a Gateway, headers: &HeaderMap, now: Timestamp) -> Result<&'a ApiKey, NotAdmitted> {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.split_once(' '));
     let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
     let token = token.unwrap_or_default().as_bytes();
-    // Every key is looked at, so that the time tells nothing of where the right one stands.
-    let numbered = (1..).zip(&gateway.api_keys.0);
-    let known = numbered.fold(None, |known, (number, key)| {
-        let is_this = same_secret(key.reveal(), token);
-        known.or(is_this.then_some(number))
-    });
-    if let Some(number) = known {
-        request.extensions_mut().insert(Caller(number));
-        return next.run(request).await;
-    }
-    let detail = match gateway.api_keys.0.is_empty() {
-        true => "no API key is configured; fix: set `keys` under `[api]`",
-        false => "`Authorization: Bearer` with an API key is needed",
+    let refusal = |detail: String, key: Option<&ApiKey>| NotAdmitted {
+        key: key.map(|key| key.name.clone()),
+        is_guess: key.is_none() && !token.is_empty(),
+        problem: Problem::unauthenticated(detail),
     };
-    let mut refusal = Problem::unauthenticated(detail).into_response();
-    refusal.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    refusal
+    match gateway.api_keys.find(token) {
+        Some(key) if key.is_over(now) => {
+            let fix = format!("fix: make a new one, and set `secret` and `not-after` under `[api.keys.{}]`", key.name);
+            Err(refusal(format!("the API key `{}` is over since its `not-after`; {fix}", key.name), Some(key)))
+        }
+        Some(key) => Ok(key),
+        None if gateway.api_keys.is_empty() => {
+            let fix = "fix: name one in rapport.toml, `[api.keys.NAME]` with `secret` and `may`";
+            Err(refusal(format!("no API key is configured; {fix}"), None))
+        }
+        None if token.is_empty() => {
+            let fix = "fix: send `Authorization: Bearer <key>` with a key of `[api.keys]` in rapport.toml";
+            Err(refusal(format!("an API key is needed; {fix}"), None))
+        }
+        None => {
+            let fix = "fix: send one of `[api.keys]` in rapport.toml; after a rotation the old one stays good while it is listed";
+            Err(refusal(format!("this API key is none; {fix}"), None))
+        }
+    }
+}
+
+/// Answers who has no key, a guesser later than others. `guess`: from where a wrong key came.
+async fn refused(
+    gateway: &Gateway,
+    key: Option<String>,
+    guess: Option<Option<IpAddr>>,
+    problem: Problem,
+    request_id: &str,
+) -> Response {
+    let mut problem = problem;
+    let mut in_all = 0;
+    if let Some(address) = guess {
+        let verdict = gateway.door.wrong_keys.count(address, Instant::now());
+        in_all = verdict.in_all;
+        let has_waited = gateway.door.wrong_keys.wait(verdict.wait).await;
+        if verdict.is_too_many || !has_waited {
+            problem = Problem::too_many("too many wrong API keys; fix: send a key of `[api.keys]` in rapport.toml");
+        }
+    }
+    let (status, reason) = (problem.status, problem.name());
+    // Not from where: an address is personal data, and the front door knows it.
+    tracing::warn!(request_id, key, status, reason, wrong_keys_of_this_minute = in_all, "api key refused");
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    if status == 429 {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+    }
+    response
+}
+
+/// A call, as it came.
+struct Call<'a> {
+    id: &'a str,
+    /// Our clock.
+    at: Timestamp,
+    began: Instant,
+}
+
+/// Records what came of a call. What is not recorded is not given out: the answer is 503 then. Of what was recorded when it
+/// began, and is done, the answer stays as it is.
+async fn recorded(gateway: &Gateway, caller: &Caller, response: Response, call: Call<'_>) -> Response {
+    let Call { id, at, began } = call;
+    let status = response.status().as_u16();
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let record = record(caller, id, at, Phase::Answered, Some((status, took_ms)));
+    let is_first = gateway.door.is_first_of_the_hour(&caller.key, at);
+    let key_use = async {
+        if is_first {
+            gateway.table.key_was_used(&caller.key, at).await.map(|()| gateway.door.recorded(&caller.key, at))
+        } else {
+            Ok(())
+        }
+    };
+    let (appended, key_use) = tokio::join!(gateway.table.append_to_audit(&record), key_use);
+    if let Err(error) = key_use {
+        tracing::warn!(%error, key = record.key, "that a key was used is not recorded");
+    }
+    let response = match appended {
+        Ok(()) => response,
+        Err(error) if caller.notes().is_begun || status >= 500 => {
+            tracing::error!(%error, request_id = id, status, "audit not written of what was done");
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, request_id = id, "audit not written; nothing was given out");
+            Problem::unavailable("the call cannot be recorded, so it is not answered; try again").into_response()
+        }
+    };
+    log(&record, &response);
+    response
+}
+
+/// One line of the log for each call.
+fn log(record: &Record, response: &Response) {
+    let Record { request_id, key, route, took_ms, .. } = record;
+    let status = response.status().as_u16();
+    let why = response.extensions().get::<Problem>();
+    let reason = why.map(Problem::name);
+    let detail = why.map(|problem| problem.detail.as_str()).filter(|detail| may_be_logged(detail));
+    match status {
+        500.. => tracing::error!(request_id, key, route, status, ms = took_ms, reason, detail, "api call failed"),
+        400.. => tracing::info!(request_id, key, route, status, ms = took_ms, reason, detail, "api call refused"),
+        _ => tracing::info!(request_id, key, route, status, ms = took_ms, "api call answered"),
+    }
+}
+
+/// Digits in a row from which on a text may have a telephone number in it.
+const DIGITS_MAX: usize = 5;
+
+/// Whether a sentence can have no address in it: a refusal repeats names of fields that a caller made up.
+fn may_be_logged(detail: &str) -> bool {
+    let longest = detail.split(|one: char| !one.is_ascii_digit()).map(str::len).max().unwrap_or_default();
+    !detail.contains('@') && longest <= DIGITS_MAX
+}
+
+fn record(caller: &Caller, id: &str, at: Timestamp, phase: Phase, outcome: Option<(u16, u64)>) -> Record {
+    let Notes { route, by, subjects, .. } = caller.notes();
+    Record {
+        at,
+        request_id: id.to_owned(),
+        key: caller.key.to_string(),
+        by,
+        // An address that there is not, or a method that it does not take.
+        route: route.as_deref().unwrap_or("none").to_owned(),
+        phase,
+        subjects,
+        status: outcome.map(|(status, _)| status),
+        took_ms: outcome.map(|(_, took_ms)| took_ms),
+    }
+}
+
+fn request_id(extensions: &http::Extensions) -> String {
+    extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+}
+
+fn client_address(request: &Request) -> Option<IpAddr> {
+    let extensions = request.extensions();
+    let by_server = || extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    extensions.get::<ClientAddress>().map(|address| address.0).or_else(by_server)
 }
 
 /// Whether two secrets are the same, in a time that depends on neither. An empty one is never the same as anything.
@@ -58,4 +366,37 @@ pub(crate) fn same_secret(secret: &[u8], candidate: &[u8]) -> bool {
     let pairs = secret_hash.as_ref().iter().zip(candidate_hash.as_ref());
     let differences = pairs.fold(0, |differences, (a, b)| differences | (a ^ b));
     std::hint::black_box(differences) == 0 && !secret.is_empty()
+}
+
+impl Verb {
+    /// Whether a request is answered by this operation; `HEAD` is answered as `GET`.
+    fn is(self, method: &Method) -> bool {
+        match self {
+            Self::Get => matches!(*method, Method::GET | Method::HEAD),
+            Self::Post => *method == Method::POST,
+            Self::Delete => *method == Method::DELETE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_an_address_in_it_is_not_logged() {
+        assert!(may_be_logged("unknown query parameter `limt`; fix: write `limit`"));
+        assert!(!may_be_logged("unknown query parameter `ada@example.com`"));
+        assert!(!may_be_logged("unknown query parameter `+16505551234`"));
+    }
+
+    #[test]
+    fn only_ids_of_ours_are_recorded() {
+        for id in ["pAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAA", &format!("x{}", "0a".repeat(16))] {
+            assert!(is_id(id), "{id}");
+        }
+        for other in ["ada@example.com", "+16505551234", "16505551234", "", "nonsense", "p16505551234"] {
+            assert!(!is_id(other), "{other}");
+        }
+    }
 }

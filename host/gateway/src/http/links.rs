@@ -18,6 +18,7 @@ use crate::http::page::{Page, Presence, Verb};
 use crate::http::routes::Route;
 use crate::links::{GivenIdentifier, Link, Linked, NewLink, WORD_CHARS_MAX, Word};
 use crate::problem::Problem;
+use crate::scope::Scope;
 
 pub(super) fn routes() -> Vec<Route> {
     let id = |page: Page| page.parameter("id", "The id of a link, as another answer gave it");
@@ -46,10 +47,10 @@ pub(super) fn routes() -> Vec<Route> {
         .gives::<Link>(200, "The link, closed")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
     vec![
-        Route::new("/v1/links", post(link)).with(Verb::Post, post_page),
+        Route::new("/v1/links", post(link)).may(Verb::Post, Scope::Link, post_page),
         Route::new("/v1/links/{id}", get(read).delete(unlink))
-            .with(Verb::Get, get_page)
-            .with(Verb::Delete, delete_page),
+            .may(Verb::Get, Scope::Read, get_page)
+            .may(Verb::Delete, Scope::Link, delete_page),
     ]
 }
 
@@ -63,15 +64,15 @@ pub(super) struct Reason {
     /// For whoever asks later.
     #[schemars(length(max = WORD_CHARS_MAX))]
     reason: Option<String>,
-    /// Who says so; not given: the number of the API key.
+    /// Who says so. It is recorded beside the name of the API key.
     #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
     by: Option<String>,
 }
 
 impl Reason {
     /// Who says so, and why.
-    pub fn word(self, caller: Caller) -> Word {
-        Word { by: caller.signs(self.by.as_deref()), reason: self.reason.unwrap_or_default() }
+    pub fn word(self, caller: &Caller) -> Word {
+        Word { who: caller.signs(self.by.as_deref()), reason: self.reason.unwrap_or_default() }
     }
 
     /// What one of the two says.
@@ -92,6 +93,7 @@ async fn link(
         Linked::Now(link) => (StatusCode::CREATED, link),
         Linked::Before(link) => (StatusCode::OK, link),
     };
+    caller.touches(&link.id);
     let location = HeaderValue::try_from(format!("/v1/links/{}", link.id)).expect("an id is ASCII");
     Ok((status, [(header::LOCATION, location)], axum::Json(link)).into_response())
 }
@@ -112,7 +114,7 @@ async fn unlink(
     let Path(id) = id?;
     let (parts, body) = request.into_parts();
     let said: Reason = json_body_opt(&parts.headers, body).await?;
-    let word = said.or(asked).word(caller);
+    let word = said.or(asked).word(&caller);
     let link = gateway.unlink(&link_id(&id)?, word).await?.ok_or_else(no_link)?;
     Ok(axum::Json(link).into_response())
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::page::Generators;
 use crate::http::routes;
+use crate::scope::Scope;
 
 /// The document.
 pub fn document() -> Value {
@@ -20,8 +21,10 @@ pub fn document() -> Value {
         let mut item = Map::new();
         for (verb, page) in &route.pages {
             let mut operation = page.operation(&id_of(verb.name(), route.path), &mut generators);
-            if route.path.starts_with("/v1/") {
-                operation["security"] = json!([{"key": []}]);
+            if let Some(scope) = page.scope() {
+                // Since OpenAPI 3.1 the roles that a key needs may be named for every kind of scheme.
+                operation["security"] = json!([{"key": [scope.name()]}]);
+                operation["x-scope"] = json!(scope.name());
             }
             item.insert(verb.name().to_owned(), operation);
         }
@@ -30,6 +33,8 @@ pub fn document() -> Value {
     let mut schemas = generators.gives.take_definitions(true);
     // What is taken comes second: an identifier that is given has the same name and more fields are required of it.
     schemas.extend(generators.takes.take_definitions(true));
+    let scopes: Map<String, Value> =
+        Scope::ALL.into_iter().map(|scope| (scope.name().to_owned(), json!(scope.meaning()))).collect();
     json!({
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -42,13 +47,22 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key of the configuration"}},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": scheme(), "x-scopes": scopes}},
         },
     })
 }
 
 /// `get /v1/links/{id}` is `get-links-id`.
-fn id_of(verb: &str, path: &str) -> String {
+pub(super) fn id_of(verb: &str, path: &str) -> String {
     let words = path.trim_start_matches("/v1").split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
     std::iter::once(verb).chain(words).collect::<Vec<_>>().join("-")
+}
+
+/// What opens the API, in words.
+fn scheme() -> String {
+    let scopes = Scope::ALL.map(|scope| format!("`{}`: {}", scope.name(), scope.meaning())).join("; ");
+    format!(
+        "An API key of the configuration, `[api.keys.NAME]`. Each operation needs one scope, which it names under `security`; \
+         without it the answer is 403. {scopes}. Every call is recorded, under the name of its key."
+    )
 }

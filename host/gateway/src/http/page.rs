@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::input::Input;
 use crate::problem::Problem;
+use crate::scope::Scope;
 
 /// A method of HTTP that some route takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub(super) struct Page {
     body: Option<Body>,
     answers: Vec<Answer>,
     refusals: Vec<u16>,
+    /// What an API key has to be allowed; none: no key is asked for.
+    scope: Option<Scope>,
 }
 
 enum Body {
@@ -131,6 +134,17 @@ impl Page {
     pub fn refuses(mut self, statuses: &[u16]) -> Self {
         self.refusals.extend(statuses);
         self
+    }
+
+    /// What an API key has to be allowed. Without a key it is 401, without this scope 403, after many wrong keys 429, and
+    /// where the call cannot be recorded 503.
+    pub fn needs(self, scope: Scope) -> Self {
+        Self { scope: Some(scope), ..self }.refuses(&[401, 403, 429, 503])
+    }
+
+    /// What an API key has to be allowed; none: no key is asked for.
+    pub fn scope(&self) -> Option<Scope> {
+        self.scope
     }
 
     fn answered(mut self, status: String, meaning: &'static str, content: Content) -> Self {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -13,11 +14,13 @@ use crate::Gateway;
 use crate::erasure::{Receipt, State as Progress};
 use crate::export::{Cursor, Export};
 use crate::http::input::{InPath, InQuery, inputs, json_body};
+use crate::http::keys::Caller;
 use crate::http::page::{Page, Presence, Verb};
 use crate::http::profiles::{no_cursor, no_profile, profile_id};
 use crate::http::routes::Route;
 use crate::links::GivenIdentifier;
 use crate::problem::Problem;
+use crate::scope::Scope;
 
 pub(super) fn routes() -> Vec<Route> {
     let location = &[("Location", "Where to go on")];
@@ -40,11 +43,11 @@ pub(super) fn routes() -> Vec<Route> {
         .gives::<Export>(200, "A page")
         .refuses(&[400, 401, 404, 500, 503]);
     vec![
-        Route::new("/v1/erasures", post(erase)).with(Verb::Post, erase_page),
+        Route::new("/v1/erasures", post(erase)).may(Verb::Post, Scope::Erase, erase_page),
         Route::new("/v1/erasures/{id}", get(receipt).post(go_on))
-            .with(Verb::Get, receipt_page)
-            .with(Verb::Post, go_on_page),
-        Route::new("/v1/profiles/{id}/export", get(export)).with(Verb::Get, export_page),
+            .may(Verb::Get, Scope::Erase, receipt_page)
+            .may(Verb::Post, Scope::Erase, go_on_page),
+        Route::new("/v1/profiles/{id}/export", get(export)).may(Verb::Get, Scope::Export, export_page),
     ]
 }
 
@@ -59,12 +62,19 @@ struct NewErasure {
     identifier: GivenIdentifier,
 }
 
-async fn erase(State(gateway): State<Arc<Gateway>>, request: Request) -> Result<Response, Problem> {
+async fn erase(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let new: NewErasure = json_body(&parts.headers, body).await?;
     let named = gateway.named(&new.identifier, "identifier")?;
+    caller.touches(&named.eid);
     let receipt = gateway.erase(&named.eid).await?;
-    receipt.map(|receipt| answer(&receipt)).ok_or_else(|| Problem::not_found("nobody with that identifier was seen"))
+    let receipt = receipt.ok_or_else(|| Problem::not_found("nobody with that identifier was seen"))?;
+    caller.touches(&receipt.id);
+    Ok(answer(&receipt))
 }
 
 async fn receipt(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Result<Response, Problem> {

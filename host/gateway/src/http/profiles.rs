@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::Extension;
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
+use rapport_model::canonical::{SCHEME_BYTES_MAX, VALUE_BYTES_MAX};
 use rapport_model::profile::{Profile, parse_rfc3339};
 use rapport_model::{Eid, ProfileId};
 use schemars::JsonSchema;
@@ -13,18 +15,24 @@ use serde::Deserialize;
 
 use crate::Gateway;
 use crate::answer::{Cursor, PAGE_DEFAULT, PAGE_MAX, Timeline};
-use crate::http::input::{InPath, InQuery, inputs, json_text};
-use crate::http::page::{Page, Verb};
+use crate::http::input::{InPath, InQuery, inputs, json_body, json_text};
+use crate::http::keys::Caller;
+use crate::http::page::{Page, Presence, Verb};
 use crate::http::routes::Route;
 use crate::links::{Explained, GivenIdentifier, PastProfile};
 use crate::problem::Problem;
+use crate::scope::Scope;
 
 pub(super) fn routes() -> Vec<Route> {
     let id = |page: Page| page.parameter("id", "The id of a profile, as another answer gave it");
-    let look_up_page = Page::new("The profile of whoever has an identifier")
-        .query::<LookUp>()
-        .gives::<Profile>(200, "The profile")
-        .refuses(&[400, 401, 404, 500, 503]);
+    let found = |page: Page| page.gives::<Profile>(200, "The profile").refuses(&[400, 404, 500]);
+    let look_up_page = found(Page::new("The profile of whoever has an identifier")).query::<LookUp>().told(
+        "In a query a `+` means a space: write `%2B`. An address in a URL is in the logs of whatever stands between: \
+         `POST` takes it in the body.",
+    );
+    let post_look_up_page = found(Page::new("The same, with the identifier in the body"))
+        .takes::<GivenIdentifier>(Presence::Required)
+        .refuses(&[413, 415]);
     let profile_page = id(Page::new("A profile, as it is or as it was"))
         .told(
             "An id means the person of the endpoint that it was made for, for ever: after a merge it leads to the profile \
@@ -39,41 +47,83 @@ pub(super) fn routes() -> Vec<Route> {
         .query::<TimelinePage>()
         .gives::<Timeline>(200, "A page")
         .refuses(&[400, 401, 404, 500, 503]);
-    let explain_page = id(Page::new("Why two identifiers are one person, or why not"))
-        .told(
-            "`from` belongs to the profile, `to` to whomever. Each is an identifier as JSON, such as \
-             `{\"scheme\":\"email\",\"value\":\"ada@example.com\"}`, or the id of an endpoint, as answers give it.",
-        )
-        .query::<FromTo>()
-        .gives::<Explained>(200, "The evidence between them")
-        .refuses(&[400, 401, 404, 500, 503]);
+    let explained = |page: Page| page.gives::<Explained>(200, "The evidence between them").refuses(&[400, 404, 500]);
+    let explain_page = explained(id(Page::new("Why two identifiers are one person, or why not"))).query::<FromTo>().told(
+        "`from` belongs to the profile, `to` to whomever. Each is an identifier as JSON, such as \
+         `{\"scheme\":\"email\",\"value\":\"ada@example.com\"}`, or the id of an endpoint, as answers give it.",
+    );
+    let post_explain_page = explained(id(Page::new("The same, with the identifiers in the body")))
+        .takes::<Ends>(Presence::Required)
+        .refuses(&[413, 415]);
     vec![
-        Route::new("/v1/profiles/lookup", get(look_up)).with(Verb::Get, look_up_page),
-        Route::new("/v1/profiles/{id}", get(profile)).with(Verb::Get, profile_page),
-        Route::new("/v1/profiles/{id}/timeline", get(timeline)).with(Verb::Get, timeline_page),
-        Route::new("/v1/profiles/{id}/explain", get(explain)).with(Verb::Get, explain_page),
+        Route::new("/v1/profiles/lookup", get(look_up).post(look_up_by_body))
+            .may(Verb::Get, Scope::Read, look_up_page)
+            .may(Verb::Post, Scope::Read, post_look_up_page),
+        Route::new("/v1/profiles/{id}", get(profile)).may(Verb::Get, Scope::Read, profile_page),
+        Route::new("/v1/profiles/{id}/timeline", get(timeline)).may(Verb::Get, Scope::Read, timeline_page),
+        Route::new("/v1/profiles/{id}/explain", get(explain).post(explain_by_body))
+            .may(Verb::Get, Scope::Read, explain_page)
+            .may(Verb::Post, Scope::Read, post_explain_page),
     ]
 }
 
-inputs!(LookUp, AsOf, TimelinePage, FromTo);
+inputs!(LookUp, AsOf, TimelinePage, FromTo, Ends);
 
 /// An identifier, in a query.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LookUp {
     /// `phone`, `email`, or what a connector calls its addresses.
+    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX))]
     scheme: String,
     /// Whose address space it is, where the scheme has several.
+    #[schemars(length(max = VALUE_BYTES_MAX))]
     scope: Option<String>,
     /// In whatever spelling.
+    #[schemars(length(min = 1, max = VALUE_BYTES_MAX))]
     value: String,
 }
 
-async fn look_up(State(gateway): State<Arc<Gateway>>, InQuery(query): InQuery<LookUp>) -> Result<Response, Problem> {
-    match gateway.look_up(&query.scheme, query.scope.as_deref(), &query.value).await? {
-        Ok(Some(profile)) => Ok(axum::Json(profile).into_response()),
+async fn look_up(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
+    InQuery(LookUp { scheme, scope, value }): InQuery<LookUp>,
+) -> Result<Response, Problem> {
+    refuse_lost_plus(&value, "query parameter `value`", "value")?;
+    find(&gateway, &caller, &GivenIdentifier { scheme, value, scope }).await
+}
+
+async fn look_up_by_body(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    find(&gateway, &caller, &json_body(&parts.headers, body).await?).await
+}
+
+async fn find(gateway: &Gateway, caller: &Caller, given: &GivenIdentifier) -> Result<Response, Problem> {
+    // An empty scope in a query is how forms leave one out.
+    let scope = given.scope.as_deref().filter(|scope| !scope.is_empty());
+    match gateway.look_up(&given.scheme, scope, &given.value).await? {
+        Ok(Some(profile)) => {
+            caller.touches(&profile.id);
+            Ok(axum::Json(profile).into_response())
+        }
         Ok(None) => Err(Problem::not_found("nobody with that identifier was seen")),
         Err(error) => Err(Problem::bad_request(error.to_string())),
+    }
+}
+
+/// Refuses a value of a query that begins with a space: it was a `+`, which means a space there (`application/x-www-form-urlencoded`).
+/// Without this, a telephone number would be nobody's.
+fn refuse_lost_plus(value: &str, what: &str, field: &str) -> Result<(), Problem> {
+    match value.starts_with(' ') {
+        true => {
+            let detail = format!("{what} begins with a space, which is what `+` means in a query; fix: write `%2B` for `+`");
+            Err(Problem::bad_request(detail).of_field(field))
+        }
+        false => Ok(()),
     }
 }
 
@@ -153,9 +203,35 @@ async fn timeline(
 #[serde(deny_unknown_fields)]
 struct FromTo {
     /// An identifier of the profile: as JSON, or the id of an endpoint.
+    #[schemars(length(min = 1))]
     from: String,
     /// Any identifier: as JSON, or the id of an endpoint.
+    #[schemars(length(min = 1))]
     to: String,
+}
+
+/// Two ends of a question, in a body.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "FromTo")]
+#[schemars(example = serde_json::json!({
+    "from": {"scheme": "email", "value": "ada@example.com"},
+    "to": {"scheme": "phone", "value": "+1 650 555 1234"}
+}))]
+struct Ends {
+    /// An identifier of the profile, or the id of an endpoint.
+    from: End,
+    /// Any identifier, or the id of an endpoint.
+    to: End,
+}
+
+/// An end of a question.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum End {
+    Identifier(GivenIdentifier),
+    /// The id of an endpoint, as answers give it.
+    Endpoint(String),
 }
 
 async fn explain(
@@ -166,8 +242,26 @@ async fn explain(
     let Path(id) = id?;
     let pid = profile_id(&id)?;
     let [from, to] = [endpoint(&gateway, "from", &ends.from).await?, endpoint(&gateway, "to", &ends.to).await?];
-    let explained = gateway.explain(&pid, &from, &to).await?;
-    Ok(axum::Json(explained).into_response())
+    Ok(axum::Json(gateway.explain(&pid, &from, &to).await?).into_response())
+}
+
+async fn explain_by_body(
+    State(gateway): State<Arc<Gateway>>,
+    id: InPath<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Path(id) = id?;
+    let pid = profile_id(&id)?;
+    let (parts, body) = request.into_parts();
+    let Ends { from, to } = json_body(&parts.headers, body).await?;
+    let eid = async |name: &str, end: End| match end {
+        End::Identifier(given) => Ok(gateway.named_as_seen(&given, name).await?.eid),
+        End::Endpoint(text) => Eid::parse(&text).ok_or_else(|| {
+            Problem::bad_request(format!("`{name}` is neither an identifier nor the id of an endpoint")).of_field(name)
+        }),
+    };
+    let [from, to] = [eid("from", from).await?, eid("to", to).await?];
+    Ok(axum::Json(gateway.explain(&pid, &from, &to).await?).into_response())
 }
 
 /// An endpoint by its id, or by its identifier as JSON.
@@ -184,6 +278,7 @@ async fn endpoint(gateway: &Gateway, name: &str, text: &str) -> Result<Eid, Prob
         field: Some(refusal.field.map_or_else(|| name.to_owned(), |field| format!("{name}.{field}"))),
         ..refusal
     })?;
+    refuse_lost_plus(&identifier.value, &format!("`value` of query parameter `{name}`"), name)?;
     Ok(gateway.named_as_seen(&identifier, name).await?.eid)
 }
 

@@ -16,6 +16,7 @@ use crate::http::profiles::no_cursor;
 use crate::http::routes::Route;
 use crate::problem::Problem;
 use crate::repair::{ITEMS_DEFAULT, ITEMS_MAX, RepairStep};
+use crate::scope::Scope;
 
 pub(super) fn routes() -> Vec<Route> {
     let page = Page::new("Brings endpoints back to their profiles whose ways lead nowhere")
@@ -26,7 +27,7 @@ pub(super) fn routes() -> Vec<Route> {
         .query::<RepairPage>()
         .gives::<RepairStep>(200, "What one step did")
         .refuses(&[400, 401, 500, 503]);
-    vec![Route::new("/v1/repairs", post(repair)).with(Verb::Post, page)]
+    vec![Route::new("/v1/repairs", post(repair)).may(Verb::Post, Scope::Operate, page)]
 }
 
 inputs!(RepairPage);

@@ -21,6 +21,7 @@ use crate::http::routes::Route;
 use crate::links::Link;
 use crate::problem::Problem;
 use crate::review::{ConflictPage, REVIEW_DEFAULT, REVIEW_MAX, Suggestion, SuggestionPage};
+use crate::scope::Scope;
 
 pub(super) fn routes() -> Vec<Route> {
     let id = |page: Page| page.parameter("id", "The id of a suggestion, as the list gave it");
@@ -45,10 +46,10 @@ pub(super) fn routes() -> Vec<Route> {
         .gives::<ConflictPage>(200, "A page")
         .refuses(&[400, 401, 500, 503]);
     vec![
-        Route::new("/v1/suggestions", get(suggestions)).with(Verb::Get, suggestions_page),
-        Route::new("/v1/suggestions/{id}/accept", post(accept)).with(Verb::Post, accept_page),
-        Route::new("/v1/suggestions/{id}/dismiss", post(dismiss)).with(Verb::Post, dismiss_page),
-        Route::new("/v1/conflicts", get(conflicts)).with(Verb::Get, conflicts_page),
+        Route::new("/v1/suggestions", get(suggestions)).may(Verb::Get, Scope::Review, suggestions_page),
+        Route::new("/v1/suggestions/{id}/accept", post(accept)).may(Verb::Post, Scope::Review, accept_page),
+        Route::new("/v1/suggestions/{id}/dismiss", post(dismiss)).may(Verb::Post, Scope::Review, dismiss_page),
+        Route::new("/v1/conflicts", get(conflicts)).may(Verb::Get, Scope::Review, conflicts_page),
     ]
 }
 
@@ -95,7 +96,7 @@ async fn accept(
     request: Request,
 ) -> Result<Response, Problem> {
     let (pair, reason) = decision(id, request).await?;
-    let link = gateway.accept(&pair, reason.word(caller)).await?.ok_or_else(no_suggestion)?;
+    let link = gateway.accept(&pair, reason.word(&caller)).await?.ok_or_else(no_suggestion)?;
     Ok(axum::Json(link).into_response())
 }
 
@@ -106,7 +107,7 @@ async fn dismiss(
     request: Request,
 ) -> Result<Response, Problem> {
     let (pair, reason) = decision(id, request).await?;
-    let suggestion = gateway.dismiss(&pair, reason.word(caller)).await?.ok_or_else(no_suggestion)?;
+    let suggestion = gateway.dismiss(&pair, reason.word(&caller)).await?.ok_or_else(no_suggestion)?;
     Ok(axum::Json(suggestion).into_response())
 }
 

@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::routing::MethodRouter;
+use axum::{Router, middleware};
 
 use crate::Gateway;
+use crate::http::keys::{Guarded, Operation, guard};
+use crate::http::openapi::id_of;
 use crate::http::page::{Page, Verb};
-use crate::http::{hooks, links, person, profiles, repair, review, rules, service};
+use crate::http::{audit, hooks, links, person, profiles, repair, review, rules, service};
+use crate::scope::Scope;
 
 /// See the module's documentation.
 pub(super) struct Route {
@@ -23,10 +26,24 @@ impl Route {
         Self { path, handler, pages: Vec::new() }
     }
 
-    /// The same, with a page.
+    /// The same, with a page of an operation that asks for no key.
     pub fn with(mut self, verb: Verb, page: Page) -> Self {
         self.pages.push((verb, page));
         self
+    }
+
+    /// The same, with a page of an operation that a key may do which has this scope.
+    pub fn may(self, verb: Verb, scope: Scope, page: Page) -> Self {
+        self.with(verb, page.needs(scope))
+    }
+
+    /// What a key has to be allowed, method by method.
+    fn operations(&self) -> Vec<Operation> {
+        let operation = |(verb, page): &(Verb, Page)| {
+            let name = id_of(verb.name(), self.path).into();
+            page.scope().map(|scope| Operation { verb: *verb, scope, name })
+        };
+        self.pages.iter().filter_map(operation).collect()
     }
 }
 
@@ -47,6 +64,7 @@ pub(super) fn api() -> Vec<Route> {
     all.extend(review::routes());
     all.extend(rules::routes());
     all.extend(repair::routes());
+    all.extend(audit::routes());
     all
 }
 
@@ -56,4 +74,13 @@ pub(super) fn router(routes: Vec<Route>, prefix: &str) -> Router<Arc<Gateway>> {
         let path = route.path.strip_prefix(prefix).unwrap_or(route.path);
         router.route(path, route.handler)
     })
+}
+
+/// The same, where each operation asks for the scope that its page names.
+pub(super) fn guarded(routes: Vec<Route>, prefix: &str, gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
+    let guarded = routes.into_iter().map(|route| {
+        let guarded = Guarded { gateway: Arc::clone(gateway), operations: route.operations().into() };
+        Route { handler: route.handler.route_layer(middleware::from_fn_with_state(guarded, guard)), ..route }
+    });
+    router(guarded.collect(), prefix)
 }

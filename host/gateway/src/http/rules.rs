@@ -16,6 +16,7 @@ use crate::http::profiles::no_cursor;
 use crate::http::routes::Route;
 use crate::problem::Problem;
 use crate::rules::{GivenRules, ITEMS_DEFAULT, ITEMS_MAX, RulesPreview};
+use crate::scope::Scope;
 
 pub(super) fn routes() -> Vec<Route> {
     let page = Page::new("The pairs that other rules would link or part; nothing is written")
@@ -27,7 +28,7 @@ pub(super) fn routes() -> Vec<Route> {
         .takes::<GivenRules>(Presence::Required)
         .gives::<RulesPreview>(200, "What one part of the table comes to")
         .refuses(&[400, 401, 413, 415, 500, 503]);
-    vec![Route::new("/v1/rules/preview", post(preview)).with(Verb::Post, page)]
+    vec![Route::new("/v1/rules/preview", post(preview)).may(Verb::Post, Scope::Operate, page)]
 }
 
 inputs!(GivenRules, PreviewPage);

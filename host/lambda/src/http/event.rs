@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
-use rapport_gateway::http::PublicUrl;
+use rapport_gateway::http::{ClientAddress, PublicUrl};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -51,6 +51,9 @@ struct RequestContext {
 #[derive(Deserialize)]
 struct HttpContext {
     method: String,
+    /// Who called the front door, as the front door knows it.
+    #[serde(default, rename = "sourceIp")]
+    source_ip: String,
 }
 
 /// A JSON object's members in their order.
@@ -119,6 +122,9 @@ impl Event {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers(self.headers, &self.cookies);
         request.extensions_mut().insert(PublicUrl(public_url));
+        if let Ok(address) = self.request_context.http.source_ip.parse() {
+            request.extensions_mut().insert(ClientAddress(address));
+        }
         let body = self.body.unwrap_or_default();
         let body = match self.is_base64_encoded {
             true => STANDARD.decode(body).map_err(|_| "the body is not the base64 that the event says it is")?,

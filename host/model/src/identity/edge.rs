@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Eid, EventKey};
 use crate::event::{Attestation, Timestamp};
+use crate::identity::author::Author;
 
 /// Why two endpoints are said to be one person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -141,7 +142,7 @@ pub enum Source {
     /// An event, with the weaker of the two identifiers' attestations.
     Event { key: EventKey, attestation: Attestation },
     /// Somebody who used the API, and why, in their words.
-    Person { who: String, why: String },
+    Person { who: Author, why: String },
 }
 
 /// Evidence for an edge.
@@ -179,7 +180,7 @@ pub struct Withdrawal {
 /// A person's word that two endpoints are not one person, at least not for this reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
-    pub who: String,
+    pub who: Author,
     pub why: String,
     /// Our clock.
     pub at: Timestamp,

@@ -34,7 +34,7 @@ fn a_whole_manifest_is_read() {
     let manifest = Manifest::parse(WHOLE).unwrap();
     assert_eq!(manifest.id, "acme-chat");
     assert_eq!(manifest.limits, Limits { memory_mib: 64, cpu_ms: 20, output_kib: 512, ..Limits::default() });
-    assert_eq!(manifest.secrets["signing-secret"], "Settings → API → Signing secret");
+    assert_eq!(manifest.secrets["signing-secret"].what, "Settings → API → Signing secret");
     assert_eq!(
         manifest.config,
         json!({"type": "object", "required": ["account"], "properties": {"account": {"type": "string"}}})

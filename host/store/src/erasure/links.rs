@@ -116,7 +116,7 @@ impl Table {
     /// Closes an edge, by which profiles part, then deletes it: no profile depends on one that is closed.
     async fn remove_edge(&self, id: &EdgeId, now: Timestamp) -> Result<(), StoreError> {
         for attempt in 0..ATTEMPTS_MAX {
-            let closing = Closing { who: WHO.to_owned(), why: String::new(), at: now };
+            let closing = Closing { who: WHO.into(), why: String::new(), at: now };
             self.unlink(id, &closing).await?;
             let stored = self.edges_of_pair(&id.pair).await?.into_iter().find(|stored| stored.edge.id == *id);
             let Some(stored) = stored else { return Ok(()) };

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use rapport_model::event::Attestation;
-use rapport_model::identity::{EdgeId, Evidence, Held, Pair, Rule, Source};
+use rapport_model::identity::{Author, EdgeId, Evidence, Held, Pair, Rule, Source};
 use rapport_model::{EventKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ pub enum SuggestionState {
 /// A person's decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
-    pub who: String,
+    pub who: Author,
     pub why: String,
     /// Our clock.
     pub at: Timestamp,

@@ -1,0 +1,178 @@
+//! `[api]`: the keys that open the API, and what each may do.
+
+use rapport_model::Timestamp;
+use rapport_model::profile::parse_rfc3339;
+use rapport_sandbox::fix_for_unknown_key;
+use toml::Value;
+
+use super::{ConfigError, Keys, SecretRef, is_connection_name};
+use crate::scope::{Scope, Scopes};
+
+/// API keys. Each is compared with what a request brings, so that the time tells nothing of which one is near.
+pub const API_KEYS_MAX: usize = 200;
+/// The name of the key that `[api] keys = […]` means, the form before keys had names.
+pub const UNNAMED: &str = "default";
+
+const KEY_KEYS: &[&str] = &["secret", "may", "not-after"];
+
+/// One key of the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKeyConfig {
+    /// What the log, the audit and every decision call it.
+    pub name: String,
+    /// Several are a rotation: newest first, and all of them open.
+    pub secrets: Vec<SecretRef>,
+    pub may: Scopes,
+    /// When it stops to open anything.
+    pub not_after: Option<Timestamp>,
+}
+
+impl ApiKeyConfig {
+    /// Its place in the configuration, for messages.
+    pub fn used_as(&self) -> String {
+        format!("API key `{}`", self.name)
+    }
+}
+
+/// Keys, and whether they are written as before keys had names.
+pub(super) struct Api {
+    pub keys: Vec<ApiKeyConfig>,
+    pub is_unnamed: bool,
+}
+
+pub(super) fn api(table: Option<Keys>) -> Result<Api, ConfigError> {
+    let Some(mut table) = table else { return Ok(Api { keys: Vec::new(), is_unnamed: false }) };
+    let is_unnamed = matches!(table.rest.get("keys"), Some(Value::Array(_) | Value::String(_)));
+    let keys = match is_unnamed {
+        true => unnamed(table.secrets("keys")?),
+        false => named(table.table("keys")?)?,
+    };
+    table.done(&["keys"])?;
+    Ok(Api { is_unnamed: is_unnamed && !keys.is_empty(), keys })
+}
+
+/// One key that may do everything. The list is its rotation, so its name does not move when a version comes before it.
+fn unnamed(secrets: Vec<SecretRef>) -> Vec<ApiKeyConfig> {
+    let key = ApiKeyConfig { name: UNNAMED.to_owned(), secrets, may: Scopes::all(), not_after: None };
+    if key.secrets.is_empty() { Vec::new() } else { vec![key] }
+}
+
+fn named(table: Option<Keys>) -> Result<Vec<ApiKeyConfig>, ConfigError> {
+    let Some(mut table) = table else { return Ok(Vec::new()) };
+    if table.rest.len() > API_KEYS_MAX {
+        return Err(ConfigError::TooManyKeys { found: table.rest.len() });
+    }
+    let names: Vec<String> = table.rest.keys().cloned().collect();
+    names.into_iter().map(|name| key(&mut table, name)).collect()
+}
+
+fn key(table: &mut Keys, name: String) -> Result<ApiKeyConfig, ConfigError> {
+    let path = table.path(&name);
+    if !is_connection_name(&name) {
+        let expected = "a name of letters, digits, `-` and `_`, at most 64 of them";
+        return Err(ConfigError::Value { key: path, expected, found: "another".into() });
+    }
+    let mut keys = table.table(&name)?.expect("the name was taken from this table");
+    let secrets = keys.secrets("secret")?;
+    if secrets.is_empty() {
+        let fix = "say where it is: `secret = \"env:NAME\"`, or a list, newest first, while it is rotated";
+        return Err(ConfigError::Missing { key: keys.path("secret"), fix });
+    }
+    let may = scopes(&mut keys)?;
+    let not_after = instant(&mut keys, "not-after")?;
+    keys.done(KEY_KEYS)?;
+    Ok(ApiKeyConfig { name, secrets, may, not_after })
+}
+
+fn scopes(keys: &mut Keys) -> Result<Scopes, ConfigError> {
+    let path = keys.path("may");
+    let fix = "say what it may do, such as `may = [\"read\"]`; there are `read`, `write`, `link`, `review`, `export`, \
+               `erase` and `operate`";
+    let words = keys.words("may")?.filter(|words| !words.is_empty());
+    let words = words.ok_or_else(|| ConfigError::Missing { key: path.clone(), fix })?;
+    let all: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
+    let mut scopes = Scopes::none();
+    for word in words {
+        let scope = Scope::parse(&word).ok_or_else(|| ConfigError::UnknownWord {
+            key: path.clone(),
+            fix: fix_for_unknown_key(&word, &all),
+            word,
+        })?;
+        scopes = scopes.and(scope);
+    }
+    Ok(scopes)
+}
+
+/// An instant as text of RFC 3339, or as TOML's own date and time with an offset.
+fn instant(keys: &mut Keys, key: &str) -> Result<Option<Timestamp>, ConfigError> {
+    let path = keys.path(key);
+    let expected = "an instant of RFC 3339 with its offset, such as `2027-01-31T00:00:00Z`";
+    let text = match keys.rest.remove(key) {
+        None => return Ok(None),
+        Some(Value::String(text)) => text,
+        Some(Value::Datetime(instant)) => instant.to_string(),
+        Some(other) => return Err(keys.wrong(key, expected, &other)),
+    };
+    let wrong = || ConfigError::Value { key: path, expected, found: format!("`{text}`") };
+    parse_rfc3339(&text).map(Some).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn refusal(text: &str) -> String {
+        Config::parse(text).unwrap_err().to_string()
+    }
+
+    const SUPPORT: &str = r#"
+[api.keys.support]
+secret = ["env:NEW", "env:OLD"]
+may = ["read", "link"]
+not-after = "2027-01-31T00:00:00Z"
+[api.keys.erase-bot]
+secret = "env:ERASE"
+may = ["erase"]
+not-after = 2027-01-31T00:00:00Z
+"#;
+
+    #[test]
+    fn named_keys_are_read_with_their_scopes_and_ends() {
+        let keys = Config::parse(SUPPORT).unwrap().api_keys;
+        let [erase, support] = &keys[..] else { panic!("{keys:?}") };
+        assert_eq!((erase.name.as_str(), support.name.as_str()), ("erase-bot", "support"));
+        assert_eq!(support.secrets, [SecretRef::Env("NEW".into()), SecretRef::Env("OLD".into())]);
+        assert!(support.may.has(Scope::Read) && support.may.has(Scope::Link) && !support.may.has(Scope::Erase));
+        assert_eq!((support.not_after, erase.not_after), (Some(1_801_353_600_000), Some(1_801_353_600_000)));
+    }
+
+    #[test]
+    fn a_list_without_names_is_one_key_that_may_do_everything_and_keeps_its_name_in_a_rotation() {
+        for text in ["[api]\nkeys = ['env:A']", "[api]\nkeys = ['env:NEW', 'env:A']", "[api]\nkeys = 'env:A'"] {
+            let config = Config::parse(text).unwrap();
+            assert_eq!((config.api_keys.len(), config.api_keys[0].name.as_str()), (1, "default"), "{text}");
+            assert!(Scope::ALL.iter().all(|scope| config.api_keys[0].may.has(*scope)));
+            assert!(config.warnings()[0].contains("fix: name it"), "{:?}", config.warnings());
+        }
+        assert_eq!(Config::parse(SUPPORT).unwrap().warnings(), Vec::<String>::new());
+        assert_eq!(Config::parse("[api]\nkeys = []").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_key_is_named_with_the_fix() {
+        let key = |lines: &str| refusal(&format!("[api.keys.a]\nsecret = 'env:A'\n{lines}"));
+        assert_eq!(key("may = ['reed']"), "`api.keys.a.may`: unknown word `reed`; fix: write `read`");
+        assert!(key("may = ['everything']").contains("there are `read`, `write`, `link`"));
+        assert!(key("").starts_with("`api.keys.a.may` is missing; fix: say what it may do"));
+        assert!(key("may = []").starts_with("`api.keys.a.may` is missing"));
+        assert_eq!(key("may = 'read'"), "`api.keys.a.may`: expected a list of texts, found string");
+        assert!(key("may = ['read']\nnot-after = '2027'").contains("expected an instant of RFC 3339"));
+        assert!(key("may = ['read']\nnot-after = 2027-01-31").contains("expected an instant of RFC 3339"));
+        assert_eq!(key("may = ['read']\nnot_after = ''"), "unknown key `api.keys.a.not_after`; fix: write `not-after`");
+        assert!(refusal("[api.keys.a]\nmay = ['read']").starts_with("`api.keys.a.secret` is missing; fix: say where"));
+        assert!(refusal("[api.keys.'a b']\nmay = ['read']").contains("expected a name of letters"));
+        let plain = refusal("[api.keys.a]\nsecret = 'hunter2'\nmay = ['read']");
+        assert!(plain.contains("`env:NAME`") && !plain.contains("hunter2"), "{plain}");
+    }
+}

@@ -1,0 +1,127 @@
+//! The secrets of a connection: read as operators store them, and tried before the first webhook comes.
+
+use std::collections::HashMap;
+
+use rapport_model::hosts;
+use rapport_sandbox::{Manifest, Secret, SecretKind, Secrets};
+
+use super::ConnectionError;
+use crate::config::ConnectionConfig;
+use crate::credentials::{BASIC, PATH_TOKEN, SECRET_BYTES_MIN};
+
+/// The resolved secrets of a connection.
+#[derive(Default)]
+pub struct SecretValues(HashMap<String, Vec<Secret>>);
+
+impl SecretValues {
+    /// By name, the newest version first. What an editor or a shell put around a text is left out. Empty secrets are
+    /// dropped: an empty key would let anyone forge a signature.
+    pub fn new(mut values: HashMap<String, Vec<Secret>>) -> Self {
+        for versions in values.values_mut() {
+            for version in versions.iter_mut() {
+                *version = Secret::configured(version.reveal());
+            }
+            versions.retain(|version| !version.reveal().is_empty());
+        }
+        values.retain(|_, versions| !versions.is_empty());
+        Self(values)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Leaves out what cannot be used, and says why. One good version is enough: a mistake in a new one does not stop a
+    /// connection while the old one is in use.
+    ///
+    /// # Errors
+    /// A secret has no version that can be used.
+    pub(super) fn tried(&mut self, connection: &str, manifest: &Manifest) -> Result<Vec<ConnectionError>, ConnectionError> {
+        let mut left_out = Vec::new();
+        let mut names: Vec<String> = self.0.keys().cloned().collect();
+        names.sort();
+        for name in names {
+            let versions = self.0.remove(&name).unwrap_or_default();
+            let number_of = versions.len();
+            let mut good = Vec::with_capacity(number_of);
+            for (place, version) in versions.into_iter().enumerate() {
+                match problem(&name, &version, manifest) {
+                    None => good.push(version),
+                    Some(problem) => left_out.push(ConnectionError::Secret {
+                        connection: connection.to_owned(),
+                        secret: name.clone(),
+                        which: which(place, number_of),
+                        problem,
+                    }),
+                }
+            }
+            if good.is_empty() {
+                return Err(left_out.pop().expect("it had a version, and that is not good"));
+            }
+            self.0.insert(name, good);
+        }
+        Ok(left_out)
+    }
+}
+
+impl Secrets for SecretValues {
+    fn versions(&self, name: &str) -> Option<&[Secret]> {
+        self.0.get(name).map(Vec::as_slice)
+    }
+}
+
+/// Which version of a secret is meant, where there are several.
+fn which(place: usize, number_of: usize) -> String {
+    if number_of == 1 { String::new() } else { format!(" (version {} of {number_of})", place + 1) }
+}
+
+/// What is wrong with a version of a secret; none: nothing that can be seen.
+fn problem(name: &str, version: &Secret, manifest: &Manifest) -> Option<String> {
+    let known = manifest.secrets.get(name);
+    let kind = match name {
+        BASIC => Some(SecretKind::Basic),
+        PATH_TOKEN => Some(SecretKind::Token),
+        _ => known.and_then(|known| known.kind),
+    };
+    if known.is_none() && hosts::allows(&manifest.hosts.certificates, name) {
+        // The public key of a certificate may be of either kind that certificates have.
+        let tried = [SecretKind::Rsa, SecretKind::EcdsaP256].map(|kind| kind.try_out(version));
+        return tried.iter().all(Result::is_err).then(|| "is no public key of RSA or ECDSA P-256".to_owned());
+    }
+    if let Some(Err(problem)) = kind.map(|kind| kind.try_out(version)) {
+        return Some(problem.to_string());
+    }
+    let is_own = matches!(name, BASIC | PATH_TOKEN) || known.is_some_and(|known| known.own);
+    let guessed = match name {
+        BASIC => version.reveal().splitn(2, |byte| *byte == b':').nth(1).unwrap_or_default(),
+        _ => version.reveal(),
+    };
+    let what = if name == BASIC { "has a password" } else { "is" };
+    (is_own && guessed.len() < SECRET_BYTES_MIN).then(|| {
+        format!("{what} shorter than {SECRET_BYTES_MIN} bytes, so it could be guessed; fix: `openssl rand -hex 16` makes one")
+    })
+}
+
+/// What keeps every webhook of a connection from being verified: a secret that is not configured; none: nothing.
+pub fn lacking(name: &str, manifest: &Manifest, written: &ConnectionConfig) -> Option<String> {
+    let is_set = |secret: &&String| written.secrets.get(*secret).is_some_and(|versions| !versions.is_empty());
+    let vouched = [PATH_TOKEN, BASIC].iter().any(|secret| written.secrets.contains_key(*secret));
+    if written.feed.is_some() || vouched || manifest.secrets.is_empty() {
+        return None;
+    }
+    let needed = manifest.secrets.iter().find(|(secret, known)| !known.optional && !is_set(secret));
+    // Where each is optional there are several ways to verify; with certificates there is one without a secret.
+    let none_is_set = manifest.hosts.certificates.is_empty() && !manifest.secrets.keys().any(|secret| is_set(&secret));
+    let first = needed.or_else(|| manifest.secrets.iter().next().filter(|_| none_is_set));
+    first.map(|(secret, known)| {
+        format!(
+            "connection `{name}`: secret `{secret}` is not set, so webhooks that need it will be 401; fix: set it under \
+             `secrets` ({})",
+            known.what
+        )
+    })
+}

@@ -1,0 +1,167 @@
+//! Who called the API, and with which keys one may.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use rapport_model::profile::rfc3339;
+use rapport_store::audit::{AuditCursor, Day, KEPT_DAYS, Phase, Record};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Gateway;
+use crate::http::input::{InQuery, inputs};
+use crate::http::page::{Page, Verb};
+use crate::http::profiles::no_cursor;
+use crate::http::routes::Route;
+use crate::problem::Problem;
+use crate::scope::Scope;
+
+/// Records of a page.
+const RECORDS_DEFAULT: usize = 50;
+/// Records of a page at most. With ids and a name each is below 1 KB.
+const RECORDS_MAX: usize = 200;
+
+pub(super) fn routes() -> Vec<Route> {
+    let audit_page = Page::new("Who called the API on a day, what for, and what came of it; newest first")
+        .told(
+            "A call that changes something has two records: one before it begins, and one with its answer. Records hold ids \
+             and no address. They are kept for 400 days, and this service cannot change one. Calls without a right key are \
+             in the log only. A page of one key may have fewer items than asked for and not be the last.",
+        )
+        .query::<AuditQuery>()
+        .gives::<AuditPage>(200, "A page")
+        .refuses(&[400, 500]);
+    let keys_page = Page::new("The keys of the API: what each may do, until when, and when it was used last")
+        .told("Keys are made and changed in rapport.toml. No secret is shown, and none can be.")
+        .gives::<Keys>(200, "All keys")
+        .refuses(&[500]);
+    vec![
+        Route::new("/v1/audit", get(audit)).may(Verb::Get, Scope::Operate, audit_page),
+        Route::new("/v1/keys", get(keys)).may(Verb::Get, Scope::Operate, keys_page),
+    ]
+}
+
+const _: () = assert!(KEPT_DAYS == 400, "the page above says how long records are kept");
+
+inputs!(AuditQuery);
+
+/// A part of a day's records.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AuditQuery {
+    /// A day of our clock, UTC, as `2026-11-30`; not given: today.
+    #[schemars(extend("format" = "date"))]
+    day: Option<String>,
+    /// The name of an API key; not given: of all.
+    #[schemars(length(min = 1))]
+    key: Option<String>,
+    /// Records of the page.
+    #[schemars(range(min = 1, max = RECORDS_MAX), extend("default" = RECORDS_DEFAULT))]
+    limit: Option<usize>,
+    /// Where it begins: `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// A page of the audit.
+#[derive(Serialize, JsonSchema)]
+struct AuditPage {
+    items: Vec<AuditRecord>,
+    /// Where the next page begins; null: this was the last.
+    next: Option<String>,
+}
+
+/// One record of a call.
+#[derive(Serialize, JsonSchema)]
+struct AuditRecord {
+    /// RFC 3339, our clock: when the call came.
+    #[schemars(extend("format" = "date-time"))]
+    at: String,
+    /// The answer's `x-request-id`, which is also in the log.
+    request_id: String,
+    /// The name of the API key.
+    key: String,
+    /// Who used it, as the holder of the key says.
+    by: Option<String>,
+    /// The operation, by its `operationId` in this document; `none`: an address that there is not.
+    route: String,
+    phase: CallPhase,
+    /// Ids of profiles, endpoints, links, suggestions and erasures that it was about.
+    subjects: Vec<String>,
+    /// What it was answered; null: it had not been yet.
+    status: Option<u16>,
+    /// Milliseconds until then.
+    took_ms: Option<u64>,
+}
+
+/// Which of a call's records it is.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum CallPhase {
+    /// Before something is changed.
+    Begun,
+    /// When the answer was made.
+    Answered,
+}
+
+impl From<Record> for AuditRecord {
+    fn from(record: Record) -> Self {
+        let Record { at, request_id, key, by, route, phase, subjects, status, took_ms } = record;
+        let phase = match phase {
+            Phase::Begun => CallPhase::Begun,
+            Phase::Answered => CallPhase::Answered,
+        };
+        Self { at: rfc3339(at), request_id, key, by, route, phase, subjects, status, took_ms }
+    }
+}
+
+async fn audit(State(gateway): State<Arc<Gateway>>, InQuery(asked): InQuery<AuditQuery>) -> Result<Response, Problem> {
+    let no_day = || Problem::bad_request("query parameter `day` is no day since 1970, such as `2026-11-30`").of_field("day");
+    let day = match asked.day.as_deref() {
+        Some(text) => Day::parse(text).ok_or_else(no_day)?,
+        None => Day::of((gateway.now)()),
+    };
+    let cursor = match asked.cursor.as_deref().map(AuditCursor::parse) {
+        Some(None) => return Err(no_cursor()),
+        cursor => cursor.flatten(),
+    };
+    let limit = asked.limit.unwrap_or(RECORDS_DEFAULT);
+    let page = gateway.table.audit(day, asked.key.as_deref(), limit, cursor.as_ref()).await?;
+    let items = page.records.into_iter().map(AuditRecord::from).collect();
+    Ok(axum::Json(AuditPage { items, next: page.next.map(|next| next.to_string()) }).into_response())
+}
+
+/// All keys of the API.
+#[derive(Serialize, JsonSchema)]
+struct Keys {
+    items: Vec<Key>,
+}
+
+/// A key of the API.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ApiKey")]
+struct Key {
+    name: String,
+    /// What it may do: its scopes.
+    may: Vec<&'static str>,
+    /// RFC 3339: when it stops to open anything; null: never.
+    #[schemars(extend("format" = "date-time"))]
+    not_after: Option<String>,
+    /// RFC 3339, our clock: the hour in which it was used last; null: not within 400 days.
+    #[schemars(extend("format" = "date-time"))]
+    last_used: Option<String>,
+}
+
+async fn keys(State(gateway): State<Arc<Gateway>>) -> Result<Response, Problem> {
+    let mut items = Vec::new();
+    for key in gateway.api_keys.all() {
+        items.push(Key {
+            name: key.name.clone(),
+            may: key.may.names(),
+            not_after: key.not_after.map(rfc3339),
+            last_used: gateway.table.key_last_used(&key.name).await?.map(rfc3339),
+        });
+    }
+    Ok(axum::Json(Keys { items }).into_response())
+}

@@ -1,0 +1,196 @@
+//! Wrong API keys: counted, and slowed down. A right key is compared first, so nobody's wrong ones ever stand in its way.
+//!
+//! With keys of 16 bytes and more no rate of guesses finds one. What this is for: a guesser is heard (`api key refused`
+//! is a metric with an alarm), and a client that goes on with an old key does not keep a core busy.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What is counted together.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Wrong keys of one address in a window that are answered at once: somebody tries the keys of a drawer.
+const AT_ONCE_MAX: u32 = 10;
+/// Wrong keys of one address in a window that are answered 401; beyond, 429: it is a program that does not stop.
+const OF_ONE_MAX: u32 = 40;
+/// Wrong keys of all addresses in a window that are answered at once: a fleet meets the end of its old key.
+const OF_ALL_AT_ONCE_MAX: u32 = 300;
+/// How long an answer waits: four guesses a second, and nobody with a mistyped key is troubled.
+const WAIT: Duration = Duration::from_millis(250);
+/// Answers that wait at once. Each holds a connection and some KB; beyond these a guesser is told 429 at once.
+const WAITING_MAX: usize = 64;
+/// Addresses that are counted by themselves. Beyond, only all together are: some 500 KB.
+const ADDRESSES_MAX: usize = 10_000;
+
+/// What is done with answers that should come later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// They wait: this process answers many at once.
+    #[default]
+    Wait,
+    /// They are 429 at once: this process answers one request at a time, and a wait would keep it from whoever has a right
+    /// key. There it is the front door that limits the rate.
+    Refuse,
+}
+
+/// See the module's documentation.
+#[derive(Default)]
+pub(super) struct WrongKeys {
+    manner: Manner,
+    counts: Mutex<Counts>,
+    waiting: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Counts {
+    began: Option<Instant>,
+    all: u32,
+    by_address: HashMap<Network, u32>,
+}
+
+/// Whom an address is counted with: an IPv4 address by itself, an IPv6 address with its /64, which one host has.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Network([u8; 8]);
+
+impl Network {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let [a, b, c, d] = address.octets();
+                Self([0, 0, 0, 0, a, b, c, d])
+            }
+            IpAddr::V6(address) => {
+                let octets = address.octets();
+                Self(octets[..8].try_into().expect("eight octets of sixteen"))
+            }
+        }
+    }
+}
+
+/// How a wrong key is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// Whether it is 429 and not 401.
+    pub is_too_many: bool,
+    /// How long the answer waits.
+    pub wait: Duration,
+    /// Wrong keys of all addresses in this window, with this one.
+    pub in_all: u32,
+}
+
+impl WrongKeys {
+    /// A counter that slows down in this manner.
+    pub(super) fn slowed(manner: Manner) -> Self {
+        Self { manner, ..Self::default() }
+    }
+
+    /// Counts a wrong key.
+    pub(super) fn count(&self, address: Option<IpAddr>, now: Instant) -> Verdict {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = counts.began.is_none_or(|began| now.saturating_duration_since(began) >= WINDOW);
+        if is_over {
+            *counts = Counts { began: Some(now), ..Counts::default() };
+        }
+        counts.all = counts.all.saturating_add(1);
+        let in_all = counts.all;
+        let of_one = address.map_or(0, |address| counts.of(Network::of(address)));
+        let is_slow = of_one > AT_ONCE_MAX || in_all > OF_ALL_AT_ONCE_MAX;
+        let is_too_many = of_one > OF_ONE_MAX;
+        match self.manner {
+            Manner::Wait => Verdict { is_too_many, wait: if is_slow { WAIT } else { Duration::ZERO }, in_all },
+            Manner::Refuse => Verdict { is_too_many: is_slow, wait: Duration::ZERO, in_all },
+        }
+    }
+
+    /// Waits before a wrong key is answered, unless too many wait already: then `false`, at once.
+    pub(super) async fn wait(&self, time: Duration) -> bool {
+        if time.is_zero() {
+            return true;
+        }
+        let place = Place(&self.waiting);
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
+            return false;
+        }
+        tokio::time::sleep(time).await;
+        drop(place);
+        true
+    }
+}
+
+impl Counts {
+    fn of(&mut self, network: Network) -> u32 {
+        let is_full = self.by_address.len() >= ADDRESSES_MAX && !self.by_address.contains_key(&network);
+        if is_full {
+            return 0;
+        }
+        let count = self.by_address.entry(network).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
+}
+
+/// One place among those that wait; left when dropped, also by a caller who hung up.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Seconds after which a guesser is told to come back.
+pub(super) const RETRY_AFTER_S: u64 = WINDOW.as_secs();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn wrong_keys_of_one_address_are_slowed_and_then_too_many_and_others_are_not() {
+        let (wrong, now) = (WrongKeys::default(), Instant::now());
+        let verdicts: Vec<Verdict> = (0..41).map(|_| wrong.count(address("192.0.2.1"), now)).collect();
+        assert!(verdicts[..10].iter().all(|verdict| verdict.wait.is_zero() && !verdict.is_too_many));
+        assert!(verdicts[10..].iter().all(|verdict| verdict.wait == WAIT));
+        assert!(!verdicts[39].is_too_many && verdicts[40].is_too_many);
+        assert!(wrong.count(address("192.0.2.2"), now).wait.is_zero(), "another address");
+        assert!(wrong.count(address("192.0.2.1"), now + WINDOW).wait.is_zero(), "another minute");
+    }
+
+    #[test]
+    fn a_host_s_addresses_of_ipv6_are_counted_together_and_many_hosts_all_together() {
+        let (wrong, now) = (WrongKeys::default(), Instant::now());
+        for n in 0..11 {
+            wrong.count(address(&format!("2001:db8::{n:x}")), now);
+        }
+        assert_eq!(wrong.count(address("2001:db8::ffff"), now).wait, WAIT);
+        assert!(wrong.count(address("2001:db8:0:1::1"), now).wait.is_zero());
+        for n in 0..OF_ALL_AT_ONCE_MAX {
+            wrong.count(address(&format!("10.0.{}.{}", n / 256, n % 256)), now);
+        }
+        assert_eq!(wrong.count(address("192.0.2.1"), now).wait, WAIT);
+        assert_eq!(wrong.count(None, now).wait, WAIT);
+    }
+
+    #[test]
+    fn more_addresses_than_are_counted_take_no_more_memory() {
+        let (wrong, now) = (WrongKeys::default(), Instant::now());
+        for n in 0..20_000_u32 {
+            wrong.count(Some(IpAddr::from(n.to_be_bytes())), now);
+        }
+        assert_eq!(wrong.counts.lock().unwrap().by_address.len(), ADDRESSES_MAX);
+    }
+
+    #[test]
+    fn a_process_of_one_request_at_a_time_never_waits() {
+        let (wrong, now) = (WrongKeys::slowed(Manner::Refuse), Instant::now());
+        let verdicts: Vec<Verdict> = (0..11).map(|_| wrong.count(address("192.0.2.1"), now)).collect();
+        assert!(verdicts.iter().all(|verdict| verdict.wait.is_zero()));
+        assert!(!verdicts[9].is_too_many && verdicts[10].is_too_many);
+    }
+}
