@@ -53,6 +53,7 @@ ROOTS = {
         "Table::erasure",
         "Gateway::repair",
         *(f"Gateway::{use}" for use in ["erase", "continue_erasure", "export"]),
+        *(f"Table::{use}" for use in ["append_to_audit", "audit", "key_was_used", "key_last_used"]),
         *(f"Gateway::{use}" for use in ["suggestions", "the_suggestion", "accept", "dismiss", "conflicts"]),
     ],
     "fold": ["Parts::start", "Table::read_record", "fold::fold_batch"],
@@ -190,6 +191,13 @@ class Code:
 
     def endpoint_key(self):
         return re.search(r'fn endpoint_pk[^{]*\{\s*format!\("([^"]*)"', self.files["host/store/src/keys.rs"]).group(1)
+
+    def audit_key(self):
+        """What stands behind the tenant in every key of the audit."""
+        keys = self.files["host/store/src/keys.rs"]
+        found = {re.search(rf'fn {name}[^{{]*\{{\s*format!\("\{{tenant\}}(#\w+#)', keys).group(1) for name in ["audit_pk", "key_use_pk"]}
+        (key,) = found
+        return key
 
     def table_keys(self):
         kinds = re.findall(r'key\("(\w+)", KeyType::(\w+)\)', self.files["host/store/src/table.rs"])

@@ -193,6 +193,9 @@ def a_role_reaches_items_of_its_tenant_only(template, code):
             # A scan has no leading keys to look at: whoever may scan may do it alone, and says what for.
             if listed(statement["Action"]) == ["dynamodb:Scan"] and role == "ApiRole":
                 continue
+            # Without it, the other condition holds where there are no keys at all.
+            none = statement.get("Condition", {}).get("Null", {})
+            expect(none, {"dynamodb:LeadingKeys": "false"}, f"{role}, {statement['Sid']}, a request without keys")
             keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", [])
             keys = [text_of(key) for key in keys]
             if not keys or not all(key.startswith("${Tenant}#") for key in keys):
@@ -219,9 +222,53 @@ def what_answers_the_api_keeps_to_people_and_what_is_said_of_them(template, code
     for statement in template.statements("ApiRole"):
         actions = set(listed(statement["Action"]))
         expect(actions & {"sqs:SendMessage", "events:PutEvents"}, set(), statement["Sid"])
+        if statement["Sid"] == "AppendToTheAuditAndReadIt":
+            continue
         if actions & {"dynamodb:PutItem", "dynamodb:UpdateItem"}:
             keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
             expect({text_of(key) for key in keys}, people, "items that it writes")
+
+
+@check
+def the_audit_is_appended_to_by_the_api_and_changed_by_nobody(template, code):
+    audit = f"${{Tenant}}{code.audit_key()}*"
+    expect(audit, "${Tenant}#U#*", "the audit's key in keys.rs")
+    for role in ROLES.values():
+        for statement in template.statements(role):
+            keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", [])
+            if audit in [text_of(key) for key in keys]:
+                expect(role, "ApiRole", "who reaches the audit")
+                expect(keys, [{"Fn::Sub": audit}], "what else that statement is about")
+                expect(set(listed(statement["Action"])), {"dynamodb:PutItem", "dynamodb:Query"}, "what may be done with it")
+
+
+@check
+def each_function_reads_its_own_secrets_and_no_other(template, code):
+    tenant, providers, api = ({"Ref": name} for name in ["TenantSecretArn", "ProviderSecretsArn", "ApiSecretsArn"])
+    wanted = {"webhook": [tenant, providers], "feed": [tenant, providers], "api": [tenant, api], "fold": [tenant]}
+    for role, secrets in wanted.items():
+        read = [
+            resource
+            for statement in template.statements(ROLES[role])
+            if "secretsmanager:GetSecretValue" in listed(statement["Action"])
+            for resource in listed(statement["Resource"])
+        ]
+        expect(read, secrets, f"{ROLES[role]}, secrets")
+        told = text_of(template[FUNCTIONS[role]]["Environment"]["Variables"]["RAPPORT_SECRETS"])
+        names = re.findall(r"\$\{(\w+)\}", told) if isinstance(told, str) else [told["Ref"]]
+        expect([{"Ref": name} for name in names], secrets, f"{FUNCTIONS[role]}, the secrets that it is told of")
+    expect(len(template.whole["Rules"]["EachFunctionReadsItsOwnSecrets"]["Assertions"]), 3, "pairs that must differ")
+
+
+@check
+def the_front_that_comes_unasked_is_throttled(template, code):
+    expect(template.whole["Parameters"]["Front"]["Default"], "http-api", "Front")
+    settings = template["HttpStage"]["RouteSettings"]["ANY /v1/{proxy+}"]
+    rate, burst = {"Ref": "ApiThrottleRate"}, {"Ref": "ApiThrottleBurst"}
+    expect(settings, {"ThrottlingRateLimit": rate, "ThrottlingBurstLimit": burst}, "throttling of the API")
+    expect(template.resources["HttpStage"]["DependsOn"], "ApiRoute", "the route that the stage names")
+    defaults = [int(template.whole["Parameters"][name]["Default"]) for name in ["ApiThrottleRate", "ThrottleRate"]]
+    expect(defaults, sorted(defaults), "the API's share beside that of webhooks")
 
 
 @check
@@ -389,6 +436,8 @@ def what_goes_wrong_rings(template, code):
         ("WriteThrottleEvents", "Table", "Sum"),
         ("parked", "program", "Sum"),
         ("not_set_up", "program", "Sum"),
+        ("api_keys_refused", "program", "Sum"),
+        ("audit_not_written", "program", "Sum"),
         ("unreadable", "program", "Sum"),
         ("unreachable", "program", "Sum"),
     }

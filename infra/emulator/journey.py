@@ -39,9 +39,15 @@ PLUGINS = INFRA.parent / "plugins"
 SAMPLE = PLUGINS / "whatsapp/fixtures/inbound/text.http"
 SECRETS = {
     "tenant-key": secrets.token_hex(32),
-    "api-key": "test-key",
+    "api-key": secrets.token_hex(16),
     "wa-app-secret": "test-app-secret",
     "wa-verify-token": "test-verify-token",
+}
+# Which of them is in which secret, as infra/README.md makes them: by the name of the parameter, the name of the secret.
+SPLIT = {
+    "TenantSecretArn": ("rapport-tenant", ["tenant-key"]),
+    "ProviderSecretsArn": ("rapport-providers", ["wa-app-secret", "wa-verify-token"]),
+    "ApiSecretsArn": ("rapport-api", ["api-key"]),
 }
 
 
@@ -140,8 +146,10 @@ class Stack:
         emulator.client("s3").create_bucket(
             Bucket="packages", CreateBucketConfiguration={"LocationConstraint": REGION}
         )
-        secret = emulator.client("secretsmanager").create_secret(Name="rapport", SecretString=json.dumps(SECRETS))
-        self.parameters["SecretsArn"] = secret["ARN"]
+        for parameter, (name, names) in SPLIT.items():
+            text = json.dumps({one: SECRETS[one] for one in names})
+            secret = emulator.client("secretsmanager").create_secret(Name=name, SecretString=text)
+            self.parameters[parameter] = secret["ARN"]
 
     def sam(self, *command):
         done = subprocess.run(
@@ -318,6 +326,9 @@ class Package:
         expect(status in (200, 201), True, f"a link: {body}")
         expect(call("DELETE", f"{api}links/{json.loads(body)['id']}", b"{}", key)[0], 200, "a link undone")
         expect(call("POST", api + "rules/preview", b"{}", key)[0], 200, "other rules")
+        status, body = call("GET", api + "audit?limit=200", headers=key)
+        routes = [(record["route"], record["key"]) for record in json.loads(body)["items"]] if status == 200 else body
+        expect(("post-rules-preview", "try") in routes, True, f"the audit: {routes}")
         if self.tried == 4:
             status, body = call("POST", api + "erasures", json.dumps({"identifier": phone}).encode(), key)
             expect((status, json.loads(body)["state"]), (200, "completed"), "an erasure")
@@ -386,7 +397,7 @@ def run(options, emulator, folder):
         print(f"{time.monotonic() - began:6.1f} s  {name}{': ' if numbers else ''}{', '.join(numbers)}", flush=True)
 
     there, use = (lambda: everything_is_there(stack)), (lambda: package.try_it(stack))
-    step("create, Front=function-url", stack.deploy, there)
+    step("create, Front=function-url", lambda: stack.deploy(Front="function-url"), there)
     step("a webhook is stored, folded and known to the API", use)
     origins = delivered.Origins(emulator.client)
     feed = origins.parameters()
