@@ -13,7 +13,7 @@ use encoding_rs::{
 };
 
 /// Bytes that a guess looks at, from the first one that is not ASCII: a page of text is as good as a book.
-const GUESS_BYTES_MAX: usize = 8 << 10;
+const GUESS_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a short text that are no ASCII, from which on a guess at another alphabet is to be believed.
 const LETTERS_MIN: usize = 6;
 /// Characters of two bytes that may be UTF-8 by accident in a text of another multi-byte set. Four in a row are one in

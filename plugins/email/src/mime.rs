@@ -11,8 +11,8 @@ use crate::{charset, markup};
 
 /// Files of one mail that become parts of its event.
 const ATTACHMENTS_MAX: usize = 200;
-/// Parts that make the text of a mail. A program writes one, a list adds another.
-const TEXTS_MAX: usize = 200;
+/// Parts that make the text of a mail; the others are files. A program writes one, a list adds another.
+const TEXTS_MAX: usize = 50;
 /// Bytes of a report, or of a mail in the mail, that are looked into: its header fields, and more.
 const REPORT_BYTES_MAX: usize = 256 << 10;
 
@@ -78,7 +78,8 @@ impl Bodies {
             let is_page = part.mime_type == "text/html";
             // A text with a name that is not in front is a file.
             let is_first = place == 0 || (around != "multipart/related" && part.file_name.is_none());
-            if !part.is_text() || part.is_attached || !is_first {
+            let is_beyond = self.text.len().max(self.html.len()) >= TEXTS_MAX;
+            if !part.is_text() || part.is_attached || !is_first || is_beyond {
                 self.files.push(*index);
                 continue;
             }
@@ -125,7 +126,7 @@ fn plain(parts: &[Part], indices: &[usize]) -> Option<Cow<'static, str>> {
 /// What is made of the parts of a body, one below the other.
 fn body(parts: &[Part], indices: &[usize], read: impl Fn(&Part) -> Option<String>) -> Option<Cow<'static, str>> {
     let mut body = String::new();
-    for text in indices.iter().take(TEXTS_MAX).filter_map(|index| read(&parts[*index])) {
+    for text in indices.iter().filter_map(|index| read(&parts[*index])) {
         if !body.is_empty() && !text.is_empty() {
             body.push('\n');
         }
@@ -198,6 +199,14 @@ mod tests {
         let mail = read(raw.as_bytes()).unwrap();
         assert_eq!(mail.attachments.len(), 150);
         assert!(mail.attachments.iter().all(|file| file.mime_type.as_deref() == Some(MAIL)));
+    }
+
+    #[test]
+    fn texts_without_end_are_files() {
+        let raw =
+            format!("Content-Type: multipart/mixed; boundary=x\r\n\r\n{}--x--\r\n", "--x\r\n\r\nhello\r\n".repeat(60));
+        let mail = read(raw.as_bytes()).unwrap();
+        assert_eq!((mail.text.unwrap().matches("hello").count(), mail.attachments.len()), (TEXTS_MAX, 60 - TEXTS_MAX));
     }
 
     #[test]

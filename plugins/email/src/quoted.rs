@@ -70,12 +70,13 @@ pub fn split_plain(text: &str, context: Context) -> Split {
 pub fn split(text: &str, context: Context) -> Split {
     let lines: Vec<&str> = text.lines().collect();
     let looked_at = &lines[..lines.len().min(LINES_MAX)];
+    let fields: Vec<Field> = looked_at.iter().map(|line| Field::of(line)).collect();
     let marker = looked_at.iter().position(|line| is_between_dashes(line, |language| language.forwarded, BY));
-    if hands_on(looked_at, marker, context) {
+    if hands_on(looked_at, &fields, marker, context) {
         return Split { is_forward: true, has_quotes: true, ..whole(text) };
     }
     let end = marker.unwrap_or(looked_at.len());
-    let found = (0..end).find_map(|at| Some((at, begins_quote(looked_at, at, context)?)));
+    let found = (0..end).find_map(|at| Some((at, begins_quote(looked_at, &fields, at, context)?)));
     let found = found.and_then(|(at, start)| divided(&lines, at, start));
     if let Some(split) = found {
         return split;
@@ -91,13 +92,13 @@ pub fn split(text: &str, context: Context) -> Split {
 }
 
 /// Whether the mail as a whole hands on another one.
-fn hands_on(lines: &[&str], marker: Option<usize>, context: Context) -> bool {
-    let head = || (0..lines.len()).find(|at| is_original(lines[*at]) || begins_head(lines, *at).is_some());
+fn hands_on(lines: &[&str], fields: &[Field], marker: Option<usize>, context: Context) -> bool {
+    let head = || (0..lines.len()).find(|at| is_original(lines[*at]) || begins_head(lines, fields, *at).is_some());
     match context.prefix {
         Prefix::Forward => true,
         Prefix::Reply => false,
         // In Finnish and Estonian it answers; so does what names its parent and shows no head.
-        Prefix::Either => match head().and_then(|at| begins_head(lines, at)) {
+        Prefix::Either => match head().and_then(|at| begins_head(lines, fields, at)) {
             Some(language) => !language.replies.contains(&"vs"),
             None => marker.is_some() || !context.has_parent,
         },
@@ -134,7 +135,7 @@ fn parted(above: &[&str], quoted: &[&str], below: &[&str]) -> Option<Split> {
 }
 
 /// Whether lines of somebody else begin here.
-fn begins_quote(lines: &[&str], at: usize, context: Context) -> Option<Start> {
+fn begins_quote(lines: &[&str], fields: &[Field], at: usize, context: Context) -> Option<Start> {
     let line = lines[at].trim();
     if line.starts_with(START) {
         let next = next_filled(lines, at + 1)?;
@@ -145,11 +146,11 @@ fn begins_quote(lines: &[&str], at: usize, context: Context) -> Option<Start> {
     if line.is_empty() || is_quoted(line) {
         return None;
     }
-    if is_original(line) || is_attribution_in_dashes(line) || begins_head(lines, at).is_some() {
+    if is_original(line) || is_attribution_in_dashes(line) || begins_head(lines, fields, at).is_some() {
         return Some(Start::Hard);
     }
     if line.len() >= RULE_CHARS_MIN && line.bytes().all(|byte| byte == b'_') {
-        return next_filled(lines, at + 1).and_then(|next| begins_head(lines, next)).map(|_| Start::Hard);
+        return next_filled(lines, at + 1).and_then(|next| begins_head(lines, fields, next)).map(|_| Start::Hard);
     }
     let end = attribution_end(lines, at)?;
     let Some(next) = next_filled(lines, end + 1) else { return Some(Start::Hard) };
@@ -253,28 +254,48 @@ fn has_verb(lower: &str) -> bool {
     })
 }
 
+/// What a line may be in the head of a mail: a bit for author, time, reader and subject, of which one name may be several
+/// (`a` is a reader in Spanish and in Italian).
+#[derive(Clone, Copy)]
+enum Field {
+    /// No field, and not empty.
+    None,
+    Empty,
+    /// A field, of whichever kinds; of none in `Cc:`.
+    Of(u8),
+}
+
+impl Field {
+    fn of(line: &str) -> Self {
+        let Some(name) = field_name(line) else {
+            return if line.trim().is_empty() { Field::Empty } else { Field::None };
+        };
+        let is = |kind: usize| languages::all().any(|language| language.heads[kind].contains(&name.as_str()));
+        Field::Of((0..4).filter(|kind| is(*kind)).fold(0, |kinds, kind| kinds | 1 << kind))
+    }
+}
+
 /// At least three of the fields on the lines from this one on, with the author's address or a subject among them: a
-/// customer may write from where to where to go, and when. The language is the one of the first field's.
-fn begins_head(lines: &[&str], at: usize) -> Option<&'static Language> {
-    let first = field_name(lines[at])?;
-    let language =
-        languages::all().find(|language| language.heads.iter().any(|names| names.contains(&first.as_str())))?;
-    let mut found: [Option<&str>; 4] = [None; 4];
-    for line in lines[at..].iter().filter(|line| !line.trim().is_empty()).take(HEAD_LINES_MAX) {
-        match field_name(line) {
-            Some(name) => {
-                for kind in kinds(&name) {
-                    found[kind] = found[kind].or(Some(line));
-                }
+/// customer may write from where to where to go, and when.
+fn begins_head(lines: &[&str], fields: &[Field], at: usize) -> Option<&'static Language> {
+    const AUTHOR: u8 = 1;
+    const SUBJECT: u8 = 8;
+    let Field::Of(1..) = fields[at] else { return None };
+    let (mut found, mut has_address) = (0_u8, false);
+    let filled = (at..fields.len()).filter(|at| !matches!(fields[*at], Field::Empty));
+    for line in filled.take(HEAD_LINES_MAX) {
+        match fields[line] {
+            Field::Of(kinds) => {
+                has_address |= kinds & AUTHOR != 0 && found & AUTHOR == 0 && lines[line].contains('@');
+                found |= kinds;
             }
             // The rest of a long field.
-            None if line.contains('@') => {}
-            None => break,
+            _ if lines[line].contains('@') => {}
+            _ => break,
         }
     }
-    let [author, .., subject] = found;
-    let is_certain = author.is_some_and(|author| author.contains('@') || subject.is_some());
-    (is_certain && found.iter().flatten().count() >= 3).then(|| most_like(lines, at).unwrap_or(language))
+    let is_certain = found & AUTHOR != 0 && (has_address || found & SUBJECT != 0);
+    (is_certain && found.count_ones() >= 3).then(|| most_like(lines, at)).flatten()
 }
 
 /// The language that has most of a head's fields: Danish and Norwegian share some with others.
@@ -285,11 +306,6 @@ fn most_like(lines: &[&str], at: usize) -> Option<&'static Language> {
         std::cmp::Reverse(names.iter().filter(is_in).count())
     };
     languages::all().min_by_key(fields)
-}
-
-/// Which of author, time, reader and subject a field may be: `a` is a reader in Spanish and in Italian.
-fn kinds(name: &str) -> impl Iterator<Item = usize> {
-    (0..4).filter(move |kind| languages::all().any(|language| language.heads[*kind].contains(&name)))
 }
 
 /// `from` of `*From:* Ada`, in lower case.
