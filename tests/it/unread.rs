@@ -6,7 +6,7 @@ use rapport_model::event::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Data, Service, fold_all, hostile, new_event};
+use crate::support::{Data, Service, fixture, fold_all, hostile, new_event, wa_eu};
 
 fn item(id: Option<&str>, n: u64) -> Value {
     let mut item = json!({"at": 1_790_668_800_000u64 + n, "from": "someone", "text": format!("text {n}")});
@@ -155,4 +155,25 @@ async fn what_is_reported_of_an_address_is_in_the_profile_exported_and_erased() 
     assert_eq!(erased.json()["removed"]["reachability"], 1, "{erased:?}");
     let left = service.data.items().await;
     assert!(!left.iter().any(|item| item["sk"].as_s().unwrap().starts_with("D#")));
+}
+/// Through a connector of the house: one element of a batch of Meta's is garbage.
+#[tokio::test]
+async fn one_garbled_message_of_a_batch_costs_only_itself() {
+    let service = Service::start([wa_eu()]).await;
+    let mut body: Value = serde_json::from_slice(&fixture("text").webhook.body).unwrap();
+    let messages = body["entry"][0]["changes"][0]["value"]["messages"].as_array_mut().unwrap();
+    messages.insert(0, json!({"timestamp": "1790668800", "type": "text"}));
+    messages.push(json!(["garbage"]));
+    for _ in 0..2 {
+        assert_eq!(service.deliver(body.to_string().as_bytes()).await.status, 200);
+    }
+    service.settle().await;
+    let profile = service.look_up("whatsapp", "16505551234").await.unwrap();
+    assert_eq!(service.timeline(&profile, 50).await.len(), 1);
+    let parked = service.data.table.parked("wa-eu").await.unwrap();
+    assert_eq!((parked.len(), parked[0].reason.as_str()), (1, "unread"));
+    assert_eq!(
+        parked[0].detail,
+        "entry[0].changes[0].messages[0]: it has no `id`; entry[0].changes[0].messages[2]: it is no object"
+    );
 }

@@ -94,6 +94,8 @@ pub struct ReachCell {
     pub failure: Option<ReachFailure>,
     /// The account of the business that was told so.
     pub account: String,
+    /// Who vouches for the address in that event: a report that came as a mail is `claimed`.
+    pub attestation: Attestation,
     /// The event that said so.
     pub source: EventKey,
     pub at: Timestamp,
@@ -187,6 +189,7 @@ pub fn reach(key: &EventKey, event: &Event) -> Option<ReachCell> {
         state: cut(state.name()).to_owned(),
         failure,
         account: event.account.clone(),
+        attestation,
         source: key.clone(),
         at: event.at,
     })

@@ -98,6 +98,8 @@ pub struct Reachability {
     pub failure: Option<ReachFailure>,
     /// The account of the business that was told so.
     pub account: String,
+    /// Who vouches for the address in that report: one that came as a mail is `claimed`.
+    pub attestation: Attestation,
     /// The sequence (`EventKey`) of the event that said so.
     pub source: EventKey,
     pub at: String,
@@ -252,6 +254,7 @@ fn reachability(cell: &ReachCell) -> Reachability {
         state: cell.state.clone(),
         failure: cell.failure.clone(),
         account: cell.account.clone(),
+        attestation: cell.attestation,
         source: cell.source.clone(),
         at: rfc3339(cell.at),
     }

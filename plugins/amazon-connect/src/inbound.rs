@@ -28,12 +28,15 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
         return Err(Rejection::Malformed("expected contact records or contact events, found an empty body".into()));
     }
     let scene = Scene { connection: &cx.connection, settings: &settings };
-    let mut tally = Tally { malformed: documents.broken, ..Tally::default() };
-    for raw in documents.records {
+    let mut tally = Tally::default();
+    for _ in 0..documents.broken {
+        tally.unread.tell("a document", "it is no JSON object");
+    }
+    for (index, raw) in documents.records.into_iter().enumerate() {
         match scene.read(raw) {
             Ok(events) => tally.events.extend(events),
             Err(Rejection::Ignored(reason)) => tally.ignored.push(reason),
-            Err(_) => tally.malformed += 1,
+            Err(_) => tally.unread.tell(&format!("[{index}]"), "it is neither a contact record nor a contact event"),
         }
     }
     tally.receipt()
@@ -44,25 +47,22 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
 struct Tally {
     events: Vec<Event>,
     ignored: Vec<String>,
-    malformed: usize,
+    unread: Unread,
 }
 
 impl Tally {
     fn receipt(self) -> Result<Receipt, Rejection> {
-        if self.events.is_empty() && self.malformed > 0 {
+        if self.events.is_empty() && !self.unread.is_empty() {
             return Err(Rejection::Malformed(
                 "expected contact records with a `ContactId`, or events of `aws.connect`, found neither".into(),
             ));
-        }
-        if self.malformed > 0 {
-            log::warn(&format!("skipped what is neither a contact record nor a contact event: {}", self.malformed));
         }
         match self.ignored.into_iter().next() {
             Some(reason) if self.events.is_empty() => return Err(Rejection::Ignored(reason)),
             Some(reason) => log::info(&format!("skipped records or events; the first: {reason}")),
             None => {}
         }
-        Ok(Receipt::events(self.events))
+        Ok(Receipt::events(self.events).with_unread(self.unread.into_lines()))
     }
 }
 

@@ -81,6 +81,11 @@ impl Notice<'_> {
         self.only(EventBody::Delivery(Delivery { covers, state }))
     }
 
+    /// The same of the address, whatever mail it came about: the provider sends nothing there any more, or does again.
+    pub fn of_address(&self, state: DeliveryState) -> Option<Event> {
+        self.event(":address", EventBody::Delivery(Delivery { covers: Covered::Address, state }))
+    }
+
     /// Consent to all mail that is not asked for: providers know one list a sender, or none.
     fn consent(&self, state: ConsentState) -> EventBody {
         EventBody::Consent(Consent { purpose: "marketing".into(), state, evidence: Some(self.verbatim.into()) })

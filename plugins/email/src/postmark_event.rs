@@ -94,11 +94,17 @@ fn events(kind: &str, event: &PostmarkEvent, notice: &Notice, raw: &RawValue) ->
         "Click" => notice.events(Meaning::Clicked, None),
         // The reader's server refused a mail: the address is suppressed, but nobody has left.
         "SubscriptionChange" if event.suppress_sending && event.suppression_reason.as_deref() == Some("HardBounce") => {
-            notice.events(Meaning::Failed, Some(failure(event, "HardBounce", raw)))
+            let mut events = notice.events(Meaning::Failed, Some(failure(event, "HardBounce", raw)));
+            events.extend(notice.of_address(failure(event, "HardBounce", raw).state()));
+            events
         }
         // What Postmark itself no longer sends, or sends again, to this reader.
         "SubscriptionChange" if event.suppress_sending => notice.events(Meaning::Unsubscribed, None),
-        "SubscriptionChange" => notice.events(Meaning::Resubscribed, None),
+        "SubscriptionChange" => {
+            let mut events = notice.events(Meaning::Resubscribed, None);
+            events.extend(notice.of_address(DeliveryState::Other("reactivated".into())));
+            events
+        }
         _ => notice.unknown(),
     }
 }

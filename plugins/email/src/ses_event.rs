@@ -72,7 +72,10 @@ struct Report<'r> {
 }
 
 pub fn read(kind: &str, raw: &RawValue, notification: &SesNotification, scene: &Scene) -> Result<Receipt, Rejection> {
-    let Some(about) = &notification.mail else {
+    let no_mail = SesMail::default();
+    // A bounce or a complaint may be about an address only.
+    let has_readers = KINDS.iter().any(|(name, _, list, _)| *name == kind && !list.is_empty());
+    let Some(about) = notification.mail.as_ref().or(has_readers.then_some(&no_mail)) else {
         return Err(Rejection::Malformed(format!("expected a `mail` in a notification `{kind}`, found none")));
     };
     let source = about.source.as_deref().and_then(|source| mailboxes_in(source).into_iter().next());

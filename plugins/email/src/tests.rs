@@ -185,7 +185,7 @@ fn a_missing_secret_is_named_and_nothing_is_accepted() {
 fn a_log_line_names_no_customer() {
     let mut lines = 0;
     for fixture in testing::inbound_fixtures(HERE) {
-        for (_, line) in fixture.connection.receive::<Email>(&fixture.webhook).log {
+        for line in fixture.connection.receive::<Email>(&fixture.webhook).lines() {
             lines += 1;
             for private in ["example", "ada", "Ada", "grace", "@", "http", "Hello"] {
                 assert!(!line.contains(private), "{}: {line}", fixture.name);
@@ -240,4 +240,19 @@ fn what_is_missing_is_named_with_its_fix() {
 
 fn fixture(name: &str) -> testing::Fixture {
     testing::inbound_fixtures(HERE).into_iter().find(|fixture| fixture.name == name).expect("it is among the fixtures")
+}
+
+/// `fixtures/inbound/mailgun-published`: what Mailgun's own description shows.
+#[test]
+fn nothing_that_mailgun_publishes_is_parked() {
+    let published = testing::inbound_fixtures(HERE).into_iter();
+    let mut played = 0;
+    for fixture in published.filter(|fixture| fixture.name.starts_with("mailgun-published/")) {
+        let receipt = fixture.connection.receive::<Email>(&fixture.webhook).result.unwrap();
+        assert_eq!(receipt.unread, Vec::<String>::new(), "{}", fixture.name);
+        // A stored mail is brought by its own request.
+        assert_eq!(receipt.events.is_empty(), fixture.name.ends_with("/stored"), "{}", fixture.name);
+        played += 1;
+    }
+    assert_eq!(played, 9);
 }

@@ -15,7 +15,9 @@ const KIND_BYTES_MAX: usize = 64;
 pub struct Batch {
     events: Vec<Event>,
     skipped: BTreeMap<String, usize>,
-    malformed: usize,
+    unread: Unread,
+    /// Which element is being read.
+    index: usize,
     ours: usize,
     foreign: usize,
 }
@@ -25,10 +27,14 @@ impl Batch {
         self.events.push(event);
     }
 
-    /// Counts an element that should have become an event and cannot.
+    /// Begins with the element of this index.
+    pub fn at(&mut self, index: usize) {
+        self.index = index;
+    }
+
+    /// Tells of the element, or of a part of it, that should have become an event and cannot.
     pub fn malformed(&mut self, reason: &str) {
-        self.malformed += 1;
-        log::warn(&format!("skipped an element of the batch: {reason}"));
+        self.unread.tell(&format!("[{}]", self.index), reason);
     }
 
     /// Counts an element that names no customer: of a company, a deal, a ticket, or of a kind that is not known.
@@ -51,8 +57,6 @@ impl Batch {
     }
 
     /// What the host is told.
-    ///
-    /// A webhook is parked whole only when nothing of it could be used.
     pub fn finish(self) -> Result<Receipt, Rejection> {
         for (kind, count) in &self.skipped {
             log::info(&format!("skipped events of type `{kind}`, which name no contact: {count}"));
@@ -60,14 +64,8 @@ impl Batch {
         if self.foreign > 0 {
             log::debug(&format!("skipped events of a portal that is not in `portal-ids`: {}", self.foreign));
         }
-        if !self.events.is_empty() {
-            return Ok(Receipt::events(self.events));
-        }
-        if self.malformed > 0 {
-            return Err(Rejection::Malformed(format!(
-                "expected at least one usable element, found only others: {}; fix: see the warnings of this call",
-                self.malformed
-            )));
+        if !self.events.is_empty() || !self.unread.is_empty() {
+            return self.unread.receipt(self.events);
         }
         if self.foreign > 0 && self.ours == 0 {
             return Err(Rejection::Ignored(format!(

@@ -66,7 +66,13 @@ fn merge(change: &Change, batch: &mut Batch) {
     let Some(survivor) = found.new_object_id.as_deref().or(primary).or(found.object_id.as_deref()) else {
         return batch.malformed("it is a merge without `newObjectId`, `primaryObjectId` and `objectId`");
     };
-    let mut gone = found.merged_object_ids.map(ids).unwrap_or_default();
+    let mut gone = Vec::new();
+    for (index, id) in found.merged_object_ids.map(ids).unwrap_or_default().into_iter().enumerate() {
+        match id {
+            Some(id) => gone.push(id),
+            None => batch.malformed(&format!("`mergedObjectIds[{index}]` is no id")),
+        }
+    }
     gone.extend(primary.map(str::to_owned));
     let mut told: Vec<String> = vec![survivor.to_owned()];
     for old in gone {

@@ -42,7 +42,8 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     let json = lenient::document(&webhook.body);
     let mut batch = Batch::default();
     let elements = lenient::batch(&json, BATCH_MAX).map_err(Rejection::Malformed)?;
-    for raw in elements {
+    for (index, raw) in elements.into_iter().enumerate() {
+        batch.at(index);
         change::read(raw, &settings, &mut batch);
     }
     batch.finish()

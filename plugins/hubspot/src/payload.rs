@@ -74,13 +74,13 @@ pub struct Notification<'a> {
     pub message_id: Text<'a>,
 }
 
-/// The ids in an array, or the one that stands in its place; what is no id is left out.
-pub fn ids(raw: &RawValue) -> Vec<String> {
+/// The ids in an array, or the one that stands in its place; none in the place of what is no id.
+pub fn ids(raw: &RawValue) -> Vec<Option<String>> {
     let elements = match raw.get().starts_with('[') {
         true => serde_json::from_str::<Vec<&RawValue>>(raw.get()).unwrap_or_default(),
         false => vec![raw],
     };
-    elements.into_iter().filter_map(lenient::read::<lenient::Id>).map(|id| id.0).collect()
+    elements.into_iter().map(|raw| lenient::read::<lenient::Id>(raw).map(|id| id.0)).collect()
 }
 
 /// The element as it came, but for the number of the attempt, which a redelivery changes.

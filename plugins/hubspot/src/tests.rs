@@ -69,7 +69,7 @@ fn a_log_line_names_no_customer() {
     let connection = Connection::of_fixtures(HERE);
     let mut lines = 0;
     for fixture in testing::inbound_fixtures(HERE) {
-        for (_, line) in connection.receive::<HubSpot>(&fixture.webhook).log {
+        for line in connection.receive::<HubSpot>(&fixture.webhook).lines() {
             lines += 1;
             for private in ["555", "Ada", "ada", "grace", "1246965", "9336126552", "62515", "@", "http", "38162"] {
                 assert!(!line.contains(private), "{}: {line}", fixture.name);
@@ -133,4 +133,44 @@ fn signed(connection: &Connection, fixture: &Fixture, body: &Value) -> Webhook {
     let headers = [("x-hubspot-signature-v3", base64::encode(&tag)), ("x-hubspot-request-timestamp", NOW.to_owned())];
     let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
     Webhook { headers, body, ..fixture.webhook.clone() }
+}
+
+/// The subscription types of "Webhooks API", November 2026: objects with what can happen to them.
+const DOCUMENTED: &[(&str, &[&str])] = &[
+    (
+        "contact",
+        &["creation", "deletion", "merge", "associationChange", "restore", "privacyDeletion", "propertyChange"],
+    ),
+    ("conversation", &["creation", "deletion", "privacyDeletion", "propertyChange", "newMessage"]),
+    // About no customer: their associations with a contact are.
+    ("company", &["creation", "deletion", "merge", "restore", "propertyChange"]),
+    ("deal", &["creation", "deletion", "merge", "restore", "propertyChange"]),
+    ("ticket", &["creation", "deletion", "merge", "restore", "propertyChange"]),
+    ("product", &["creation", "deletion", "merge", "restore", "propertyChange"]),
+    ("line_item", &["creation", "deletion", "merge", "restore", "propertyChange"]),
+    ("object", &["creation", "deletion", "merge", "restore", "propertyChange", "associationChange"]),
+];
+
+#[test]
+fn no_subscription_that_hubspot_documents_is_parked() {
+    let connection = Connection::of_fixtures(HERE);
+    let (fixture, _) = accepted_bodies(&connection).into_iter().find(|(f, _)| f.name == "batch-empty").unwrap();
+    for (object, actions) in DOCUMENTED {
+        for action in *actions {
+            let kind = format!("{object}.{action}");
+            let element = serde_json::json!({
+                "eventId": 1, "subscriptionId": 2, "portalId": 62515, "appId": 3, "occurredAt": 1_790_668_800_000_u64,
+                "subscriptionType": kind, "attemptNumber": 0, "objectId": 4, "changeSource": "CRM", "changeFlag": "NEW",
+                "propertyName": "firstname", "propertyValue": "Ada", "messageId": "5", "messageType": "MESSAGE",
+                "primaryObjectId": 4, "mergedObjectIds": [6], "newObjectId": 7, "numberOfPropertiesMoved": 1,
+                "associationType": "CONTACT_TO_COMPANY", "fromObjectId": 4, "toObjectId": 8,
+                "associationRemoved": false, "isPrimaryAssociation": false,
+            });
+            let outcome = connection.receive::<HubSpot>(&signed(&connection, &fixture, &serde_json::json!([element])));
+            let receipt = outcome.result.unwrap_or_else(|rejection| panic!("{kind}: {rejection:?}"));
+            assert_eq!(receipt.unread, Vec::<String>::new(), "{kind}");
+            let is_of_contact = matches!(*object, "contact" | "conversation") || *action == "associationChange";
+            assert_eq!(!receipt.events.is_empty(), is_of_contact, "{kind}");
+        }
+    }
 }

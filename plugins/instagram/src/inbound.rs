@@ -14,16 +14,16 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
         let connection =
             Connection { channel: &CHANNEL, accounts: settings.account_ids.as_deref(), apps: &settings.app_ids };
         let mut batch = Batch::new(&ACCOUNTS);
-        for entry in rapport_meta::entries_of_each::<Entry>(json, &OBJECT)? {
-            messaging::read(&entry, &connection, &mut batch);
-            for change in &entry.changes() {
-                let is_read = comment::read(change, &entry, &connection, &mut batch)
-                    || messaging::read_change(change, &entry, &connection, &mut batch);
+        batch.each_object("entry", &rapport_meta::entries_of_each::<Entry>(json, &OBJECT)?, |entry, batch| {
+            messaging::read(entry, &connection, batch);
+            batch.each_object("changes", &entry.changes(), |change, batch| {
+                let is_read = comment::read(change, entry, &connection, batch)
+                    || messaging::read_change(change, entry, &connection, batch);
                 if !is_read {
-                    skip(change, &mut batch);
+                    skip(change, batch);
                 }
-            }
-        }
+            });
+        });
         batch.finish()
     })
 }
@@ -39,6 +39,6 @@ fn skip(change: &Change, batch: &mut Batch) {
             log::debug(&format!("skipped the field `{field}`, which is about no customer"));
         }
         Some(field) => log::info(&format!("skipped the unknown field `{field}`")),
-        None => log::info("skipped a change without a `field`"),
+        None => batch.malformed("changes", "it has no `field`"),
     }
 }

@@ -13,24 +13,24 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
         let connection =
             Connection { channel: &CHANNEL, accounts: settings.page_ids.as_deref(), apps: &settings.app_ids };
         let mut batch = Batch::new(&ACCOUNTS);
-        for entry in rapport_meta::entries::<Entry>(json, &OBJECT)? {
-            messaging::read(&entry, &connection, &mut batch);
-            for change in &entry.changes() {
-                if !messaging::read_change(change, &entry, &connection, &mut batch) {
-                    skip(change);
+        batch.each_object("entry", &rapport_meta::entries::<Entry>(json, &OBJECT)?, |entry, batch| {
+            messaging::read(entry, &connection, batch);
+            batch.each_object("changes", &entry.changes(), |change, batch| {
+                if !messaging::read_change(change, entry, &connection, batch) {
+                    skip(change, batch);
                 }
-            }
-        }
+            });
+        });
         batch.finish()
     })
 }
 
-fn skip(change: &Change) {
+fn skip(change: &Change, batch: &mut Batch) {
     match change.field.as_deref() {
         Some(field) if ABOUT_NO_CUSTOMER.contains(&field) => {
             log::debug(&format!("skipped the field `{field}`, which is about no customer"));
         }
         Some(field) => log::info(&format!("skipped the unknown field `{field}`")),
-        None => log::info("skipped a change without a `field`"),
+        None => batch.malformed("changes", "it has no `field`"),
     }
 }

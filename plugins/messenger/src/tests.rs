@@ -47,7 +47,7 @@ fn a_log_line_names_no_customer() {
     let connection = Connection::of_fixtures(HERE);
     let mut lines = 0;
     for fixture in testing::inbound_fixtures(HERE) {
-        for (_, line) in connection.receive::<Messenger>(&fixture.webhook).log {
+        for line in connection.receive::<Messenger>(&fixture.webhook).lines() {
             lines += 1;
             for private in ["6161616161616161", "7171717171717171", "Ada", "m_", "Hello", "http", "555-01", "682498"] {
                 assert!(!line.contains(private), "{}: {line}", fixture.name);

@@ -15,11 +15,13 @@ pub struct Accounts {
     pub setting: &'static str,
 }
 
-/// The events of one webhook, and how much of it could not become one.
+/// The events of one webhook, and what of it could not become one.
 pub struct Batch {
     accounts: &'static Accounts,
     events: Vec<Event>,
-    malformed: usize,
+    unread: Unread,
+    /// Which elements of which arrays lead to what is being read.
+    path: Vec<(&'static str, usize)>,
     ours: usize,
     foreign: usize,
 }
@@ -27,17 +29,47 @@ pub struct Batch {
 impl Batch {
     /// An empty one.
     pub fn new(accounts: &'static Accounts) -> Self {
-        Batch { accounts, events: Vec::new(), malformed: 0, ours: 0, foreign: 0 }
+        Batch { accounts, events: Vec::new(), unread: Unread::default(), path: Vec::new(), ours: 0, foreign: 0 }
     }
 
     pub fn push(&mut self, event: Event) {
         self.events.push(event);
     }
 
-    /// Counts an element that should have become an event and cannot.
+    /// Calls `read` for each element of an array, so that what is told of one says which it is.
+    pub fn each<T>(
+        &mut self,
+        array: &'static str,
+        elements: impl IntoIterator<Item = T>,
+        mut read: impl FnMut(T, &mut Self),
+    ) {
+        for (index, element) in elements.into_iter().enumerate() {
+            self.path.push((array, index));
+            read(element, self);
+            self.path.pop();
+        }
+    }
+
+    /// [`each`](Self::each) of an array that was read already, with none in the place of what is no object.
+    pub fn each_object<'v, T: 'v>(
+        &mut self,
+        array: &'static str,
+        elements: &'v [Option<T>],
+        mut read: impl FnMut(&'v T, &mut Self),
+    ) {
+        self.each(array, elements, |element, batch| match element {
+            Some(element) => read(element, batch),
+            None => batch.malformed(array, "it is no object"),
+        });
+    }
+
+    /// Tells of an element that should have become an event, or is part of one, and cannot be read.
     pub fn malformed(&mut self, array: &str, reason: &str) {
-        self.malformed += 1;
-        log::warn(&format!("skipped an element of `{array}`: {reason}"));
+        let mut place: Vec<String> = self.path.iter().map(|(array, index)| format!("{array}[{index}]")).collect();
+        if self.path.last().is_none_or(|(last, _)| *last != array) {
+            place.push(array.to_owned());
+        }
+        self.unread.tell(&place.join("."), reason);
     }
 
     /// Counts an element of an account that this connection is for.
@@ -72,20 +104,11 @@ impl Batch {
 
     /// What the host is told.
     ///
-    /// A webhook is parked whole only when nothing of it could be used: parking one that gave events would give them
-    /// twice on replay, which is harmless, but hide that most of it arrived.
-    ///
     /// # Errors
     /// `Malformed` if nothing could be read, `Ignored` if all of it belongs to other connections.
     pub fn finish(self) -> Result<Receipt, Rejection> {
-        if !self.events.is_empty() {
-            return Ok(Receipt::events(self.events));
-        }
-        if self.malformed > 0 {
-            return Err(Rejection::Malformed(format!(
-                "expected at least one usable element, found only others: {}; fix: see the warnings of this call",
-                self.malformed
-            )));
+        if !self.events.is_empty() || !self.unread.is_empty() {
+            return self.unread.receipt(self.events);
         }
         if self.foreign > 0 && self.ours == 0 {
             let Accounts { element: (_, elements), noun, setting, .. } = self.accounts;

@@ -46,7 +46,7 @@ const ENVELOPES_MAX: usize = 100;
 ///
 /// # Errors
 /// As [`entries`].
-pub fn entries_of_each<'j, E: Deserialize<'j>>(json: &'j str, object: &Object) -> Result<Vec<E>, Rejection> {
+pub fn entries_of_each<'j, E: Deserialize<'j>>(json: &'j str, object: &Object) -> Result<Vec<Option<E>>, Rejection> {
     if !json.trim_start().starts_with('[') {
         return entries(json, object);
     }
@@ -54,15 +54,16 @@ pub fn entries_of_each<'j, E: Deserialize<'j>>(json: &'j str, object: &Object) -
     if envelopes.is_empty() {
         return Err(Rejection::Malformed("expected an envelope with an `object`, found an empty array".into()));
     }
-    let found: Result<Vec<Vec<E>>, _> = envelopes.into_iter().map(|raw| entries(raw.get(), object)).collect();
+    let found: Result<Vec<Vec<Option<E>>>, _> = envelopes.into_iter().map(|raw| entries(raw.get(), object)).collect();
     Ok(found?.into_iter().flatten().collect())
 }
 
-/// The elements of `entry` of a delivery of `object`.
+/// The elements of `entry` of a delivery of `object`; none in the place of one that is no object, for
+/// [`Batch::each_object`](crate::Batch::each_object).
 ///
 /// # Errors
 /// `Malformed` for what is no envelope of Meta, `Unsupported` for another object.
-pub fn entries<'j, E: Deserialize<'j>>(json: &'j str, object: &Object) -> Result<Vec<E>, Rejection> {
+pub fn entries<'j, E: Deserialize<'j>>(json: &'j str, object: &Object) -> Result<Vec<Option<E>>, Rejection> {
     let root: Root<E> = lenient::root(json).map_err(Rejection::Malformed)?;
     let Object { name, title } = object;
     match root.object.as_deref() {
@@ -73,7 +74,7 @@ pub fn entries<'j, E: Deserialize<'j>>(json: &'j str, object: &Object) -> Result
         }
         None => return Err(Rejection::Malformed("expected an `object`, found none".into())),
     }
-    if root.entry.is_empty() {
+    if root.entry.iter().all(Option::is_none) {
         require_empty_entry(json)?;
     }
     Ok(root.entry)
@@ -94,8 +95,8 @@ pub struct Change<'a> {
 struct Root<'a, E> {
     #[serde(borrow, deserialize_with = "lenient::id")]
     object: Text<'a>,
-    #[serde(deserialize_with = "lenient::objects")]
-    entry: Vec<E>,
+    #[serde(deserialize_with = "lenient::places")]
+    entry: Vec<Option<E>>,
 }
 
 impl<E> Default for Root<'_, E> {
@@ -130,14 +131,15 @@ mod tests {
     }
 
     fn ids(json: &str) -> Result<Vec<Option<String>>, Rejection> {
-        entries::<Entry>(json, &PAGE).map(|entries| entries.into_iter().map(|entry| entry.id).collect())
+        let ids = |entries: Vec<Option<Entry>>| entries.into_iter().map(|entry| entry?.id).collect();
+        entries::<Entry>(json, &PAGE).map(ids)
     }
 
     #[test]
     fn only_the_object_of_the_channel_is_opened() {
         assert_eq!(
             ids(r#"{"entry":[{"id":7},3,{"id":"8"}],"object":"page"}"#),
-            Ok(vec![Some("7".into()), Some("8".into())])
+            Ok(vec![Some("7".into()), None, Some("8".into())])
         );
         assert_eq!(ids(r#"{"object":"page","entry":[]}"#), Ok(vec![]));
         let Err(Rejection::Unsupported(reason)) = ids(r#"{"object":"instagram","entry":[]}"#) else { panic!() };

@@ -81,8 +81,8 @@ pub struct Entry<'a> {
     /// What happens in conversations that another app holds.
     #[serde(borrow, deserialize_with = "lenient::list")]
     standby: Vec<&'a RawValue>,
-    #[serde(borrow, deserialize_with = "lenient::objects")]
-    changes: Vec<Change<'a>>,
+    #[serde(borrow, deserialize_with = "lenient::places")]
+    changes: Vec<Option<Change<'a>>>,
     /// The entry is a change itself, as Meta's documentation of Instagram Login shows comments.
     #[serde(borrow, deserialize_with = "lenient::id")]
     field: Text<'a>,
@@ -91,11 +91,11 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// What changed beside the conversations.
-    pub fn changes(&self) -> Vec<Change<'a>> {
+    /// What changed beside the conversations; none in the place of what is no object.
+    pub fn changes(&self) -> Vec<Option<Change<'a>>> {
         let own = Change { field: self.field.clone(), value: self.value };
         let is_change = own.field.is_some() && own.value.is_some();
-        self.changes.iter().cloned().chain(is_change.then_some(own)).collect()
+        self.changes.iter().cloned().chain(is_change.then_some(Some(own))).collect()
     }
 }
 
@@ -143,17 +143,16 @@ const ABOUT_NOBODY: [&str; 4] = ["app_roles", "policy_enforcement", "policy-enfo
 /// Extension of everything that arrived under `standby`.
 const STANDBY: &str = "standby";
 
+/// Extension of what a customer says after a plug-in or a one-time notification had been sent: what was before it.
+const PRIOR_MESSAGE: &str = "prior-message";
+
 /// Reads what an entry says of conversations.
 pub fn read(entry: &Entry, connection: &Connection, batch: &mut Batch) {
     if entry.messaging.is_empty() && entry.standby.is_empty() && entry.changes().is_empty() {
         return batch.malformed("entry", "it has no `messaging`, `standby` or `changes`");
     }
-    for raw in &entry.messaging {
-        element(raw, "messaging", entry, connection, batch);
-    }
-    for raw in &entry.standby {
-        element(raw, STANDBY, entry, connection, batch);
-    }
+    batch.each("messaging", &entry.messaging, |raw, batch| element(raw, "messaging", entry, connection, batch));
+    batch.each(STANDBY, &entry.standby, |raw, batch| element(raw, STANDBY, entry, connection, batch));
 }
 
 /// Reads a change that is an element of `messaging` in another wrapping, as the dashboard's test deliveries and
@@ -205,6 +204,9 @@ fn element(raw: &RawValue, array: &str, entry: &Entry, connection: &Connection, 
     }
     if array == STANDBY {
         batch.extend_since(start, &scene.extension(STANDBY), &true);
+    }
+    if let Some(prior) = fields.get("prior_message") {
+        batch.extend_since(start, &scene.extension(PRIOR_MESSAGE), prior);
     }
 }
 

@@ -19,21 +19,22 @@ const SOURCE: &str = "aws.partner/salesforce.com/";
 /// Events of one request, and records of one change.
 const BATCH_MAX: usize = 100;
 
-pub fn read(body: &[u8], scene: &Scene) -> Result<Vec<Event>, Rejection> {
+pub fn read(body: &[u8], scene: &Scene) -> Result<Receipt, Rejection> {
     let json = lenient::document(body);
-    let mut events = Vec::new();
+    let (mut events, mut unread) = (Vec::new(), Unread::default());
     let (mut malformed, mut strange) = (0, 0);
     let elements = lenient::batch(&json, BATCH_MAX).map_err(Rejection::Malformed)?;
     let count = elements.len();
-    for raw in elements {
-        match element(raw, scene) {
+    for (index, raw) in elements.into_iter().enumerate() {
+        let place = format!("[{index}]");
+        match element(raw, scene, &mut |reason| unread.tell(&place, reason)) {
             Ok(found) => events.extend(found),
             Err(Rejection::Ignored(_)) => strange += 1,
-            Err(_) => malformed += 1,
+            Err(_) => {
+                malformed += 1;
+                unread.tell(&place, "it is no change event and no platform event");
+            }
         }
-    }
-    if malformed > 0 {
-        log::warn(&format!("skipped elements that are no change event and no platform event: {malformed}"));
     }
     if events.is_empty() && malformed > 0 {
         return Err(Rejection::Malformed(
@@ -43,10 +44,13 @@ pub fn read(body: &[u8], scene: &Scene) -> Result<Vec<Event>, Rejection> {
     if strange > 0 && strange == count {
         return Err(foreign());
     }
-    Ok(events)
+    Ok(Receipt::events(events).with_unread(unread.into_lines()))
 }
 
-fn element(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, Rejection> {
+/// Says why a part of an element could not be read.
+type Tell<'a> = &'a mut dyn FnMut(&str);
+
+fn element(raw: &RawValue, scene: &Scene, tell: Tell<'_>) -> Result<Vec<Event>, Rejection> {
     let malformed = || Rejection::Malformed("it is no event".into());
     let envelope: Envelope = lenient::read(raw).ok_or_else(malformed)?;
     if let Some(source) = &envelope.source {
@@ -60,7 +64,7 @@ fn element(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, Rejection> {
     let payload = message.payload.unwrap_or(inner);
     let header = lenient::field(payload, "ChangeEventHeader").and_then(lenient::read::<Header>);
     match header {
-        Some(header) => Ok(changes(payload, &header, event_id(&envelope, &message), scene)),
+        Some(header) => Ok(changes(payload, &header, event_id(&envelope, &message), scene, tell)),
         None if message.payload.is_some() => announced(payload, &envelope, &message, scene).ok_or_else(malformed),
         None => Err(malformed()),
     }
@@ -75,7 +79,7 @@ fn event_id(envelope: &Envelope, message: &Message) -> Option<String> {
 }
 
 /// One event for each record of a change.
-fn changes(payload: &RawValue, header: &Header, id: Option<String>, scene: &Scene) -> Vec<Event> {
+fn changes(payload: &RawValue, header: &Header, id: Option<String>, scene: &Scene, tell: Tell<'_>) -> Vec<Event> {
     let happened = match header.change_type.as_deref().unwrap_or_default() {
         "CREATE" => Happened::Created,
         "DELETE" => Happened::Deleted,
@@ -86,9 +90,20 @@ fn changes(payload: &RawValue, header: &Header, id: Option<String>, scene: &Scen
     let object = header.entity_name.clone().unwrap_or_default();
     let ids = header.record_ids.map(ids).unwrap_or_default();
     // An overflow names no records, only the prefix of the object with a wild card.
-    let known: Vec<&String> = ids.iter().filter(|found| id::is_id(found) && !found.starts_with("000")).collect();
+    let is_overflow = happened == Happened::Gap;
+    let is_known = |found: &&String| id::is_id(found) && !found.starts_with("000");
+    let known: Vec<&String> = ids.iter().flatten().filter(is_known).collect();
+    if !is_overflow && known.len() < ids.len() {
+        tell("`recordIds` has an element that is no id of a record");
+    }
+    if known.len() > BATCH_MAX {
+        tell(&format!("`recordIds` has more than {BATCH_MAX} records"));
+    }
     if known.is_empty() || object.is_empty() {
-        log::warn("skipped a change that names no record; fix: fetch what was changed from Salesforce");
+        match is_overflow && !object.is_empty() {
+            true => log::warn("skipped a change that names no record; fix: fetch what was changed from Salesforce"),
+            false => tell("its `ChangeEventHeader` has no `entityName` or no `recordIds`"),
+        }
         return Vec::new();
     }
     let fields = fields(payload, header);
@@ -113,13 +128,13 @@ fn changes(payload: &RawValue, header: &Header, id: Option<String>, scene: &Scen
     events
 }
 
-/// The ids in an array, or the one that stands in its place; what is no id is left out.
-fn ids(raw: &RawValue) -> Vec<String> {
+/// The ids in an array, or the one that stands in its place; none in the place of what is no id.
+fn ids(raw: &RawValue) -> Vec<Option<String>> {
     let elements = match raw.get().starts_with('[') {
         true => serde_json::from_str::<Vec<&RawValue>>(raw.get()).unwrap_or_default(),
         false => vec![raw],
     };
-    elements.into_iter().filter_map(lenient::read::<lenient::Id>).map(|id| id.0).collect()
+    elements.into_iter().map(|raw| lenient::read::<lenient::Id>(raw).map(|id| id.0)).collect()
 }
 
 /// A change is known by its transaction and its place in it; both survive a redelivery, unlike a replay id. Where neither

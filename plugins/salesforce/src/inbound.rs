@@ -36,7 +36,7 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     let body = webhook.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&webhook.body).trim_ascii_start();
     match body.first() {
         Some(b'<') => soap::read(body, &scene),
-        Some(b'{' | b'[') => change::read(body, &scene).map(Receipt::events),
+        Some(b'{' | b'[') => change::read(body, &scene),
         _ => Err(Rejection::Malformed(
             "expected an outbound message (XML) or change events (JSON), found neither".into(),
         )),

@@ -48,28 +48,24 @@ pub fn read(body: &[u8], scene: &Scene) -> Result<Receipt, Rejection> {
     if !scene.is_ours(organization) {
         return Err(foreign());
     }
-    if message.left_out > 0 {
-        log::warn(&format!("read {NOTIFICATIONS_MAX} notifications of one message, left out: {}", message.left_out));
-    }
     let instance = message.enterprise_url.as_deref().and_then(instance);
-    let mut events = Vec::new();
-    let mut malformed = 0;
-    for notification in message.notifications {
+    let (mut events, mut unread) = (Vec::new(), Unread::default());
+    for (index, notification) in message.notifications.into_iter().enumerate() {
         match notification.record(instance.clone()) {
             Some((id, record)) => {
                 let origin = Origin { id, at: None, change: None, action: message.action_id.clone() };
                 events.extend(story::events(&record, &origin, scene));
             }
-            None => malformed += 1,
+            None => unread.tell(&format!("Notification[{index}]"), "it has no `Id`, no `sObject` or no type"),
         }
     }
-    if malformed > 0 {
-        log::warn(&format!("skipped notifications without an `Id`, an `sObject` or a type: {malformed}"));
+    if message.left_out > 0 {
+        let reason = format!("{} are beyond the {NOTIFICATIONS_MAX} that Salesforce documents", message.left_out);
+        unread.tell("Notification", &reason);
     }
-    if events.is_empty() && malformed > 0 {
-        return Err(Rejection::Malformed("expected at least one usable notification, found only others".into()));
-    }
-    Ok(Receipt { events, ..Receipt::respond(200, "text/xml; charset=utf-8", ACKNOWLEDGED) })
+    // Also where nothing could be read: the host keeps it, and Salesforce would only send the same again for a day.
+    let response = Receipt::respond(200, "text/xml; charset=utf-8", ACKNOWLEDGED);
+    Ok(Receipt { events, ..response }.with_unread(unread.into_lines()))
 }
 
 impl Notification {

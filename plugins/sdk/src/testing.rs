@@ -45,6 +45,7 @@ pub const REPORT_VARIABLE: &str = "RAPPORT_REPORT";
 /// - Each changed byte of a signed body, and each shorter body, is `Unauthenticated`, unless it means exactly the same.
 /// - Neither the clock, nor randomness, nor the order of the header fields changes an outcome.
 /// - A field that nobody knows changes nothing but raw parts.
+/// - An element of a batch that is garbage costs none of its siblings, and is told as `unread`.
 /// - No input makes it panic, signed or not.
 /// - No log line holds an identifier, a name or a text of the events.
 ///

@@ -90,8 +90,8 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     let elements = lenient::batch(&json, ELEMENTS_MAX).map_err(Rejection::Malformed)?;
     let notification = webhook.header(NOTIFICATION_ID).filter(|_| elements.len() == 1);
     let mut batch = Batch::default();
-    for raw in elements {
-        batch.add(read(raw, &Origin { connection: &cx.connection, notification, time: None }));
+    for (index, raw) in elements.into_iter().enumerate() {
+        batch.add(index, read(raw, &Origin { connection: &cx.connection, notification, time: None }));
     }
     batch.finish()
 }
@@ -148,18 +148,20 @@ struct Batch {
     events: Vec<Event>,
     malformed: Option<&'static str>,
     unsupported: Option<String>,
+    unread: Unread,
 }
 
 impl Batch {
-    fn add(&mut self, read: Result<Vec<Event>, Refusal>) {
+    fn add(&mut self, index: usize, read: Result<Vec<Event>, Refusal>) {
+        let place = format!("[{index}]");
         match read {
             Ok(events) => self.events.extend(events),
             Err(Refusal::Malformed(reason)) => {
-                log::warn(&format!("skipped an element: {reason}"));
+                self.unread.tell(&place, reason);
                 self.malformed.get_or_insert(reason);
             }
             Err(Refusal::Unsupported(sentence)) => {
-                log::info("skipped an element that this connector is not for");
+                self.unread.tell(&place, &sentence);
                 self.unsupported.get_or_insert(sentence);
             }
         }
@@ -171,7 +173,7 @@ impl Batch {
                 "expected a message or its status, found one that is not whole: {reason}"
             ))),
             (None, Some(sentence)) if self.events.is_empty() => Err(Rejection::Unsupported(sentence)),
-            _ => Ok(Receipt::events(self.events)),
+            _ => Ok(Receipt::events(self.events).with_unread(self.unread.into_lines())),
         }
     }
 }

@@ -7,6 +7,7 @@ use rapport_sdk::prelude::*;
 
 use crate::identity::{Channel, Parties};
 use crate::payload::Fields;
+use crate::provider_error;
 
 /// All that a customer can allow or forbid on a number.
 const ALL: &[&str] = &["service", "marketing"];
@@ -36,10 +37,15 @@ const KEYWORDS: &[(&str, ConsentState)] = &[
     ("UNSTOP", ConsentState::Granted),
 ];
 
+/// The error that says that nothing from this sender arrives at the number any more, whatever it is.
+const UNSUBSCRIBED: &str = "21610";
+/// What takes it back: a report about the number itself, in a word of ours.
+const SUBSCRIBED: &str = "subscribed";
+
 /// Errors that say that the customer had stopped messages, and which.
 const REFUSALS: &[(&str, &[&str])] = &[
     // The recipient replied STOP to this sender.
-    ("21610", ALL),
+    (UNSUBSCRIBED, ALL),
     // The user stopped marketing messages of this business in WhatsApp.
     ("63050", &["marketing"]),
 ];
@@ -53,7 +59,18 @@ pub fn by_customer(id: &str, at: u64, fields: &Fields, parties: &Parties) -> Vec
     };
     let Some(state) = said else { return Vec::new() };
     let evidence = fields.object(&[("OptOutType", "OptOutType"), ("Body", "Body")]);
-    to_all(&format!("{id}:consent"), at, parties, state, evidence)
+    let mut events = to_all(&format!("{id}:consent"), at, parties, state, evidence);
+    if state == ConsentState::Granted {
+        let state = DeliveryState::Other(SUBSCRIBED.into());
+        events.push(of_address(&format!("{id}:{SUBSCRIBED}"), at, parties, state));
+    }
+    events
+}
+
+/// A report about the number itself: a message that is refused for it says nothing of the others.
+fn of_address(id: &str, at: u64, parties: &Parties, state: DeliveryState) -> Event {
+    let body = EventBody::Delivery(Delivery { covers: Covered::Address, state });
+    Event::new(id, at, &parties.account, parties.contact.clone(), body)
 }
 
 /// Consent to everything on a number, given or withdrawn: an event for each purpose, `<id>:<purpose>`.
@@ -69,7 +86,13 @@ pub fn by_error(id: &str, at: u64, fields: &Fields, parties: &Parties) -> Vec<Ev
     let evidence = fields.object(&[("ErrorCode", "ErrorCode"), ("ErrorMessage", "ErrorMessage")]);
     let state = ConsentState::Withdrawn;
     let consent = |purpose: &&str| Consent { purpose: (*purpose).into(), state, evidence: evidence.clone() };
-    purposes.iter().map(consent).map(|consent| event(&format!("{id}:{code}"), at, parties, consent)).collect()
+    let mut events: Vec<Event> =
+        purposes.iter().map(consent).map(|consent| event(&format!("{id}:{code}"), at, parties, consent)).collect();
+    if *code == UNSUBSCRIBED {
+        let state = DeliveryState::Failed(provider_error::of(fields));
+        events.push(of_address(&format!("{id}:{code}:address"), at, parties, state));
+    }
+    events
 }
 
 fn event(id: &str, at: u64, parties: &Parties, consent: Consent) -> Event {

@@ -125,6 +125,33 @@ mod tests {
         }
     }
 
+    /// `message_enum_status` of Twilio's OpenAPI description (twilio/twilio-oai, `spec/json/twilio_api_v2010.json`, commit
+    /// `d50069b`, MIT licence). It describes sending only, and no callback.
+    #[test]
+    fn every_status_that_twilio_describes_is_a_report_or_a_message() {
+        for word in [
+            "queued",
+            "sending",
+            "sent",
+            "failed",
+            "delivered",
+            "undelivered",
+            "receiving",
+            "received",
+            "accepted",
+            "scheduled",
+            "read",
+            "partially_delivered",
+            "canceled",
+        ] {
+            let form = format!("MessageSid=SM1&From=%2B15005550006&To=%2B16505551234&MessageStatus={word}");
+            let fields = Fields::of_form(form::pairs(&form));
+            let report = Report::of(&fields).unwrap();
+            let events = read("SM1", &report, &fields, "sms").unwrap();
+            assert!(matches!(&events[0].body, EventBody::Delivery(_)), "{word}");
+        }
+    }
+
     #[test]
     fn every_word_has_its_state() {
         let state = |word: &str| state(word, &Fields::default());

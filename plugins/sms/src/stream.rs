@@ -21,10 +21,14 @@ const SKIPPED: &[&str] = &[
     "com.twilio.eventstreams.test-event",
 ];
 
-/// The events of one body, and how much of it could not become one.
+/// The events of one body, and what of it could not become one.
 #[derive(Default)]
 struct Batch {
     events: Vec<Event>,
+    unread: Unread,
+    /// Which event is being read.
+    index: usize,
+    /// Of what could not be read: how many are not of a type that is for others.
     malformed: usize,
     foreign: usize,
     unknown: Option<String>,
@@ -39,7 +43,8 @@ pub fn read(body: &[u8], settings: &Settings, connection: &str) -> Result<Receip
         false => vec![serde_json::from_str(&json).map_err(malformed)?],
     };
     let mut batch = Batch::default();
-    for element in elements {
+    for (index, element) in elements.into_iter().enumerate() {
+        batch.index = index;
         batch.read(element, settings, connection);
     }
     batch.finish()
@@ -80,24 +85,18 @@ impl Batch {
 
     fn malformed(&mut self, reason: &str) {
         self.malformed += 1;
-        log::warn(&format!("skipped an event: {reason}"));
+        self.unread.tell(&format!("[{}]", self.index), reason);
     }
 
     fn unknown(&mut self, kind: &str) {
-        log::info(&format!("skipped an event of unknown type `{kind}`"));
+        self.unread.tell(&format!("[{}]", self.index), &format!("its type `{kind}` is not known"));
         self.unknown.get_or_insert_with(|| kind.to_owned());
     }
 
-    /// What the host is told. A batch is parked whole only when nothing of it could be used.
+    /// What the host is told.
     fn finish(self) -> Result<Receipt, Rejection> {
-        if !self.events.is_empty() {
-            return Ok(Receipt::events(self.events));
-        }
-        if self.malformed > 0 {
-            return Err(Rejection::Malformed(format!(
-                "expected at least one usable event, found only others: {}; fix: see the warnings of this call",
-                self.malformed
-            )));
+        if !self.events.is_empty() || self.malformed > 0 {
+            return self.unread.receipt(self.events);
         }
         if let Some(kind) = self.unknown {
             return Err(Rejection::Unsupported(format!(

@@ -32,5 +32,5 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     let kind = pointer::text(body, &settings.r#type);
     let account = settings.account.as_deref().unwrap_or(&cx.connection);
     let delivery = Delivery { id, account, body, kind: kind.as_deref() };
-    mapping::events(&delivery, &settings.mappings).map(Receipt::events)
+    mapping::events(&delivery, &settings.mappings)
 }

@@ -4,7 +4,7 @@ use rapport_sdk::prelude::*;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::payload::{Kind, Mapping, Medium, Pointer};
+use crate::payload::{Kind, Mapping, Medium, Pointer, Progress};
 use crate::{contact, pointer};
 
 /// A delivery that was proven.
@@ -20,12 +20,12 @@ pub struct Delivery<'d> {
 const DATA: &str = "/data";
 const TIMESTAMP: &str = "/timestamp";
 
-/// An event for each mapping of the delivery's type. One that finds nothing does not fail the others.
+/// An event for each mapping of the delivery's type. One that finds nothing does not fail the others, and is told.
 ///
 /// # Errors
 /// `Unsupported` if no mapping is for the type: the delivery is parked, so that one that is added later can have it.
 /// `Malformed` if none of them finds what it needs.
-pub fn events(delivery: &Delivery, mappings: &[Mapping]) -> Result<Vec<Event>, Rejection> {
+pub fn events(delivery: &Delivery, mappings: &[Mapping]) -> Result<Receipt, Rejection> {
     let is_for = |mapping: &&Mapping| mapping.types.iter().any(|kind| matches(kind, delivery.kind));
     let mut chosen: Vec<&Mapping> = mappings.iter().filter(is_for).collect();
     if chosen.is_empty() {
@@ -39,19 +39,19 @@ pub fn events(delivery: &Delivery, mappings: &[Mapping]) -> Result<Vec<Event>, R
         )));
     }
     chosen.retain(|mapping| holds(mapping, delivery.body));
-    let (mut events, mut failures) = (Vec::new(), Vec::new());
+    let (mut events, mut unread, mut first) = (Vec::new(), Unread::default(), None);
     for (index, mapping) in chosen.iter().enumerate() {
         match event(delivery, mapping, index) {
             Ok(event) => events.extend(event),
             Err(reason) => {
-                log::warn(&format!("a mapping gave no event: {reason}"));
-                failures.push(reason);
+                unread.tell(&format!("for `mappings[{index}]` of this type"), &reason);
+                first.get_or_insert(reason);
             }
         }
     }
-    match failures.into_iter().next().filter(|_| events.is_empty()) {
+    match first.filter(|_| events.is_empty()) {
         Some(reason) => Err(Rejection::Malformed(format!("{reason}; fix: see the settings' `mappings`"))),
-        None => Ok(events),
+        None => Ok(Receipt::events(events).with_unread(unread.into_lines())),
     }
 }
 
@@ -84,6 +84,7 @@ fn event(delivery: &Delivery, mapping: &Mapping, index: usize) -> Made<Option<Ev
     let made = match mapping.event {
         Kind::Ignore => return Ok(None),
         Kind::Message => EventBody::Message(message(body, mapping, &id)?),
+        Kind::Delivery => EventBody::Delivery(progress(delivery, mapping)?),
         Kind::Feedback => EventBody::Feedback(feedback(delivery, mapping, index)?),
         Kind::Activity => EventBody::Activity(activity(delivery, mapping)),
         Kind::ContactUpdated => EventBody::ContactUpdated,
@@ -113,6 +114,35 @@ fn message(body: &RawValue, mapping: &Mapping, id: &str) -> Made<Message> {
     message.thread = text(&mapping.thread);
     message.in_reply_to = text(&mapping.in_reply_to);
     Ok(message)
+}
+
+/// A report about the message that the body names, or else about the address.
+fn progress(delivery: &Delivery, mapping: &Mapping) -> Made<rapport_sdk::Delivery> {
+    let text = |place: &Option<Pointer>| pointer::text(delivery.body, place.as_deref()?);
+    let covers = match &mapping.message_id {
+        Some(place) => Covered::Message(
+            pointer::text(delivery.body, place)
+                .ok_or_else(|| format!("expected a message's id at `{place}`, found none"))?,
+        ),
+        None => Covered::Address,
+    };
+    let state = match mapping.delivery.ok_or("expected `delivery` in a mapping to a delivery")? {
+        Progress::Queued => DeliveryState::Queued,
+        Progress::Sent => DeliveryState::Sent,
+        Progress::Delivered => DeliveryState::Delivered,
+        Progress::Read => DeliveryState::Read,
+        Progress::Failed => {
+            let code =
+                text(&mapping.code).or_else(|| delivery.kind.map(str::to_owned)).unwrap_or_else(|| "failed".into());
+            DeliveryState::Failed(ProviderError {
+                title: text(&mapping.reason).unwrap_or_else(|| code.clone()),
+                code,
+                detail: Some(pointer::find(delivery.body, DATA).unwrap_or(delivery.body).get().to_owned()),
+                retryable: mapping.retryable,
+            })
+        }
+    };
+    Ok(rapport_sdk::Delivery { covers, state })
 }
 
 fn media(body: &RawValue, medium: &Medium) -> Option<Part> {

@@ -58,6 +58,11 @@ pub struct Mapping {
     pub thread: Option<Pointer>,
     pub in_reply_to: Option<Pointer>,
     pub message_id: Option<Pointer>,
+    pub delivery: Option<Progress>,
+    pub code: Option<Pointer>,
+    pub reason: Option<Pointer>,
+    #[serde(default)]
+    pub retryable: bool,
     pub metric: Option<String>,
     pub score: Option<Pointer>,
     pub scale: Option<(f64, f64)>,
@@ -75,6 +80,7 @@ pub struct Mapping {
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     Message,
+    Delivery,
     Feedback,
     Activity,
     ContactUpdated,
@@ -122,6 +128,17 @@ pub enum Writer {
 pub enum State {
     Granted,
     Withdrawn,
+}
+
+/// The contract's states of a delivery.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    Queued,
+    Sent,
+    Delivered,
+    Read,
+    Failed,
 }
 
 /// A file of a message.

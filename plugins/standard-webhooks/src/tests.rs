@@ -64,3 +64,18 @@ fn a_log_line_or_a_rejection_names_no_customer() {
 fn fixture(name: &str) -> Fixture {
     testing::inbound_fixtures(HERE).into_iter().find(|fixture| fixture.name == name).unwrap()
 }
+
+/// `fixtures/inbound/resend`: one webhook for each that Resend's description has.
+#[test]
+fn nothing_that_resend_describes_is_parked() {
+    let described = testing::inbound_fixtures(HERE).into_iter();
+    let mut played = 0;
+    for fixture in described.filter(|fixture| fixture.name.starts_with("resend/")) {
+        let receipt = fixture.connection.receive::<StandardWebhooks>(&fixture.webhook).result.unwrap();
+        assert_eq!(receipt.unread, Vec::<String>::new(), "{}", fixture.name);
+        let is_ignored = fixture.name.contains("/domain-") || fixture.name.ends_with("/contact-deleted");
+        assert_eq!(receipt.events.is_empty(), is_ignored, "{}", fixture.name);
+        played += 1;
+    }
+    assert_eq!(played, 17);
+}

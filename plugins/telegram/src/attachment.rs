@@ -83,3 +83,9 @@ fn largest(fields: &Fields) -> Option<File> {
         |file: &File| (file.width.unwrap_or_default().saturating_mul(file.height.unwrap_or_default()), file.file_size);
     sizes.filter(|file| file.file_id.is_some()).max_by_key(area)
 }
+
+/// Whether a field of `Message` is a file.
+#[cfg(test)]
+pub fn is_file(name: &str) -> bool {
+    FILES.iter().any(|(file, _)| *file == name)
+}

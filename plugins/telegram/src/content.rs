@@ -154,3 +154,9 @@ fn form(fields: &Fields) -> Option<Part> {
 fn extensions(media: &[Medium]) -> Extensions {
     if media.is_empty() { Vec::new() } else { vec![(ATTACHMENTS.to_owned(), json(media))] }
 }
+
+/// Whether a field of `Message` is something that a message can be.
+#[cfg(test)]
+pub fn is_known(name: &str) -> bool {
+    OPAQUE.contains(&name) || SERVICE.contains(&name)
+}

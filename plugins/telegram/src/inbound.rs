@@ -23,5 +23,5 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
         return Err(Rejection::Malformed("expected an `update_id`, found none".into()));
     };
     let account = settings.bot_id.as_deref().unwrap_or(&cx.connection);
-    update::read(&fields, &Scene { account, update: &id }).map(Receipt::events)
+    update::read(&fields, Scene::new(account, &id))
 }

@@ -10,6 +10,7 @@ use crate::update::{Found, Scene};
 
 /// Extensions: the account whose conversation a bot was lent, the album that a picture belongs to, the words, the story
 /// or the message of another conversation that are answered, and where in the text there are links, names and forms.
+/// What has no name here is called `org.telegram.` and its field with hyphens.
 const BUSINESS_CONNECTION: &str = "org.telegram.business-connection";
 const ALBUM: &str = "org.telegram.album";
 const QUOTE: &str = "org.telegram.quote";
@@ -29,7 +30,66 @@ const KEPT: &[(&str, &str)] = &[
     ("external_reply", EXTERNAL_REPLY),
     ("entities", ENTITIES),
     ("caption_entities", ENTITIES),
+    // Who wrote it elsewhere, and through which bot.
+    ("forward_origin", "org.telegram.forward-origin"),
+    ("via_bot", "org.telegram.via-bot"),
+    ("author_signature", "org.telegram.author-signature"),
+    // By which query a guest bot answers, and who called it.
+    ("guest_query_id", "org.telegram.guest-query-id"),
+    ("guest_bot_caller_chat", "org.telegram.guest-bot-caller-chat"),
+    // Which task of a list, or option of a poll, is answered.
+    ("reply_to_checklist_task_id", "org.telegram.reply-to-checklist-task-id"),
+    ("reply_to_poll_option_id", "org.telegram.reply-to-poll-option-id"),
+    // Nobody was there when it was sent: an automatic greeting or answer.
+    ("is_from_offline", "org.telegram.is-from-offline"),
+    // What was paid for it, and the terms of a post that is suggested.
+    ("is_paid_post", "org.telegram.is-paid-post"),
+    ("paid_star_count", "org.telegram.paid-star-count"),
+    ("suggested_post_info", "org.telegram.suggested-post-info"),
+    ("effect_id", "org.telegram.effect-id"),
+    ("sender_tag", "org.telegram.sender-tag"),
 ];
+
+/// The fields of `Message` that are read, or say only how it is shown: with [`KEPT`], the files and what a message can be,
+/// all of them (Bot API 10.1).
+#[cfg(test)]
+pub const READ_OR_SHOWN: &[&str] = &[
+    "message_id",
+    "message_thread_id",
+    "direct_messages_topic",
+    "from",
+    "sender_chat",
+    "sender_business_bot",
+    "date",
+    "chat",
+    "is_topic_message",
+    "is_automatic_forward",
+    "reply_to_message",
+    "guest_bot_caller_user",
+    "edit_date",
+    "text",
+    "caption",
+    "venue",
+    "location",
+    "contact",
+    "web_app_data",
+    "migrate_to_chat_id",
+    "migrate_from_chat_id",
+    // How it is shown, and how often its sender boosted the chat.
+    "sender_boost_count",
+    "has_protected_content",
+    "link_preview_options",
+    "show_caption_above_media",
+    "has_media_spoiler",
+    // The buttons below it: a tap says which.
+    "reply_markup",
+];
+
+/// Whether a field of `Message` is kept as an extension.
+#[cfg(test)]
+pub fn is_kept(name: &str) -> bool {
+    KEPT.iter().any(|(kept, _)| *kept == name)
+}
 
 pub fn received(fields: &Fields, scene: &Scene) -> Found {
     let mut party = Party::of(fields).ok_or("it names no chat and nobody")?;
@@ -74,8 +134,7 @@ pub fn edited(fields: &Fields, scene: &Scene) -> Found {
 /// Taken back by either side of a conversation that the bot was lent. When is not said.
 pub fn deleted(fields: &Fields, scene: &Scene) -> Found {
     let party = Party::of(fields).ok_or("it names no chat")?;
-    let ids: Vec<String> =
-        fields.list("message_ids").into_iter().filter_map(lenient::read::<lenient::Id>).map(|id| id.0).collect();
+    let ids = scene.ids(fields, "message_ids");
     if ids.is_empty() {
         return Err("it names no message");
     }

@@ -36,16 +36,17 @@ pub fn read(fields: &Fields, scene: &Scene) -> Found {
     }
     let at = fields.time("date");
     let body = |emoji| EventBody::Reaction(Reaction { message_id: message_id.clone(), author: party.acts, emoji });
-    let events: Vec<Event> = stand
-        .iter()
-        .filter_map(|raw| Some((raw, lenient::read::<Reacted>(raw)?)))
-        .filter_map(|(raw, reacted)| Some((*raw, reacted.is_custom(), reacted.sign()?)))
-        .map(|(raw, is_custom, sign)| {
-            let mut event = scene.part(&sign, at, &party, body(Some(sign.clone())));
-            event.extensions.extend(is_custom.then(|| (REACTION.to_owned(), verbatim(raw))));
-            event
-        })
-        .collect();
+    let mut events = Vec::new();
+    for raw in &stand {
+        let reacted = lenient::read::<Reacted>(raw).and_then(|reacted| Some((reacted.is_custom(), reacted.sign()?)));
+        let Some((is_custom, sign)) = reacted else {
+            scene.tell("new_reaction", "one of its reactions does not say what it is");
+            continue;
+        };
+        let mut event = scene.part(&sign, at, &party, body(Some(sign.clone())));
+        event.extensions.extend(is_custom.then(|| (REACTION.to_owned(), verbatim(raw))));
+        events.push(event);
+    }
     match (events.is_empty(), stand.is_empty()) {
         (false, _) => Ok(events),
         (true, true) => Ok(vec![scene.event(at, &party, body(None))]),

@@ -82,7 +82,7 @@ fn a_log_line_names_no_customer() {
     let connection = Connection::of_fixtures(HERE);
     let mut lines = 0;
     for fixture in testing::inbound_fixtures(HERE) {
-        for (_, line) in connection.receive::<Telegram>(&fixture.webhook).log {
+        for line in connection.receive::<Telegram>(&fixture.webhook).lines() {
             lines += 1;
             for private in ["5000000", "Ada", "ada_l", "Hello", "oak", "555"] {
                 assert!(!line.contains(private), "{}: {line}", fixture.name);
@@ -94,4 +94,50 @@ fn a_log_line_names_no_customer() {
 
 fn fixture(name: &str) -> Fixture {
     testing::inbound_fixtures(HERE).into_iter().find(|fixture| fixture.name == name).unwrap()
+}
+
+/// A line of `fixtures/published.jsonl`, which `fixtures/PUBLISHED.md` explains.
+#[derive(serde::Deserialize)]
+struct Described {
+    of: String,
+    field: String,
+    update: serde_json::Value,
+}
+
+fn described() -> Vec<Described> {
+    let text = std::fs::read_to_string(format!("{HERE}/fixtures/published.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn every_update_that_the_bot_api_describes_gives_events_or_is_about_no_customer() {
+    let connection = Connection::of_fixtures(HERE);
+    let about_nobody = ["business_connection", "message_reaction_count", "poll", "managed_bot"];
+    let mut played = 0;
+    for Described { of, field, update } in described() {
+        let body = update.to_string().into_bytes();
+        let outcome = connection.receive::<Telegram>(&Webhook { body, ..fixture("text").webhook });
+        let receipt = outcome.result.unwrap_or_else(|rejection| panic!("{of}.{field}: {rejection:?}"));
+        assert_eq!(receipt.unread, Vec::<String>::new(), "{of}.{field}");
+        let is_nobody = of == "Update" && about_nobody.contains(&field.as_str());
+        assert_eq!(receipt.events.is_empty(), is_nobody, "{of}.{field}");
+        played += 1;
+    }
+    assert!(played > 120, "{played}");
+}
+
+#[test]
+fn every_field_that_the_bot_api_describes_has_its_place_here() {
+    for Described { of, field, .. } in described() {
+        let is_known = match of.as_str() {
+            "Update" => crate::update::is_known(&field),
+            _ => {
+                crate::message::is_kept(&field)
+                    || crate::message::READ_OR_SHOWN.contains(&field.as_str())
+                    || crate::content::is_known(&field)
+                    || crate::attachment::is_file(&field)
+            }
+        };
+        assert!(is_known, "`{of}.{field}` is read by nothing; fix: read it, keep it, or list it as only shown");
+    }
 }

@@ -1,5 +1,7 @@
 //! What an update is about: one of its fields, whose name says what happened.
 
+use std::cell::RefCell;
+
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
@@ -11,9 +13,31 @@ use crate::{callback, member, message, reaction};
 pub struct Scene<'s> {
     pub account: &'s str,
     pub update: &'s str,
+    unread: RefCell<Unread>,
 }
 
-impl Scene<'_> {
+impl<'s> Scene<'s> {
+    pub fn new(account: &'s str, update: &'s str) -> Self {
+        Scene { account, update, unread: RefCell::default() }
+    }
+
+    /// Tells of an element that cannot be read, beside others that can.
+    pub fn tell(&self, place: &str, reason: &str) {
+        self.unread.borrow_mut().tell(place, reason);
+    }
+
+    /// The ids of a list; one that is none is told of.
+    pub fn ids(&self, fields: &Fields, name: &str) -> Vec<String> {
+        let mut ids = Vec::new();
+        for (index, raw) in fields.list(name).into_iter().enumerate() {
+            match lenient::read::<lenient::Id>(raw) {
+                Some(id) => ids.push(id.0),
+                None => self.tell(&format!("{name}[{index}]"), "it is no id"),
+            }
+        }
+        ids
+    }
+
     /// The only event of an update.
     pub fn event(&self, at: Option<u64>, party: &Party, body: EventBody) -> Event {
         self.named(self.update.to_owned(), at, party, body)
@@ -92,30 +116,27 @@ const KINDS: &[(&str, Reading)] = &[
     ("subscription", Reading::Activity),
 ];
 
-/// The events of an update, of which one field is there.
+/// What an update holds, of which one field is there.
 ///
 /// # Errors
 /// `Malformed` if it is there and nothing of it can be used.
-pub fn read(update: &Fields, scene: &Scene) -> Result<Vec<Event>, Rejection> {
-    let (mut events, mut malformed) = (Vec::new(), None);
+pub fn read(update: &Fields, scene: Scene) -> Result<Receipt, Rejection> {
+    let mut events = Vec::new();
     for (name, raw) in update.iter() {
         let known = KINDS.iter().find(|(kind, _)| *kind == name);
         let found = match (known, Fields::of(raw)) {
-            (Some((name, reading)), Some(fields)) => of_known(name, reading, raw, &fields, scene),
+            (Some((name, reading)), Some(fields)) => of_known(name, reading, raw, &fields, &scene),
             (Some(_), None) => Err("it is no object"),
-            (None, Some(fields)) => Ok(of_unknown(name, raw, &fields, scene)),
+            (None, Some(fields)) => Ok(of_unknown(name, raw, &fields, &scene)),
             // The id of the update, or a field of tomorrow.
             (None, None) => Ok(Vec::new()),
         };
         match found {
             Ok(found) => events.extend(found),
-            Err(reason) => malformed = Some(format!("expected a usable `{name}`, but {reason}")),
+            Err(reason) => scene.tell(name, reason),
         }
     }
-    match malformed.filter(|_| events.is_empty()) {
-        Some(reason) => Err(Rejection::Malformed(reason)),
-        None => Ok(events),
-    }
+    scene.unread.into_inner().receipt(events)
 }
 
 fn of_known(name: &str, reading: &Reading, raw: &RawValue, fields: &Fields, scene: &Scene) -> Found {
@@ -140,4 +161,10 @@ fn of_unknown(name: &str, raw: &RawValue, fields: &Fields, scene: &Scene) -> Vec
     let done = if found.is_empty() { "skipped" } else { "kept" };
     log::info(&format!("{done} an update of the unknown kind `{name}`"));
     found
+}
+
+/// Whether a field of `Update` has its place.
+#[cfg(test)]
+pub fn is_known(name: &str) -> bool {
+    KINDS.iter().any(|(kind, _)| *kind == name)
 }

@@ -30,6 +30,8 @@ pub struct Form<'a> {
     pub title: Option<String>,
     pub hidden: Vec<(String, String)>,
     pub answers: Vec<Given<'a>>,
+    /// Answers that could not be read.
+    pub unread: Unread,
     pub response: Response<'a>,
 }
 
@@ -60,16 +62,22 @@ impl<'a> Form<'a> {
         let token = token.ok_or_else(|| malformed("a `form_response.token`"))?.into_owned();
         let instant = |text: &Option<Cow<str>>| text.as_deref().and_then(instant::parse);
         let at = instant(&response.submitted_at).or_else(|| instant(&response.landed_at)).unwrap_or_default();
-        let questions = Questions::of(&response);
+        let mut unread = Unread::default();
+        let questions = Questions::of(&response, &mut unread);
         let raw = std::mem::take(&mut response.answers);
-        if raw.len() > ANSWERS_MAX {
-            log::warn(&format!("read {ANSWERS_MAX} answers of one response, left out: {}", raw.len() - ANSWERS_MAX));
+        let mut answers = Vec::new();
+        for (index, raw) in raw.into_iter().enumerate() {
+            match questions.answer(raw) {
+                _ if index == ANSWERS_MAX => unread.tell("answers", &format!("there are more than {ANSWERS_MAX}")),
+                _ if index > ANSWERS_MAX => {}
+                Ok(answer) => answers.push(answer),
+                Err(reason) => unread.tell(&format!("answers[{index}]"), reason),
+            }
         }
-        let answers = raw.into_iter().take(ANSWERS_MAX).filter_map(|answer| questions.answer(answer)).collect();
         let title = response.definition.as_ref().and_then(|definition| definition.title.clone()).map(Cow::into_owned);
         let hidden = hidden(response.hidden);
         let event_id = root.event_id.map(Cow::into_owned);
-        Ok(Self { settings, stage, form_id, token, event_id, at, title, hidden, answers, response })
+        Ok(Self { settings, stage, form_id, token, event_id, at, title, hidden, answers, unread, response })
     }
 
     /// What the link says under this name, in upper or lower case.
@@ -128,35 +136,33 @@ impl Given<'_> {
 struct Questions<'a>(BTreeMap<String, std::rc::Rc<Field<'a>>>);
 
 impl<'a> Questions<'a> {
-    fn of(response: &Response<'a>) -> Self {
+    fn of(response: &Response<'a>, unread: &mut Unread) -> Self {
         let mut questions = Self(BTreeMap::new());
-        for raw in response.definition.iter().flat_map(|definition| &definition.fields) {
-            questions.add(raw, DEPTH_MAX);
+        for (index, raw) in response.definition.iter().flat_map(|definition| &definition.fields).enumerate() {
+            questions.add(raw, DEPTH_MAX, &format!("definition.fields[{index}]"), unread);
         }
         questions
     }
 
-    fn add(&mut self, raw: &'a RawValue, depth: usize) {
-        let Some(field) = lenient::read::<Field>(raw) else { return };
+    /// Without its question an answer is kept, but a score may not be told for one.
+    fn add(&mut self, raw: &'a RawValue, depth: usize, place: &str, unread: &mut Unread) {
+        let named = |field: &Field| field.id.is_some() || field.reference.is_some();
+        let Some(field) = lenient::read::<Field>(raw).filter(named) else {
+            return unread.tell(place, "it is no object with an `id` or a `ref`");
+        };
         let field = std::rc::Rc::new(field);
         for key in [&field.id, &field.reference].into_iter().flatten() {
             self.0.entry(key.clone().into_owned()).or_insert_with(|| field.clone());
         }
         for inner in field.properties.iter().flat_map(|properties| &properties.fields).filter(|_| depth > 0) {
-            self.add(inner, depth - 1);
+            self.add(inner, depth - 1, place, unread);
         }
     }
 
-    /// None for an element that is no answer.
-    fn answer(&self, raw: &'a RawValue) -> Option<Given<'a>> {
-        let Some(answer) = lenient::read::<Answer>(raw) else {
-            log::warn("skipped an element of `answers` that is no object");
-            return None;
-        };
-        let Some(kind) = answer.kind.map(Cow::into_owned) else {
-            log::warn("skipped an answer without a `type`");
-            return None;
-        };
+    /// An answer, or why an element is none.
+    fn answer(&self, raw: &'a RawValue) -> Result<Given<'a>, &'static str> {
+        let answer: Answer = lenient::read(raw).ok_or("it is no object")?;
+        let kind = answer.kind.map(Cow::into_owned).ok_or("it has no `type`")?;
         let field = answer.field.unwrap_or_default();
         let keys = [&field.id, &field.reference];
         let known = keys.into_iter().flatten().find_map(|key| self.0.get(key.as_ref()));
@@ -165,7 +171,7 @@ impl<'a> Questions<'a> {
             |read: fn(&Field<'a>) -> Option<Cow<'a, str>>| known.and_then(|known| read(known)).map(Cow::into_owned);
         let properties = known.and_then(|known| known.properties.as_ref());
         let question = owned(&field.kind).or_else(|| of_known(|known| known.kind.clone())).unwrap_or_default();
-        Some(Given {
+        Ok(Given {
             id: owned(&field.id).or_else(|| of_known(|known| known.id.clone())),
             reference: owned(&field.reference).or_else(|| of_known(|known| known.reference.clone())),
             title: of_known(|known| known.title.clone()),

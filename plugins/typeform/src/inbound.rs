@@ -55,7 +55,7 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     let form = Form::of(root, stage, &settings)?;
     let mut events = vec![submission::event(&form)];
     events.extend(score::events(&form));
-    Ok(Receipt::events(events))
+    Ok(Receipt::events(events).with_unread(form.unread.into_lines()))
 }
 
 /// `Typeform-Signature: sha256=<base64 of the HMAC-SHA256 of the body>`.

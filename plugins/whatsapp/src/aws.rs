@@ -71,8 +71,11 @@ struct Sent<'a> {
 /// Reads what AWS vouches for: a message of the topic, an EventBridge event with it as `detail`, what Meta itself would
 /// have sent, or an array of these.
 pub fn receive(json: &str, settings: &Settings) -> Result<Receipt, Rejection> {
-    let mut feed = Feed { settings, batch: Batch::new(&ACCOUNTS), refused: None };
-    for raw in lenient::batch(json, DELIVERIES_MAX).map_err(Rejection::Malformed)? {
+    let mut feed = Feed { settings, batch: Batch::new(&ACCOUNTS), index: None, refused: None };
+    let deliveries = lenient::batch(json, DELIVERIES_MAX).map_err(Rejection::Malformed)?;
+    let is_batch = deliveries.len() > 1;
+    for (index, raw) in deliveries.into_iter().enumerate() {
+        feed.index = is_batch.then_some(index);
         feed.read(raw);
     }
     feed.finish()
@@ -81,6 +84,8 @@ pub fn receive(json: &str, settings: &Settings) -> Result<Receipt, Rejection> {
 struct Feed<'s> {
     settings: &'s Settings,
     batch: Batch,
+    /// Which of several deliveries is being read.
+    index: Option<usize>,
     /// Why the first of those that were not even opened was not.
     refused: Option<Rejection>,
 }
@@ -139,7 +144,12 @@ impl Feed<'_> {
     }
 
     fn refuse(&mut self, rejection: Rejection) {
-        log::warn("skipped a delivery that says nothing of a customer on WhatsApp");
+        match (&rejection, self.index) {
+            (Rejection::Malformed(reason) | Rejection::Unsupported(reason), Some(index)) => {
+                self.batch.malformed(&format!("deliveries[{index}]"), reason);
+            }
+            _ => log::warn("skipped a delivery that says nothing of a customer on WhatsApp"),
+        }
         self.refused.get_or_insert(rejection);
     }
 

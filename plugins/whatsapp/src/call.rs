@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::identity::Person;
 use crate::scene::Scene;
-use crate::status::CALLBACK_DATA;
+use crate::status::{CALLBACK_DATA, ERRORS};
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -18,8 +18,12 @@ struct Payload<'a> {
     event: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::id")]
     direction: Text<'a>,
-    #[serde(borrow, deserialize_with = "lenient::id")]
-    status: Text<'a>,
+    /// `COMPLETED`, or in an array of one as Meta's reference writes it.
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
+    /// Why it failed.
+    #[serde(borrow, deserialize_with = "lenient::list")]
+    errors: Vec<&'a RawValue>,
     #[serde(deserialize_with = "lenient::time")]
     timestamp: Option<u64>,
     #[serde(borrow, deserialize_with = "lenient::id")]
@@ -92,9 +96,16 @@ impl Payload<'_> {
         }
     }
 
+    fn status(&self) -> Option<String> {
+        let raw = self.status?;
+        let sole = lenient::list(&mut serde_json::Deserializer::from_str(raw.get())).unwrap_or_default();
+        let word = if raw.get().starts_with('[') { *sole.first()? } else { raw };
+        lenient::read::<lenient::Id>(word).map(|word| word.0)
+    }
+
     /// A call that nobody answered terminates with `FAILED`.
     fn state(&self, event: &str) -> CallState {
-        match (event, self.status.as_deref()) {
+        match (event, self.status().as_deref()) {
             ("connect", _) => CallState::Ringing,
             ("terminate", Some("FAILED")) => CallState::Missed,
             ("terminate", Some("COMPLETED") | None) => CallState::Ended,
@@ -118,6 +129,9 @@ impl Payload<'_> {
         }
         if let Some(data) = &self.biz_opaque_callback_data {
             extensions.push((CALLBACK_DATA.into(), rapport_sdk::event::json(data)));
+        }
+        if !self.errors.is_empty() {
+            extensions.push((ERRORS.into(), rapport_sdk::event::json(&self.errors)));
         }
         extensions
     }

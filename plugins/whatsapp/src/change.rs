@@ -70,6 +70,9 @@ const FIELDS: &[(&str, Reading)] = &[
     ("tracking_events", Reading::Skipped),
 ];
 
+/// Extension: errors that stand beside messages, statuses and calls.
+const VALUE_ERRORS: &str = "com.whatsapp.value-errors";
+
 /// Extension of everything that arrived under `standby`.
 const STANDBY: &str = "com.whatsapp.standby";
 
@@ -96,11 +99,12 @@ fn value(reading: Reading, raw: &RawValue, settings: &Settings, batch: &mut Batc
         return batch.count_foreign();
     }
     batch.count_ours();
+    batch.each_object("contacts", &value.contacts, |_, _| {});
     let scene = Scene {
         account,
         display_number: number.and_then(|number| number.display_phone_number.as_deref()),
         contacts: &value.contacts,
-        elements: value.messages.len() + value.message_echoes.len() + value.statuses.len() + value.calls.len(),
+        elements: value.elements(),
     };
     match reading {
         Reading::Conversation => conversation(&value, Sender::Business(Author::Agent), &scene, batch),
@@ -120,35 +124,31 @@ fn standby(value: &Value, scene: &Scene, batch: &mut Batch) {
     conversation(value, echo_sender, scene, batch);
     if let Some(inner) = value.standby.and_then(lenient::read::<Value>) {
         let contacts = if inner.contacts.is_empty() { scene.contacts } else { &inner.contacts };
-        let elements = inner.messages.len() + inner.message_echoes.len() + inner.statuses.len();
+        batch.each_object("contacts", &inner.contacts, |_, _| {});
+        let elements = inner.elements();
         conversation(&inner, echo_sender, &Scene { contacts, elements, ..*scene }, batch);
     }
     batch.extend_since(start, STANDBY, &true);
 }
 
+/// Adds the errors of a value to every event of it: Meta names neither the message nor the call that they are about.
 fn conversation(value: &Value, echo_sender: Sender, scene: &Scene, batch: &mut Batch) {
-    for raw in &value.messages {
-        message::read(raw, &Source { array: "messages", sender: Sender::ByNumber, thread: None }, scene, batch);
+    let start = batch.position();
+    let by_number = Source { array: "messages", sender: Sender::ByNumber, thread: None };
+    let echo = Source { array: "message_echoes", sender: echo_sender, thread: None };
+    batch.each("messages", &value.messages, |raw, batch| message::read(raw, &by_number, scene, batch));
+    batch.each("message_echoes", &value.message_echoes, |raw, batch| message::read(raw, &echo, scene, batch));
+    batch.each("statuses", &value.statuses, |raw, batch| status::read(raw, scene, batch));
+    batch.each("calls", &value.calls, |raw, batch| call::read(raw, scene, batch));
+    batch.each("user_preferences", &value.user_preferences, |raw, batch| preference::read(raw, scene, batch));
+    batch.each("user_id_update", &value.user_id_update, |raw, batch| system::read_update(raw, scene, batch));
+    batch.each("state_sync", &value.state_sync, |raw, batch| sync::read(raw, scene, batch));
+    if value.errors.is_empty() {
+        return;
     }
-    for raw in &value.message_echoes {
-        message::read(raw, &Source { array: "message_echoes", sender: echo_sender, thread: None }, scene, batch);
+    if batch.position() > start {
+        return batch.extend_since(start, VALUE_ERRORS, &value.errors);
     }
-    for raw in &value.statuses {
-        status::read(raw, scene, batch);
-    }
-    for raw in &value.calls {
-        call::read(raw, scene, batch);
-    }
-    for raw in &value.user_preferences {
-        preference::read(raw, scene, batch);
-    }
-    for raw in &value.user_id_update {
-        system::read_update(raw, scene, batch);
-    }
-    for raw in &value.state_sync {
-        sync::read(raw, scene, batch);
-    }
-    if !value.errors.is_empty() {
-        log::warn(&format!("errors of no message: {}", provider_error::codes(&value.errors)));
-    }
+    // Of the system, the app or the account: documented, about no customer, and nothing that a replay could read better.
+    log::error(&format!("Meta reports errors of no message: {}", provider_error::codes(&value.errors)));
 }

@@ -15,8 +15,8 @@ use crate::scene::Scene;
 struct Chunk<'a> {
     #[serde(deserialize_with = "lenient::object")]
     metadata: Option<Progress>,
-    #[serde(borrow, deserialize_with = "lenient::objects")]
-    threads: Vec<Thread<'a>>,
+    #[serde(borrow, deserialize_with = "lenient::places")]
+    threads: Vec<Option<Thread<'a>>>,
     #[serde(borrow, deserialize_with = "lenient::list")]
     errors: Vec<&'a RawValue>,
 }
@@ -58,31 +58,33 @@ struct Extension<'a> {
 }
 
 pub fn read(value: &Value, scene: &Scene, batch: &mut Batch) {
-    for raw in &value.history {
-        match lenient::read::<Chunk>(raw) {
-            Some(found) => chunk(&found, scene, batch),
-            None => batch.malformed("history", "it is no object"),
-        }
-    }
-    for raw in &value.messages {
-        file(raw, scene, batch);
-    }
+    batch.each("history", &value.history, |raw, batch| match lenient::read::<Chunk>(raw) {
+        Some(found) => chunk(&found, scene, batch),
+        None => batch.malformed("history", "it is no object"),
+    });
+    batch.each("messages", &value.messages, |raw, batch| file(raw, scene, batch));
 }
 
 fn chunk(chunk: &Chunk, scene: &Scene, batch: &mut Batch) {
+    if chunk.threads.is_empty() && chunk.errors.is_empty() && chunk.metadata.is_none() {
+        return batch.malformed("history", "it has no `threads`, `errors` or `metadata`");
+    }
     if !chunk.errors.is_empty() {
         // 2593109: the business does not share its history.
         log::warn(&format!("no history: {}", provider_error::codes(&chunk.errors)));
     }
     let progress = chunk.metadata.unwrap_or_default();
-    for thread in &chunk.threads {
+    batch.each_object("threads", &chunk.threads, |thread, batch| {
+        if thread.id.is_none() && thread.messages.is_empty() {
+            return batch.malformed("threads", "it has no `id` and no `messages`");
+        }
         let source = Source { array: "messages", sender: Sender::ByNumber, thread: thread.id.as_deref() };
-        for raw in &thread.messages {
+        batch.each("messages", &thread.messages, |raw, batch| {
             let start = batch.position();
             message::read(raw, &source, scene, batch);
             batch.extend_since(start, HISTORY, &extension(progress, raw));
-        }
-    }
+        });
+    });
 }
 
 /// A file that the history itself has only a `media_placeholder` of: it comes later, as a message with the same id,

@@ -88,9 +88,10 @@ impl<'a> Person<'a> {
     ///
     /// A sole contact beside a sole element is also taken if they share no form of id, so cannot contradict.
     pub fn pair(mut self, scene: &Scene<'a, '_>) -> Self {
-        let matching = scene.contacts.iter().find(|contact| self.shares_id(&Person::of_contact(contact)));
+        let mut known = scene.contacts.iter().flatten();
+        let matching = known.find(|contact| self.shares_id(&Person::of_contact(contact)));
         let sole = || match scene.contacts {
-            [contact] if scene.elements == 1 && !self.contradicts(&Person::of_contact(contact)) => Some(contact),
+            [Some(contact)] if scene.elements == 1 && !self.contradicts(&Person::of_contact(contact)) => Some(contact),
             _ => None,
         };
         if let Some(contact) = matching.or_else(sole) {

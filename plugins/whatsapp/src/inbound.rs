@@ -44,9 +44,9 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
 
 /// Reads a delivery of Meta's: the `object`, and what happened to it.
 pub fn delivery(json: &str, settings: &Settings, batch: &mut Batch) -> Result<(), Rejection> {
-    for found in rapport_meta::entries::<Entry>(json, &OBJECT)? {
-        entry(&found, settings, batch);
-    }
+    batch.each_object("entry", &rapport_meta::entries::<Entry>(json, &OBJECT)?, |found, batch| {
+        entry(found, settings, batch);
+    });
     Ok(())
 }
 
@@ -55,7 +55,5 @@ pub fn entry(entry: &Entry, settings: &Settings, batch: &mut Batch) {
     if entry.changes.is_empty() {
         batch.malformed("entry", "it has no `changes`");
     }
-    for change in &entry.changes {
-        change::read(change, settings, batch);
-    }
+    batch.each_object("changes", &entry.changes, |change, batch| change::read(change, settings, batch));
 }

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct Entry<'a> {
-    #[serde(borrow, deserialize_with = "lenient::objects")]
-    pub changes: Vec<Change<'a>>,
+    #[serde(borrow, deserialize_with = "lenient::places")]
+    pub changes: Vec<Option<Change<'a>>>,
 }
 
 /// What every field about conversations shares. Several arrays may be filled at once.
@@ -21,8 +21,9 @@ pub struct Value<'a> {
     /// The business number of a `messaging_handovers` value, which has no `metadata`.
     #[serde(borrow, deserialize_with = "lenient::object")]
     pub recipient: Option<Number<'a>>,
-    #[serde(borrow, deserialize_with = "lenient::objects")]
-    pub contacts: Vec<Contact<'a>>,
+    /// None in the place of what is no object.
+    #[serde(borrow, deserialize_with = "lenient::places")]
+    pub contacts: Vec<Option<Contact<'a>>>,
     #[serde(borrow, deserialize_with = "lenient::list")]
     pub messages: Vec<&'a RawValue>,
     #[serde(borrow, deserialize_with = "lenient::list")]
@@ -45,6 +46,13 @@ pub struct Value<'a> {
     /// The same arrays once more, where the field is `standby`.
     #[serde(borrow)]
     pub standby: Option<&'a RawValue>,
+}
+
+impl Value<'_> {
+    /// Of how many messages, statuses and calls `contacts` may speak.
+    pub fn elements(&self) -> usize {
+        self.messages.len() + self.message_echoes.len() + self.statuses.len() + self.calls.len()
+    }
 }
 
 /// A phone number of the business.

@@ -6,7 +6,7 @@ use crate::payload::Contact;
 pub struct Scene<'v, 'a> {
     pub account: &'v str,
     pub display_number: Option<&'v str>,
-    pub contacts: &'v [Contact<'a>],
+    pub contacts: &'v [Option<Contact<'a>>],
     /// Of how many elements `contacts` may speak.
     pub elements: usize,
 }

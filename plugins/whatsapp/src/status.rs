@@ -56,6 +56,8 @@ pub struct Status<'a> {
 const PRICING: &str = "com.whatsapp.pricing";
 const CONVERSATION: &str = "com.whatsapp.conversation";
 pub const CALLBACK_DATA: &str = "com.whatsapp.callback-data";
+/// Extension: what Meta says went wrong, where the event itself does not say all of it.
+pub const ERRORS: &str = "com.whatsapp.errors";
 
 /// Meta's words for the state of a message, in the order in which they follow each other, October 2026.
 const STATES: &[(&str, DeliveryState)] = &[
@@ -79,7 +81,8 @@ pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
     };
     if status.kind.as_deref() == Some("call") || id.starts_with("wacid.") {
         let body = call::state_of(id, word);
-        return batch.push(Event::new(format!("{id}:{word}"), at, scene.account, contact, body));
+        let event = Event::new(format!("{id}:{word}"), at, scene.account, contact, body);
+        return batch.push(Event { extensions: status.extensions_of_call(), ..event });
     }
     let delivery = Delivery { covers: Covered::Message(id.into()), state: state(word, &status.errors) };
     let event_id = match &side {
@@ -122,12 +125,24 @@ impl<'a> Status<'a> {
         Side::new(None, person.pair(scene))
     }
 
+    fn extensions_of_call(&self) -> Extensions {
+        let errors = (!self.errors.is_empty()).then(|| (ERRORS.to_owned(), rapport_sdk::event::json(&self.errors)));
+        let data = self.biz_opaque_callback_data.as_ref();
+        let data = data.map(|data| (CALLBACK_DATA.to_owned(), rapport_sdk::event::json(data)));
+        errors.into_iter().chain(data).collect()
+    }
+
+    /// A failed message says its first error itself.
     fn extensions(&self) -> Extensions {
+        let is_told = self.errors.is_empty() || (self.errors.len() == 1 && self.status.as_deref() == Some("failed"));
         let raw = [(PRICING, self.pricing), (CONVERSATION, self.conversation)];
         let mut extensions: Extensions =
             raw.into_iter().filter_map(|(key, raw)| Some((key.into(), verbatim(raw?)))).collect();
         if let Some(data) = &self.biz_opaque_callback_data {
             extensions.push((CALLBACK_DATA.into(), rapport_sdk::event::json(data)));
+        }
+        if !is_told {
+            extensions.push((ERRORS.into(), rapport_sdk::event::json(&self.errors)));
         }
         extensions
     }

@@ -17,7 +17,7 @@ fn a_log_line_names_no_customer() {
     let connection = Connection::of_fixtures(HERE);
     let mut lines = 0;
     for fixture in testing::inbound_fixtures(HERE) {
-        for (_, line) in connection.receive::<WhatsApp>(&fixture.webhook).log {
+        for line in connection.receive::<WhatsApp>(&fixture.webhook).lines() {
             lines += 1;
             for private in ["16505551234", "4915112345678", "Ada", "Grace", "US.", "wamid", "Hello", "http"] {
                 assert!(!line.contains(private), "{}: {line}", fixture.name);
@@ -54,6 +54,22 @@ fn by_way_of_aws_everything_becomes_the_same_events() {
         compared += 1;
     }
     assert!(compared > 40, "{compared}");
+}
+
+/// `fixtures/inbound/published`: what Meta's own description shows.
+#[test]
+fn nothing_that_meta_publishes_is_parked() {
+    let published =
+        testing::inbound_fixtures(HERE).into_iter().filter(|fixture| fixture.name.starts_with("published/"));
+    let mut played = 0;
+    for fixture in published {
+        let receipt = fixture.connection.receive::<WhatsApp>(&fixture.webhook).result.unwrap();
+        assert_eq!(receipt.unread, Vec::<String>::new(), "{}", fixture.name);
+        // Groups themselves are no customers.
+        assert_eq!(receipt.events.is_empty(), fixture.name.starts_with("published/group-"), "{}", fixture.name);
+        played += 1;
+    }
+    assert_eq!(played, 16);
 }
 
 #[test]

@@ -23,7 +23,13 @@ pub fn added(case: &Case) -> Result<Vec<Event>, Rejection> {
         )]);
     }
     let mut parts = written(comment);
-    parts.extend(comment.attachments.iter().chain(&comment.attachment).filter_map(media));
+    for (index, attachment) in comment.attachments.iter().enumerate() {
+        match attachment.as_ref().and_then(media) {
+            Some(part) => parts.push(part),
+            None => case.envelope.tell(&format!("event.comment.attachments[{index}]"), "it has no `content_url`"),
+        }
+    }
+    parts.extend(comment.attachment.as_ref().and_then(media));
     let id = comment.id.as_deref().unwrap_or(&case.envelope.id);
     let (author, contact) = author(case, comment);
     Ok(vec![message(case, id, author, contact, parts)])

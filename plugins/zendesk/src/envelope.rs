@@ -1,5 +1,7 @@
 //! What an event subscription sends: an envelope around what happened, and who reads it.
 
+use std::cell::RefCell;
+
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
@@ -25,6 +27,7 @@ pub struct Envelope<'a> {
     pub id: String,
     /// Milliseconds by Zendesk's clock; 0: it said no time.
     pub at: u64,
+    unread: &'a RefCell<Unread>,
 }
 
 /// Reads an event of this type, such as `ticket.comment_added`. What is about no customer is no event.
@@ -37,6 +40,7 @@ pub fn read(raw: &RawValue, root: &Root, kind: &str, scene: &Scene) -> Result<Ve
         action,
         id: id(root, kind)?,
         at: root.time.as_deref().and_then(instant::parse).unwrap_or(0),
+        unread: &scene.unread,
     };
     match object {
         "ticket" => ticket::read(&envelope),
@@ -66,6 +70,11 @@ pub fn ticket_address(account: &str, id: &str) -> Identifier {
 }
 
 impl Envelope<'_> {
+    /// Tells of an element that could not be read beside others.
+    pub fn tell(&self, place: &str, reason: &str) {
+        self.unread.borrow_mut().tell(place, reason);
+    }
+
     pub fn event(&self, contact: Contact, body: EventBody) -> Event {
         Event::new(self.id.clone(), self.at, self.account, contact, body)
     }

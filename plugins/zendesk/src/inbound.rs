@@ -1,6 +1,7 @@
 //! The way of one request: verify, parse, read the event or the payload of a trigger.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
@@ -28,6 +29,8 @@ pub struct Scene<'a> {
     pub connection: &'a str,
     /// When Zendesk signed the request, as it wrote it.
     pub signed_at: &'a str,
+    /// What could not be read.
+    pub unread: RefCell<Unread>,
 }
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
@@ -37,7 +40,7 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     let settings: Settings = serde_json::from_str(&cx.config)
         .map_err(|error| Rejection::Unsupported(format!("the connection's `config` does not fit: {error}")))?;
     let signed_at = signature::require(cx.now, &settings, webhook)?;
-    let scene = Scene { settings: &settings, connection: &cx.connection, signed_at };
+    let scene = Scene { settings: &settings, connection: &cx.connection, signed_at, unread: RefCell::default() };
     let (json, mended_from) = json(&webhook.body)?;
     if lenient::has_repeated_name(&json) {
         return Err(Rejection::Malformed(
@@ -59,7 +62,7 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
         Some(kind) => envelope::read(raw, &root, kind.trim_start_matches([':', '/']), &scene)?,
         None => trigger::read(raw, mended_from.map(|from| &json[from..]), &scene)?,
     };
-    Ok(Receipt::events(events))
+    Ok(Receipt::events(events).with_unread(scene.unread.into_inner().into_lines()))
 }
 
 /// The body as JSON; what an administrator's template made of a customer's words is mended where that is possible. With it

@@ -114,8 +114,9 @@ pub struct Comment<'a> {
     pub author_id: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::object")]
     pub attachment: Option<Attachment<'a>>,
-    #[serde(borrow, deserialize_with = "lenient::objects")]
-    pub attachments: Vec<Attachment<'a>>,
+    /// None in the place of what is no object.
+    #[serde(borrow, deserialize_with = "lenient::places")]
+    pub attachments: Vec<Option<Attachment<'a>>>,
 }
 
 /// Who wrote something.

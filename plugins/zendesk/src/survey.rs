@@ -23,8 +23,9 @@ struct Response<'a> {
     responder_id: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::objects")]
     subjects: Vec<Subject<'a>>,
-    #[serde(borrow, deserialize_with = "lenient::objects")]
-    answers: Vec<Answer<'a>>,
+    /// None in the place of what is no object.
+    #[serde(borrow, deserialize_with = "lenient::places")]
+    answers: Vec<Option<Answer<'a>>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -91,13 +92,24 @@ pub fn read(envelope: &Envelope) -> Result<Vec<Event>, Rejection> {
             return Err(Rejection::Malformed("expected a survey's `responder_id` or ticket, found neither".into()));
         }
     };
-    let comment =
-        found.answers.iter().filter(|answer| answer.rating.is_none()).find_map(|answer| answer.value.as_deref());
+    for (index, answer) in found.answers.iter().enumerate() {
+        if answer
+            .as_ref()
+            .is_none_or(|answer| answer.kind.is_none() && answer.rating.is_none() && answer.value.is_none())
+        {
+            envelope.tell(&format!("answers[{index}]"), "it is no object with a `type`, a `rating` or a `value`");
+        }
+    }
+    let answers = || found.answers.iter().flatten();
+    let comment = answers().filter(|answer| answer.rating.is_none()).find_map(|answer| answer.value.as_deref());
     let response = found.id.as_deref().unwrap_or(&envelope.id);
-    let ratings = found.answers.iter().filter(|answer| answer.rating.is_some()).take(ANSWERS_MAX).enumerate();
+    let ratings = answers().filter(|answer| answer.rating.is_some()).take(ANSWERS_MAX).enumerate();
     let mut events = Vec::new();
     for (index, answer) in ratings {
-        let Some(mut feedback) = answer.feedback() else { continue };
+        let Some(mut feedback) = answer.feedback() else {
+            envelope.tell(&format!("the rating {index} of `answers`"), "it is not on its scale");
+            continue;
+        };
         feedback.comment = comment.map(str::to_owned);
         feedback.about.clone_from(&ticket);
         let name = answer.id.as_deref().map_or_else(|| index.to_string(), str::to_owned);

@@ -121,7 +121,7 @@ fn a_log_line_names_no_customer() {
     let connection = Connection::of_fixtures(HERE);
     let mut lines = 0;
     for fixture in testing::inbound_fixtures(HERE) {
-        for (_, line) in connection.receive::<Zendesk>(&fixture.webhook).log {
+        for line in connection.receive::<Zendesk>(&fixture.webhook).lines() {
             lines += 1;
             for private in ["Ada", "ada@", "Grace", "555", "5158", "8447", "6596", "22129848", "http"] {
                 assert!(!line.contains(private), "{}: {line}", fixture.name);
@@ -129,4 +129,115 @@ fn a_log_line_names_no_customer() {
         }
     }
     assert!(lines > 5, "{lines}");
+}
+
+/// The events of "Event schema reference" that can be subscribed to, by what they are about, November 2026.
+const DOCUMENTED: &[(&str, &[&str])] = &[
+    (
+        "ticket",
+        &[
+            "agent_assignment_changed",
+            "attachment_linked_to_comment",
+            "attachment_redacted_from_comment",
+            "brand_changed",
+            "comment_added",
+            "comment_made_private",
+            "comment_redacted",
+            "created",
+            "csat_score_changed",
+            "custom_field_changed",
+            "custom_status_changed",
+            "description_changed",
+            "email_ccs_changed",
+            "external_id_changed",
+            "followers_changed",
+            "form_changed",
+            "group_assignment_changed",
+            "marked_as_spam",
+            "merged",
+            "organization_changed",
+            "permanently_deleted",
+            "priority_changed",
+            "problem_link_changed",
+            "requester_changed",
+            "schedule_changed",
+            "sla_policy_changed",
+            "soft_deleted",
+            "status_changed",
+            "subject_changed",
+            "submitter_changed",
+            "tags_changed",
+            "task_due_at_changed",
+            "type_changed",
+            "undeleted",
+        ],
+    ),
+    (
+        "user",
+        &[
+            "active_changed",
+            "alias_changed",
+            "created",
+            "custom_field_changed",
+            "custom_role_changed",
+            "default_group_changed",
+            "deleted",
+            "details_changed",
+            "external_id_changed",
+            "group_membership_created",
+            "group_membership_deleted",
+            "identity_changed",
+            "identity_created",
+            "identity_deleted",
+            "last_login_changed",
+            "merged",
+            "name_changed",
+            "notes_changed",
+            "only_private_comments_changed",
+            "organization_membership_created",
+            "organization_membership_deleted",
+            "password_changed",
+            "photo_changed",
+            "role_changed",
+            "suspended_changed",
+            "tags_changed",
+            "time_zone_changed",
+        ],
+    ),
+    // About no customer.
+    ("organization", &["created", "deleted", "name_changed", "tags_changed"]),
+    ("article", &["published", "unpublished", "comment_created", "vote_created"]),
+    ("community_post", &["created", "deleted", "comment_created"]),
+    ("agent_availability", &["agent_status_changed"]),
+];
+
+/// Types whose `event` has to hold something: without it the payload is not the documented one.
+const WITH_CONTENT: &[&str] = &["comment_added", "attachment_linked_to_comment"];
+
+#[test]
+fn no_event_that_zendesk_documents_is_parked() {
+    let connection = Connection::of_fixtures(HERE);
+    let secret = connection.secret("signing-secret").unwrap();
+    let received = |name: &str, kind: &str| {
+        let fixture = testing::inbound_fixtures(HERE).into_iter().find(|fixture| fixture.name == name).unwrap();
+        let mut body: serde_json::Value = serde_json::from_slice(&fixture.webhook.body).unwrap();
+        body["type"] = format!("zen:event-type:{kind}").into();
+        let body = body.to_string();
+        let mut webhook = fixture.webhook;
+        let time = webhook.header("x-zendesk-webhook-signature-timestamp").unwrap().to_owned();
+        let tag = testing::sign(MacAlgorithm::HmacSha256, secret, format!("{time}{body}").as_bytes());
+        webhook.headers.retain(|(name, _)| name != "x-zendesk-webhook-signature");
+        webhook.headers.push(("x-zendesk-webhook-signature".into(), base64::encode(&tag)));
+        webhook.body = body.into_bytes();
+        fixture.connection.receive::<Zendesk>(&webhook).result
+    };
+    for (object, actions) in DOCUMENTED {
+        for action in actions.iter().filter(|action| !WITH_CONTENT.contains(action)) {
+            let name = if *object == "user" { "user-name" } else { "ticket-priority-changed" };
+            let kind = format!("{object}.{action}");
+            let receipt = received(name, &kind).unwrap_or_else(|rejection| panic!("{kind}: {rejection:?}"));
+            assert_eq!(receipt.unread, Vec::<String>::new(), "{kind}");
+            assert_eq!(!receipt.events.is_empty(), matches!(*object, "ticket" | "user"), "{kind}");
+        }
+    }
 }

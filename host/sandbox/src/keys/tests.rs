@@ -41,8 +41,8 @@ fn pem(der: &[u8], line_end: &str) -> String {
 /// Every spelling of a key that somebody has stored.
 fn spellings(der: &[u8]) -> Vec<Vec<u8>> {
     let base64 = [STANDARD.encode(der), STANDARD_NO_PAD.encode(der), URL_SAFE.encode(der), URL_SAFE_NO_PAD.encode(der)];
-    let lines = STANDARD.encode(der).as_bytes().chunks(20).map(|line| String::from_utf8_lossy(line).into_owned());
-    let lines: Vec<String> = lines.collect();
+    let whole = STANDARD.encode(der);
+    let lines: Vec<_> = whole.as_bytes().chunks(20).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
     let pems = [pem(der, "\n"), pem(der, "\r\n"), pem(der, "\\n"), pem(der, "\\r\\n"), pem(der, "")];
     let texts: Vec<String> = base64.into_iter().chain(pems).chain([lines.join("\n"), lines.join("\r\n")]).collect();
     let around = [("", ""), ("", "\n"), ("", "\r\n"), (" \t", "  "), ("\u{feff}", ""), ("\u{feff}", "\r\n"), ("\"", "\"")];

@@ -11,8 +11,8 @@ use crate::{Batch, Text, verbatim};
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Survey<'a> {
-    #[serde(borrow, deserialize_with = "lenient::objects")]
-    feedback_screens: Vec<Screen<'a>>,
+    #[serde(borrow, deserialize_with = "lenient::places")]
+    feedback_screens: Vec<Option<Screen<'a>>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -60,13 +60,15 @@ const QUESTION: &str = "question";
 pub(super) fn survey(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
     let survey: Survey = lenient::read(raw).unwrap_or_default();
     let mut answers = 0;
-    for screen in &survey.feedback_screens {
-        let questions = screen.questions.map(Fields::of);
-        for (question, raw) in questions.iter().flat_map(Fields::iter).filter(|(_, raw)| is_answered(raw)) {
+    batch.each_object("feedback_screens", &survey.feedback_screens, |screen, batch| {
+        let Some(questions) = screen.questions.map(Fields::of) else {
+            return batch.malformed("feedback_screens", "it has no `questions`");
+        };
+        for (question, raw) in questions.iter().filter(|(_, raw)| is_answered(raw)) {
             answers += 1;
             answer(&Question { screen: screen.screen_id.as_deref(), question }, raw, scene, batch);
         }
-    }
+    });
     if answers == 0 {
         batch.malformed(scene.array, "its `messaging_feedback` answers nothing");
     }

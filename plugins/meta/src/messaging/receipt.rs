@@ -38,7 +38,12 @@ fn report(raw: &RawValue, state: DeliveryState, scene: &Scene, batch: &mut Batch
     let watermark = payload.watermark.filter(|watermark| *watermark > 0);
     // A delivery may have no other time than its watermark.
     let at = scene.at.or(watermark).or(scene.entry_at).unwrap_or_default();
-    let named = payload.mids.into_iter().filter_map(lenient::read::<lenient::Id>).map(|id| id.0).chain(payload.mid);
+    let mut named = Vec::new();
+    batch.each("mids", payload.mids, |raw, batch| match lenient::read::<lenient::Id>(raw) {
+        Some(id) => named.push(id.0),
+        None => batch.malformed("mids", "it is no id of a message"),
+    });
+    let named = named.into_iter().chain(payload.mid);
     let mut reports: Vec<_> = named.map(|mid| (format!("{mid}:{word}"), Covered::Message(mid))).collect();
     if reports.is_empty() {
         let Some(watermark) = watermark else {

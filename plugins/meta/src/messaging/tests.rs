@@ -33,12 +33,12 @@ fn receive(entry: Value) -> Result<Receipt, Rejection> {
     let body = json!({"object": "instagram", "entry": [entry]}).to_string();
     let connection = Connection { channel: &CHANNEL, accounts: None, apps: &[] };
     let mut batch = Batch::new(&ACCOUNTS);
-    for entry in crate::entries::<Entry>(&body, &OBJECT)? {
-        super::read(&entry, &connection, &mut batch);
-        for change in &entry.changes() {
-            assert!(super::read_change(change, &entry, &connection, &mut batch));
-        }
-    }
+    batch.each_object("entry", &crate::entries::<Entry>(&body, &OBJECT)?, |entry, batch| {
+        super::read(entry, &connection, batch);
+        batch.each_object("changes", &entry.changes(), |change, batch| {
+            assert!(super::read_change(change, entry, &connection, batch));
+        });
+    });
     batch.finish()
 }
 

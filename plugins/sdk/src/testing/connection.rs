@@ -52,6 +52,20 @@ pub struct Outcome {
     pub log: Vec<(Level, String)>,
 }
 
+impl Outcome {
+    /// All that the operator is told of the payload: log lines, what is unread, and why nothing could be read. None of it
+    /// may hold what a customer wrote.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.log.iter().map(|(_, line)| line.clone()).collect();
+        match &self.result {
+            Ok(receipt) => lines.extend(receipt.unread.iter().cloned()),
+            Err(Rejection::Malformed(reason)) => lines.push(reason.clone()),
+            Err(_) => {}
+        }
+        lines
+    }
+}
+
 impl Connection {
     /// A connection without secrets; `config` is JSON.
     ///

@@ -11,6 +11,7 @@ mod hostile;
 mod json;
 mod logs;
 mod redelivery;
+mod siblings;
 mod tampering;
 mod unknown_fields;
 
@@ -81,13 +82,14 @@ struct Trial<'a> {
 /// A check: its name, and what does it.
 type Check = (&'static str, fn(&Trial<'_>, &mut Findings));
 
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     ("fixtures", fixtures::check),
     ("tampering", tampering::check),
     ("feeds", feeds::check),
     ("redelivery", redelivery::check),
     ("header order", header_order::check),
     ("unknown fields", unknown_fields::check),
+    ("siblings", siblings::check),
     ("hostile input", hostile::check),
     ("logs", logs::check),
 ];

@@ -107,7 +107,8 @@ fn answered(connector: &Connector, call: &Call<'_>, received: Received) -> Answe
         Ok(receipt) => receipt,
         Err(rejection) => return rejected(rejection, verified, log, usage),
     };
-    let asks = verified && receipt.events.is_empty() && connector.confirms();
+    let has_nothing = receipt.events.is_empty() && receipt.unread.is_empty();
+    let asks = verified && has_nothing && connector.confirms();
     let confirm = match asks.then(|| connector.confirm(call)).transpose() {
         Ok(confirm) => confirm.flatten(),
         Err(error) => return failed(error),
@@ -120,6 +121,12 @@ fn answered(connector: &Connector, call: &Call<'_>, received: Received) -> Answe
     let mut outcome = json!({"response": response, "events": receipt.events});
     if let Some(url) = confirm {
         outcome["confirm"] = url.into();
+    }
+    if !receipt.unread.is_empty() {
+        outcome["unread"] = json!(receipt.unread);
+    }
+    if let Some(nonce) = receipt.nonce {
+        outcome["nonce"] = nonce.into();
     }
     answer(kind, Some(&outcome), verified, log, usage)
 }

@@ -1,4 +1,4 @@
-//! No log line names a customer or repeats what one wrote.
+//! No log line, and no line of what is unread, names a customer or repeats what one wrote.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,9 @@ const VALUE_CHARACTERS_MIN: usize = 4;
 pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
     for case in &trial.cases {
         let private = private_values(&case.answer.text);
-        for (_, line) in &case.answer.log {
+        let outcome: Value = serde_json::from_str(&case.answer.text).unwrap_or_default();
+        let unread = outcome["unread"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for line in case.answer.log.iter().map(|(_, line)| line.as_str()).chain(unread) {
             findings.cases += 1;
             if let Some((what, _)) = private.iter().find(|(_, value)| holds(line, value)) {
                 findings.fail(format!("{}: a log line holds {what} of an event: `{line}`", case.name()));

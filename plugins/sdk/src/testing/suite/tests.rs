@@ -36,6 +36,20 @@ fn verified(webhook: &Webhook) -> Result<(), Rejection> {
 fn events(body: &[u8], account: &str) -> Result<Receipt, Rejection> {
     let json: Value = serde_json::from_str(&lenient::document(body))
         .map_err(|error| Rejection::Malformed(format!("expected JSON: {error}")))?;
+    let Some(elements) = json.as_array() else {
+        return event(&json, account).map(|event| Receipt::events(vec![event]));
+    };
+    let (mut events, mut unread) = (Vec::new(), Unread::default());
+    for (index, element) in elements.iter().enumerate() {
+        match event(element, account) {
+            Ok(event) => events.push(event),
+            Err(_) => unread.tell(&format!("[{index}]"), "it has no `id`, `at` or `from`"),
+        }
+    }
+    unread.receipt(events)
+}
+
+fn event(json: &Value, account: &str) -> Result<Event, Rejection> {
     let text = |name: &str| json[name].as_str().map(str::to_owned);
     let (Some(id), Some(at), Some(from)) = (text("id"), json["at"].as_u64(), text("from")) else {
         log::warn("an element has no `id`, `at` or `from`");
@@ -45,7 +59,7 @@ fn events(body: &[u8], account: &str) -> Result<Receipt, Rejection> {
     let parts = vec![Part::Text(text("text").unwrap_or_default())];
     let message = Message::new(id.clone(), Author::Customer, parts);
     log::info(&format!("took message {id}"));
-    Ok(Receipt::events(vec![Event::new(id, at, account, contact, EventBody::Message(message))]))
+    Ok(Event::new(id, at, account, contact, EventBody::Message(message)))
 }
 
 /// Defines a connector by the body of its `receive`.
@@ -147,6 +161,26 @@ connector! {
 }
 
 connector! {
+    /// Skips what it cannot read.
+    Forgetful(_, webhook) {
+        verified(webhook)?;
+        events(&webhook.body, "account").map(|receipt| Receipt::events(receipt.events))
+    }
+}
+
+connector! {
+    /// Refuses a batch for one element.
+    AllOrNothing(_, webhook) {
+        verified(webhook)?;
+        let receipt = events(&webhook.body, "account")?;
+        match receipt.unread.is_empty() {
+            true => Ok(receipt),
+            false => Err(Rejection::Malformed("expected a batch without a mistake".into())),
+        }
+    }
+}
+
+connector! {
     /// Logs who wrote.
     Talkative(_, webhook) {
         verified(webhook)?;
@@ -181,6 +215,7 @@ fn a_good_connector_fails_no_check() {
     let folder = Folder::new();
     let mut fixtures = folder.fixtures();
     fixtures.push(folder.fed());
+    fixtures.push(folder.batch());
     run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
     let report = run(&Native::<Good>::new(), &fixtures, &options(Expectations::Verbatim));
     assert!(report.is_clean(), "{:#?}", report.failures());
@@ -216,6 +251,21 @@ fn what_looks_like_a_delivery_of_aws_has_to_be_one() {
     let fed = report.checks.iter().find(|findings| findings.check == "feeds").unwrap();
     assert!(fed.failures[0].starts_with("fed: sent to `https://"), "{:?}", fed.failures);
     assert_eq!(report.failures().len(), 1, "{:?}", report.failures());
+}
+
+#[test]
+fn an_element_that_is_dropped_or_fails_its_batch_is_found() {
+    let folder = Folder::new();
+    let found = |subject: &dyn Subject| {
+        let report = run(subject, &[folder.batch()], &options(Expectations::Bless));
+        let siblings = report.checks.into_iter().find(|findings| findings.check == "siblings").unwrap();
+        (siblings.cases, siblings.failures.into_iter().next())
+    };
+    assert_eq!(found(&Native::<Good>::new()), (4, None));
+    let (_, silent) = found(&Native::<Forgetful>::new());
+    assert!(silent.is_some_and(|failure| failure.contains("nothing is `unread`")));
+    let (_, lost) = found(&Native::<AllOrNothing>::new());
+    assert!(lost.is_some_and(|failure| failure.contains("`malformed` without 1 events of its siblings")));
 }
 
 #[test]
@@ -316,6 +366,11 @@ impl Folder {
 
     fn fixtures(&self) -> Vec<Fixture> {
         [("short", SHORT), ("text", TEXT)].map(|(name, body)| self.fixture(name, body)).into()
+    }
+
+    /// Two of them in one request.
+    fn batch(&self) -> Fixture {
+        self.fixture("batch", &format!("[{SHORT},{TEXT}]"))
     }
 
     /// What AWS delivered.

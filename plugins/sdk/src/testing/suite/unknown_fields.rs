@@ -66,7 +66,11 @@ fn difference(before: &Answer, after: &Answer) -> Option<String> {
 }
 
 fn without_stranger(answer: &Answer) -> Option<Value> {
-    let mut value = serde_json::from_str(&answer.text).ok()?;
+    let mut value: Value = serde_json::from_str(&answer.text).ok()?;
     remove_stranger(&mut value);
+    // An empty object becomes one with a field, which is as unreadable for another reason.
+    if let Some(unread) = value.get_mut("unread") {
+        *unread = unread.as_array().map_or(0, Vec::len).into();
+    }
     Some(value)
 }

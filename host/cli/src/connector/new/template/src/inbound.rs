@@ -19,17 +19,15 @@ pub fn receive(webhook: &Webhook) -> Result<Receipt, Rejection> {
     let json = lenient::document(&webhook.body);
     let root: Root = lenient::root(&json).map_err(Rejection::Malformed)?;
     let account = root.workspace.ok_or_else(|| Rejection::Malformed("expected a `workspace`, found none".into()))?;
-    let mut events = Vec::new();
-    for raw in &root.messages {
+    let (mut events, mut unread) = (Vec::new(), Unread::default());
+    for (index, raw) in root.messages.iter().enumerate() {
         match event(&account, raw) {
             Some(event) => events.push(event),
-            None => log::warn("skipped an element of `messages`: it has no `id`, `sent_at` or `user`"),
+            None => unread.tell(&format!("messages[{index}]"), "it has no `id`, `sent_at` or `user`"),
         }
     }
-    if events.is_empty() && !root.messages.is_empty() {
-        return Err(Rejection::Malformed("expected `messages` with `id`, `sent_at` and `user`, found none".into()));
-    }
-    Ok(Receipt::events(events))
+    // The host stores the events, and keeps the whole webhook besides while anything in it is unread.
+    unread.receipt(events)
 }
 
 /// One element of `messages`; none without the fields that make an event.
