@@ -10,8 +10,8 @@ use rapport_gateway::http::document;
 use rapport_model::event::Attestation;
 use serde_json::{Map, Value, json};
 
-use crate::support::{API_KEY, POWERLESS_KEY};
 use crate::support::api::{Api, Reply, escaped, identifier};
+use crate::support::{API_KEY, POWERLESS_KEY};
 
 /// Requests of the client. Some thousands, so that each operation gets hundreds, good ones and bad ones.
 const REQUESTS: u64 = 7_000;

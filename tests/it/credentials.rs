@@ -26,7 +26,14 @@ async fn basic_credentials_stand_in_for_a_signature() {
         service.send("POST", target, &headers, &message(1_790_668_800_000)).await.status
     };
     let good = basic("postman:s3cret-of-16-bytes");
-    for wrong in [&basic("postman:s3cret-of-16-byte"), &basic("postman:"), &basic(""), "Basic", "Bearer s3cret-of-16-bytes", "postman:s3cret-of-16-bytes"] {
+    for wrong in [
+        &basic("postman:s3cret-of-16-byte"),
+        &basic("postman:"),
+        &basic(""),
+        "Basic",
+        "Bearer s3cret-of-16-bytes",
+        "postman:s3cret-of-16-bytes",
+    ] {
         assert_eq!(post("/hooks/open", &[wrong]).await, 401, "{wrong}");
     }
     assert_eq!(post("/hooks/open", &[]).await, 401);
@@ -127,7 +134,8 @@ async fn an_event_without_a_time_has_that_of_its_first_delivery() {
     let secrets = [("path-token", vec!["t0ken-of-16-bytes"])];
     let connection = || unverified("open", ALWAYS, json!({}), &secrets).unwrap();
     let service = Service::start([connection()]).await;
-    let post = async |service: &Service| service.send("POST", "/hooks/open/t0ken-of-16-bytes", &[], &message(0)).await.status;
+    let post =
+        async |service: &Service| service.send("POST", "/hooks/open/t0ken-of-16-bytes", &[], &message(0)).await.status;
     for _ in 0..3 {
         assert_eq!(post(&service).await, 200);
     }

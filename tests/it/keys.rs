@@ -21,8 +21,8 @@ use rapport_store::embedded::Embedded;
 use serde_json::{Value, json};
 
 use crate::support::{
-    API_KEY, Answer, Data, NOW, POWERLESS_KEY, Service, Text, api_keys, connection, gateway, send, table_of, unverified,
-    wa_eu,
+    API_KEY, Answer, Data, NOW, POWERLESS_KEY, Service, Text, api_keys, connection, gateway, send, table_of,
+    unverified, wa_eu,
 };
 
 const ADA: &str = "+16505551234";
@@ -314,8 +314,12 @@ async fn keys_end_are_rotated_and_say_when_they_were_used() {
         assert_eq!(status(good).await.status, 200, "{good}");
     }
     let keys = call(&service, "the key that is not over", "GET", "/v1/keys", &Value::Null).await.json();
-    let used: Vec<(&str, &Value)> =
-        keys["items"].as_array().unwrap().iter().map(|key| (key["name"].as_str().unwrap(), &key["last_used"])).collect();
+    let used: Vec<(&str, &Value)> = keys["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| (key["name"].as_str().unwrap(), &key["last_used"]))
+        .collect();
     let hour = json!("2026-09-29T08:00:00Z");
     assert_eq!(used, [("over", &Value::Null), ("later", &hour), ("rotated", &hour), ("unused", &Value::Null)]);
     assert!(!keys.to_string().contains("the key that"), "{keys}");
@@ -335,7 +339,8 @@ async fn wrong_keys_are_slowed_down_and_never_a_right_one() {
     let guesses: Vec<_> = (0..40)
         .map(|_| {
             let address = service.address;
-            let guess = async move { send(address, "GET", "/v1/conflicts", &[("authorization", "Bearer guess")], b"").await };
+            let guess =
+                async move { send(address, "GET", "/v1/conflicts", &[("authorization", "Bearer guess")], b"").await };
             tokio::spawn(guess)
         })
         .collect();
@@ -461,7 +466,8 @@ fn a_configured_key_is_read_in_every_spelling_and_tried_when_it_is_configured() 
     ]}]});
     assert!(refusal("standard-webhooks", &mapping, "public-key", P256).contains("another kind than Ed25519"));
     assert!(refusal("standard-webhooks", &mapping, "secret", "whsec_!").contains("goes on with no base64"));
-    let ed25519 = ["11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo", "whpk_11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"];
+    let ed25519 =
+        ["11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo", "whpk_11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"];
     for key in ed25519 {
         connection("sw", "standard-webhooks", &mapping, &[("public-key", vec![key])]);
     }
@@ -473,7 +479,8 @@ async fn a_secret_that_a_file_holds_with_a_line_end_verifies_as_without() {
     for (before, after) in around {
         let secret = format!("{before}{}{after}", crate::support::app_secret());
         let config = json!({"phone-number-ids": ["106540352242922"]});
-        let service = Service::start([connection("wa-eu", "whatsapp", &config, &[("app-secret", vec![&secret])])]).await;
+        let service =
+            Service::start([connection("wa-eu", "whatsapp", &config, &[("app-secret", vec![&secret])])]).await;
         assert_eq!(service.deliver(&Text::new("16505551234", 1).webhook()).await.status, 200, "{secret:?}");
     }
 }

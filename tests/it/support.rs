@@ -22,10 +22,10 @@ use std::time::Duration;
 
 use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
+use rapport_gateway::api_keys::{ApiKey, ApiKeys};
 use rapport_gateway::config::ConnectionConfig;
 use rapport_gateway::connections::{Connection, ConnectionError, Connections, SecretValues};
 use rapport_gateway::fold::fold_batch;
-use rapport_gateway::api_keys::{ApiKey, ApiKeys};
 use rapport_gateway::http::{Door, router};
 use rapport_gateway::scope::{Scope, Scopes};
 use rapport_model::TenantKey;

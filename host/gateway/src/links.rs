@@ -384,17 +384,15 @@ fn link_of(edge: &Edge, [a, b]: [&LinkEnd; 2], root: &Root) -> Link {
     let evidence = edge.proof.as_ref().map(|proof| {
         let (at, last) = (rfc3339(proof.at), rfc3339(proof.last));
         match proof.source.clone() {
-            Source::Event { key, attestation } => {
-                LinkEvidence {
-                    event: Some(key),
-                    attestation: Some(attestation),
-                    key: None,
-                    by: None,
-                    reason: None,
-                    at,
-                    last,
-                }
-            }
+            Source::Event { key, attestation } => LinkEvidence {
+                event: Some(key),
+                attestation: Some(attestation),
+                key: None,
+                by: None,
+                reason: None,
+                at,
+                last,
+            },
             Source::Person { who: Author { key, by }, why } => {
                 LinkEvidence { event: None, attestation: None, key, by, reason: Some(why), at, last }
             }

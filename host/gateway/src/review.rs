@@ -189,13 +189,12 @@ impl Gateway {
         let ends = self.ends_of(suggestions.iter().map(|suggestion| &suggestion.id)).await?;
         let shown = |suggestion: identity::Suggestion| {
             let [a, b] = both(&ends, &suggestion.id)?;
-            let decided =
-                suggestion.decided.map(|Decision { who: Author { key, by }, why, at }| Decided {
-                    key,
-                    by,
-                    reason: why,
-                    at: rfc3339(at),
-                });
+            let decided = suggestion.decided.map(|Decision { who: Author { key, by }, why, at }| Decided {
+                key,
+                by,
+                reason: why,
+                at: rfc3339(at),
+            });
             Some(Suggestion {
                 id: suggestion.id.to_string(),
                 a,

@@ -23,9 +23,13 @@ pub enum SecretsError {
          fix: put one such as {{\"tenant-key\": \"…\", \"api-key\": \"…\"}}"
     )]
     Syntax,
-    #[error("{used_as}: `secret:{name}` is not in the secrets of `RAPPORT_SECRETS`; fix: add it to the one that this function reads")]
+    #[error(
+        "{used_as}: `secret:{name}` is not in the secrets of `RAPPORT_SECRETS`; fix: add it to the one that this function reads"
+    )]
     Missing { used_as: String, name: String },
-    #[error("`{0}` is in two secrets of `RAPPORT_SECRETS`; fix: take it out of one, so that it is clear which one is meant")]
+    #[error(
+        "`{0}` is in two secrets of `RAPPORT_SECRETS`; fix: take it out of one, so that it is clear which one is meant"
+    )]
     Twice(String),
     #[error(transparent)]
     ApiKey(#[from] ApiKeyError),

@@ -31,7 +31,9 @@ pub enum KeyProblem {
     NoSecretAfterPrefix,
     #[error("is a private key; fix: the public one is wanted, and whoever saw this one can sign")]
     Private,
-    #[error("is a certificate or another PEM than `PUBLIC KEY`; fix: `openssl x509 -pubkey -noout` gets the key out of one")]
+    #[error(
+        "is a certificate or another PEM than `PUBLIC KEY`; fix: `openssl x509 -pubkey -noout` gets the key out of one"
+    )]
     OtherPem,
     #[error("is a PEM without its last line, so it was perhaps cut off")]
     Unclosed,

@@ -50,7 +50,13 @@ async fn a_rotation_that_is_no_secret_any_more_keeps_the_old_ones() {
     let service = service(&world, "api");
     let opens = async |key: &str| service.running().await.unwrap().gateway.api_keys.find(key.as_bytes()).is_some();
     assert!(opens(API_KEY).await);
-    for broken in [json!("not an object"), json!({}), json!({"api-key": ""}), json!({"api-key": 7}), json!({"api-key": "too short"})] {
+    for broken in [
+        json!("not an object"),
+        json!({}),
+        json!({"api-key": ""}),
+        json!({"api-key": 7}),
+        json!({"api-key": "too short"}),
+    ] {
         world.services.put_secret(&broken);
         pass(SECRETS_KEPT);
         assert!(opens(API_KEY).await, "{broken}");

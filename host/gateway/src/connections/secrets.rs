@@ -40,7 +40,11 @@ impl SecretValues {
     ///
     /// # Errors
     /// A secret has no version that can be used.
-    pub(super) fn tried(&mut self, connection: &str, manifest: &Manifest) -> Result<Vec<ConnectionError>, ConnectionError> {
+    pub(super) fn tried(
+        &mut self,
+        connection: &str,
+        manifest: &Manifest,
+    ) -> Result<Vec<ConnectionError>, ConnectionError> {
         let mut left_out = Vec::new();
         let mut names: Vec<String> = self.0.keys().cloned().collect();
         names.sort();

@@ -117,7 +117,8 @@ impl From<Record> for AuditRecord {
 }
 
 async fn audit(State(gateway): State<Arc<Gateway>>, InQuery(asked): InQuery<AuditQuery>) -> Result<Response, Problem> {
-    let no_day = || Problem::bad_request("query parameter `day` is no day since 1970, such as `2026-11-30`").of_field("day");
+    let no_day =
+        || Problem::bad_request("query parameter `day` is no day since 1970, such as `2026-11-30`").of_field("day");
     let day = match asked.day.as_deref() {
         Some(text) => Day::parse(text).ok_or_else(no_day)?,
         None => Day::of((gateway.now)()),

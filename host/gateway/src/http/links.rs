@@ -48,9 +48,11 @@ pub(super) fn routes() -> Vec<Route> {
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
     vec![
         Route::new("/v1/links", post(link)).may(Verb::Post, Scope::Link, post_page),
-        Route::new("/v1/links/{id}", get(read).delete(unlink))
-            .may(Verb::Get, Scope::Read, get_page)
-            .may(Verb::Delete, Scope::Link, delete_page),
+        Route::new("/v1/links/{id}", get(read).delete(unlink)).may(Verb::Get, Scope::Read, get_page).may(
+            Verb::Delete,
+            Scope::Link,
+            delete_page,
+        ),
     ]
 }
 

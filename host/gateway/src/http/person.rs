@@ -44,9 +44,11 @@ pub(super) fn routes() -> Vec<Route> {
         .refuses(&[400, 401, 404, 500, 503]);
     vec![
         Route::new("/v1/erasures", post(erase)).may(Verb::Post, Scope::Erase, erase_page),
-        Route::new("/v1/erasures/{id}", get(receipt).post(go_on))
-            .may(Verb::Get, Scope::Erase, receipt_page)
-            .may(Verb::Post, Scope::Erase, go_on_page),
+        Route::new("/v1/erasures/{id}", get(receipt).post(go_on)).may(Verb::Get, Scope::Erase, receipt_page).may(
+            Verb::Post,
+            Scope::Erase,
+            go_on_page,
+        ),
         Route::new("/v1/profiles/{id}/export", get(export)).may(Verb::Get, Scope::Export, export_page),
     ]
 }

@@ -48,10 +48,11 @@ pub(super) fn routes() -> Vec<Route> {
         .gives::<Timeline>(200, "A page")
         .refuses(&[400, 401, 404, 500, 503]);
     let explained = |page: Page| page.gives::<Explained>(200, "The evidence between them").refuses(&[400, 404, 500]);
-    let explain_page = explained(id(Page::new("Why two identifiers are one person, or why not"))).query::<FromTo>().told(
-        "`from` belongs to the profile, `to` to whomever. Each is an identifier as JSON, such as \
+    let explain_page =
+        explained(id(Page::new("Why two identifiers are one person, or why not"))).query::<FromTo>().told(
+            "`from` belongs to the profile, `to` to whomever. Each is an identifier as JSON, such as \
          `{\"scheme\":\"email\",\"value\":\"ada@example.com\"}`, or the id of an endpoint, as answers give it.",
-    );
+        );
     let post_explain_page = explained(id(Page::new("The same, with the identifiers in the body")))
         .takes::<Ends>(Presence::Required)
         .refuses(&[413, 415]);
@@ -120,7 +121,8 @@ async fn find(gateway: &Gateway, caller: &Caller, given: &GivenIdentifier) -> Re
 fn refuse_lost_plus(value: &str, what: &str, field: &str) -> Result<(), Problem> {
     match value.starts_with(' ') {
         true => {
-            let detail = format!("{what} begins with a space, which is what `+` means in a query; fix: write `%2B` for `+`");
+            let detail =
+                format!("{what} begins with a space, which is what `+` means in a query; fix: write `%2B` for `+`");
             Err(Problem::bad_request(detail).of_field(field))
         }
         false => Ok(()),

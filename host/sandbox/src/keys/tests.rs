@@ -45,8 +45,10 @@ fn spellings(der: &[u8]) -> Vec<Vec<u8>> {
     let lines: Vec<_> = whole.as_bytes().chunks(20).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
     let pems = [pem(der, "\n"), pem(der, "\r\n"), pem(der, "\\n"), pem(der, "\\r\\n"), pem(der, "")];
     let texts: Vec<String> = base64.into_iter().chain(pems).chain([lines.join("\n"), lines.join("\r\n")]).collect();
-    let around = [("", ""), ("", "\n"), ("", "\r\n"), (" \t", "  "), ("\u{feff}", ""), ("\u{feff}", "\r\n"), ("\"", "\"")];
-    let texts = texts.iter().flat_map(|text| around.map(|(before, after)| format!("{before}{text}{after}").into_bytes()));
+    let around =
+        [("", ""), ("", "\n"), ("", "\r\n"), (" \t", "  "), ("\u{feff}", ""), ("\u{feff}", "\r\n"), ("\"", "\"")];
+    let texts =
+        texts.iter().flat_map(|text| around.map(|(before, after)| format!("{before}{text}{after}").into_bytes()));
     texts.chain([der.to_vec(), [der, b"\n"].concat()]).collect()
 }
 
