@@ -109,6 +109,7 @@ pub fn make(arguments: &Arguments, terminal: &Terminal) -> Result<Made> {
     let settings = Settings::read(config_path)?;
     let in_config = || format!("`{}`", config_path.display());
     check_references(&settings.config).with_context(in_config)?;
+    settings.config.warnings().iter().for_each(|warning| terminal.step(warning));
     let connectors = components(&settings, terminal).with_context(in_config)?;
     let key = signing::read_or_make(key, terminal)?;
     let binary = match bootstrap {
@@ -148,7 +149,11 @@ fn components(settings: &Settings, terminal: &Terminal) -> Result<BTreeMap<Strin
             let component = component.with_context(|| format!("connection `{name}`: connector `{words}`"))?;
             components.insert(words.clone(), component);
         }
-        connections::check(name, &manifest(&components[words])?, written)?;
+        let manifest = manifest(&components[words])?;
+        connections::check(name, &manifest, written)?;
+        if let Some(lacking) = connections::lacking(name, &manifest, written) {
+            terminal.step(&lacking);
+        }
     }
     Ok(components)
 }

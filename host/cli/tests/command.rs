@@ -37,9 +37,13 @@ fn a_mistake_in_the_configuration_is_named_with_its_fix() {
             "fix: name `env:NAME` or `file:PATH` in the configuration of this machine",
         ),
         (Some("[api]\nkeys = ['file:not-there']"), "not-there"),
+        (Some("[api]\nkeys = ['file:weak']"), "API key `default` is shorter than 16 bytes"),
+        (Some("[api.keys.crm]\nsecret = 'file:weak'\nmay = ['read']"), "API key `crm` is shorter than 16 bytes"),
+        (Some("[api.keys.crm]\nsecret = 'file:weak'\nmay = ['reed']"), "unknown word `reed`; fix: write `read`"),
         (Some("[connections.a]\nconnector = 'not-there'"), "not-there"),
     ] {
         let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("weak"), "hunter2\n").unwrap();
         if let Some(config) = config {
             fs::write(folder.path().join("rapport.toml"), config).unwrap();
         }

@@ -9,7 +9,7 @@ use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
 use rapport_gateway::api_keys::ApiKeys;
 use rapport_gateway::config::{Config, ConfigError};
-use rapport_gateway::connections::{Connection, Connections, Loader};
+use rapport_gateway::connections::{self, Connection, Connections, Loader};
 use rapport_gateway::feed::Feeds;
 use rapport_gateway::http::{Door, Manner, api_router, webhook_router};
 use rapport_gateway::package::{self, Package, PackageError, ReferenceError, check_references};
@@ -228,6 +228,9 @@ impl Parts {
         Box::new(move |name| {
             let connection = &parts.config.connections[name];
             let connector = parts.connectors.get(&connection.connector)?;
+            if let Some(lacking) = connections::lacking(name, connector.manifest(), connection) {
+                tracing::warn!(connection = name, lacking, "a secret is not set");
+            }
             let values = secrets.of_connection(name, connection)?;
             Ok(Connection::new(name, connector, connection, values)?)
         })
