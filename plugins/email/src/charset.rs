@@ -58,6 +58,8 @@ const NAMES: &[(&str, Charset)] = &[
     ("undefined", Unsaid),
     ("null", Unsaid),
     ("charset", Unsaid),
+    // The WHATWG's, for binary data in pages: it has no letters.
+    ("xuserdefined", Unsaid),
     // Unicode, by names of its own.
     ("utf8mb4", Known(UTF_8)),
     ("unicode11utf7", Utf7),
@@ -203,7 +205,15 @@ pub fn decoded(bytes: &[u8], declared: Option<&str>) -> String {
     let charset = declared.and_then(named).unwrap_or(Unsaid);
     let is_wide = matches!(charset, Known(encoding) if encoding == UTF_16BE || encoding == UTF_16LE);
     if is_wide {
-        return charset.text(bytes);
+        // `utf-16` without a mark is big-endian (RFC 2781) for some and little-endian (WHATWG) for others: where the
+        // zeros stand says it.
+        let zeros = |from: usize| bytes.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
+        let encoding = match zeros(0).cmp(&zeros(1)) {
+            std::cmp::Ordering::Greater => Known(UTF_16BE),
+            std::cmp::Ordering::Less => Known(UTF_16LE),
+            std::cmp::Ordering::Equal => charset,
+        };
+        return encoding.text(bytes);
     }
     if bytes.is_ascii() {
         let says_escapes = charset == Known(ISO_2022_JP) || matches!(charset, Shifted(_) | Hz | Utf7);

@@ -55,6 +55,8 @@ pub fn field(line: &[u8]) -> Option<(String, &[u8])> {
 /// The text of a value in which bytes of `declared`, of UTF-8 or of windows-1252 stand as they are. Encoded words stay.
 pub fn text(value: &[u8], declared: Option<&str>) -> String {
     match std::str::from_utf8(value) {
+        // Japanese as programs wrote it before there were encoded words.
+        Ok(_) if value.contains(&0x1b) => charset::decoded(value, declared),
         Ok(text) => text.to_owned(),
         // The bytes of a word are of the word's own set.
         Err(_) => charset::of_header(&encoded_word::in_utf_8(value).unwrap_or_else(|| value.to_vec()), declared),
@@ -217,6 +219,19 @@ mod tests {
         let expected: [(&str, &[u8]); 4] =
             [("subject", b"a b c"), ("x-empty", b""), ("x-space", b"d"), ("to", b"e@f.test")];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn bytes_of_a_value_are_of_their_set() {
+        for (value, declared, expected) in [
+            (&b"Gr\xf6\xdfe"[..], None, "Größe"),
+            (b"\x1b$B%F%9%H\x1b(B ok", None, "テスト ok"),
+            (b"\x1b$B%F%9%H\x1b(B", Some("iso-2022-jp"), "テスト"),
+            (b"\xd1\xf7\xb8\xf2", Some("windows-1251"), "Счёт"),
+            (b"plain", Some("utf-16"), "plain"),
+        ] {
+            assert_eq!(text(value, declared), expected);
+        }
     }
 
     #[test]

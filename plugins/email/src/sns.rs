@@ -12,9 +12,7 @@ use crate::instant;
 use crate::payload::{Envelope, Text};
 
 /// How old a message may be. AWS advises one hour, which is also how long its default retries last.
-const AGE_MS_MAX: u64 = 60 * 60 * 1000;
-/// How far AWS's clock may be ahead of the host's.
-const AHEAD_MS_MAX: u64 = 5 * 60 * 1000;
+const WINDOW: verify::Window = verify::Window::of_age(60 * 60 * 1000);
 
 /// Reads and verifies the envelope of a request.
 ///
@@ -138,13 +136,7 @@ fn signed_text(envelope: &Envelope) -> Option<String> {
 fn require_recent(envelope: &Envelope, now: u64) -> Result<(), Rejection> {
     let at = envelope.timestamp.as_deref().and_then(instant::parse);
     let at = at.ok_or_else(|| refused("expected a `Timestamp`, found none"))?;
-    if at.saturating_add(AGE_MS_MAX) < now || at > now.saturating_add(AHEAD_MS_MAX) {
-        return Err(refused(
-            "expected a message of the last hour, found an older or a future one; fix: set the clock, and \
-                            let the subscription's retries end within an hour",
-        ));
-    }
-    Ok(())
+    verify::require_fresh("`Timestamp`", at, now, WINDOW, None)
 }
 
 fn refused(reason: &str) -> Rejection {

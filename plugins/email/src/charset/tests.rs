@@ -102,6 +102,9 @@ fn a_broken_character_does_not_make_utf_8_another_set() {
     assert!(decoded(&[cut, b"\xc3"].concat(), Some("utf-8")).starts_with("Grüße "));
     assert_eq!(decoded(b"\xef\xbb\xbfGr\xc3\xbc\xc3\x9fe", Some("iso-8859-1")), "Grüße");
     assert_eq!(decoded(b"\xff\xfeH\0i\0", None), "Hi");
+    assert_eq!(decoded(b"\0H\0i", Some("utf-16")), "Hi");
+    assert_eq!(decoded(b"H\0i\0", Some("utf-16")), "Hi");
+    assert_eq!(decoded(b"Caf\xe9", Some("x-user-defined")), "Café");
 }
 
 #[test]

@@ -85,10 +85,10 @@ fn a_message_counts_for_an_hour() {
     let text = fixture("ses/text");
     let at = |now: u64| text.connection.clone().at(now).receive::<Email>(&text.webhook).result;
     let sent = 1_767_225_600_000;
-    assert!(at(sent + super::AGE_MS_MAX).is_ok());
-    assert!(is_refused(&at(sent + super::AGE_MS_MAX + 1)));
-    assert!(at(sent - super::AHEAD_MS_MAX).is_ok());
-    assert!(is_refused(&at(sent - super::AHEAD_MS_MAX - 1)));
+    assert!(at(sent + super::WINDOW.past_ms).is_ok());
+    assert!(is_refused(&at(sent + super::WINDOW.past_ms + 1)));
+    assert!(at(sent - super::WINDOW.ahead_ms).is_ok());
+    assert!(is_refused(&at(sent - super::WINDOW.ahead_ms - 1)));
 }
 
 #[test]
