@@ -226,6 +226,7 @@ async fn deliver_all(table: &Table) {
         reason: "trap",
         detail: String::new(),
         connector_digest: String::new(),
+        proven: Default::default(),
         webhook: webhook("{\"from\": \"16505551234\", \"text\": \"engine\"}"),
     };
     table.park(parked).await.unwrap();

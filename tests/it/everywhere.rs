@@ -40,7 +40,7 @@ everywhere! {
     a_signed_webhook_is_in_the_table_when_it_is_answered_and_then_in_a_profile
     a_duplicate_changes_nothing
     what_nobody_signed_is_401_and_leaves_nothing
-    an_unknown_connection_is_404_and_another_method_405
+    an_unknown_connection_is_401_and_another_method_405
     a_body_that_is_too_large_is_413_and_the_largest_is_taken
     header_fields_of_any_case_and_number_arrive
     a_signature_over_the_url_is_over_the_raw_query
@@ -123,14 +123,20 @@ async fn what_nobody_signed_is_401_and_leaves_nothing(subject: &Subject) {
     assert_eq!(subject.items().await, before);
 }
 
-async fn an_unknown_connection_is_404_and_another_method_405(subject: &Subject) {
+async fn an_unknown_connection_is_401_and_another_method_405(subject: &Subject) {
     let before = subject.items().await;
     let good = text_webhook(&Text::new(ADA, 1));
-    for path in
-        ["/hooks/wa-us", "/hooks/wa-eu/a-token-where-none-belongs", "/hooks/wa-eu/", "/hooks", "/", "/hooks/%20"]
-    {
+    // A name that is none is answered as one that there is, without a proof.
+    for (status, path) in [
+        (401, "/hooks/wa-us"),
+        (401, "/hooks/wa-eu/a-token-where-none-belongs"),
+        (401, "/hooks/%20"),
+        (404, "/hooks/wa-eu/"),
+        (404, "/hooks"),
+        (404, "/"),
+    ] {
         let sent = Sent { path: path.to_owned(), ..good.clone() };
-        assert_problem(&subject.ask(sent).await, 404, path);
+        assert_problem(&subject.ask(sent).await, status, path);
     }
     for method in ["PUT", "DELETE"] {
         let refused = subject.ask(Sent { method: method.to_owned(), ..good.clone() }).await;

@@ -91,7 +91,7 @@ async fn a_connection_of_deliveries_only_is_closed_to_everybody_else() {
         assert_eq!(answer.status, 401, "{answer:?}");
     }
     for target in ["/hooks/events/token", "/hooks/events/arn:aws:sqs:eu-west-1:111122223333:rapport-feed"] {
-        assert_eq!(service.send("POST", target, &[], event("m-1").as_bytes()).await.status, 404);
+        assert_eq!(service.send("POST", target, &[], event("m-1").as_bytes()).await.status, 401);
     }
     assert_eq!(service.data.items().await, before);
 }

@@ -11,7 +11,7 @@ mod http;
 pub mod mapping;
 mod proxy;
 pub mod runtime_api;
-mod table;
+pub mod table;
 pub mod tls;
 mod whatsapp;
 
@@ -54,7 +54,7 @@ pub const NOW: u64 = 1_790_668_805_000;
 pub const API_KEY: &str = "a test's API key";
 /// A key that may do nothing that any route asks for.
 pub const POWERLESS_KEY: &str = "a test's powerless key";
-const HOSTILE_SECRET: &str = "a test's signing secret";
+pub const HOSTILE_SECRET: &str = "a test's signing secret";
 
 /// One database, made by the test and gone with it.
 pub struct Data {
@@ -84,6 +84,11 @@ impl Data {
     /// Takes one item away, as no one should.
     pub async fn delete(&self, item: &Item) {
         table::delete(self.embedded.address(), item).await;
+    }
+
+    /// Where everything is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where blobs are.
@@ -395,7 +400,7 @@ pub fn sandbox() -> &'static Sandbox {
     SANDBOX.get_or_init(|| Sandbox::new(Options::default()).unwrap())
 }
 
-fn secret_values(secrets: &[(&str, Vec<&str>)]) -> SecretValues {
+pub fn secret_values(secrets: &[(&str, Vec<&str>)]) -> SecretValues {
     let versions = |versions: &[&str]| versions.iter().map(|version| Secret::new(version.as_bytes())).collect();
     SecretValues::new(secrets.iter().map(|(name, all)| ((*name).to_owned(), versions(all))).collect())
 }

@@ -8,6 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use rapport_egress::{Egress, Network};
 use rapport_gateway::Gateway;
 use rapport_gateway::api_keys::{ApiKey, ApiKeys};
@@ -23,7 +28,7 @@ use rapport_store::objects::Objects;
 use rapport_store::stream::StreamReader;
 use rapport_store::{StoreError, Table};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::connector::{self, Progress};
 use crate::secrets;
@@ -220,8 +225,40 @@ pub async fn gateway(
 pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) -> Result<()> {
     let reader = StreamReader::open(gateway.table.clone()).await?;
     tokio::spawn(fold_for_ever(reader, Arc::clone(&gateway)));
-    let routes = router(gateway).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, routes).await.context("the listener failed")
+    listen_for_ever(listener, router(gateway), HEAD_TIME_MAX).await
+}
+
+/// How long a client may take for the head of a request, from its first byte or from the end of the one before.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// Bytes that the head of a request may have, and that are buffered of a connection besides its body.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Connections at once; more wait to be accepted. With [`HEAD_BYTES_MAX`] each, unfinished heads take 32 MiB at most.
+const CONNECTIONS_MAX: usize = 512;
+
+/// Accepts connections. Whoever does not finish a request's head is cut off, so that nobody can hold them all.
+async fn listen_for_ever(listener: TcpListener, router: Router, head_time_max: Duration) -> Result<()> {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let permit = Arc::clone(&connections).acquire_owned().await.context("the listener failed")?;
+        let (stream, client) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // A client that went away, or no descriptor left: the next one may do.
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        // Whose wrong keys are counted is said by the connection.
+        let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(client))));
+        tokio::spawn(async move {
+            let mut server = http1::Builder::new();
+            server.timer(TokioTimer::new()).header_read_timeout(head_time_max).max_buf_size(HEAD_BYTES_MAX);
+            // How a client's connection ends is the client's affair.
+            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+            drop(permit);
+        });
+    }
 }
 
 /// Listens, with a message that says what to do when the address is taken.
@@ -309,4 +346,34 @@ fn resolve_secrets(name: &str, connection: &ConnectionConfig, base: &Path) -> Re
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    /// S17: an unfinished request was still open after 40 s.
+    #[tokio::test]
+    async fn who_does_not_finish_a_head_is_cut_off_and_who_does_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(|| async { "hello" }));
+        let server = tokio::spawn(listen_for_ever(listener, router, Duration::from_millis(200)));
+
+        let mut unfinished = TcpStream::connect(address).await.unwrap();
+        unfinished.write_all(b"POST /hooks/a HTTP/1.1\r\nhost: a\r\nx-slow: ").await.unwrap();
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(20), unfinished.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "the connection is still open");
+
+        let mut finished = TcpStream::connect(address).await.unwrap();
+        finished.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        finished.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+        server.abort();
+    }
 }

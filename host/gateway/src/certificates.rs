@@ -1,12 +1,13 @@
 //! The certificates that providers sign with: fetched when a connector first asks for one, then kept.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rapport_egress::Egress;
 use rapport_model::Timestamp;
-use rapport_model::hosts::HostPattern;
-use rapport_sandbox::Certificate;
+use rapport_sandbox::{Certificate, Hosts};
+use tokio::sync::watch;
 use x509_cert::der::{DecodePem, Encode};
 
 /// Certificates that are kept. A provider has one a region, and a new one every year.
@@ -15,8 +16,13 @@ const KEPT_MAX: usize = 64;
 const KEPT_MS_MAX: u64 = 24 * 3600 * 1000;
 /// Milliseconds that a failure is remembered: the provider delivers again, and then it may be over.
 const FAILURE_KEPT_MS: u64 = 30 * 1000;
-/// Fetches a minute. The URL comes from a webhook that nothing has verified yet, so anybody can ask for many.
-const FETCHES_A_MINUTE_MAX: usize = 30;
+/// Failures that are remembered. One that is forgotten is tried again, within the connection's fetches.
+const FAILURES_MAX: usize = 256;
+/// Fetches a minute of one connection, of URLs that were never good: such a URL comes from a webhook that nothing has
+/// verified yet, so anybody can ask for many. A URL that was good once is fetched again whatever somebody else asks for.
+const UNKNOWN_A_MINUTE_MAX: usize = 10;
+/// Milliseconds that a webhook waits for a certificate. Then it is told to come back, and the fetch goes on without it.
+const WAIT_MS_MAX: u64 = 1_500;
 
 /// The certificates of a process.
 #[derive(Default)]
@@ -24,63 +30,123 @@ pub struct Certificates(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    certificates: BTreeMap<String, Kept>,
-    /// When the last fetches were made.
-    fetches: Vec<Timestamp>,
+    /// By URL: those that were good once, also when they have to be fetched again.
+    good: BTreeMap<String, Kept>,
+    /// By URL: until when it is not tried again.
+    failures: BTreeMap<String, Timestamp>,
+    /// By connection: when unknown URLs were fetched for it.
+    fetches: BTreeMap<String, Vec<Timestamp>>,
+    /// By URL: what is being fetched, and who waits for it.
+    under_way: BTreeMap<String, watch::Receiver<bool>>,
 }
 
 struct Kept {
-    certificate: Certificate,
+    key: Vec<u8>,
     until: Timestamp,
 }
 
 impl Certificates {
     /// What is known of the certificate at `url`, without asking anybody.
     pub fn get(&self, url: &str, now: Timestamp) -> Certificate {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.certificates.get(url) {
-            Some(kept) if now < kept.until => kept.certificate.clone(),
+        let known = self.known();
+        match (known.good.get(url), known.failures.get(url)) {
+            (Some(kept), _) if now < kept.until => Certificate::Key(kept.key.clone()),
+            (_, Some(until)) if now < *until => Certificate::Unavailable,
             _ => Certificate::NotFetched,
         }
     }
 
-    /// Fetches the certificate at `url`, so that [`get`](Self::get) knows it or why it is unavailable.
-    pub async fn fetch(&self, egress: &Egress, url: &str, allowed: &[HostPattern], now: Timestamp) {
-        if !self.may_fetch(now) {
-            tracing::warn!(limit = FETCHES_A_MINUTE_MAX, "too many certificates asked for; this one is not fetched");
-            return self.keep(url, Kept { certificate: Certificate::Unavailable, until: now + FAILURE_KEPT_MS }, now);
-        }
-        let found = match egress.get(url, allowed).await {
-            Ok(response) if response.status == 200 => read(&response.body, now),
-            Ok(response) => Err(format!("status {}", response.status)),
-            Err(error) => Err(error.to_string()),
-        };
-        let kept = found.unwrap_or_else(|error| {
-            tracing::warn!(error, "certificate not fetched");
-            Kept { certificate: Certificate::Unavailable, until: now + FAILURE_KEPT_MS }
-        });
-        self.keep(url, kept, now);
+    /// Fetches the certificate at `url` for a connection. Whether [`get`](Self::get) knows now what it is, or that it is
+    /// unavailable; else the fetch still goes on, or was one too many.
+    pub async fn fetch(
+        self: &Arc<Self>,
+        egress: &Egress,
+        connection: &str,
+        url: &str,
+        hosts: &Hosts,
+        now: Timestamp,
+    ) -> bool {
+        let Some(mut done) = self.begin(egress, connection, url, hosts, now) else { return false };
+        let arrived = async { done.wait_for(|done| *done).await.is_ok() };
+        tokio::time::timeout(Duration::from_millis(WAIT_MS_MAX), arrived).await.unwrap_or(false)
     }
 
-    fn may_fetch(&self, now: Timestamp) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.fetches.retain(|at| now.saturating_sub(*at) < 60_000);
-        let may = known.fetches.len() < FETCHES_A_MINUTE_MAX;
+    /// Joins a fetch, or begins one in a task of its own: whoever asked may be gone before it ends.
+    fn begin(
+        self: &Arc<Self>,
+        egress: &Egress,
+        connection: &str,
+        url: &str,
+        hosts: &Hosts,
+        now: Timestamp,
+    ) -> Option<watch::Receiver<bool>> {
+        let mut known = self.known();
+        if let Some(under_way) = known.under_way.get(url) {
+            return Some(under_way.clone());
+        }
+        if !known.may_fetch(connection, url, now) {
+            tracing::warn!(
+                connection,
+                limit = UNKNOWN_A_MINUTE_MAX,
+                "too many certificates asked for; this one is not fetched"
+            );
+            return None;
+        }
+        let (tell, done) = watch::channel(false);
+        known.under_way.insert(url.to_owned(), done.clone());
+        let (this, egress, url, allowed) =
+            (Arc::clone(self), egress.clone(), url.to_owned(), hosts.certificates.clone());
+        tokio::spawn(async move {
+            let found = match egress.get(&url, &allowed).await {
+                Ok(response) if response.status == 200 => read(&response.body, now),
+                Ok(response) => Err(format!("status {}", response.status)),
+                Err(error) => Err(error.to_string()),
+            };
+            this.known().finish(&url, found, now);
+            let _ = tell.send(true);
+        });
+        Some(done)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Whether a fetch may be made, which is counted.
+    fn may_fetch(&mut self, connection: &str, url: &str, now: Timestamp) -> bool {
+        if self.good.contains_key(url) {
+            return true;
+        }
+        let fetches = self.fetches.entry(connection.to_owned()).or_default();
+        fetches.retain(|at| now.saturating_sub(*at) < 60_000);
+        let may = fetches.len() < UNKNOWN_A_MINUTE_MAX;
         if may {
-            known.fetches.push(now);
+            fetches.push(now);
         }
         may
     }
 
-    fn keep(&self, url: &str, kept: Kept, now: Timestamp) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.certificates.retain(|_, kept| now < kept.until);
-        // Failures go first: somebody who asks for many URLs must not push out the certificates that are in use.
-        if known.certificates.len() >= KEPT_MAX {
-            known.certificates.retain(|_, kept| kept.certificate != Certificate::Unavailable);
-        }
-        if known.certificates.len() < KEPT_MAX {
-            known.certificates.insert(url.to_owned(), kept);
+    fn finish(&mut self, url: &str, found: Result<Kept, String>, now: Timestamp) {
+        self.under_way.remove(url);
+        match found {
+            Ok(kept) => {
+                self.failures.remove(url);
+                if self.good.len() >= KEPT_MAX && !self.good.contains_key(url) {
+                    let stalest = self.good.iter().min_by_key(|(_, kept)| kept.until).map(|(url, _)| url.clone());
+                    stalest.and_then(|url| self.good.remove(&url));
+                }
+                self.good.insert(url.to_owned(), kept);
+            }
+            Err(error) => {
+                tracing::warn!(error, "certificate not fetched");
+                self.failures.retain(|_, until| now < *until);
+                if self.failures.len() >= FAILURES_MAX {
+                    self.failures.pop_first();
+                }
+                self.failures.insert(url.to_owned(), now + FAILURE_KEPT_MS);
+            }
         }
     }
 }
@@ -100,7 +166,7 @@ fn read(pem: &[u8], now: Timestamp) -> Result<Kept, String> {
         return Err("the certificate is not valid now".into());
     }
     let key = certificate.tbs_certificate.subject_public_key_info.to_der().map_err(|error| error.to_string())?;
-    Ok(Kept { certificate: Certificate::Key(key), until: to.min(now + KEPT_MS_MAX) })
+    Ok(Kept { key, until: to.min(now + KEPT_MS_MAX) })
 }
 
 #[cfg(test)]
@@ -114,24 +180,38 @@ mod tests {
         }
     }
 
+    fn kept(until: Timestamp) -> Result<Kept, String> {
+        Ok(Kept { key: vec![1], until })
+    }
+
     #[test]
-    fn fetches_are_counted_by_the_minute() {
-        let certificates = Certificates::default();
-        let made = (0..FETCHES_A_MINUTE_MAX + 5).filter(|_| certificates.may_fetch(1_000_000)).count();
-        assert_eq!(made, FETCHES_A_MINUTE_MAX);
-        assert!(certificates.may_fetch(1_060_000));
+    fn a_flood_of_unknown_urls_is_one_connections_own_and_stops_no_url_that_was_good() {
+        let mut known = Known::default();
+        assert!(known.may_fetch("mail", "good", 0));
+        known.finish("good", kept(100), 0);
+        let made = (0..1_000).filter(|number| known.may_fetch("mail", &number.to_string(), 1_000_000)).count();
+        assert_eq!(made, UNKNOWN_A_MINUTE_MAX);
+        assert!(known.may_fetch("mail", "good", 1_000_000), "its time is over, and it is fetched again");
+        assert!(known.may_fetch("other", "1", 1_000_000), "another connection");
+        assert!(known.may_fetch("mail", "new", 1_060_000), "a minute later");
     }
 
     #[test]
     fn many_failures_do_not_push_out_a_certificate() {
         let certificates = Certificates::default();
-        let key = Certificate::Key(vec![1]);
-        certificates.keep("good", Kept { certificate: key.clone(), until: 100 }, 1);
-        for number in 0..3 * KEPT_MAX {
-            certificates.keep(&number.to_string(), Kept { certificate: Certificate::Unavailable, until: 100 }, 1);
+        certificates.known().finish("good", kept(100), 1);
+        for number in 0..3 * FAILURES_MAX {
+            certificates.known().finish(&number.to_string(), Err("no".into()), 1);
         }
-        assert_eq!(certificates.get("good", 2), key);
+        assert_eq!(certificates.get("good", 2), Certificate::Key(vec![1]));
         assert_eq!(certificates.get("good", 100), Certificate::NotFetched);
-        assert!(certificates.0.lock().unwrap().certificates.len() <= KEPT_MAX);
+        certificates.known().finish("good", Err("no".into()), 100);
+        assert_eq!(certificates.get("good", 101), Certificate::Unavailable);
+        assert_eq!(certificates.get("good", 100 + FAILURE_KEPT_MS), Certificate::NotFetched);
+        assert!(certificates.known().failures.len() <= FAILURES_MAX);
+        for number in 0..2 * KEPT_MAX {
+            certificates.known().finish(&format!("k{number}"), kept(200), 1);
+        }
+        assert!(certificates.known().good.len() <= KEPT_MAX);
     }
 }

@@ -2,19 +2,21 @@
 
 mod secrets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rapport_model::Timestamp;
 use rapport_model::hosts;
-use rapport_sandbox::{Certificate, Connector, Manifest, Secret, Secrets};
+use rapport_sandbox::{Certificate, Check, Connector, Gate, Manifest, Secret, Secrets};
 use serde_json::Value as Json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::certificates::Certificates;
 use crate::config::{ConnectionConfig, FeedConfig};
 use crate::credentials::{self, BASIC, PATH_TOKEN, Vouching};
+use crate::redaction::Known;
+use crate::refusals::Refusals;
 pub use secrets::{SecretValues, lacking};
 
 /// Calls of one connection that run at once, of the sandbox's 16: a connector that loops cannot take the others' turns.
@@ -35,6 +37,11 @@ pub struct Connection {
     pub feed: Option<FeedConfig>,
     /// Versions of its secrets that cannot be used, while others can.
     pub left_out: Vec<ConnectionError>,
+    /// What proves its webhooks before its connector is called; none: the connector alone decides.
+    pub(crate) gate: Option<Gate>,
+    /// What nothing of it that is stored may hold.
+    pub(crate) known_secrets: Known,
+    pub(crate) refusals: Refusals,
     turns: Semaphore,
     waiting: AtomicUsize,
 }
@@ -44,11 +51,17 @@ pub(crate) struct Keys {
     pub secrets: Arc<SecretValues>,
     pub certificates: Arc<Certificates>,
     pub now: Timestamp,
+    /// What was proven when the webhook came, of one that is read again.
+    pub proven: BTreeSet<String>,
 }
 
 impl Secrets for Keys {
     fn versions(&self, name: &str) -> Option<&[Secret]> {
         self.secrets.versions(name)
+    }
+
+    fn was_proven(&self, check: &Check<'_>) -> bool {
+        !self.proven.is_empty() && self.proven.contains(&check.name())
     }
 
     /// A connection may pin a certificate's public key under its URL, where nothing can be fetched.
@@ -111,6 +124,9 @@ impl Connection {
             name: name.to_owned(),
             left_out,
             config: written.config.to_string(),
+            gate: Gate::new(connector.manifest(), &written.config, &secrets),
+            known_secrets: Known::of(&secrets),
+            refusals: Refusals::default(),
             connector,
             secrets: Arc::new(secrets),
             vouching,
@@ -244,6 +260,8 @@ fn check_config(connection: &str, connector: &str, schema: &Json, config: &Json)
 pub struct Connections {
     all: BTreeMap<String, Mutex<Option<Arc<Connection>>>>,
     load: Option<Loader>,
+    /// Webhooks to names that are no connection's.
+    pub(crate) unknown: Refusals,
 }
 
 /// Makes a connection by its name. Blocks for as long as its connector takes to load, some milliseconds.
@@ -256,13 +274,17 @@ impl Connections {
     /// Connections that are ready.
     pub fn new(connections: impl IntoIterator<Item = Connection>) -> Self {
         let ready = |connection: Connection| (connection.name.clone(), Mutex::new(Some(Arc::new(connection))));
-        Self { all: connections.into_iter().map(ready).collect(), load: None }
+        Self { all: connections.into_iter().map(ready).collect(), ..Self::default() }
     }
 
     /// Connections that `load` makes, each when it is first asked for, so that a function that starts for a webhook loads
     /// one connector and not all.
     pub fn lazy(names: impl IntoIterator<Item = String>, load: Loader) -> Self {
-        Self { all: names.into_iter().map(|name| (name, Mutex::default())).collect(), load: Some(load) }
+        Self {
+            all: names.into_iter().map(|name| (name, Mutex::default())).collect(),
+            load: Some(load),
+            ..Self::default()
+        }
     }
 
     /// A connection; none when it is not configured.

@@ -8,7 +8,6 @@ use rapport_store::RawWebhook;
 
 use crate::connections::{Connection, SecretValues};
 use crate::http::same_secret;
-use crate::problem::Problem;
 
 /// The secret that stands in the URL: `/hooks/<connection>/<token>`.
 pub const PATH_TOKEN: &str = "path-token";
@@ -38,27 +37,31 @@ pub(crate) fn has_any(secrets: &SecretValues) -> bool {
     !usable(secrets, PATH_TOKEN).is_empty() || !usable(secrets, BASIC).is_empty()
 }
 
-/// Goes on if the webhook has the credentials of its connection, or the connection has none; either kind is enough.
+/// Whether a webhook has the credentials of its connection, either kind; false where it asks for none.
 ///
 /// # Errors
-/// 401 without them; 404 with a token where none belongs, as for any other URL that leads nowhere.
-pub(crate) fn check(connection: &Connection, token: Option<&str>, webhook: &RawWebhook) -> Result<(), Problem> {
+/// Why it may not go on, for the operator: it lacks them, or has a token where none belongs.
+pub(crate) fn check(
+    connection: &Connection,
+    token: Option<&str>,
+    headers: &[(String, String)],
+) -> Result<bool, String> {
     let tokens = usable(&connection.secrets, PATH_TOKEN);
     let pairs = usable(&connection.secrets, BASIC);
     if tokens.is_empty() && token.is_some() {
-        return Err(Problem::not_found("this connection's URL ends with its name"));
+        return Err("this connection's URL ends with its name; fix: take out what follows it at the provider".into());
     }
     if tokens.is_empty() && pairs.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let by_token = is_one_of(tokens, token.unwrap_or_default().as_bytes());
-    let by_pair = is_one_of(pairs, &basic(webhook).unwrap_or_default());
+    let by_pair = is_one_of(pairs, &basic(headers).unwrap_or_default());
     let lacking = match (tokens.is_empty(), pairs.is_empty()) {
         (false, true) => "the URL lacks the connection's token: /hooks/<name>/<token>",
         (true, _) => "`Authorization: Basic` with the connection's user and password is needed",
         (false, false) => "either the token in the URL or `Authorization: Basic` is needed",
     };
-    (by_token | by_pair).then_some(()).ok_or_else(|| Problem::unauthenticated(lacking))
+    (by_token | by_pair).then_some(true).ok_or_else(|| lacking.into())
 }
 
 /// The webhook as its connector may see it.
@@ -79,8 +82,8 @@ fn usable<'a>(secrets: &'a SecretValues, name: &str) -> &'a [Secret] {
 }
 
 /// The `user:password` of the only `Authorization` field, if that is Basic.
-fn basic(webhook: &RawWebhook) -> Option<Vec<u8>> {
-    let mut values = webhook.headers.iter().filter(|(name, _)| name == AUTHORIZATION).map(|(_, value)| value);
+fn basic(headers: &[(String, String)]) -> Option<Vec<u8>> {
+    let mut values = headers.iter().filter(|(name, _)| name == AUTHORIZATION).map(|(_, value)| value);
     let (value, None) = (values.next()?, values.next()) else { return None };
     let (scheme, pair) = value.split_once(' ')?;
     STANDARD.decode(pair.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))
@@ -90,23 +93,22 @@ fn basic(webhook: &RawWebhook) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn webhook(authorization: &[&str]) -> RawWebhook {
-        let headers = authorization.iter().map(|value| (AUTHORIZATION.to_owned(), (*value).to_owned())).collect();
-        RawWebhook { method: "POST".into(), url: "https://a.test/".into(), headers, body: Vec::new() }
+    fn headers(authorization: &[&str]) -> Vec<(String, String)> {
+        authorization.iter().map(|value| (AUTHORIZATION.to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
     fn basic_credentials_are_read_from_one_field_only() {
         // RFC 7617 §2.
         let aladdin = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==";
-        assert_eq!(basic(&webhook(&[aladdin])).as_deref(), Some(&b"Aladdin:open sesame"[..]));
+        assert_eq!(basic(&headers(&[aladdin])).as_deref(), Some(&b"Aladdin:open sesame"[..]));
         assert_eq!(
-            basic(&webhook(&["basic  QWxhZGRpbjpvcGVuIHNlc2FtZQ=="])).as_deref(),
+            basic(&headers(&["basic  QWxhZGRpbjpvcGVuIHNlc2FtZQ=="])).as_deref(),
             Some(&b"Aladdin:open sesame"[..])
         );
         for other in [&[][..], &["Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ=="], &["Basic"], &["Basic %"], &[aladdin, aladdin]]
         {
-            assert_eq!(basic(&webhook(other)), None, "{other:?}");
+            assert_eq!(basic(&headers(other)), None, "{other:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ mod batch;
 mod delivery;
 mod form;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rapport_sandbox::ObjectPlace;
@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::connections::Connection;
 use crate::credentials::Vouching;
 use crate::left::Left;
-use crate::receive::{self, Done, judge, kept, log_lines, log_of, sandbox_us};
+use crate::receive::{self, Done, judge, kept, log_lines, log_of, proven, redacted, redaction_of, sandbox_us};
 
 /// Which connections take what comes from where.
 #[derive(Clone, Debug, Default)]
@@ -128,16 +128,20 @@ impl Gateway {
         let connection = &connection.ok_or(NotFed::NoConnection)?;
         let webhook = self.webhook(connection, delivery).await?;
         let received_at = (self.now)();
-        let called = self.call(connection, &webhook, received_at).await;
+        let called = self.call(connection, &webhook, received_at, &BTreeSet::new()).await;
         let called = called.map_err(|problem| refused(problem.title, problem.detail))?;
-        log_lines(request_id, connection, log_of(&called));
-        let sandbox_us = sandbox_us(&called);
-        let verdict = judge(called, Vouching::Credentials);
+        let redaction = redaction_of(connection, &webhook);
+        log_lines(request_id, connection, &redaction.lines(&log_of(&called).lines), log_of(&called).dropped);
+        let (sandbox_us, proven) = (sandbox_us(&called), proven(&called));
+        let verdict = redacted(judge(called, Vouching::Credentials), &redaction);
+        let verdict = self.only_once(verdict, connection, &webhook.body, received_at).await;
+        let verdict = verdict.map_err(|problem| refused(problem.title, problem.detail))?;
         let why = match &verdict {
             receive::Verdict::Refuse { detail, .. } => detail.clone(),
             _ => String::new(),
         };
-        let of = receive::Delivery { connection, webhook: kept(webhook), received_at, name: request_id, sandbox_us };
+        let webhook = kept(connection, &redaction, webhook);
+        let of = receive::Delivery { connection, webhook, proven, received_at, name: request_id, sandbox_us };
         match self.carry_out(verdict, of).await {
             Ok(Done::Taken { events: 0, left: Some(Left { reason, detail }), .. }) => {
                 Ok(Fed::Parked { reason, detail })

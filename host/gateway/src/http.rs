@@ -3,7 +3,7 @@
 //! | what | file |
 //! |---|---|
 //! | every address, once, for the router and the document | `routes` |
-//! | providers | `hooks` |
+//! | providers | `hooks`, and their bodies `body` |
 //! | profiles, timelines, why two identifiers are one person | `profiles` |
 //! | links that people make and undo | `links` |
 //! | what a person may ask of whoever keeps their data | `person` |
@@ -17,6 +17,7 @@
 //! | a page of the document, and all of them | `page`, `openapi` |
 
 mod audit;
+mod body;
 mod hooks;
 mod input;
 mod keys;

@@ -2,6 +2,7 @@
 //!
 //! | use case | file |
 //! |---|---|
+//! | a request proves that it is a provider's, or is refused | [`door`] |
 //! | a provider's webhook becomes durable events | [`receive`] |
 //! | what AWS delivers in a webhook's place becomes durable events | [`feed`] |
 //! | an event moves heads, traits, consents and identity | [`fold`] |
@@ -25,6 +26,7 @@ pub mod config;
 pub mod connections;
 mod content;
 mod credentials;
+pub mod door;
 pub mod erasure;
 pub mod export;
 pub mod feed;
@@ -35,6 +37,8 @@ pub mod links;
 pub mod package;
 pub mod problem;
 pub mod receive;
+mod redaction;
+mod refusals;
 pub mod repair;
 pub mod replay;
 pub mod review;

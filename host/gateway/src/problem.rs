@@ -64,6 +64,7 @@ problems! {
     forbidden "forbidden" "The API key may not do this" 403;
     not_found "not-found" "There is no such thing" 404;
     method_not_allowed "method-not-allowed" "This address does not take that method" 405;
+    too_slow "too-slow" "The body took too long" 408;
     conflict "conflict" "Something stands against it" 409;
     too_large "too-large" "The body is too large" 413;
     unsupported_media_type "unsupported-media-type" "The body is of another type" 415;

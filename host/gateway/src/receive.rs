@@ -1,12 +1,15 @@
 //! A provider's webhook becomes durable events, and only then is it answered 200.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rapport_model::Event;
 use rapport_sandbox::{
-    Call, CallError, Connector, Context, FailureKind, HttpResponse, Level, Log, Receipt, Received, Rejection, Webhook,
+    Call, CallError, Connector, Context, FailureKind, HttpResponse, Level, Log, LogLine, Receipt, Received, Rejection,
+    Webhook,
 };
 use rapport_store::events::{NewEvent, Put};
+use rapport_store::nonces::Claim;
 use rapport_store::parked::NewParked;
 use rapport_store::{RawWebhook, StoreError};
 
@@ -14,8 +17,13 @@ use crate::Gateway;
 use crate::connections::{Connection, Keys};
 use crate::content;
 use crate::credentials::{self, Vouching};
+use crate::door::UNPROVEN;
 use crate::left::Left;
 use crate::problem::Problem;
+use crate::redaction::Redaction;
+
+/// The status of what nothing proves.
+const FORGED: u16 = 401;
 
 /// Certificates that one call may have fetched: a provider signs with one.
 const CERTIFICATES_MAX: u32 = 2;
@@ -38,6 +46,8 @@ pub(crate) struct Delivery<'a> {
     pub connection: &'a Connection,
     /// Without what [`kept`] leaves out.
     pub webhook: RawWebhook,
+    /// What `verify` had said yes to.
+    pub proven: BTreeSet<String>,
     pub received_at: u64,
     /// What it is called in the log.
     pub name: &'a str,
@@ -79,29 +89,48 @@ impl Done {
 }
 
 impl Gateway {
-    /// Receives one webhook.
-    ///
-    /// 200 only when nothing of it can be lost any more. What is not verified leaves nothing behind.
-    ///
-    /// # Errors
-    /// 401 not from the provider, 404 no such connection, 500 the connector failed before it had verified, 503 storage
-    /// did not take it or too many wait: the provider delivers again.
-    pub async fn receive(&self, incoming: Incoming) -> Answer {
-        let Incoming { connection: name, token, webhook, request_id } = incoming;
-        let unknown = "no connection of that name; fix: check the webhook URL at the provider";
-        let connection = &self.connection(&name)?.ok_or_else(|| Problem::not_found(unknown))?;
-        credentials::check(connection, token.as_deref(), &webhook)?;
+    /// Receives a webhook that came through the [door](crate::door).
+    pub(crate) async fn receive_proven(
+        &self,
+        connection: &Arc<Connection>,
+        webhook: RawWebhook,
+        request_id: String,
+    ) -> Answer {
         let webhook = credentials::without(connection, webhook);
         let received_at = (self.now)();
-        let called = self.call(connection, &webhook, received_at).await?;
-        log_lines(&request_id, connection, log_of(&called));
+        let called = self.call(connection, &webhook, received_at, &BTreeSet::new()).await?;
+        let redaction = redaction_of(connection, &webhook);
+        log_lines(&request_id, connection, &redaction.lines(&log_of(&called).lines), log_of(&called).dropped);
         if asks_for_confirmation(&called) {
             self.confirm(connection, &webhook, &request_id).await?;
         }
-        let sandbox_us = sandbox_us(&called);
-        let verdict = judge(called, connection.vouching);
-        let delivery = Delivery { connection, webhook: kept(webhook), received_at, name: &request_id, sandbox_us };
+        let (sandbox_us, proven) = (sandbox_us(&called), proven(&called));
+        let verdict = redacted(judge(called, connection.vouching), &redaction);
+        let verdict = self.only_once(verdict, connection, &webhook.body, received_at).await?;
+        let webhook = kept(connection, &redaction, webhook);
+        let delivery = Delivery { connection, webhook, proven, received_at, name: &request_id, sandbox_us };
         self.carry_out(verdict, delivery).await.map(Done::response)
+    }
+
+    /// Refuses a value that is used once when it comes with another body than the first time.
+    ///
+    /// # Errors
+    /// 503 storage did not say whose it is.
+    pub(crate) async fn only_once(
+        &self,
+        verdict: Verdict,
+        connection: &Connection,
+        body: &[u8],
+        now: u64,
+    ) -> Result<Verdict, Problem> {
+        let Verdict::Take(Receipt { nonce: Some(nonce), .. }) = &verdict else { return Ok(verdict) };
+        match self.table.claim_nonce(&connection.name, nonce, body, now).await? {
+            Claim::Ours => Ok(verdict),
+            Claim::Taken => Ok(Verdict::Refuse {
+                problem: Problem::unauthenticated(UNPROVEN),
+                detail: "a value that its provider uses once came before, with another body".into(),
+            }),
+        }
     }
 
     /// A connection by its name, made now if it is the first time.
@@ -119,15 +148,18 @@ impl Gateway {
         connection: &Arc<Connection>,
         webhook: &RawWebhook,
         now: u64,
+        proven: &BTreeSet<String>,
     ) -> Result<Result<Received, CallError>, Problem> {
         let mut fetched = 0;
         loop {
-            let called = self.in_sandbox(connection, webhook, now, Connector::receive).await?;
+            let called = self.in_sandbox(connection, webhook, now, proven, Connector::receive).await?;
             let url = called.as_ref().err().and_then(|error| error.certificate_url.as_deref());
             let Some(url) = url.filter(|_| fetched < CERTIFICATES_MAX) else { return Ok(called) };
             fetched += 1;
-            let allowed = &connection.connector.manifest().hosts.certificates;
-            self.certificates.fetch(&self.egress, url, allowed, (self.now)()).await;
+            let hosts = &connection.connector.manifest().hosts;
+            if !self.certificates.fetch(&self.egress, &connection.name, url, hosts, (self.now)()).await {
+                return Ok(called);
+            }
         }
     }
 
@@ -136,13 +168,15 @@ impl Gateway {
         connection: &Arc<Connection>,
         webhook: &RawWebhook,
         now: u64,
+        proven: &BTreeSet<String>,
         function: fn(&Connector, &Call<'_>) -> T,
     ) -> Result<T, Problem> {
         let busy = || Problem::unavailable("too many webhooks of this connection wait; deliver it again");
         let _turn = connection.turn().await.ok_or_else(busy)?;
         let entropy = self.table.tenant_key().entropy(&connection.name, &webhook.body);
         let secrets = Arc::clone(&connection.secrets);
-        let keys = Arc::new(Keys { secrets, certificates: Arc::clone(&self.certificates), now: (self.now)() });
+        let certificates = Arc::clone(&self.certificates);
+        let keys = Arc::new(Keys { secrets, certificates, now: (self.now)(), proven: proven.clone() });
         let (connection, webhook) = (Arc::clone(connection), webhook.clone());
         let work = move || {
             let headers: Vec<(&str, &str)> =
@@ -168,7 +202,7 @@ impl Gateway {
             return Ok(());
         }
         let name = connection.name.as_str();
-        let asked = self.in_sandbox(connection, webhook, (self.now)(), Connector::confirm).await?;
+        let asked = self.in_sandbox(connection, webhook, (self.now)(), &BTreeSet::new(), Connector::confirm).await?;
         let url = asked.map_err(|error| {
             tracing::error!(request_id, connection = name, %error, "the connector failed to confirm");
             Problem::connector_failed("the connector failed while it confirmed a subscription")
@@ -192,7 +226,8 @@ impl Gateway {
     /// # Errors
     /// What was refused, and 503 for what storage did not take.
     pub(crate) async fn carry_out(&self, verdict: Verdict, delivery: Delivery<'_>) -> Result<Done, Problem> {
-        let Delivery { connection: Connection { name: connection, connector, .. }, name: request_id, .. } = delivery;
+        let Delivery { connection: Connection { name: connection, connector, refusals, .. }, name: request_id, .. } =
+            delivery;
         let (connector, sandbox_us) = (connector.digest(), delivery.sandbox_us);
         let not_stored = |error: StoreError| {
             tracing::error!(request_id, connection, connector, %error, "webhook not stored");
@@ -201,16 +236,22 @@ impl Gateway {
         match verdict {
             Verdict::Refuse { problem, detail } => {
                 let (status, reason) = (problem.status, problem.name());
-                tracing::warn!(
-                    request_id,
-                    connection,
-                    connector,
-                    sandbox_us,
-                    status,
-                    reason,
-                    detail,
-                    "webhook refused"
-                );
+                // What somebody forged is a line now and then; what the connector or storage did is one each.
+                let is_forged = status == FORGED;
+                let count = if is_forged { refusals.count((self.now)()) } else { Some(0) };
+                if let Some(suppressed) = count {
+                    tracing::warn!(
+                        request_id,
+                        connection,
+                        connector,
+                        sandbox_us,
+                        status,
+                        reason,
+                        detail,
+                        suppressed,
+                        "webhook refused"
+                    );
+                }
                 Err(problem)
             }
             Verdict::Ignore(detail) => {
@@ -244,7 +285,7 @@ impl Gateway {
         unread: Vec<String>,
         delivery: &Delivery<'_>,
     ) -> Result<Option<Left>, StoreError> {
-        let Delivery { connection, webhook, received_at, name, sandbox_us } = delivery;
+        let Delivery { connection, webhook, received_at, name, sandbox_us, .. } = delivery;
         let mut new = Vec::with_capacity(events.len());
         let mut unplaced = Vec::new();
         let mut units_for_times = 0.0;
@@ -295,12 +336,12 @@ impl Gateway {
     }
 
     async fn park(&self, delivery: Delivery<'_>, reason: &'static str, detail: String) -> Result<(), StoreError> {
-        let Delivery { connection, webhook, received_at, name, sandbox_us } = delivery;
+        let Delivery { connection, webhook, proven, received_at, name, sandbox_us } = delivery;
         let connector_digest = connection.connector.digest().to_owned();
         let connection = connection.name.clone();
         let connector = connector_digest.as_str();
         tracing::error!(request_id = name, connection, connector, sandbox_us, reason, detail, "webhook parked");
-        let new = NewParked { connection, received_at, reason, detail, connector_digest, webhook };
+        let new = NewParked { connection, received_at, reason, detail, connector_digest, proven, webhook };
         self.table.park(new).await.map(drop)
     }
 }
@@ -346,7 +387,7 @@ fn judge_answer(received: Received, vouching: Vouching) -> Verdict {
             detail,
         },
         Vouching::Nobody => Verdict::Refuse {
-            problem: Problem::unauthenticated("the provider did not sign this webhook, and it has no credentials"),
+            problem: Problem::unauthenticated(UNPROVEN),
             detail: format!(
                 "{detail}; fix: give the connection a secret `path-token` or `basic`, unless it is for deliveries of AWS only"
             ),
@@ -357,10 +398,9 @@ fn judge_answer(received: Received, vouching: Vouching) -> Verdict {
         },
     };
     match received.outcome {
-        Err(Rejection::Unauthenticated(detail)) => Verdict::Refuse {
-            problem: Problem::unauthenticated("the webhook is not proven to come from the provider"),
-            detail,
-        },
+        Err(Rejection::Unauthenticated(detail)) => {
+            Verdict::Refuse { problem: Problem::unauthenticated(UNPROVEN), detail }
+        }
         Err(Rejection::Ignored(detail)) if verified => Verdict::Ignore(detail),
         Err(Rejection::Malformed(detail)) if verified => Verdict::Park { reason: "malformed", detail },
         Err(Rejection::Unsupported(detail)) if verified => Verdict::Park { reason: "unsupported", detail },
@@ -398,10 +438,37 @@ const NOT_KEPT: &[&str] = &[
     "x-forwarded-proto",
 ];
 
-/// The webhook as it is stored: with its first event, or parked.
-pub(crate) fn kept(mut webhook: RawWebhook) -> RawWebhook {
+/// The webhook as it is stored, with its first event or parked: without credentials, and without any secret.
+pub(crate) fn kept(connection: &Connection, redaction: &Redaction<'_>, mut webhook: RawWebhook) -> RawWebhook {
     webhook.headers.retain(|(name, _)| !NOT_KEPT.contains(&name.as_str()));
-    webhook
+    redaction.webhook(&connection.connector.manifest().redact, webhook)
+}
+
+/// What is taken out of a webhook of this connection.
+pub(crate) fn redaction_of<'c>(connection: &'c Connection, webhook: &RawWebhook) -> Redaction<'c> {
+    Redaction::of(&connection.known_secrets, &connection.connector.manifest().redact, webhook)
+}
+
+/// A verdict that repeats no secret: a connector writes sentences and events of what it saw.
+pub(crate) fn redacted(verdict: Verdict, redaction: &Redaction<'_>) -> Verdict {
+    match verdict {
+        Verdict::Take(receipt) => Verdict::Take(Receipt {
+            events: redaction.events(receipt.events),
+            unread: receipt.unread.into_iter().map(|line| redaction.line(line)).collect(),
+            ..receipt
+        }),
+        Verdict::Ignore(detail) => Verdict::Ignore(redaction.line(detail)),
+        Verdict::Park { reason, detail } => Verdict::Park { reason, detail: redaction.line(detail) },
+        Verdict::Refuse { problem, detail } => Verdict::Refuse { problem, detail: redaction.line(detail) },
+    }
+}
+
+/// What a call's `verify` said yes to.
+pub(crate) fn proven(called: &Result<Received, CallError>) -> BTreeSet<String> {
+    match called {
+        Ok(received) => received.proven.clone(),
+        Err(error) => error.proven.clone(),
+    }
 }
 
 /// Microseconds that a call took.
@@ -419,9 +486,9 @@ pub(crate) fn log_of(called: &Result<Received, CallError>) -> &Log {
     }
 }
 
-pub(crate) fn log_lines(request_id: &str, connection: &Connection, log: &Log) {
+pub(crate) fn log_lines(request_id: &str, connection: &Connection, lines: &[LogLine], dropped: u64) {
     let connection = connection.name.as_str();
-    for line in &log.lines {
+    for line in lines {
         let message = line.message.as_str();
         match line.level {
             Level::Debug => tracing::debug!(request_id, connection, message, "connector says"),
@@ -430,8 +497,8 @@ pub(crate) fn log_lines(request_id: &str, connection: &Connection, log: &Log) {
             Level::Error => tracing::error!(request_id, connection, message, "connector says"),
         }
     }
-    if log.dropped > 0 {
-        tracing::warn!(request_id, connection, dropped = log.dropped, "connector logs too much");
+    if dropped > 0 {
+        tracing::warn!(request_id, connection, dropped, "connector logs too much");
     }
 }
 
@@ -441,7 +508,9 @@ mod tests {
     use rapport_sandbox::Usage;
 
     fn answered(outcome: Result<Receipt, Rejection>, verified: bool) -> Result<Received, CallError> {
-        Ok(Received { outcome, verified, unavailable: false, log: Log::default(), usage: Usage::default() })
+        let proven = BTreeSet::new();
+        let (log, usage) = (Log::default(), Usage::default());
+        Ok(Received { outcome, verified, proven, unavailable: false, log, usage })
     }
 
     fn failed(kind: FailureKind, verified: bool) -> Result<Received, CallError> {
@@ -449,6 +518,7 @@ mod tests {
             kind,
             detail: "d".into(),
             verified,
+            proven: BTreeSet::new(),
             log: Log::default(),
             usage: Usage::default(),
             certificate_url: None,

@@ -26,8 +26,9 @@ pub enum Replayed {
 impl Gateway {
     /// Replays one parked webhook through the connector that its connection has now.
     ///
-    /// It was verified when it was parked, and counts as verified: its secret may have been rotated away since. It stays
-    /// parked while any of it cannot be read; events that it gave before are there already.
+    /// It was verified when it was parked, and counts as verified: its secret may have been rotated away since, and its
+    /// proof was not kept. What `verify` had said yes to then, it says yes to now. It stays parked while any of it cannot be
+    /// read; events that it gave before are there already.
     ///
     /// # Errors
     /// [`StoreError`]: it stays parked.
@@ -38,8 +39,8 @@ impl Gateway {
             Ok(None) => return Ok(Replayed::NoConnection(parked.connection)),
             Err(error) => return Ok(still_parked("the connection cannot be set up", error.to_string())),
         };
-        let Parked { webhook, received_at, .. } = parked;
-        let called = match self.call(&connection, &webhook, received_at).await {
+        let Parked { webhook, received_at, proven, .. } = parked;
+        let called = match self.call(&connection, &webhook, received_at, &proven).await {
             Ok(called) => called.map(|received| rapport_sandbox::Received { verified: true, ..received }),
             Err(problem) => return Ok(still_parked(problem.title, problem.detail)),
         };
@@ -49,7 +50,7 @@ impl Gateway {
                 let events = receipt.events.len();
                 let name = id.to_string();
                 let connection = &connection;
-                let delivery = Delivery { connection, webhook, received_at, name: &name, sandbox_us };
+                let delivery = Delivery { connection, webhook, proven, received_at, name: &name, sandbox_us };
                 if let Some(Left { reason, detail }) = self.store(receipt.events, receipt.unread, &delivery).await? {
                     return Ok(still_parked(reason, detail));
                 }

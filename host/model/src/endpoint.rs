@@ -125,6 +125,26 @@ impl TenantKey {
         mac.sign().as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
+    /// The name of a value that a provider of this connection uses once: HMAC-SHA256, cut to 128 bits.
+    pub fn nonce_key(&self, connection: &str, nonce: &str) -> String {
+        self.named(b"rapport nonce\0", connection, nonce.as_bytes())
+    }
+
+    /// Tells a body from every other one of the connection, and gives nothing of it away: HMAC-SHA256, cut to 128 bits.
+    pub fn body_key(&self, connection: &str, body: &[u8]) -> String {
+        self.named(b"rapport body\0", connection, body)
+    }
+
+    /// `domain` ends with a zero byte, and no connection's name holds one.
+    fn named(&self, domain: &[u8], connection: &str, bytes: &[u8]) -> String {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(domain);
+        mac.update(connection.as_bytes());
+        mac.update(&[0]);
+        mac.update(bytes);
+        URL_SAFE_NO_PAD.encode(&mac.sign().as_ref()[..16])
+    }
+
     /// Tells two tenant keys apart without giving either away.
     pub fn fingerprint(&self) -> String {
         URL_SAFE_NO_PAD.encode(&hmac::sign(&self.0, b"rapport tenant key fingerprint").as_ref()[..16])

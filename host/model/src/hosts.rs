@@ -42,6 +42,51 @@ impl fmt::Display for HostPattern {
     }
 }
 
+/// The path of a URL, such as `/certificate-{hex}.pem`, in which `{hex}` stands for hexadecimal digits in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern(String);
+
+/// What stands for digits in a [`PathPattern`].
+const HEX: &str = "{hex}";
+/// Digits that one `{hex}` stands for: a SHA-256.
+const HEX_DIGITS_MAX: usize = 64;
+
+impl PathPattern {
+    /// Reads a pattern; none unless it begins with `/` and holds no other braces, and no `?`, `#` or `%`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let words = text.replace(HEX, "");
+        let readable = text.starts_with('/') && words.bytes().all(|byte| matches!(byte, b'!'..=b'~'));
+        let plain = !words.contains(['{', '}', '?', '#', '%', '\\']);
+        (readable && plain && text.len() <= URL_BYTES_MAX).then(|| Self(text.to_owned()))
+    }
+
+    /// Whether the whole of what follows the host of this URL fits.
+    pub fn fits(&self, url: &str) -> bool {
+        let Some(path) = https_host(url).and_then(|host| url.strip_prefix("https://")?.strip_prefix(host)) else {
+            return false;
+        };
+        let mut rest = path;
+        for (place, word) in self.0.split(HEX).enumerate() {
+            if place > 0 {
+                let digits = rest.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).count();
+                if !(1..=HEX_DIGITS_MAX).contains(&digits) {
+                    return false;
+                }
+                rest = &rest[digits..];
+            }
+            let Some(after) = rest.strip_prefix(word) else { return false };
+            rest = after;
+        }
+        rest.is_empty()
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
 /// Whether `url` is one that the host may follow: `https`, a host that fits one of `allowed`, and a path; no user, no
 /// port, no fragment, and nothing that two readers of URLs could understand differently.
 pub fn allows(allowed: &[HostPattern], url: &str) -> bool {
@@ -98,6 +143,27 @@ mod tests {
         }
         assert!(HostPattern::parse("api.example.com").is_some());
         assert!(HostPattern::parse("*.example.com").is_some());
+    }
+
+    #[test]
+    fn a_path_fits_as_a_whole() {
+        let pattern = PathPattern::parse("/Notification-{hex}.pem").unwrap();
+        assert!(pattern.fits("https://sns.eu-west-1.amazonaws.com/Notification-0123456789abcdef.pem"));
+        for path in [
+            "/Notification-.pem",
+            "/Notification-0A.pem",
+            "/Notification-01.pem?x",
+            "/Notification-01.pem/",
+            "/x/Notification-01.pem",
+            "/Notification-01",
+            "/",
+        ] {
+            assert!(!pattern.fits(&format!("https://sns.eu-west-1.amazonaws.com{path}")), "{path}");
+        }
+        assert!(!pattern.fits(&format!("https://a.example.com/Notification-{}.pem", "0".repeat(65))));
+        for text in ["", "a", "/{hex", "/{int}", "/a?b", "/a b", "/%41"] {
+            assert_eq!(PathPattern::parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! One call of a connector: what goes in, what comes out, and the state that its imports act on.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rapport_model::hosts::{HostPattern, allows};
 use rapport_model::{Event, Timestamp};
 use thiserror::Error;
 
 use crate::limits::{Budget, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, VERIFY_CALLS_MAX};
-use crate::manifest::Manifest;
+use crate::manifest::{Hosts, Manifest};
 use crate::secrets::Secrets;
 use crate::verify::{self, Check, KeyError, SignatureAlgorithm};
 
@@ -64,6 +64,9 @@ pub struct Received {
     /// Whether any `verify` import said yes in this call. Refuse the events of a receipt where none did, unless the
     /// manifest has `unsigned`.
     pub verified: bool,
+    /// What `verify` said yes to, as [`Check::name`] writes it. Kept with a webhook that is parked, it stands for the proofs
+    /// when the call is made again.
+    pub proven: BTreeSet<String>,
     /// Whether a check had no answer because a certificate could not be had: then it may have one later.
     pub unavailable: bool,
     /// What it logged.
@@ -163,6 +166,8 @@ pub struct CallError {
     pub detail: String,
     /// Whether a `verify` import had said yes before: then the webhook is the provider's and may be parked.
     pub verified: bool,
+    /// What it had said yes to, as [`Received::proven`].
+    pub proven: BTreeSet<String>,
     /// What the connector had logged before.
     pub log: Log,
     /// What it had used.
@@ -223,11 +228,12 @@ impl fmt::Display for FailureKind {
 pub(crate) struct State {
     pub(crate) budget: Budget,
     secrets: Arc<dyn Secrets>,
-    /// Whose certificates `verify` may use.
-    certificate_hosts: Vec<HostPattern>,
+    /// Which certificates `verify` may use.
+    hosts: Hosts,
     certificate_url: Option<String>,
     verify_calls: u32,
     verified: bool,
+    proven: BTreeSet<String>,
     unavailable: bool,
     log: Log,
     pub(crate) fuel: Option<u64>,
@@ -261,10 +267,11 @@ impl State {
         Self {
             budget: Budget::new(&manifest.limits),
             secrets,
-            certificate_hosts: manifest.hosts.certificates.clone(),
+            hosts: manifest.hosts.clone(),
             certificate_url: None,
             verify_calls: 0,
             verified: false,
+            proven: BTreeSet::new(),
             unavailable: false,
             log: Log::default(),
             fuel: None,
@@ -278,15 +285,20 @@ impl State {
             return Err(TooManyHostCalls.into());
         }
         let answer = match key {
+            // It was proven when it came; since then its secret may have gone, and its proof was taken out.
+            _ if self.secrets.was_proven(&check) => Ok(true),
             Key::Named => verify::answer(&*self.secrets, &check),
-            Key::Certificate(_) if !allows(&self.certificate_hosts, check.key) => return Ok(Err(Unanswered::Denied)),
+            Key::Certificate(_) if !self.hosts.allow_certificate(check.key) => return Ok(Err(Unanswered::Denied)),
             Key::Certificate(algorithm) => verify::answer_by_certificate(&*self.secrets, algorithm, &check),
         };
         if answer == Err(KeyError::NotFetched) {
             self.certificate_url = Some(check.key.to_owned());
             return Err(NotFetched.into());
         }
-        self.verified |= answer == Ok(true);
+        if answer == Ok(true) {
+            self.verified = true;
+            self.proven.insert(check.name());
+        }
         self.unavailable |= answer == Err(KeyError::Unavailable);
         self.secrets.checked(&Check { answer: answer.ok(), ..check });
         Ok(answer.map_err(Unanswered::Key))
@@ -302,13 +314,15 @@ impl State {
 
     pub(crate) fn into_received(self, outcome: Result<Receipt, Rejection>) -> Received {
         let usage = self.usage();
-        Received { outcome, verified: self.verified, unavailable: self.unavailable, log: self.log, usage }
+        let Self { verified, proven, unavailable, log, .. } = self;
+        Received { outcome, verified, proven, unavailable, log, usage }
     }
 
     pub(crate) fn into_error(self, kind: FailureKind, detail: String) -> CallError {
         let usage = self.usage();
-        let certificate_url = self.certificate_url.filter(|_| kind == FailureKind::NotFetched);
-        CallError { kind, detail, verified: self.verified, log: self.log, usage, certificate_url }
+        let certificate_url = self.certificate_url.clone().filter(|_| kind == FailureKind::NotFetched);
+        let Self { verified, proven, log, .. } = self;
+        CallError { kind, detail, verified, proven, log, usage, certificate_url }
     }
 
     fn usage(&self) -> Usage {
@@ -324,7 +338,8 @@ impl State {
 impl CallError {
     pub(crate) fn busy(detail: String) -> Self {
         let (log, usage) = (Log::default(), Usage::default());
-        Self { kind: FailureKind::Busy, detail, verified: false, log, usage, certificate_url: None }
+        let proven = BTreeSet::new();
+        Self { kind: FailureKind::Busy, detail, verified: false, proven, log, usage, certificate_url: None }
     }
 }
 

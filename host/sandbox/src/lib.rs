@@ -30,6 +30,7 @@ mod component;
 mod connector;
 mod engine;
 mod error;
+mod gate;
 mod imports;
 mod keys;
 mod limits;
@@ -48,14 +49,15 @@ pub use connector::Connector;
 pub use connector::Kept;
 pub use engine::{Allocation, Metering, Options, Sandbox, Target, engine_name};
 pub use error::{ArtefactError, LoadError, ManifestError};
+pub use gate::{Entry, Gate, Pending, Unproven};
 pub use keys::KeyProblem;
 pub use limits::{
     BODY_KIB_DEFAULT, BODY_KIB_MAX, CALLS_AT_ONCE_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, EVENTS_MAX, LOG_LINE_BYTES_MAX,
     LOG_LINES_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX, UNREAD_LINES_MAX, VERIFY_CALLS_MAX, WALL_MS_MAX,
 };
 pub use manifest::{
-    Feed, Hosts, Manifest, ObjectPlace, Quality, SecretKind, SecretUse, Unsigned, fix_for_unknown_key,
-    json as json_of_toml,
+    Encoding, Feed, Hosts, Manifest, ObjectPlace, Piece, Proof, Quality, Redact, Replay, Scheme, SecretKind, SecretUse,
+    Unsigned, Verify, When, fix_for_unknown_key, json as json_of_toml,
 };
 pub use secrets::{Certificate, Secret, Secrets};
 pub use verify::{Check, CheckKind, DigestAlgorithm, MacAlgorithm, SignatureAlgorithm};

@@ -1,17 +1,19 @@
 //! `connector.toml`: what a connector is called, what it needs, and what its configuration looks like.
 
 mod feed;
+mod proof;
 mod secret;
 
 use std::collections::BTreeMap;
 
-use rapport_model::hosts::HostPattern;
+use rapport_model::hosts::{HostPattern, PathPattern, allows};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use crate::component::{MANIFEST_SECTION, custom_section};
 use crate::error::{LoadError, ManifestError};
 pub use feed::{Feed, ObjectPlace};
+pub use proof::{Encoding, Piece, Proof, Redact, Replay, Scheme, Verify, When};
 pub use secret::{SecretKind, SecretUse};
 
 use crate::limits::{BODY_KIB_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};
@@ -44,6 +46,12 @@ pub struct Manifest {
     pub limits: Limits,
     /// `[hosts]`: which hosts a call may have the host ask.
     pub hosts: Hosts,
+    /// `[verify]`: what proves a webhook before the connector is called; without proofs the connector alone decides.
+    pub verify: Verify,
+    /// `[redact]`: what is taken out of a webhook before it is stored, besides the connection's own secrets.
+    pub redact: Redact,
+    /// `[replay]`: why a signature may be used again at any time; empty: it may not.
+    pub replay: Vec<Replay>,
     /// `[secrets]`: the names it asks for, each with what it is.
     pub secrets: BTreeMap<String, SecretUse>,
     /// `[config]`: the JSON Schema of a connection's configuration; `{}` allows any.
@@ -55,14 +63,14 @@ pub struct Manifest {
 pub struct Unsigned {
     /// Why nothing is verified, for whoever reviews the connector.
     pub reason: String,
-    /// Keys of a connection's configuration with the values for which it holds; empty: always.
-    pub when: BTreeMap<String, Vec<Json>>,
+    /// Configurations for which it holds; empty: all.
+    pub when: When,
 }
 
 impl Unsigned {
     /// Whether it holds for a connection with this configuration.
     pub fn applies(&self, config: &Json) -> bool {
-        self.when.iter().all(|(key, values)| config.get(key).is_some_and(|value| values.contains(value)))
+        self.when.applies(config)
     }
 }
 
@@ -71,8 +79,18 @@ impl Unsigned {
 pub struct Hosts {
     /// `certificates`: where the certificates are that `verify` checks signatures with.
     pub certificates: Vec<HostPattern>,
+    /// `certificate-paths`: which paths they have there; empty: any.
+    pub certificate_paths: Vec<PathPattern>,
     /// `confirmations`: where subscriptions are confirmed.
     pub confirmations: Vec<HostPattern>,
+}
+
+impl Hosts {
+    /// Whether the certificate at this URL may be used.
+    pub fn allow_certificate(&self, url: &str) -> bool {
+        let paths = &self.certificate_paths;
+        allows(&self.certificates, url) && (paths.is_empty() || paths.iter().any(|path| path.fits(url)))
+    }
 }
 
 /// A step of the quality ladder in plugins/README.md.
@@ -117,6 +135,9 @@ impl Manifest {
             feed: table.remove("feed").map(feed::feed).transpose()?,
             limits: limits(take_table(&mut table, "limits")?)?,
             hosts: hosts(take_table(&mut table, "hosts")?)?,
+            verify: proof::verify(take_table(&mut table, "verify")?)?,
+            redact: proof::redact(take_table(&mut table, "redact")?)?,
+            replay: table.remove("replay").map(proof::replay).transpose()?.unwrap_or_default(),
             secrets: secret::secrets(take_table(&mut table, "secrets")?)?,
             config: Json::Object(take_table(&mut table, "config")?.into_iter().map(json_entry).collect()),
         };
@@ -145,6 +166,9 @@ impl Manifest {
             feed: None,
             limits: Limits::default(),
             hosts: Hosts::default(),
+            verify: Verify::default(),
+            redact: Redact::default(),
+            replay: Vec::new(),
             secrets: BTreeMap::new(),
             config: Json::Object(serde_json::Map::new()),
         }
@@ -158,7 +182,7 @@ pub(crate) fn text_in(component: &[u8]) -> Result<Option<&str>, LoadError> {
     Ok(Some(text))
 }
 
-const TOP_KEYS: [&str; 12] = [
+const TOP_KEYS: [&str; 15] = [
     "id",
     "name",
     "version",
@@ -169,12 +193,15 @@ const TOP_KEYS: [&str; 12] = [
     "feed",
     "limits",
     "hosts",
+    "verify",
+    "redact",
+    "replay",
     "secrets",
     "config",
 ];
 const LIMIT_KEYS: [&str; 5] = ["memory-mib", "cpu-ms", "output-kib", "body-kib", "component-kib"];
 const UNSIGNED_KEYS: [&str; 2] = ["reason", "when"];
-const HOSTS_KEYS: [&str; 2] = ["certificates", "confirmations"];
+const HOSTS_KEYS: [&str; 3] = ["certificates", "certificate-paths", "confirmations"];
 
 fn id(id: String) -> Result<String, ManifestError> {
     let fits = id.len() <= ID_CHARACTERS_MAX
@@ -226,15 +253,11 @@ fn limit(table: &mut Table, key: &'static str, max: u64) -> Result<Option<u64>, 
 /// A reason as text, or a table of the reason and the configurations for which it holds.
 fn unsigned(value: Value) -> Result<Unsigned, ManifestError> {
     match value {
-        Value::String(reason) if !reason.trim().is_empty() => Ok(Unsigned { reason, when: BTreeMap::new() }),
+        Value::String(reason) if !reason.trim().is_empty() => Ok(Unsigned { reason, when: When::default() }),
         Value::Table(mut table) => {
             let reason = optional_text(&mut table, "reason")?;
             let reason = reason.ok_or_else(|| wrong("unsigned", "a `reason`", &Value::String(String::new())))?;
-            let when = take_table(&mut table, "when")?.into_iter().map(|(key, values)| match values {
-                Value::Array(values) if !values.is_empty() => Ok((key, values.into_iter().map(json).collect())),
-                other => Err(wrong(&format!("unsigned.when.{key}"), "a list of values", &other)),
-            });
-            let when = when.collect::<Result<_, _>>()?;
+            let when = proof::when(&mut table, "unsigned.")?;
             refuse_unknown(&table, "unsigned.", &UNSIGNED_KEYS)?;
             Ok(Unsigned { reason, when })
         }
@@ -243,9 +266,10 @@ fn unsigned(value: Value) -> Result<Unsigned, ManifestError> {
 }
 
 fn hosts(mut table: Table) -> Result<Hosts, ManifestError> {
-    let [certificates, confirmations] = HOSTS_KEYS;
+    let [certificates, paths, confirmations] = HOSTS_KEYS;
     let hosts = Hosts {
         certificates: patterns(&mut table, certificates)?,
+        certificate_paths: path_patterns(&mut table, paths)?,
         confirmations: patterns(&mut table, confirmations)?,
     };
     refuse_unknown(&table, "hosts.", &HOSTS_KEYS)?;
@@ -259,6 +283,18 @@ fn patterns(table: &mut Table, key: &str) -> Result<Vec<HostPattern>, ManifestEr
         None => Ok(Vec::new()),
         Some(Value::Array(values)) => {
             values.iter().map(|value| value.as_str().and_then(HostPattern::parse).ok_or_else(|| wrong(value))).collect()
+        }
+        Some(other) => Err(wrong(&other)),
+    }
+}
+
+fn path_patterns(table: &mut Table, key: &str) -> Result<Vec<PathPattern>, ManifestError> {
+    let expected = "paths such as `/certificate-{hex}.pem`; `{hex}` is hexadecimal digits in lower case";
+    let wrong = |value: &Value| wrong(&format!("hosts.{key}"), expected, value);
+    match table.remove(key) {
+        None => Ok(Vec::new()),
+        Some(Value::Array(values)) => {
+            values.iter().map(|value| value.as_str().and_then(PathPattern::parse).ok_or_else(|| wrong(value))).collect()
         }
         Some(other) => Err(wrong(&other)),
     }

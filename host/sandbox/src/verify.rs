@@ -1,5 +1,7 @@
 //! The checks behind the contract's `verify`: every version of a secret is tried, whichever matches.
 
+use std::sync::LazyLock;
+
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use ring::{digest, hmac};
 
@@ -65,6 +67,19 @@ pub struct Check<'a> {
     pub answer: Option<bool>,
 }
 
+impl Check<'_> {
+    /// What was asked, without what it was asked about: `mac:app-secret`.
+    pub fn name(&self) -> String {
+        let kind = match self.kind {
+            CheckKind::Mac(_) => "mac",
+            CheckKind::Digest(_) => "digest",
+            CheckKind::Signature(_) => "signature",
+            CheckKind::Token => "token",
+        };
+        format!("{kind}:{}", self.key)
+    }
+}
+
 /// Why there is no yes or no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyError {
@@ -104,17 +119,24 @@ pub(crate) fn answer_by_certificate(
 }
 
 fn mac(secrets: &dyn Secrets, algorithm: MacAlgorithm, check: &Check<'_>) -> Result<bool, KeyError> {
+    any(secrets, check.key, |secret| {
+        let keys = mac_keys(algorithm, secret)?;
+        Some(keys.iter().any(|key| hmac::verify(key, check.data, check.proof).is_ok()))
+    })
+}
+
+/// The keys that a secret may stand for: its text, and the bytes that it encodes.
+pub(crate) fn mac_keys(algorithm: MacAlgorithm, secret: &Secret) -> Option<Vec<hmac::Key>> {
     let algorithm = match algorithm {
         MacAlgorithm::HmacSha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
         MacAlgorithm::HmacSha256 => hmac::HMAC_SHA256,
         MacAlgorithm::HmacSha512 => hmac::HMAC_SHA512,
     };
-    any(secrets, check.key, |secret| {
-        let text = not_empty(secret)?;
-        let is_right = |key: &[u8]| hmac::verify(&hmac::Key::new(algorithm, key), check.data, check.proof).is_ok();
-        // The text is tried as well: some senders write a key so and sign with its text.
-        Some(is_right(text) || mac_key(text).is_some_and(|key| is_right(&key)))
-    })
+    // The text is tried as well: some senders write a key so and sign with its text.
+    let text = not_empty(secret)?;
+    let encoded = mac_key(text);
+    let bytes = std::iter::once(text).chain(encoded.as_deref());
+    Some(bytes.map(|key| hmac::Key::new(algorithm, key)).collect())
 }
 
 fn digest(secrets: &dyn Secrets, check: &Check<'_>) -> Result<bool, KeyError> {
@@ -133,7 +155,7 @@ fn signature(secrets: &dyn Secrets, algorithm: SignatureAlgorithm, check: &Check
     })
 }
 
-fn verifier(algorithm: SignatureAlgorithm, key: &[u8]) -> Option<UnparsedPublicKey<Vec<u8>>> {
+pub(crate) fn verifier(algorithm: SignatureAlgorithm, key: &[u8]) -> Option<UnparsedPublicKey<Vec<u8>>> {
     let (kind, algorithm): (_, &'static dyn VerificationAlgorithm) = match algorithm {
         SignatureAlgorithm::Ed25519 => (KeyKind::Ed25519, &signature::ED25519),
         SignatureAlgorithm::EcdsaP256Sha256Der => (KeyKind::EcdsaP256, &signature::ECDSA_P256_SHA256_ASN1),
@@ -153,10 +175,11 @@ fn token(secrets: &dyn Secrets, check: &Check<'_>) -> Result<bool, KeyError> {
 }
 
 /// Equality in constant time. `ring` offers it for MACs only, so both become one; the key hides nothing.
-fn are_equal(left: &[u8], right: &[u8]) -> bool {
-    let comparison = hmac::Key::new(hmac::HMAC_SHA256, b"rapport token comparison");
-    let tag = hmac::sign(&comparison, left);
-    hmac::verify(&comparison, right, tag.as_ref()).is_ok()
+pub(crate) fn are_equal(left: &[u8], right: &[u8]) -> bool {
+    static COMPARISON: LazyLock<hmac::Key> =
+        LazyLock::new(|| hmac::Key::new(hmac::HMAC_SHA256, b"rapport token comparison"));
+    let tag = hmac::sign(&COMPARISON, left);
+    hmac::verify(&COMPARISON, right, tag.as_ref()).is_ok()
 }
 
 /// Tries every version, without an early exit that would tell which one matched. `None` of a check: malformed. One
@@ -171,7 +194,7 @@ fn any(secrets: &dyn Secrets, name: &str, check: impl Fn(&Secret) -> Option<bool
 }
 
 /// An empty key is a mistake of configuration under which anyone can make a valid MAC.
-fn not_empty(secret: &Secret) -> Option<&[u8]> {
+pub(crate) fn not_empty(secret: &Secret) -> Option<&[u8]> {
     Some(secret.reveal()).filter(|bytes| !bytes.is_empty())
 }
 

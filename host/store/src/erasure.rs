@@ -6,9 +6,8 @@
 //!
 //! **What stays** holds no personal data. Each endpoint's item `@` keeps when it was erased (`era`) and, where it had one,
 //! its pointer to a root that has nobody but itself: names made by a keyed hash. So an event that is delivered again finds
-//! that it is to be forgotten: the API does not show it, and the fold deletes it. Claims of [`crate::first_seen`] stay
-//! until they expire, since without one a redelivery of an event without a time would be given a new time, and be a new
-//! message. What the person says later, by the provider's clock, is a new contact.
+//! that it is to be forgotten: the API does not show it, and the fold deletes it. Claims of [`crate::first_seen`] stay,
+//! since without one a redelivery of an event without a time would be given a new time, and be a new message. What the person says later, by the provider's clock, is a new contact.
 //!
 //! **Order.** The mark comes first: from then on no evidence of before links, and no fold writes the address again. Then
 //! the version of every root moves, so that a link under way is lost, and looks again. Then members are gathered until

@@ -3,6 +3,9 @@
 //! The time is part of an event's key, so a redelivery has to find the time that the first delivery was given. The first
 //! one claims it in an item of its own; then the event is put under it. After a crash between the two, a redelivery finds
 //! the claim and puts the same event. Two write units; a transaction of both items would cost four.
+//!
+//! A claim has no end. Whoever captured a form that signs no time could else send it again when the claim is gone, and it
+//! would be a new event of today, also of somebody who was erased since. It holds a hash and a time, and no personal data.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
@@ -11,10 +14,7 @@ use rapport_model::{Eid, EventKey, Timestamp};
 use crate::error::{StoreError, unavailable};
 use crate::items::{Reader, n, s};
 use crate::keys;
-use crate::table::{TTL, Table};
-
-/// Days that a first sight is remembered. No provider delivers again after a week.
-pub const KEPT_DAYS: u64 = 8;
+use crate::table::Table;
 
 /// The time of an event whose provider says none.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +38,6 @@ impl Table {
             .item("pk", s(self.endpoint_pk(eid)))
             .item("sk", s(keys::first_seen_sk(key)))
             .item("at", n(now))
-            .item(TTL, n(now / 1000 + KEPT_DAYS * 24 * 3600))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)

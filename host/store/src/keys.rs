@@ -21,6 +21,7 @@
 //! | record of the audit | `<t>#U#<day>#<shard>` | `<our ms>-<request id>-<phase>` |
 //! | that an API key was used in an hour | `<t>#U#key#<name>` | `<hour>` |
 //! | parked webhook | `<t>#N#<connection>#K#<shard>` | `<hash>` |
+//! | value that a provider uses once | `<t>#N#nonce#<HMAC>` | `@` |
 //! | stream checkpoint | `<t>#N#fold` | `S#<shard>` |
 //! | tenant key's fingerprint | `<t>#N#tenant-key` | `@` |
 
@@ -123,6 +124,11 @@ pub(crate) fn root_pk(tenant: &str, pid: &ProfileId) -> String {
 
 pub(crate) fn parked_pk(tenant: &str, connection: &str, shard: u8) -> String {
     format!("{tenant}#N#{connection}#K#{shard}")
+}
+
+/// In a partition of its own, so that no connection has a hot one.
+pub(crate) fn nonce_pk(tenant: &str, name: &str) -> String {
+    format!("{tenant}#N#nonce#{name}")
 }
 
 pub(crate) fn erasure_pk(tenant: &str, id: &str) -> String {

@@ -6,7 +6,8 @@
 //! What is promised, by whom: [`events`] makes an event durable with one conditional write; [`heads`] applies a stream
 //! record exactly once; [`identity`] keeps profiles the connected components of their links; [`parked`] keeps what no
 //! connector could handle; [`blobs`] keeps what is too large for an item;
-//! [`erasure`] makes a person forgotten; [`audit`] keeps who called the API.
+//! [`erasure`] makes a person forgotten; [`audit`] keeps who called the API; [`nonces`] gives a value that is used once to
+//! the body that came first.
 //!
 //! [`objects`] reads what is not ours: what a delivery of AWS names.
 //!
@@ -35,6 +36,7 @@ pub mod identity;
 mod items;
 mod keys;
 pub mod lambda_stream;
+pub mod nonces;
 pub mod objects;
 pub mod parked;
 mod profiles;

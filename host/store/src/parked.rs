@@ -1,5 +1,8 @@
 //! Parked webhooks: verified, answered 200, and not handled. Kept whole until a fixed connector replays them.
 
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use rapport_model::Timestamp;
 use ring::digest;
 
@@ -12,6 +15,9 @@ use crate::table::{TTL, Table};
 
 /// Days. Long enough to notice, fix a connector and deploy it; providers themselves give up after at most seven.
 const KEPT_DAYS: u64 = 30;
+
+/// What `verify` had said yes to. What was parked before there were such names has none.
+const PROVEN: &str = "proven";
 
 /// Bytes of the hash that names a parked webhook: nobody finds two webhooks with one name.
 const HASH_BYTES: usize = 16;
@@ -27,6 +33,9 @@ pub struct Parked {
     pub detail: String,
     /// SHA-256 of the connector that failed, in hex.
     pub connector_digest: String,
+    /// What `verify` had said yes to, which stands for the proofs when it is replayed.
+    pub proven: BTreeSet<String>,
+    /// Without its secrets.
     pub webhook: RawWebhook,
 }
 
@@ -91,6 +100,7 @@ pub struct NewParked {
     pub reason: &'static str,
     pub detail: String,
     pub connector_digest: String,
+    pub proven: BTreeSet<String>,
     pub webhook: RawWebhook,
 }
 
@@ -115,6 +125,11 @@ impl Table {
             .item("dig", s(new.connector_digest))
             .item("rcv", n(new.received_at))
             .item(TTL, n(expires));
+        // There are no empty sets.
+        let put = match new.proven.is_empty() {
+            true => put,
+            false => put.item(PROVEN, AttributeValue::Ss(new.proven.into_iter().collect())),
+        };
         let (name, payload) = self.inline_or_blob(frame).await?;
         put.item(name, payload).send().await.map_err(unavailable("PutItem"))?;
         Ok(id)
@@ -169,6 +184,7 @@ impl Table {
             reason: reader.text("why")?.to_owned(),
             detail: reader.text("detail")?.to_owned(),
             connector_digest: reader.text("dig")?.to_owned(),
+            proven: reader.set(PROVEN).iter().cloned().collect(),
             webhook: codec::unpack_webhook(&frame).map_err(|detail| reader.corrupt(detail))?,
         })
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::batch::Batch;
 use crate::change;
-use crate::signature::{self, Scheme};
+use crate::signature;
 
 /// Events of one webhook: ten times what HubSpot documents.
 const BATCH_MAX: usize = 1_000;
@@ -15,7 +15,7 @@ const BATCH_MAX: usize = 1_000;
 #[serde(default, rename_all = "kebab-case")]
 pub struct Settings {
     portal_ids: Option<Vec<lenient::Id>>,
-    require_v3: bool,
+    allow_v1: bool,
 }
 
 impl Settings {
@@ -29,16 +29,10 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     if webhook.method != "POST" {
         return Err(Rejection::Unsupported(format!("expected POST, found `{}`", webhook.method)));
     }
-    let scheme = signature::require(cx, webhook)?;
-    let settings: Settings = serde_json::from_str(&cx.config)
-        .map_err(|error| Rejection::Unsupported(format!("the connection's `config` does not fit: {error}")))?;
-    if settings.require_v3 && scheme != Scheme::V3 {
-        return Err(Rejection::Unauthenticated(
-            "expected header `x-hubspot-signature-v3`, found only an older signature; fix: let nothing between HubSpot \
-             and this host drop header fields, or take `require-v3` out of the connection's `config`"
-                .into(),
-        ));
-    }
+    let settings: Result<Settings, _> = serde_json::from_str(&cx.config);
+    signature::require(cx, webhook, settings.as_ref().is_ok_and(|settings| settings.allow_v1))?;
+    let settings =
+        settings.map_err(|error| Rejection::Unsupported(format!("the connection's `config` does not fit: {error}")))?;
     let json = lenient::document(&webhook.body);
     let mut batch = Batch::default();
     let elements = lenient::batch(&json, BATCH_MAX).map_err(Rejection::Malformed)?;

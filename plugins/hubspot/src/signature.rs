@@ -7,7 +7,8 @@
 //! | v2 | `X-HubSpot-Signature` | hex | SHA-256 of client secret, method, URI, body |
 //! | v1 | `X-HubSpot-Signature` | hex | SHA-256 of client secret, body |
 //!
-//! CRM webhooks carry v1 and v3 at once. Source: HubSpot's "Validating requests", read in October 2026.
+//! The older two sign no time, and v1 not even the URL: whoever captured a delivery could take its v3 away and send it again
+//! for ever. So they count only where `allow-v1` says so. CRM webhooks carry v1 and v3 at once. Source: HubSpot's "Validating requests", read in October 2026.
 
 use rapport_sdk::prelude::*;
 
@@ -16,10 +17,6 @@ const V3: &str = "x-hubspot-signature-v3";
 const TIMESTAMP: &str = "x-hubspot-request-timestamp";
 const OLDER: &str = "x-hubspot-signature";
 const VERSION: &str = "x-hubspot-signature-version";
-
-/// How far HubSpot's clock may be from the host's, in either direction. HubSpot wants requests refused that are older;
-/// one from the future could be kept and sent again for as long as it is ahead.
-const CLOCKS_APART_MS_MAX: u64 = 5 * 60 * 1000;
 
 /// The escapes that HubSpot's documentation wants decoded before a URI is hashed.
 const DECODED: &[(&str, char)] = &[
@@ -46,7 +43,7 @@ pub enum Scheme {
 }
 
 /// Goes on only if HubSpot signed this request, and says how.
-pub fn require(cx: &Context, webhook: &Webhook) -> Result<Scheme, Rejection> {
+pub fn require(cx: &Context, webhook: &Webhook, allow_v1: bool) -> Result<Scheme, Rejection> {
     if webhook.header(V3).is_some() {
         return require_v3(cx, webhook).map(|()| Scheme::V3);
     }
@@ -54,6 +51,12 @@ pub fn require(cx: &Context, webhook: &Webhook) -> Result<Scheme, Rejection> {
         return Err(unauthenticated(format!(
             "expected header `{V3}`, or `{OLDER}`, found neither; fix: let nothing between HubSpot and this host drop \
              header fields"
+        )));
+    }
+    if !allow_v1 {
+        return Err(unauthenticated(format!(
+            "expected header `{V3}`, found only an older signature, which signs no time and so can be sent again; fix: let \
+             nothing between HubSpot and this host drop header fields, or say `allow-v1 = true` in the connection's `config`"
         )));
     }
     require_older(webhook)
@@ -109,17 +112,11 @@ fn require_older(webhook: &Webhook) -> Result<Scheme, Rejection> {
     Ok(scheme)
 }
 
-/// Goes on only if the timestamp, milliseconds in plain digits, is near `now`.
+/// Goes on only if the timestamp, milliseconds in plain digits, is near `now`: HubSpot wants older requests refused.
 fn require_recent(timestamp: &str, now: u64) -> Result<(), Rejection> {
-    let is_digits = timestamp.bytes().all(|byte| byte.is_ascii_digit());
-    match timestamp.parse::<u64>().ok().filter(|_| is_digits) {
-        Some(at) if at.abs_diff(now) <= CLOCKS_APART_MS_MAX => Ok(()),
-        Some(_) => Err(unauthenticated(format!(
-            "expected header `{TIMESTAMP}` within 5 minutes of this host's clock, found another time; fix: deliver at \
-             once, and set this host's clock"
-        ))),
-        None => Err(garbled(TIMESTAMP, "milliseconds in digits", timestamp)),
-    }
+    let signed =
+        verify::milliseconds(timestamp).ok_or_else(|| garbled(TIMESTAMP, "milliseconds in digits", timestamp))?;
+    verify::require_fresh(&format!("header `{TIMESTAMP}`"), signed, now, verify::Window::FIVE_MINUTES, None)
 }
 
 /// What the host answered, as a rejection that says the fix.

@@ -82,7 +82,7 @@ fn a_log_line_names_no_customer() {
 #[test]
 fn a_missing_secret_is_named_and_nothing_is_accepted() {
     let connection = Connection::new("crm-eu", "{}");
-    let names = ["contact-creation", "signature-v1-only", "signature-v2-only"];
+    let names = ["contact-creation"];
     for fixture in testing::inbound_fixtures(HERE).into_iter().filter(|fixture| names.contains(&fixture.name.as_str()))
     {
         let outcome = connection.receive::<HubSpot>(&fixture.webhook);
@@ -92,23 +92,24 @@ fn a_missing_secret_is_named_and_nothing_is_accepted() {
 }
 
 #[test]
-fn settings_that_do_not_fit_park_the_webhook_and_v3_can_be_required() {
+fn settings_that_do_not_fit_park_the_webhook_and_v1_has_to_be_allowed() {
     let receive = |name: &str, config: &str| {
         let fixture = testing::inbound_fixtures(HERE).into_iter().find(|fixture| fixture.name == name).unwrap();
         let connection = Connection::new("crm-eu", config).with_secret("client-secret", &["test-client-secret"]);
         connection.receive::<HubSpot>(&fixture.webhook).result
     };
     let is_one = |result: Result<Receipt, Rejection>| result.is_ok_and(|receipt| receipt.events.len() == 1);
-    for config in ["{}", r#"{"portal-ids":[62515]}"#, r#"{"portal-ids":["62515"]}"#, r#"{"require-v3":false}"#] {
+    for config in ["{}", r#"{"portal-ids":[62515]}"#, r#"{"portal-ids":["62515"]}"#, r#"{"allow-v1":true}"#] {
         assert!(is_one(receive("contact-creation", config)), "{config}");
-        assert!(is_one(receive("signature-v1-only", config)), "{config}");
     }
     assert!(matches!(receive("contact-creation", r#"{"portal-ids":["1"]}"#), Err(Rejection::Ignored(_))));
     assert!(matches!(receive("contact-creation", r#"{"portal-ids":"1"}"#), Err(Rejection::Unsupported(_))));
-    let strict = r#"{"require-v3":true}"#;
-    assert!(is_one(receive("contact-creation", strict)));
-    for name in ["signature-v1-only", "signature-v2-only", "signature-without-version"] {
-        assert!(matches!(receive(name, strict), Err(Rejection::Unauthenticated(_))), "{name}");
+    for name in ["older/signature-v1-only", "older/signature-v2-only", "older/signature-without-version"] {
+        assert!(is_one(receive(name, r#"{"allow-v1":true}"#)), "{name}");
+        for config in ["{}", r#"{"allow-v1":false}"#, r#"{"allow-v1":"yes"}"#] {
+            let Err(Rejection::Unauthenticated(reason)) = receive(name, config) else { panic!("{name}") };
+            assert!(reason.contains("allow-v1"), "{reason}");
+        }
     }
 }
 

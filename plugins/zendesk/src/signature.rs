@@ -38,12 +38,8 @@ pub fn require<'a>(now: u64, settings: &Settings, webhook: &'a Webhook) -> Resul
         return Err(garbled(TIMESTAMP, "an instant such as `2021-03-25T05:09:27Z`", timestamp));
     };
     let minutes = settings.clocks_apart_minutes.unwrap_or(CLOCKS_APART_MINUTES);
-    if at.abs_diff(now) > minutes.saturating_mul(MINUTE_MS) {
-        return Err(Rejection::Unauthenticated(format!(
-            "expected header `{TIMESTAMP}` within {minutes} minutes of this host's clock, found another time; fix: \
-             deliver at once, set this host's clock, or raise `clocks-apart-minutes` in the connection's `config`"
-        )));
-    }
+    let window = verify::Window::both_ways(minutes.saturating_mul(MINUTE_MS));
+    verify::require_fresh(&format!("header `{TIMESTAMP}`"), at, now, window, Some("clocks-apart-minutes"))?;
     Ok(timestamp)
 }
 

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
-    headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rapport_model::hosts::HostPattern;
-use rapport_sandbox::{Feed, Manifest, ObjectPlace, Quality};
+use rapport_sandbox::{Feed, Manifest, ObjectPlace, Proof, Quality};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
@@ -194,7 +194,8 @@ fn manifest_lines(manifest: &Manifest) -> Vec<(String, String)> {
     ];
     lines.extend(manifest.secrets.iter().map(|(name, what)| ("secret".to_owned(), format!("{name}: {what}"))));
     if let Some(unsigned) = &manifest.unsigned {
-        let when = if unsigned.when.is_empty() { String::new() } else { format!(", when {}", json!(unsigned.when)) };
+        let when =
+            if unsigned.when.0.is_empty() { String::new() } else { format!(", when {}", json!(unsigned.when.0)) };
         lines.push(("unsigned".to_owned(), format!("{}{when}", unsigned.reason)));
     }
     if let Some(Feed { from, object }) = &manifest.feed {
@@ -207,6 +208,15 @@ fn manifest_lines(manifest: &Manifest) -> Vec<(String, String)> {
     for (what, hosts) in hosts.into_iter().filter(|(_, hosts)| !hosts.is_empty()) {
         lines.push((what.to_owned(), names(hosts).join(", ")));
     }
+    let proof = |proof: &Proof| ("proof".to_owned(), format!("`{}`, under secret `{}`", proof.header, proof.secret));
+    lines.extend(manifest.verify.proofs.iter().map(proof));
+    let redact = &manifest.redact;
+    let places = [&redact.headers, &redact.query, &redact.json, &redact.xml, &redact.form];
+    let places: Vec<&str> = places.into_iter().flatten().map(String::as_str).collect();
+    if !places.is_empty() {
+        lines.push(("redacted".to_owned(), places.join(", ")));
+    }
+    lines.extend(manifest.replay.iter().map(|replay| ("signs no time".to_owned(), replay.exception.clone())));
     lines
 }
 
@@ -215,7 +225,7 @@ fn manifest_json(manifest: &Manifest) -> Value {
     json!({
         "id": manifest.id, "name": manifest.name, "version": manifest.version, "contract": manifest.contract,
         "signature": manifest.signature, "level": manifest.level.map(Quality::name),
-        "unsigned": manifest.unsigned.as_ref().map(|unsigned| json!({"reason": unsigned.reason, "when": unsigned.when})),
+        "unsigned": manifest.unsigned.as_ref().map(|unsigned| json!({"reason": unsigned.reason, "when": unsigned.when.0})),
         "feed": manifest.feed.as_ref().map(|feed| json!({
             "from": feed.from,
             "object": feed.object.as_ref().map(|place| json!({"bucket": place.bucket, "key": place.key})),
@@ -227,6 +237,12 @@ fn manifest_json(manifest: &Manifest) -> Value {
         "hosts": {
             "certificates": names(&manifest.hosts.certificates), "confirmations": names(&manifest.hosts.confirmations),
         },
+        "proofs": manifest.verify.proofs.iter().map(|proof| json!({
+            "header": proof.header, "secret": proof.secret, "when": proof.when.0,
+        })).collect::<Vec<_>>(),
+        "replay": manifest.replay.iter().map(|replay| json!({
+            "exception": replay.exception, "when": replay.when.0,
+        })).collect::<Vec<_>>(),
         "secrets": secrets_of(manifest), "config": manifest.config,
     })
 }

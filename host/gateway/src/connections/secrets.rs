@@ -27,6 +27,11 @@ impl SecretValues {
         Self(values)
     }
 
+    /// Every version of every secret, with its name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().flat_map(|(name, versions)| versions.iter().map(move |version| (name.as_str(), version.reveal())))
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         self.0.keys()
     }

@@ -8,15 +8,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use rapport_sandbox::HttpResponse;
-use rapport_store::RawWebhook;
 
 use crate::Gateway;
-use crate::http::input::{InPath, read_body};
+use crate::door::Head;
+use crate::http::body;
+use crate::http::input::InPath;
 use crate::http::page::{Page, Verb};
 use crate::http::routes::Route;
 use crate::http::{PublicUrl, RequestId};
 use crate::problem::Problem;
-use crate::receive::Incoming;
+use crate::receive::Answer;
 
 pub(super) fn routes() -> Vec<Route> {
     let page = |page: Page| {
@@ -24,7 +25,7 @@ pub(super) fn routes() -> Vec<Route> {
         let page = page
             .answer(200, "What the connector answers: all is durable, or a challenge is met")
             .answers_as_connector();
-        page.refuses(&[400, 401, 403, 404, 405, 413, 500, 503])
+        page.refuses(&[400, 401, 403, 404, 405, 408, 413, 500, 503])
     };
     let with_token = |page: Page| page.parameter("token", "The secret of a provider that signs nothing");
     let [get, post] = [
@@ -63,32 +64,31 @@ async fn webhook(gateway: &Gateway, connection: String, token: Option<String>, r
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
         return refusal;
     }
+    match received(gateway, connection, token, request).await {
+        Ok(response) => provider_response(response),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// The head first: of what it does not let in, nothing of the body is read.
+async fn received(gateway: &Gateway, connection: String, token: Option<String>, request: Request) -> Answer {
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let (parts, body) = request.into_parts();
-    let connected = match gateway.connection(&connection) {
-        Ok(connected) => connected,
-        Err(problem) => return problem.into_response(),
-    };
-    // Of an unknown connection as much as of a usual one, so that sizes do not tell which exist.
-    let limits = connected.map(|found| found.connector.manifest().limits).unwrap_or_default();
-    let body = match read_body(&parts.headers, body, limits.body_bytes()).await {
-        Ok(body) => body,
-        Err(problem) => return problem.into_response(),
-    };
     // A token in the path is a secret: no connector and no stored webhook gets to see it.
     let path = token.as_ref().map_or_else(|| parts.uri.path().to_owned(), |_| format!("/hooks/{connection}"));
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let public_url = parts.extensions.get::<PublicUrl>().map_or(&gateway.public_url, |url| &url.0);
-    let webhook = RawWebhook {
+    let head = Head {
+        connection,
+        token,
         method: parts.method.as_str().to_owned(),
         url: format!("{public_url}{path}{query}"),
         headers: text_headers(&parts.headers),
-        body,
+        request_id,
     };
-    match gateway.receive(Incoming { connection, token, webhook, request_id }).await {
-        Ok(response) => provider_response(response),
-        Err(problem) => problem.into_response(),
-    }
+    let mut admitted = gateway.admit(head)?;
+    let _room = body::read(&parts.headers, body, &mut admitted).await?;
+    gateway.receive_admitted(admitted).await
 }
 
 /// Headers as a connector gets them: lower case, in order, repeats kept; bytes that are not UTF-8 as Latin-1 (RFC 9110).

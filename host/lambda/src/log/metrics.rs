@@ -12,6 +12,9 @@ struct Measured {
     fields: &'static [(&'static str, &'static str)],
 }
 
+/// The line that stands for refusals which no line was written of.
+const SUPPRESSED: &str = "webhooks refused";
+
 const MEASURED: &[Measured] = &[
     Measured {
         message: "events stored",
@@ -19,6 +22,7 @@ const MEASURED: &[Measured] = &[
         fields: &[("new", "Count"), ("duplicates", "Count"), ("write_units", "Count"), ("sandbox_us", "Microseconds")],
     },
     Measured { message: "webhook refused", count: Some("refused"), fields: &[] },
+    Measured { message: SUPPRESSED, count: Some("refused"), fields: &[] },
     Measured { message: "api key refused", count: Some("api_keys_refused"), fields: &[] },
     Measured { message: "api call refused", count: Some("api_refused"), fields: &[] },
     Measured { message: "api call failed", count: Some("api_failed"), fields: &[] },
@@ -48,7 +52,10 @@ pub(super) fn embed(namespace: &str, at_ms: i128, line: &mut Map<String, Value>)
     let Some(measured) = MEASURED.iter().find(|measured| measured.message == message) else { return };
     let mut metrics: Vec<Value> = Vec::new();
     if let Some(count) = measured.count {
-        line.insert(count.to_owned(), json!(1));
+        // A line may stand for others that were not written, and then for no more than those.
+        let others = line.get("suppressed").and_then(Value::as_u64).unwrap_or_default();
+        let itself = u64::from(measured.message != SUPPRESSED);
+        line.insert(count.to_owned(), json!(itself + others));
         metrics.push(json!({"Name": count, "Unit": "Count"}));
     }
     let present = measured.fields.iter().filter(|(name, _)| line.get(*name).is_some_and(Value::is_number));
@@ -82,6 +89,9 @@ mod tests {
         let refused = json!({"message": "webhook refused", "connection": "a", "reason": "unauthenticated"});
         let line = embedded(refused);
         assert_eq!(line["refused"], 1);
+        let of_a_flood = embedded(json!({"message": "webhook refused", "connection": "a", "suppressed": 41}));
+        assert_eq!(of_a_flood["refused"], 42, "every one is counted");
+        assert_eq!(embedded(json!({"message": SUPPRESSED, "suppressed": 41}))["refused"], 41);
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([[], ["connection", "reason"]]));
     }
 

@@ -35,7 +35,7 @@ fn webhook(method: &str, body: &str, headers: &[(&str, &str)]) -> Webhook {
 
 fn outcome(webhook: &Webhook, secret: &str, now: u64) -> Result<Scheme, Rejection> {
     let context = Context { connection: "x".into(), config: "{}".into(), now, entropy: vec![0; 32] };
-    Connection::new("x", "{}").with_secret("client-secret", &[secret]).run(|| require(&context, webhook))
+    Connection::new("x", "{}").with_secret("client-secret", &[secret]).run(|| require(&context, webhook, true))
 }
 
 fn assert_refused(webhook: &Webhook, secret: &str, now: u64) {
@@ -123,7 +123,7 @@ fn a_missing_secret_is_named() {
     let context = Context { connection: "x".into(), config: "{}".into(), now: TIMESTAMP, entropy: vec![0; 32] };
     let v3_of_python = "HPW73RUtKmcYoEDADG0s6MmGFWUzWJKAW07r8RDgcQw=";
     for headers in [older("v1", V1_OF_CREATION), older("v2", V1_OF_CREATION), v3(v3_of_python, "15000000")] {
-        let found = Connection::new("x", "{}").run(|| require(&context, &webhook("POST", CREATION, &headers)));
+        let found = Connection::new("x", "{}").run(|| require(&context, &webhook("POST", CREATION, &headers), true));
         let Err(Rejection::Unauthenticated(reason)) = found else { panic!("{found:?}") };
         assert!(reason.contains("secret `client-secret` is not set on this connection"), "{reason}");
     }

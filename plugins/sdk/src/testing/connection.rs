@@ -28,6 +28,8 @@ pub struct Connection {
     unsigned: bool,
     /// Why a body can be changed without a refusal: the provider signs only a part of it.
     partly_signed: Option<String>,
+    /// Why a request can be sent again at any time: the provider signs none.
+    signs_no_time: Option<String>,
     /// Milliseconds: the host's clock.
     #[serde(default = "now_ms")]
     now: u64,
@@ -79,6 +81,7 @@ impl Connection {
             secrets: BTreeMap::new(),
             unsigned: false,
             partly_signed: None,
+            signs_no_time: None,
             now: NOW_MS,
             private_keys: BTreeMap::new(),
         }
@@ -148,6 +151,11 @@ impl Connection {
     /// Why a body can be changed without a refusal, if it can.
     pub fn partly_signed(&self) -> Option<&str> {
         self.partly_signed.as_deref()
+    }
+
+    /// Why a request can be sent again at any time, if it can.
+    pub fn signs_no_time(&self) -> Option<&str> {
+        self.signs_no_time.as_deref()
     }
 
     /// Calls `test` with this connection's secrets behind `verify`.

@@ -22,6 +22,12 @@ pub trait Subject {
     fn measure(&self, connection: &Connection, webhook: &Webhook, moment: Moment) -> Answer {
         self.receive(connection, webhook, moment)
     }
+
+    /// Whether the host would call the connector at all, by the `[verify]` of its manifest. None: that declares nothing for
+    /// this connection, or the subject does not know.
+    fn lets_in(&self, _: &Connection, _: &Webhook) -> Option<bool> {
+        None
+    }
 }
 
 /// What of a call is not in its request: the host's clock, and its randomness.

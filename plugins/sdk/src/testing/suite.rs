@@ -4,6 +4,7 @@
 //! them where that is needed, and says in one line what came otherwise than it should.
 
 mod budgets;
+mod declared;
 mod feeds;
 mod fixtures;
 mod header_order;
@@ -11,6 +12,7 @@ mod hostile;
 mod json;
 mod logs;
 mod redelivery;
+mod replay;
 mod siblings;
 mod tampering;
 mod unknown_fields;
@@ -82,10 +84,12 @@ struct Trial<'a> {
 /// A check: its name, and what does it.
 type Check = (&'static str, fn(&Trial<'_>, &mut Findings));
 
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 11] = [
     ("fixtures", fixtures::check),
     ("tampering", tampering::check),
     ("feeds", feeds::check),
+    ("replay", replay::check),
+    ("declared proofs", declared::check),
     ("redelivery", redelivery::check),
     ("header order", header_order::check),
     ("unknown fields", unknown_fields::check),

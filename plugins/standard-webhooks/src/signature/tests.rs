@@ -59,7 +59,7 @@ fn refused_by(connection: &Connection, webhook: &Webhook) -> Option<String> {
 
 /// Whether a delivery is taken under a `whsec_` key, at the time that it says itself.
 fn is_signed_with(whsec: &str, webhook: &Webhook) -> bool {
-    let now_ms = Signed::of(webhook).unwrap().seconds * 1000;
+    let now_ms = Signed::of(webhook).unwrap().signed_ms;
     let connection = Connection::new("a", "{}").with_secret(SECRET, &["old", whsec]);
     connection.run(|| require(webhook, now_ms, 300).is_ok())
 }
@@ -136,6 +136,12 @@ fn what_is_missing_repeated_or_garbled_is_refused_with_the_fix() {
         let headers = [(SPECIFIED.id, ID), (SPECIFIED.timestamp, seconds), (SPECIFIED.signature, signature.as_str())];
         assert!(refused(&webhook(&headers, BODY)).is_some(), "{seconds}");
     }
+    // `a.1614265330` at 7 and `a` at `1614265330.7` would be signed alike.
+    let id = format!("a.{SECONDS}");
+    let pointed = signed(&id, SECONDS, BODY);
+    let headers =
+        [(SPECIFIED.id, id.as_str()), (SPECIFIED.timestamp, SECONDS), (SPECIFIED.signature, pointed.as_str())];
+    assert!(refused(&webhook(&headers, BODY)).unwrap().contains("without a `.`"));
     let empty = signed("", SECONDS, BODY);
     let headers = [(SPECIFIED.id, ""), (SPECIFIED.timestamp, SECONDS), (SPECIFIED.signature, empty.as_str())];
     assert!(refused(&webhook(&headers, BODY)).is_some());

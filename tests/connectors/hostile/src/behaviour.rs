@@ -30,6 +30,7 @@ pub(crate) fn act(behaviour: &str, body: &Value) -> Result<Receipt, Rejection> {
         "huge-output" => Ok(huge_output()),
         "trap" => panic!("as asked"),
         "recurse" => Err(Rejection::Ignored(recurse(0).to_string())),
+        "nonce" => Ok(events(vec![message(body)]).with_nonce(body["nonce"].as_str().unwrap_or_default())),
         "malformed" => Err(Rejection::Malformed("as asked".into())),
         "many-logs" => Ok(many_logs(body)),
         "huge-log" => Ok(huge_log(body)),

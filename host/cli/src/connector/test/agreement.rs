@@ -66,6 +66,12 @@ fn connection(manifest: &Manifest, connection: &Connection) -> Vec<String> {
         )),
         _ => {}
     }
+    if connection.signs_no_time().is_some() && !manifest.replay.iter().any(|replay| replay.when.applies(&config)) {
+        failures.push(format!(
+            "connection `{name}`: `signs-no-time`, which connector.toml does not say; fix: `[replay] exception` there says \
+             why, for whoever sets it up"
+        ));
+    }
     failures
 }
 

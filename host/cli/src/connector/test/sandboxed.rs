@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 use rapport_model::hosts::HostPattern;
 use rapport_sandbox::{
-    CPU_MS_MAX, Call, CallError, Certificate, Check, CheckKind, Connector, Context, FailureKind, Level, Log, Manifest,
-    Metering, Options, Received, Rejection, Sandbox, Secret, Secrets, Usage, Webhook, with_manifest,
+    CPU_MS_MAX, Call, CallError, Certificate, Check, CheckKind, Connector, Context, Entry, FailureKind, Gate, Level,
+    Log, Manifest, Metering, Options, Received, Rejection, Sandbox, Secret, Secrets, Usage, Webhook, with_manifest,
 };
 use rapport_sdk::testing::{self as kit, Answer, Asked, Connection, Kind, Moment, Question, Subject};
 use rapport_sdk::{log, verify};
@@ -78,7 +78,24 @@ impl Subject for Sandboxed {
         }
         answer
     }
+
+    fn lets_in(&self, connection: &Connection, webhook: &rapport_sdk::Webhook) -> Option<bool> {
+        let config: Value = serde_json::from_str(connection.config()).ok()?;
+        let gate = Gate::new(self.connector.manifest(), &config, &Keys::of(connection))?;
+        Some(match gate.enter(&webhook.method, &webhook.url, &webhook.headers) {
+            Ok(Entry::Open | Entry::Proven) => true,
+            Ok(Entry::Pending(mut pending)) => {
+                // In pieces, as a body arrives.
+                webhook.body.chunks(PIECE_BYTES).for_each(|piece| pending.update(&gate, piece));
+                pending.finish(&gate, &webhook.body).is_ok()
+            }
+            Err(_) => false,
+        })
+    }
 }
+
+/// Bytes of a body that a gate is given at a time.
+const PIECE_BYTES: usize = 100;
 
 fn call(connector: &Connector, connection: &Connection, webhook: &rapport_sdk::Webhook, moment: Moment) -> Answer {
     let keys = Arc::new(Keys::of(connection));

@@ -220,7 +220,9 @@ fn a_good_connector_fails_no_check() {
     let report = run(&Native::<Good>::new(), &fixtures, &options(Expectations::Verbatim));
     assert!(report.is_clean(), "{:#?}", report.failures());
     for findings in report.checks {
-        assert!(findings.cases > 0 && findings.notes.is_empty(), "{findings:?}");
+        // A native run knows no manifest, and the kit's provider signs no time.
+        let is_tried = findings.cases > 0 || findings.check == "declared proofs";
+        assert!(is_tried && findings.notes.is_empty() || findings.check == "replay", "{findings:?}");
     }
 }
 
@@ -302,6 +304,75 @@ fn a_connection_that_is_partly_signed_says_why_it_is_not_tampered_with() {
     assert_eq!(report.checks[1].notes, [note]);
 }
 
+connector! {
+    /// Its provider signs the time at the end of the body, and it asks whether that is fresh.
+    Fresh(cx, webhook) {
+        verified(webhook)?;
+        let text = str::from_utf8(&webhook.body).unwrap_or_default();
+        let Some((_, signed)) = text.rsplit_once('@') else { return events(&webhook.body, "account") };
+        let signed = verify::milliseconds(signed).unwrap_or_default();
+        verify::require_fresh("the time", signed, cx.now, verify::Window::FIVE_MINUTES, None)?;
+        Ok(Receipt::events(Vec::new()))
+    }
+}
+
+#[test]
+fn a_signed_request_that_is_taken_at_any_time_is_found_and_so_is_an_excuse_without_need() {
+    let folder = Folder::new();
+    let body = format!("a body that is long enough to have a beginning@{}", crate::testing::NOW_MS);
+    let with = |fixtures: Vec<Fixture>, excuse: &str| -> Vec<Fixture> {
+        let json = format!(r#"{{"connection":"kit","config":{{}},"secrets":{{"key":["{SECRET}"]}}{excuse}}}"#);
+        let connection: Connection = serde_json::from_str(&json).unwrap();
+        fixtures.into_iter().map(|fixture| Fixture { connection: connection.clone(), ..fixture }).collect()
+    };
+    let replay = |subject: &dyn Subject, fixtures: Vec<Fixture>| {
+        let report = run(subject, &fixtures, &options(Expectations::Bless));
+        report.checks.into_iter().find(|findings| findings.check == "replay").unwrap()
+    };
+    let (excuse, signed) = (r#","signs-no-time":"why""#, || vec![folder.fixture("signed", &body)]);
+    let (fresh, good) = (Native::<Fresh>::new(), Native::<Good>::new());
+    assert!(replay(&fresh, with(signed(), "")).is_clean());
+    let needless = replay(&fresh, with(signed(), excuse));
+    assert!(needless.failures[0].contains("`signs-no-time`, and no old request"), "{:?}", needless.failures);
+    let missing = replay(&good, with(folder.fixtures(), ""));
+    assert!(
+        missing.failures[0].contains("thirty days later; fix: ask `verify::require_fresh`"),
+        "{:?}",
+        missing.failures
+    );
+    let excused = replay(&good, with(folder.fixtures(), excuse));
+    assert_eq!(excused.notes, ["requests of connection `kit` can be sent again at any time: why"]);
+}
+
+#[test]
+fn a_declaration_that_says_more_or_less_than_the_connector_is_found() {
+    struct Declared(Native<Good>, fn(&Webhook) -> bool);
+
+    impl Subject for Declared {
+        fn receive(&self, connection: &Connection, webhook: &Webhook, moment: Moment) -> Answer {
+            self.0.receive(connection, webhook, moment)
+        }
+
+        fn lets_in(&self, _: &Connection, webhook: &Webhook) -> Option<bool> {
+            Some((self.1)(webhook))
+        }
+    }
+
+    let check = |lets_in: fn(&Webhook) -> bool| {
+        let report = trial(&Declared(Native::new(), lets_in));
+        report.checks.into_iter().find(|findings| findings.check == "declared proofs").unwrap()
+    };
+    let right = |webhook: &Webhook| {
+        let tag = webhook.header_once("x-signature").ok().and_then(hex::decode);
+        tag.is_some_and(|tag| tag == crate::testing::sign(MacAlgorithm::HmacSha256, SECRET, &webhook.body))
+    };
+    assert!(check(right).is_clean(), "{:?}", check(right).failures);
+    assert!(check(|_| false).failures[0].contains("the host refuses it before it calls the connector"));
+    assert!(check(|_| true).failures[0].contains("the host lets it in without one header field"));
+    let by_header = check(|webhook| webhook.header("x-signature").is_some());
+    assert!(by_header.failures[0].contains("the host lets in every changed body"), "{:?}", by_header.failures);
+}
+
 #[test]
 fn a_confirmation_is_asked_for_after_a_verified_receipt_without_events_only() {
     struct Confirming;
@@ -348,8 +419,10 @@ fn options(expectations: Expectations) -> Options {
 }
 
 fn connection(more: &str) -> Connection {
-    serde_json::from_str(&format!(r#"{{"connection":"kit","config":{{}},"secrets":{{"key":["{SECRET}"]}}{more}}}"#))
-        .unwrap()
+    serde_json::from_str(&format!(
+        r#"{{"connection":"kit","config":{{}},"secrets":{{"key":["{SECRET}"]}},"signs-no-time":"a kit's"{more}}}"#
+    ))
+    .unwrap()
 }
 
 /// A temporary folder for `*.events.json`.
