@@ -102,7 +102,10 @@ pub(crate) fn public_key(configured: &[u8], kind: KeyKind) -> Result<Vec<u8>, Ke
     if configured.is_empty() {
         return Err(KeyProblem::Empty);
     }
-    if let Some(found) = of_bytes(configured, kind) {
+    // As it is first: the last byte of a bare key may be one that ends a line. A file may have one more.
+    let without_end = configured.strip_suffix(b"\n").unwrap_or(configured);
+    let without_end = without_end.strip_suffix(b"\r").unwrap_or(without_end);
+    if let Some(found) = of_bytes(configured, kind).or_else(|| of_bytes(without_end, kind)) {
         return found;
     }
     let Ok(text) = std::str::from_utf8(trimmed(configured)) else { return Err(KeyProblem::NoKey) };
