@@ -13,7 +13,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::connector;
-use crate::sample::{Customer, Provider, Sample, SampleConnection, Story};
+use crate::sample::{Acceptance, Customer, Provider, Sample, SampleConnection, Story};
 use crate::service::{self, Data, Settings};
 use crate::terminal::Tone;
 use crate::{Terminal, secrets};
@@ -120,7 +120,7 @@ fn write_config(folder: &Path, tellers: &[Teller], api_key: &str) -> Result<Path
         let table = json!({"connector": connector, "config": connection.config, "secrets": secrets});
         connections.insert(&connection.connection, table);
     }
-    let key = json!({"demo": {"secret": secret("api-key".to_owned(), api_key)?, "may": ["read"]}});
+    let key = json!({"demo": {"secret": secret("api-key".to_owned(), api_key)?, "may": ["read", "review"]}});
     let path = folder.join("rapport.toml");
     fs::write(&path, toml::to_string(&json!({"api": {"keys": key}, "connections": connections}))?)?;
     Ok(path)
@@ -152,7 +152,7 @@ async fn accept(customer: &Customer, provider: &Provider, api_key: &str, termina
     }
     println!("\n{}\n", terminal.paint(Tone::Heading, "What an agent decides"));
     for acceptance in &customer.accept {
-        let id = suggestion(&acceptance.scheme, &acceptance.value, provider, api_key).await?;
+        let id = suggestion(acceptance, provider, api_key).await?;
         let word = json!({"reason": acceptance.say, "by": "an agent"});
         let accepted = provider.tell(&format!("/v1/suggestions/{id}/accept"), &word, api_key).await?;
         accepted.context("the suggestion was not accepted")?;
@@ -162,20 +162,26 @@ async fn accept(customer: &Customer, provider: &Provider, api_key: &str, termina
     Ok(())
 }
 
-/// The open suggestion that an address and the same one unproven are one person's.
-async fn suggestion(scheme: &str, value: &str, provider: &Provider, api_key: &str) -> Result<String> {
+/// The open suggestion that an address and the same one on another basis are one person's.
+async fn suggestion(wanted: &Acceptance, provider: &Provider, api_key: &str) -> Result<String> {
     let deadline = tokio::time::Instant::now() + FOLDED_WITHIN;
+    let is_end = |end: &Value, basis: &str| {
+        end["scheme"] == wanted.scheme && end["value"] == wanted.value && end["basis"] == basis
+    };
+    let is_it = |item: &&Value| {
+        let [a, b] = [&item["a"], &item["b"]];
+        let either = |a, b| is_end(a, "proven") && is_end(b, &wanted.basis);
+        either(a, b) || either(b, a)
+    };
     while tokio::time::Instant::now() < deadline {
         let page = provider.ask("/v1/suggestions?limit=100", api_key).await?.unwrap_or_default();
-        let is_it =
-            |item: &&Value| ["a", "b"].iter().all(|end| item[end]["scheme"] == scheme && item[end]["value"] == value);
         let found = page["items"].as_array().and_then(|items| items.iter().find(is_it));
         if let Some(id) = found.and_then(|item| item["id"].as_str()) {
             return Ok(id.to_owned());
         }
         tokio::time::sleep(Duration::from_millis(400)).await;
     }
-    bail!("nothing suggests that `{scheme}` is the same person's")
+    bail!("nothing suggests that `{}` is the same person's", wanted.scheme)
 }
 
 async fn show(customer: &Customer, provider: &Provider, api_key: &str, terminal: &Terminal) -> Result<()> {

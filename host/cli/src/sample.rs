@@ -46,6 +46,8 @@ pub(crate) struct Acceptance {
     pub say: String,
     pub scheme: String,
     pub value: String,
+    /// `claimed` or `said`.
+    pub basis: String,
     pub because: String,
 }
 
