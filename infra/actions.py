@@ -52,11 +52,20 @@ ROOTS = {
         *(f"Gateway::{use}" for use in ["link", "unlink", "the_link", "preview_rules"]),
         "Table::erasure",
         "Gateway::repair",
-        *(f"Gateway::{use}" for use in ["erase", "continue_erasure", "export"]),
+        *(f"Gateway::{use}" for use in ["erase", "continue_erasure", "export", "event_part"]),
         *(f"Table::{use}" for use in ["append_to_audit", "audit", "key_was_used", "key_last_used"]),
         *(f"Gateway::{use}" for use in ["suggestions", "the_suggestion", "accept", "dismiss", "conflicts"]),
     ],
-    "fold": ["Parts::start", "Table::read_record", "fold::fold_batch"],
+    "fold": [
+        "Parts::start",
+        "Table::read_record",
+        "fold::fold_batch",
+        "fold::unreadable",
+        "aside::take_up",
+        "aside::take_up_due",
+        "Table::unfolded",
+        "Table::unfolded_one",
+    ],
 }
 
 # What a role could reach and is not to do. The first key to come claims a table. That is the webhook function's; until

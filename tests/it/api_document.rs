@@ -31,6 +31,7 @@ fn the_document_names_every_address_and_holds_together() {
         "/v1/conflicts",
         "/v1/erasures",
         "/v1/erasures/{id}",
+        "/v1/events/{id}",
         "/v1/keys",
         "/v1/links",
         "/v1/links/{id}",
@@ -251,6 +252,7 @@ impl Client<'_> {
             Some("erasures") => text.len() == 33 && text.starts_with('x'),
             Some("links") => text.matches('.').count() == 2 && text.len() > 45,
             Some("suggestions") => text.matches('.').count() == 1 && text.len() == 45,
+            Some("events") => text.matches('.').count() == 1 && text.len() == 49,
             _ => true,
         };
         let ids: Vec<String> = self.words.iter().chain(&self.learnt).filter(is_one).cloned().collect();
@@ -423,6 +425,11 @@ async fn furnished(api: &Api) -> Vec<String> {
     }
     api.said(&parties[0], &parties[2], Attestation::Provider).await;
     pool.push("2030-01-01T00:00:00Z".to_owned());
+    let event = crate::erasure::said(&api.table, "1", 1_790_668_800_000, &[("chat", "carol")], "hello");
+    pool.push(format!("{}.{}", event.eid, event.key));
+    let webhook =
+        rapport_store::RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: vec![] };
+    api.table.put_events(vec![event], webhook).await.unwrap();
     pool
 }
 

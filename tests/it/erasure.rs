@@ -369,8 +369,6 @@ impl World {
             connection: event.connection.clone(),
             connector_digest: event.connector_digest.clone(),
             received_at: event.received_at,
-            raw: None,
-            webhook_blob: None,
         };
         let records = (1..).zip(&self.events);
         records.map(|(n, event)| Inserted { sequence: Sequence::new(&format!("{n}")), stored: stored(event) }).collect()

@@ -169,7 +169,7 @@ async fn rebuilds_while_events_arrive_lose_none() {
         async move {
             loop {
                 match rebuild(&table, &eid, NOW).await {
-                    Ok(()) | Err(StoreError::Contended { .. }) => {}
+                    Ok(_) | Err(StoreError::Contended { .. }) => {}
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -424,7 +424,7 @@ fn comparable(profile: Profile) -> serde_json::Value {
 
 /// Items without what says how a head came about instead of what it is.
 fn without_places(items: Vec<Item>) -> String {
-    let guard = |name: &String| matches!(name.as_str(), "seq" | "rcv" | "ver" | "ahead");
+    let guard = |name: &String| matches!(name.as_str(), "seq" | "rcv" | "ver" | "ahead" | "until");
     let strip = |item: Item| -> Item {
         let is_head = item.contains_key("head");
         item.into_iter().filter(|(name, _)| !(is_head && guard(name))).collect()

@@ -120,7 +120,15 @@ async fn a_bad_record_is_skipped_and_the_good_ones_around_it_are_folded_once() {
         assert_eq!(answer, json!({"batchItemFailures": []}));
     }
     assert_eq!(world.messages_of(ADA).await, 4);
-    assert_eq!(fold.lines("an event could not be folded; it stays in the log").len(), 6);
+    assert_eq!(fold.lines("a record could not be read; what it is of stays in the table").len(), 4);
+    let aside = fold.lines("set aside: not folded");
+    assert_eq!((aside.len(), &aside[0]["endpoint"]), (2, &"AAAAAAAAAAAAAAAAAAAAAA".into()), "somebody looks at it");
+    assert_eq!(fold.lines("batch folded")[0]["set_aside"], 1);
+    let listed = fold.function.invoke(&json!({"fold": "list"})).await.unwrap();
+    assert_eq!(listed["set_aside"][0]["reason"], "unreadable event: corrupt");
+    let taken_up = fold.function.invoke(&json!({"fold": {"retry": ["AAAAAAAAAAAAAAAAAAAAAA"]}})).await.unwrap();
+    let nothing_there = json!({"folded": ["AAAAAAAAAAAAAAAAAAAAAA"], "set_aside": []});
+    assert_eq!(taken_up, nothing_there, "its item was never in the table");
     assert_eq!(fold.lines("batch folded")[0]["unreadable"], 3);
 }
 

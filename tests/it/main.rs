@@ -28,6 +28,7 @@ mod reference;
 mod sandbox;
 mod scores;
 mod secrets_at_rest;
+mod solid_store;
 mod subscriptions;
 mod support;
 mod tidy;

@@ -6,6 +6,7 @@ pub mod connector;
 pub mod demo;
 pub mod dev;
 pub mod feed;
+pub mod fold;
 pub mod package;
 pub mod parked;
 pub mod repair;

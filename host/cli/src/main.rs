@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use rapport_cli::connector::inspect::Form;
 use rapport_cli::connector::test::Blessing;
-use rapport_cli::{Terminal, connector, demo, dev, feed, package, parked, repair};
+use rapport_cli::{Terminal, connector, demo, dev, feed, fold, package, parked, repair};
 
 /// One customer, one context, every channel.
 ///
@@ -63,6 +63,9 @@ enum Command {
     ///
     /// `rapport dev` may be running. What is right is not touched. On AWS it is `POST /v1/repairs`.
     Repair(parked::Place),
+    /// Endpoints whose events are stored, but that could not be folded into profiles
+    #[command(subcommand)]
+    Fold(fold::Command),
 }
 
 #[derive(Subcommand)]
@@ -140,6 +143,10 @@ fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
         Command::Repair(place) => {
             terminal.log(verbose);
             runtime.block_on(repair::run(&place, terminal))
+        }
+        Command::Fold(command) => {
+            terminal.log(verbose);
+            runtime.block_on(fold::run(&command))
         }
         Command::Connector(command) => run_connector(command, terminal),
     }

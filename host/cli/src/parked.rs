@@ -102,6 +102,7 @@ async fn all(gateway: &Gateway, connection: Option<&str>) -> Result<Vec<Parked>>
 async fn show(gateway: &Gateway, id: &str) -> Result<()> {
     let Some(parked) = gateway.table.parked_one(&parse(id)?).await? else { bail!("nothing is parked as `{id}`") };
     let Parked { received_at, reason, detail, connector_digest, webhook, .. } = parked;
+    let Some(webhook) = webhook else { bail!("`{id}` cannot be read any more; the log says why") };
     println!("# received {}, {reason}: {detail}", rfc3339(received_at));
     println!("# by connector {connector_digest}");
     println!("{} {}", webhook.method, webhook.url);

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use axum::extract::ConnectInfo;
@@ -19,7 +19,7 @@ use rapport_gateway::api_keys::{ApiKey, ApiKeys};
 use rapport_gateway::config::{Config, ConnectionConfig, SecretRef};
 use rapport_gateway::connections::{self, Connection, Connections, SecretValues};
 use rapport_gateway::feed::Feeds;
-use rapport_gateway::fold::fold_batch;
+use rapport_gateway::fold::{self, fold_batch};
 use rapport_gateway::http::{Door, router};
 use rapport_sandbox::{Connector, Options, Sandbox};
 use rapport_store::blobs::Blobs;
@@ -35,6 +35,8 @@ use crate::secrets;
 
 /// How often the stream is looked at when nothing wakes the fold.
 const FOLD_EVERY: Duration = Duration::from_millis(250);
+/// How often it looks whether somebody who was set aside is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the fold waits after storage failed.
 const FOLD_RETRY: Duration = Duration::from_secs(1);
 
@@ -108,14 +110,23 @@ impl Data {
     /// # Errors
     /// Storage failed; what is not folded waits.
     pub async fn fold_here(&self, gateway: &Gateway) -> Result<()> {
-        if self.lock.is_some() {
+        if self.is_served_here() {
             let mut reader = StreamReader::open(gateway.table.clone()).await?;
             while fold_once(&mut reader, gateway).await? > 0 {}
         }
         Ok(())
     }
 
-    async fn table(&self, config: &Config, base: &Path) -> Result<Table> {
+    /// Whether this process serves the database.
+    fn is_served_here(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// The table of a configuration, as whoever serves it has it.
+    ///
+    /// # Errors
+    /// The tenant key cannot be read, or is another one.
+    pub async fn table(&self, config: &Config, base: &Path) -> Result<Table> {
         let tenant_key = secrets::tenant_key(config.tenant_key.as_ref(), &self.folder, base)?;
         let table = self.embedded.table(tenant_key, Blobs::in_folder(self.folder.join("blobs"))).await;
         let table = table.map(|table| table.under(config.identity.clone()));
@@ -271,7 +282,14 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
 }
 
 async fn fold_for_ever(mut reader: StreamReader, gateway: Arc<Gateway>) {
+    let mut looked_at = Instant::now();
     loop {
+        if looked_at.elapsed() >= LOOK_EVERY {
+            looked_at = Instant::now();
+            if let Err(error) = fold::aside::take_up_due(&gateway.table, (gateway.now)()).await {
+                tracing::error!(%error, "what was set aside cannot be taken up");
+            }
+        }
         match fold_once(&mut reader, &gateway).await {
             Ok(0) => {
                 let _ = tokio::time::timeout(FOLD_EVERY, gateway.stored.notified()).await;
@@ -292,15 +310,23 @@ async fn fold_for_ever(mut reader: StreamReader, gateway: Arc<Gateway>) {
 /// Storage failed: after [`StreamReader::rewind`] the same records come again.
 pub async fn fold_once(reader: &mut StreamReader, gateway: &Gateway) -> Result<usize, StoreError> {
     let mut records = 0;
-    for batch in reader.next().await? {
-        for error in &batch.unreadable {
-            tracing::error!(%error, "an event could not be folded; it stays in the log");
+    for mut batch in reader.next().await? {
+        let now = (gateway.now)();
+        fold::unreadable(&gateway.table, &batch.unreadable, now).await?;
+        let (waits, aside) = fold::waiting(&gateway.table, std::mem::take(&mut batch.waiting), now).await;
+        fold_batch(&gateway.table, &batch.events, now).await?;
+        // Whoever was set aside is folded from the log: what came after it of theirs is there.
+        if let Some(waits) = waits {
+            return Err(waits.error);
         }
-        fold_batch(&gateway.table, &batch.events, (gateway.now)()).await?;
-        let work = batch.events.len() + batch.unreadable.len();
+        let work = batch.events.len() + batch.unreadable.len() + batch.gone + aside;
         // The position itself is a record, too: to store it where nothing happened would go on for ever.
         if work > 0 {
             reader.handled(&batch).await?;
+        }
+        if batch.is_cut {
+            reader.rewind();
+            return Ok(records + work);
         }
         records += work;
     }
@@ -343,7 +369,7 @@ fn resolve_secrets(name: &str, connection: &ConnectionConfig, base: &Path) -> Re
     Ok(SecretValues::new(values))
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,13 +6,13 @@ use std::ops::Bound;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rapport_model::canonical::{NotCanonical, canonicalise};
-use rapport_model::cloudevent::{Place, cloud_event};
+use rapport_model::cloudevent::{Place, cloud_event, unreadable_event};
 use rapport_model::event::{Attestation, Author, Body};
-use rapport_model::identity::is_proven;
+use rapport_model::identity::{Rules, is_proven};
 use rapport_model::profile::{Profile, fold};
-use rapport_model::{Basis, Eid, EndpointKey, EventKey, Identifier, MessageKey, ProfileId};
+use rapport_model::{Basis, Eid, EndpointKey, EventKey, Identifier, MessageKey, ProfileId, Timestamp};
 use rapport_store::StoreError;
-use rapport_store::events::StoredEvent;
+use rapport_store::events::{Found, Logged, StoredEvent, UnreadableEvent};
 use rapport_store::identity::Root;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
@@ -20,11 +20,23 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::Gateway;
+use crate::merged::Merged;
+use crate::shown::shown;
 
 /// Events of a page when the caller does not say.
 pub const PAGE_DEFAULT: usize = 50;
-/// Events of a page. At 8 KB each, 1.6 MB: below the 6 MB that a Lambda function may answer.
+/// Events of a page, if they are small: [`PAGE_BYTES_MAX`] ends a page of large ones earlier.
 pub const PAGE_MAX: usize = 200;
+/// Bytes of events in a page, as JSON. A Lambda function may answer 6,291,556; the rest is for what else a page has.
+pub const PAGE_BYTES_MAX: usize = 4 << 20;
+/// Bytes of an event's JSON in one answer. As a JSON text it is at most twice as long: JSON has no control characters.
+pub const PART_BYTES_MAX: usize = 2 << 20;
+/// Bytes that a delivery's state adds to an event, at most ([`rapport_model::fold::REPORT_BYTES_MAX`] for each of its texts).
+const DELIVERY_BYTES: usize = 4 * rapport_model::fold::REPORT_BYTES_MAX;
+/// Events that are unpacked at once: one after the other would wait for the blob store each time.
+const OPENED_AT_ONCE: usize = 4;
+/// Events that one page looks at. Those that were erased and delivered again are not shown, until the fold deletes them.
+const LOOKED_AT_MAX: usize = 5 * PAGE_MAX;
 
 /// One page of a timeline, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -37,7 +49,28 @@ pub struct Timeline {
     pub next: Option<Cursor>,
 }
 
+/// A part of an event's JSON.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct EventPart {
+    /// Bytes of the whole, in UTF-8.
+    pub bytes: usize,
+    /// Where this part begins.
+    pub offset: usize,
+    /// The parts of an event one after the other are its CloudEvent in JSON.
+    pub text: String,
+    /// The next part's offset; null: this was the last.
+    pub next: Option<usize>,
+}
+
+/// Events of a page, and where the next one begins.
+pub(crate) struct EventsPage {
+    pub items: Vec<Value>,
+    pub next: Option<Cursor>,
+}
+
 /// What every item has; the rest is the event's own, and documented with the contract.
+///
+/// Two things are not a contract's: an event that was too large for a page, and one that cannot be read.
 pub(crate) fn cloud_event_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
@@ -51,7 +84,18 @@ pub(crate) fn cloud_event_schema(_: &mut SchemaGenerator) -> Schema {
                 "type": {"type": "string"},
                 "time": {"type": "string", "format": "date-time"},
                 "verified": {"type": "boolean"},
-                "data": {"type": "object"},
+                "data": {
+                    "type": "object",
+                    "description": "What the contract says of events of this type. Of type `rapport.unreadable.v1`, an event \
+                        that cannot be read: `bytes`, how much of it is stored, 0 if that is not known, and `reason`, `corrupt` \
+                        or `missing-blob`.",
+                },
+                "elided": {
+                    "type": "string",
+                    "format": "uri-reference",
+                    "description": "Its large parts are cut, and end with `[… bytes left out]`: this is where it is whole.",
+                },
+                "elidedbytes": {"type": "integer", "description": "How many bytes of JSON it has there."},
             },
             "additionalProperties": true,
         },
@@ -68,11 +112,6 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The place behind an event.
-    pub(crate) fn behind(last: &StoredEvent) -> Self {
-        Self { key: last.key.clone(), eid: last.eid.clone() }
-    }
-
     /// A cursor from a query; none when it is none of ours.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -81,7 +120,7 @@ impl Cursor {
     }
 
     /// Where an endpoint's events go on: the order is by key, newest first, and among equal keys by endpoint.
-    fn position(&self, eid: &Eid) -> Bound<&EventKey> {
+    pub(crate) fn position(&self, eid: &Eid) -> Bound<&EventKey> {
         if *eid > self.eid { Bound::Included(&self.key) } else { Bound::Excluded(&self.key) }
     }
 }
@@ -207,62 +246,134 @@ impl Gateway {
     ) -> Result<Option<Timeline>, StoreError> {
         let Some(root) = self.table.find_profile(pid).await? else { return Ok(None) };
         let members: Vec<Eid> = root.members.into_iter().collect();
-        let mut events = self.newest(&members, limit + 1, cursor).await?;
-        let more = events.len() > limit;
-        events.truncate(limit);
-        let last = events.last().map(Cursor::behind);
-        let next = last.filter(|_| more);
-        let items = self.cloud_events(&members, &events).await?;
+        let EventsPage { items, next } = self.events_page(&members, limit, cursor, PAGE_BYTES_MAX).await?;
         Ok(Some(Timeline { items, next }))
     }
 
-    /// The newest events of several endpoints: each endpoint's own page, merged.
-    pub(crate) async fn newest(
+    /// The newest events of several endpoints, as CloudEvents: at most `limit`, and about `bytes` of JSON, but for one
+    /// event at least.
+    ///
+    /// Items are merged as they are stored, compressed, and unpacked a few at a time in the order in which they are shown.
+    /// So a page needs the memory of what it shows, whatever there is.
+    pub(crate) async fn events_page(
         &self,
         members: &[Eid],
         limit: usize,
         cursor: Option<&Cursor>,
-    ) -> Result<Vec<StoredEvent>, StoreError> {
-        let mut reads = JoinSet::new();
-        for eid in members {
-            let (table, eid, cursor) = (self.table.clone(), eid.clone(), cursor.cloned());
-            reads.spawn(async move {
-                let position = cursor.as_ref().map_or(Bound::Unbounded, |cursor| cursor.position(&eid));
-                // What was erased and delivered again is there until it is folded.
-                let (events, erased_at) =
-                    tokio::join!(table.newest_events(&eid, position, limit), table.erased_at(&eid));
-                let (mut events, erased_at) = (events?, erased_at?);
-                events.retain(|stored| stored.event.at > erased_at);
-                Ok::<_, StoreError>(events)
-            });
+        bytes: usize,
+    ) -> Result<EventsPage, StoreError> {
+        let mut merged = Merged::of(&self.table, members, limit, cursor).await?;
+        let (mut shown, mut total, mut looked_at) = (Vec::<Shown>::new(), 0, 0);
+        let mut last: Option<Cursor> = None;
+        let mut next_is_there = false;
+        'page: loop {
+            let window = merged.next(&self.table, OPENED_AT_ONCE).await?;
+            if window.is_empty() {
+                break;
+            }
+            // One more than is shown is looked at, so that `next` is there only if something is.
+            if shown.len() >= limit || looked_at >= LOOKED_AT_MAX {
+                next_is_there = true;
+                break;
+            }
+            let opened = self.open_all(&window).await?;
+            for ((found, erased_at), logged) in window.iter().zip(opened) {
+                if shown.len() >= limit {
+                    next_is_there = true;
+                    break 'page;
+                }
+                looked_at += 1;
+                if let Some(one) = self.show(logged, *erased_at) {
+                    if !shown.is_empty() && total + one.bytes > bytes {
+                        next_is_there = true;
+                        break 'page;
+                    }
+                    total += one.bytes;
+                    shown.push(one);
+                }
+                last = Some(Cursor { key: found.key.clone(), eid: found.eid.clone() });
+            }
         }
-        let mut events = Vec::new();
-        while let Some(read) = reads.join_next().await {
-            events.extend(read.expect("reading events does not panic")?);
-        }
-        events.sort_by(|a, b| (&b.key, &a.eid).cmp(&(&a.key, &b.eid)));
-        events.truncate(limit);
-        Ok(events)
+        let next = last.filter(|_| next_is_there);
+        Ok(EventsPage { items: self.with_deliveries(members, shown).await?, next })
     }
 
-    /// Events as CloudEvents; what the business sent says how far it got, in the extension `deliverystate`.
-    pub(crate) async fn cloud_events(&self, members: &[Eid], events: &[StoredEvent]) -> Result<Vec<Value>, StoreError> {
+    /// What was found, read: a few at once, since each may be in the blob store.
+    async fn open_all(&self, window: &[(Found, Timestamp)]) -> Result<Vec<Logged>, StoreError> {
+        let mut reads = JoinSet::new();
+        for (place, (found, _)) in window.iter().enumerate() {
+            let (table, found) = (self.table.clone(), found.clone());
+            reads.spawn(async move { (place, table.open_found(&found).await) });
+        }
+        let mut opened: Vec<(usize, Logged)> = Vec::with_capacity(window.len());
+        while let Some(read) = reads.join_next().await {
+            let (place, logged) = read.expect("reading an event does not panic");
+            opened.push((place, logged?));
+        }
+        opened.sort_by_key(|(place, _)| *place);
+        Ok(opened.into_iter().map(|(_, logged)| logged).collect())
+    }
+
+    /// An event as a page shows it; none: it was erased, and delivered again.
+    fn show(&self, logged: Logged, erased_at: Timestamp) -> Option<Shown> {
+        match logged {
+            Logged::Event(stored) if stored.event.at <= erased_at => None,
+            Logged::Unreadable(unreadable) if unreadable.key.at() <= erased_at => None,
+            Logged::Event(stored) => {
+                let sent = self.sent_message(&stored);
+                let (cloud, bytes) = shown(cloud_event(place_of(&stored, self.table.rules()), &stored.event));
+                Some(Shown { cloud, bytes: bytes + sent.as_ref().map_or(0, |_| DELIVERY_BYTES), sent })
+            }
+            Logged::Unreadable(UnreadableEvent { eid, key, connection, received_at, bytes, why }) => {
+                let place = Place { connection: &connection, eid: &eid, key: &key, verified: false, received_at };
+                let (cloud, bytes) = shown(unreadable_event(place, bytes, why.name()));
+                Some(Shown { cloud, bytes, sent: None })
+            }
+        }
+    }
+
+    /// The CloudEvents; what the business sent says how far it got, in the extension `deliverystate`.
+    async fn with_deliveries(&self, members: &[Eid], shown: Vec<Shown>) -> Result<Vec<Value>, StoreError> {
         // Each once: a message may be recorded twice, such as live and in a history.
-        let sent: BTreeSet<MessageKey> = events.iter().filter_map(|stored| self.sent_message(stored)).collect();
-        let wanted: Vec<(Eid, MessageKey)> =
-            sent.iter().flat_map(|message| members.iter().map(|eid| (eid.clone(), message.clone()))).collect();
-        let deliveries = self.table.deliveries(&wanted).await?;
-        let cloud = |stored: &StoredEvent| {
-            let StoredEvent { eid, key, event, connection, received_at, .. } = stored;
-            let verified = is_proven(&event.contact, self.table.rules());
-            let mut cloud = cloud_event(Place { connection, eid, key, verified, received_at: *received_at }, event);
-            let delivery = self.sent_message(stored).and_then(|message| deliveries.get(message.as_str()));
-            if let Some(delivery) = delivery {
+        let sent: BTreeSet<&MessageKey> = shown.iter().filter_map(|one| one.sent.as_ref()).collect();
+        let wanted = sent.into_iter().flat_map(|message| members.iter().map(|eid| (eid.clone(), message.clone())));
+        let deliveries = self.table.deliveries(&wanted.collect::<Vec<_>>()).await?;
+        let cloud = |Shown { mut cloud, sent, .. }: Shown| {
+            if let Some(delivery) = sent.and_then(|message| deliveries.get(message.as_str())) {
                 cloud["deliverystate"] = serde_json::to_value(&delivery.state).unwrap_or_default();
             }
             cloud
         };
-        Ok(events.iter().map(cloud).collect())
+        Ok(shown.into_iter().map(cloud).collect())
+    }
+
+    /// A part of one event's JSON, whole events being what no page has room for; none: there is no such event.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub async fn event_part(&self, eid: &Eid, key: &EventKey, offset: usize) -> Result<Option<EventPart>, StoreError> {
+        let erased_at = self.table.erased_at(eid).await?;
+        let text = match self.table.logged(eid, key).await? {
+            Some(Logged::Event(stored)) if stored.event.at > erased_at => {
+                cloud_event(place_of(&stored, self.table.rules()), &stored.event).to_string()
+            }
+            Some(Logged::Unreadable(event)) if key.at() > erased_at => {
+                let UnreadableEvent { connection, received_at, bytes, why, .. } = event;
+                unreadable_event(
+                    Place { connection: &connection, eid, key, verified: false, received_at },
+                    bytes,
+                    why.name(),
+                )
+                .to_string()
+            }
+            _ => return Ok(None),
+        };
+        let bytes = text.len();
+        let from = (0..=offset.min(bytes)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        let end = (from + PART_BYTES_MAX).min(bytes);
+        let end = (from..=end).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(bytes);
+        let next = (end < bytes).then_some(end);
+        Ok(Some(EventPart { bytes, offset: from, text: text[from..end].to_owned(), next }))
     }
 
     /// The key of a message of the business.
@@ -274,6 +385,20 @@ impl Gateway {
             _ => None,
         }
     }
+}
+
+/// An event on a page.
+struct Shown {
+    cloud: Value,
+    /// Of its JSON.
+    bytes: usize,
+    /// The key of a message of the business.
+    sent: Option<MessageKey>,
+}
+
+fn place_of<'a>(stored: &'a StoredEvent, rules: &Rules) -> Place<'a> {
+    let StoredEvent { eid, key, event, connection, received_at, .. } = stored;
+    Place { connection, eid, key, verified: is_proven(&event.contact, rules), received_at: *received_at }
 }
 
 #[cfg(test)]

@@ -15,14 +15,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Gateway;
-use crate::answer::PAGE_MAX;
-use crate::answer::cloud_event_schema;
+use crate::answer::{PAGE_BYTES_MAX, PAGE_MAX, cloud_event_schema};
 
 pub use crate::answer::Cursor;
-
-/// Bytes of events in a page: with profile and evidence below the 6 MB that a Lambda function may answer. A page has one
-/// event at least, which has at most 1 MiB.
-const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// One page.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -37,7 +32,8 @@ pub struct Export {
     /// Who else this person may be, or was thought to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestions: Option<Vec<Suggested>>,
-    /// CloudEvents 1.0, whole, newest first.
+    /// CloudEvents 1.0, newest first: whole, but for those of more than 1 MB. These are cut and say in `elided` where they
+    /// are whole, part by part.
     #[schemars(schema_with = "cloud_event_schema")]
     pub events: Vec<Value>,
     /// Where the next page begins; null: this was the last.
@@ -80,16 +76,7 @@ impl Gateway {
     pub async fn export(&self, pid: &ProfileId, cursor: Option<&Cursor>) -> Result<Option<Export>, StoreError> {
         let Some(root) = self.table.find_profile(pid).await? else { return Ok(None) };
         let members: Vec<Eid> = root.members.iter().cloned().collect();
-        let mut events = self.newest(&members, PAGE_MAX + 1, cursor).await?;
-        let mut more = events.len() > PAGE_MAX;
-        events.truncate(PAGE_MAX);
-        let mut items = self.cloud_events(&members, &events).await?;
-        let fits = fitting(&items);
-        more |= fits < items.len();
-        items.truncate(fits);
-        events.truncate(fits);
-        let next = events.last().filter(|_| more).map(Cursor::behind);
-        let mut export = Export { profile: None, evidence: None, suggestions: None, events: items, next };
+        let mut export = Export { profile: None, evidence: None, suggestions: None, events: Vec::new(), next: None };
         if cursor.is_none() {
             let addresses = addresses(&self.table, &root).await?;
             let evidence = self.table.evidence(&root).await?;
@@ -98,18 +85,12 @@ impl Gateway {
             export.suggestions = Some(suggestions.iter().map(|one| suggested(one, &addresses)).collect());
             export.profile = Some(self.profile_of(root).await?);
         }
-        Ok(Some(export))
+        // What else is on the first page takes its share of it.
+        let rest = serde_json::to_vec(&export).map_or(0, |json| json.len());
+        let bytes = PAGE_BYTES_MAX.saturating_sub(rest);
+        let page = self.events_page(&members, PAGE_MAX, cursor, bytes).await?;
+        Ok(Some(Export { events: page.items, next: page.next, ..export }))
     }
-}
-
-/// How many of these fit a page: one at least.
-fn fitting(items: &[Value]) -> usize {
-    let mut bytes = 0;
-    let fits = items.iter().take_while(|item| {
-        bytes += item.to_string().len();
-        bytes <= PAGE_BYTES_MAX
-    });
-    fits.count().max(1).min(items.len())
 }
 
 /// The identifiers of a profile by their ids.

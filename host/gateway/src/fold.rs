@@ -2,42 +2,102 @@
 //!
 //! Driven by the stream, at least once. Everything but the head is idempotent and done first; the head is written last,
 //! with its guard, so a crash between leads to the same steps again and a record is counted once.
+//!
+//! Nobody's mistake is everybody's: a conversation that cannot be folded is set aside ([`rapport_store::unfolded`]), and
+//! the others go on. [`aside`] takes it up again, by folding its endpoint from the log.
 
+pub mod aside;
 mod handover;
 pub(crate) mod identity;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rapport_model::conversation::{Head, Waiting};
-use rapport_model::identity::{Named, claims, named};
-use rapport_model::{Basis, Eid, fold};
-use rapport_store::events::StoredEvent;
-use rapport_store::stream::Inserted;
+use rapport_model::identity::{Named, WEAK_MAX, claims, named};
+use rapport_model::{Basis, Eid, EventKey, Timestamp, fold};
+use rapport_store::events::{Logged, StoredEvent, UnreadableEvent};
+use rapport_store::heads::GuardedHead;
+use rapport_store::stream::{self, Inserted};
 use rapport_store::{StoreError, Table, Written};
 
 use crate::erasure;
 
 /// Attempts to write one head. Another writer is a rebuild or a second consumer; both end.
 const HEAD_ATTEMPTS_MAX: u32 = 8;
+/// Conversations in a row that storage does nothing for: then it is away, and the rest need not be tried.
+const AWAY_AFTER: u32 = 3;
+/// Milliseconds. How long a record waits, and with it those behind it in the stream, for an error that passes. Storage that
+/// is away for longer takes nobody's record aside either, and all wait; what only one conversation meets for so long is set
+/// aside, and tried again by itself.
+const PATIENCE_MS: u64 = 2 * 60 * 1000;
 
-/// Folds records in stream order.
+/// Folds records in stream order. Gives how many endpoints it had to set aside.
 ///
 /// # Errors
-/// [`NotFolded`] from some record on. Nothing is lost: the same records, handed in again, are folded once.
-pub async fn fold_batch(table: &Table, batch: &[Inserted], now: u64) -> Result<(), NotFolded> {
-    let mut failed = None;
+/// [`NotFolded`] from some record on: storage is away. Nothing is lost: the same records, handed in again, are folded once.
+pub async fn fold_batch(table: &Table, batch: &[Inserted], now: Timestamp) -> Result<usize, NotFolded> {
+    let (mut failed, mut aside, mut away) = (None, 0, 0);
     for conversation in conversations(batch) {
         let records: Vec<&Inserted> = conversation.iter().map(|(_, record)| *record).collect();
-        if let Err(error) = fold_conversation(table, &records, now).await {
-            // A conversation that others write to does not hold up the rest; without storage the rest need not be tried.
-            let is_away = matches!(error, StoreError::Unavailable { .. });
-            failed.get_or_insert(NotFolded { first: conversation[0].0, error });
-            if is_away {
-                break;
+        let eid = &records[0].stored.eid;
+        let error = match aside::contained(fold_conversation(table, &records, now)).await {
+            Ok(()) => {
+                away = 0;
+                continue;
             }
+            Err(failure) => match failure.to_wait_for(now.saturating_sub(records[0].stored.received_at)) {
+                Some(error) => error,
+                None => match aside::set_aside(table, eid, &failure, now).await {
+                    Ok(()) => {
+                        (aside, away) = (aside + 1, 0);
+                        continue;
+                    }
+                    Err(error) => error,
+                },
+            },
+        };
+        failed.get_or_insert(NotFolded { first: conversation[0].0, error });
+        away += 1;
+        if away >= AWAY_AFTER {
+            break;
         }
     }
-    failed.map_or(Ok(()), Err)
+    failed.map_or(Ok(aside), Err)
+}
+
+/// Decides about events whose payload cannot be had now. Gives which of them to wait for, and how many endpoints were set
+/// aside since they have waited for too long.
+pub async fn waiting(table: &Table, events: Vec<stream::Waiting>, now: Timestamp) -> (Option<NotFolded>, usize) {
+    let (mut failed, mut aside) = (None, 0);
+    for (first, stream::Waiting { eid, received_at, error }) in events.into_iter().enumerate() {
+        let failure = aside::Failure::Store(error);
+        let error = match failure.to_wait_for(now.saturating_sub(received_at)) {
+            Some(error) => error,
+            None => match aside::set_aside(table, &eid, &failure, now).await {
+                Ok(()) => {
+                    aside += 1;
+                    continue;
+                }
+                Err(error) => error,
+            },
+        };
+        failed.get_or_insert(NotFolded { first, error });
+    }
+    (failed, aside)
+}
+
+/// Sets aside whose events cannot be read. Gives how many endpoints that are.
+///
+/// # Errors
+/// Storage does not take it: hand the records in again.
+pub async fn unreadable(table: &Table, events: &[UnreadableEvent], now: Timestamp) -> Result<usize, StoreError> {
+    let mut whose = BTreeSet::new();
+    for UnreadableEvent { eid, why, .. } in events {
+        if whose.insert(eid) {
+            aside::set_aside(table, eid, &aside::Failure::Unreadable(*why), now).await?;
+        }
+    }
+    Ok(whose.len())
 }
 
 /// Some records of a batch were not folded.
@@ -74,7 +134,7 @@ fn conversations(batch: &[Inserted]) -> Vec<Vec<(usize, &Inserted)>> {
     grouped
 }
 
-async fn fold_conversation(table: &Table, records: &[&Inserted], now: u64) -> Result<(), StoreError> {
+async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp) -> Result<(), StoreError> {
     let (eid, account) = (&records[0].stored.eid, &records[0].stored.event.account);
     for _ in 0..HEAD_ATTEMPTS_MAX {
         let mut guarded = table.head(eid, account).await?;
@@ -116,56 +176,88 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: u64) -> Re
     Err(StoreError::Contended { operation: "fold", attempts: HEAD_ATTEMPTS_MAX })
 }
 
-/// Recomputes everything that follows from an endpoint's events, from the events alone.
+/// Recomputes everything that follows from an endpoint's events, from the events alone. Gives how many of them cannot be
+/// read: what they say is missing.
 ///
 /// What streaming made and what this makes is the same; it is for a fold that had a mistake, or a stream that was lost.
+/// One event is unpacked at a time, however long the log is.
 ///
 /// # Errors
 /// Nothing is lost: do it again.
-pub async fn rebuild(table: &Table, eid: &Eid, now: u64) -> Result<(), StoreError> {
-    let mut accounts = BTreeSet::new();
-    let mut keep = |stored: StoredEvent| {
-        accounts.insert(stored.event.account);
-    };
-    table.each_event(eid, &mut keep).await?;
-    for account in accounts {
-        rebuild_conversation(table, eid, &account, now).await?;
-    }
-    Ok(())
-}
-
-async fn rebuild_conversation(table: &Table, eid: &Eid, account: &str, now: u64) -> Result<(), StoreError> {
+pub async fn rebuild(table: &Table, eid: &Eid, now: Timestamp) -> Result<usize, StoreError> {
+    let mut done: BTreeSet<String> = BTreeSet::new();
     for _ in 0..HEAD_ATTEMPTS_MAX {
         // Read before the log: what is folded after it loses this write, and what was folded before it is in the log.
-        let mut old = table.head(eid, account).await?;
-        (old.erased_at, old.left_at) = table.marks(eid).await?;
-        let mut events: Vec<StoredEvent> = Vec::new();
-        let mut keep = |stored: StoredEvent| {
-            let is_ours = stored.event.at > old.erased_at && old.is_of_the_first(stored.event.at);
-            if stored.event.account == account && is_ours {
-                events.push(stored);
+        let mut old: BTreeMap<String, GuardedHead> = table.readable_heads(eid).await?.into_iter().collect();
+        let (erased_at, left_at) = table.marks(eid).await?;
+        let is_ours = |at: Timestamp| at > erased_at && (left_at == 0 || at <= left_at);
+        let (mut rebuilt, mut unreadable) = (BTreeMap::<String, Rebuilt>::new(), 0);
+        let mut after = None;
+        loop {
+            let page = table.found_after(eid, after.as_ref()).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key.clone());
+            for found in &page {
+                match table.open_found(found).await? {
+                    Logged::Unreadable(_) => unreadable += 1,
+                    Logged::Event(stored) if !is_ours(stored.event.at) || done.contains(&stored.event.account) => {}
+                    Logged::Event(stored) => {
+                        let account = stored.event.account.clone();
+                        let begun = || Rebuilt::beside(old.get(&account));
+                        rebuilt.entry(account.clone()).or_insert_with(begun).take(table, &stored, now).await?;
+                    }
+                }
             }
-        };
-        table.each_event(eid, &mut keep).await?;
-        let mut head = Head::default();
-        for stored in &events {
-            let linked = apply_cells(table, stored, &mut head, now).await?;
-            apply_head(table, stored, &mut head, &linked).await?;
         }
-        let counted: Vec<_> = events.iter().map(|stored| (stored.key.clone(), stored.received_at)).collect();
-        if table.put_head(eid, account, &old.rebuilt(head, &counted)).await? == Written::Yes {
-            return Ok(());
+        let mut is_done = true;
+        for (account, Rebuilt { head, counted }) in rebuilt {
+            let mut guarded = old.remove(&account).unwrap_or_default();
+            (guarded.erased_at, guarded.left_at) = (erased_at, left_at);
+            match table.put_head(eid, &account, &guarded.rebuilt(head, &counted)).await? {
+                Written::Yes => drop(done.insert(account)),
+                Written::No => is_done = false,
+            }
+        }
+        if is_done {
+            return Ok(unreadable);
         }
     }
     Err(StoreError::Contended { operation: "rebuild", attempts: HEAD_ATTEMPTS_MAX })
 }
 
-/// Endpoints, evidence, traits, consents, delivery states and what is said of the address, of one event. Gives the other identifiers whose links with
+/// A head that is folded anew, and the events in it.
+struct Rebuilt {
+    head: Head,
+    counted: Vec<(EventKey, Timestamp)>,
+}
+
+impl Rebuilt {
+    /// Begins one. A head that was full remembers whom it did: their addresses are recorded because of it, and whoever
+    /// erases the person finds them by it.
+    fn beside(old: Option<&GuardedHead>) -> Self {
+        let mut head = Head::default();
+        if let Some(old) = old.filter(|old| old.head.is_full()) {
+            head.names = old.head.names.clone();
+            head.linked = old.head.linked.clone();
+        }
+        Self { head, counted: Vec::new() }
+    }
+
+    async fn take(&mut self, table: &Table, stored: &StoredEvent, now: Timestamp) -> Result<(), StoreError> {
+        let linked = apply_cells(table, stored, &mut self.head, now).await?;
+        apply_head(table, stored, &mut self.head, &linked).await?;
+        self.counted.push((stored.key.clone(), stored.received_at));
+        Ok(())
+    }
+}
+
+/// Endpoints, evidence, traits, consents, delivery states and what is said of the address, of one event. Gives the other
+/// identifiers whose links with
 /// this endpoint are recorded.
 async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: u64) -> Result<Vec<Eid>, StoreError> {
     let StoredEvent { eid, key, event, .. } = stored;
     let rules = table.rules();
-    let mut endpoints = names(table, stored);
+    let mut endpoints = counted(table, stored, head);
     let mut claims = claims(table.tenant_key(), event, &endpoints, rules);
     handover::resolve(table, &mut claims, event.at).await?;
     endpoints.extend(claims.links.iter().flat_map(|claim| [claim.a.clone(), claim.b.clone()]));
@@ -202,6 +294,20 @@ fn names(table: &Table, stored: &StoredEvent) -> Vec<Named> {
     names
 }
 
+/// The identifiers of an event's contact that count: its own, those on a word that links, and a few on a weaker one, as
+/// long as the head can remember them. What it cannot remember it could not forget with its person either.
+fn counted(table: &Table, stored: &StoredEvent, head: &Head) -> Vec<Named> {
+    let mut weak = 0;
+    let counts = |named: &Named| {
+        if named.eid == stored.eid || table.rules().linking.contains(&named.identifier.attestation) {
+            return true;
+        }
+        weak += 1;
+        weak <= WEAK_MAX && !head.is_full_for(&named.eid)
+    };
+    names(table, stored).into_iter().filter(counts).collect()
+}
+
 /// Whether the head does not know already that this endpoint was there at this time.
 fn is_news(endpoint: &Named, own: &Eid, head: &Head, at: u64) -> bool {
     let since = match endpoint.eid == *own {
@@ -213,8 +319,8 @@ fn is_news(endpoint: &Named, own: &Eid, head: &Head, at: u64) -> bool {
 
 async fn apply_head(table: &Table, stored: &StoredEvent, head: &mut Head, linked: &[Eid]) -> Result<(), StoreError> {
     let StoredEvent { eid, key, event, .. } = stored;
-    let names: Vec<Eid> =
-        names(table, stored).into_iter().map(|named| named.eid).filter(|named| named != eid).collect();
+    let names = counted(table, stored, head).into_iter().map(|named| named.eid);
+    let names: Vec<Eid> = names.filter(|named| named != eid).collect();
     if let Waiting::FirstCustomerMessageAfter(after) = head.apply(key, event, &names, linked, table.rules()) {
         head.wait_since(table.first_customer_message_after(eid, &event.account, after).await?);
     }

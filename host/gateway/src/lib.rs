@@ -34,6 +34,7 @@ pub mod fold;
 pub mod http;
 mod left;
 pub mod links;
+mod merged;
 pub mod package;
 pub mod problem;
 pub mod receive;
@@ -44,6 +45,7 @@ pub mod replay;
 pub mod review;
 pub mod rules;
 pub mod scope;
+mod shown;
 
 use std::sync::Arc;
 

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::Gateway;
 use crate::fold::identity::suggest_counterparts;
+use crate::merged::Merged;
 use crate::problem::Problem;
 use crate::review::{Suggestion, limit_text};
 
@@ -310,8 +311,9 @@ impl Gateway {
             members.extend(self.table.find(&claimant.eid).await?.members);
         }
         let members: Vec<Eid> = members.into_iter().collect();
-        let Some(last) = self.newest(&members, 1, None).await?.pop() else { return Ok(()) };
-        suggest_counterparts(&self.table, named, (&last.key, last.event.at), now).await
+        let newest = Merged::of(&self.table, &members, 1, None).await?.next(&self.table, 1).await?.pop();
+        let Some((last, _)) = newest.filter(|(last, erased_at)| last.key.at() > *erased_at) else { return Ok(()) };
+        suggest_counterparts(&self.table, named, (&last.key, last.key.at()), now).await
     }
 
     /// Edges as the API shows them, in their order.

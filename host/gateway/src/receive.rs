@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rapport_model::Event;
+use rapport_model::{Eid, Event, EventKey};
 use rapport_sandbox::{
     Call, CallError, Connector, Context, FailureKind, HttpResponse, Level, Log, LogLine, Receipt, Received, Rejection,
     Webhook,
@@ -278,7 +278,7 @@ impl Gateway {
     }
 
     /// Makes events durable. Says what is left of the webhook: elements that could not be read, events that have no
-    /// place. For that it has to be parked besides, whole.
+    /// place or that storage can never take. For that it has to be parked besides, whole.
     pub(crate) async fn store(
         &self,
         events: Vec<Event>,
@@ -287,36 +287,40 @@ impl Gateway {
     ) -> Result<Option<Left>, StoreError> {
         let Delivery { connection, webhook, received_at, name, sandbox_us, .. } = delivery;
         let mut new = Vec::with_capacity(events.len());
-        let mut unplaced = Vec::new();
+        let (mut unplaced, mut positions) = (Vec::new(), Vec::new());
         let mut units_for_times = 0.0;
         for (position, mut event) in events.into_iter().enumerate() {
-            content::mind_the_clock(&mut event, *received_at);
-            let mut place = content::place(&self.table, &event);
-            if event.at == content::NO_TIME
-                && let Ok((eid, key)) = &place
-            {
-                let first_seen = self.table.first_seen(eid, key, *received_at).await?;
-                event.at = first_seen.at;
-                units_for_times += first_seen.write_units;
-                place = content::place(&self.table, &event);
-            }
+            let (place, units) = self.place(&mut event, *received_at).await?;
+            units_for_times += units;
             match place {
-                Ok((eid, key)) => new.push(NewEvent {
-                    eid,
-                    key,
-                    event,
-                    connection: connection.name.clone(),
-                    connector_digest: connection.connector.digest().to_owned(),
-                    received_at: *received_at,
-                }),
+                Ok((eid, key)) => {
+                    positions.push(position);
+                    new.push(NewEvent {
+                        eid,
+                        key,
+                        event,
+                        connection: connection.name.clone(),
+                        connector_digest: connection.connector.digest().to_owned(),
+                        received_at: *received_at,
+                    });
+                }
                 Err(detail) => unplaced.push(format!("event {position}: {detail}")),
             }
         }
-        let left = Left::of(unread, unplaced);
         if new.is_empty() {
-            return Ok(left);
+            return Ok(Left::of(unread, unplaced));
         }
-        let Put { new, duplicates, write_units } = self.table.put_events(new, webhook.clone()).await?;
+        let put = match self.table.put_events(new, webhook.clone()).await {
+            Err(error) if !error.is_passing() => {
+                // It would be as wrong when it is delivered again.
+                unplaced.push(error.class());
+                return Ok(Left::of(unread, unplaced));
+            }
+            put => put?,
+        };
+        let Put { new, duplicates, write_units, refused } = put;
+        unplaced.extend(refused.iter().map(|(at, detail)| format!("event {}: {detail}", positions[*at])));
+        let left = Left::of(unread, unplaced);
         let write_units = write_units + units_for_times;
         let (connection, connector) = (connection.name.as_str(), connection.connector.digest());
         tracing::info!(
@@ -333,6 +337,26 @@ impl Gateway {
             self.stored.notify_one();
         }
         Ok(left)
+    }
+
+    /// The place of an event, and the write units that it took to find when it was first seen, where the provider says no
+    /// time. The place is a sentence where it has none.
+    async fn place(
+        &self,
+        event: &mut Event,
+        received_at: u64,
+    ) -> Result<(Result<(Eid, EventKey), String>, f64), StoreError> {
+        content::mind_the_clock(event, received_at);
+        let place = content::place(&self.table, event);
+        let (true, Ok((eid, key))) = (event.at == content::NO_TIME, &place) else { return Ok((place, 0.0)) };
+        match self.table.first_seen(eid, key, received_at).await {
+            Ok(first_seen) => {
+                event.at = first_seen.at;
+                Ok((content::place(&self.table, event), first_seen.write_units))
+            }
+            Err(error) if error.is_passing() => Err(error),
+            Err(error) => Ok((Err(error.class()), 0.0)),
+        }
     }
 
     async fn park(&self, delivery: Delivery<'_>, reason: &'static str, detail: String) -> Result<(), StoreError> {

@@ -40,6 +40,12 @@ impl Gateway {
             Err(error) => return Ok(still_parked("the connection cannot be set up", error.to_string())),
         };
         let Parked { webhook, received_at, proven, .. } = parked;
+        let Some(webhook) = webhook else {
+            return Ok(still_parked(
+                "unreadable",
+                "what was parked cannot be read any more; the log says why".to_owned(),
+            ));
+        };
         let called = match self.call(&connection, &webhook, received_at, &proven).await {
             Ok(called) => called.map(|received| rapport_sandbox::Received { verified: true, ..received }),
             Err(problem) => return Ok(still_parked(problem.title, problem.detail)),

@@ -50,6 +50,27 @@ pub fn cloud_event(place: Place<'_>, event: &Event) -> Value {
     })
 }
 
+/// The CloudEvent that stands in the place of one that cannot be read: `rapport.unreadable.v1`.
+///
+/// Its `id` is its place in the log, since the provider's is not known; `data` says how many bytes are stored with it, 0 if
+/// that is not known, and why it cannot be read: `corrupt` or `missing-blob`.
+pub fn unreadable_event(place: Place<'_>, bytes: u64, reason: &str) -> Value {
+    let connection = utf8_percent_encode(place.connection, SEGMENT);
+    json!({
+        "specversion": "1.0",
+        "id": place.key,
+        "source": format!("/connections/{connection}"),
+        "type": "rapport.unreadable.v1",
+        "time": rfc3339(place.key.at()),
+        "recordedtime": rfc3339(place.received_at),
+        "partitionkey": place.eid,
+        "sequence": place.key,
+        "verified": place.verified,
+        "datacontenttype": "application/json",
+        "data": {"bytes": bytes, "reason": reason},
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,13 @@ use crate::event::{Author, Body, Controller, Covered, DeliveryState, Event, Time
 use crate::fold::{TraitCell, contact_words};
 use crate::identity::Rules;
 
+/// Identifiers. How many a head remembers of those that payloads named beside its endpoint, and how many links. A person
+/// has a dozen; whoever fills in a public form may name thousands, and a head is read and written with every message.
+///
+/// Whoever comes when it is full is not remembered: the event has the name, a link that it proves is recorded with the
+/// endpoints, and only what is no proof counts for nothing any more. Which ones came first depends on the order of arrival.
+pub const NAMES_MAX: usize = 500;
+
 /// See the module's documentation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Head {
@@ -71,6 +78,9 @@ impl Head {
         *self.counters.entry(counter(&event.body).to_owned()).or_default() += 1;
         for (known, said) in [(&mut self.names, names), (&mut self.linked, linked)] {
             for name in said {
+                if known.len() >= NAMES_MAX && !known.contains_key(name) {
+                    continue;
+                }
                 let (first, last) = known.entry(name.clone()).or_insert((at, at));
                 *first = at.min(*first);
                 *last = at.max(*last);
@@ -91,6 +101,16 @@ impl Head {
             _ => {}
         }
         Waiting::Known
+    }
+
+    /// Whether it remembers no more names.
+    pub fn is_full(&self) -> bool {
+        self.names.len() >= NAMES_MAX
+    }
+
+    /// Whether a name would not be remembered.
+    pub fn is_full_for(&self, name: &Eid) -> bool {
+        self.is_full() && !self.names.contains_key(name)
     }
 
     /// The answer to [`Waiting::FirstCustomerMessageAfter`].
@@ -236,6 +256,25 @@ mod tests {
         ];
         assert_eq!(fold(&log, &log).waiting_since, Some(3));
         assert_eq!(fold(&log[..2], &log[..2]).waiting_since, None);
+    }
+
+    #[test]
+    fn a_head_remembers_so_many_names_and_keeps_those_that_it_has() {
+        let name = |n: u64| crate::Eid::parse(&format!("{n:022}")).unwrap();
+        let mut head = Head::default();
+        let mut apply = |at: u64, names: &[crate::Eid]| {
+            let (key, event) = message(at, Author::Customer);
+            assert_eq!(head.apply(&key, &event, names, names, &Rules::default()), Waiting::Known);
+            head.clone()
+        };
+        for n in 0..NAMES_MAX as u64 {
+            apply(n + 1, &[name(n)]);
+        }
+        let full = apply(10_000, &[name(1), name(7_000)]);
+        assert_eq!((full.names.len(), full.linked.len()), (NAMES_MAX, NAMES_MAX));
+        assert_eq!(full.names[&name(1)], (2, 10_000), "what it knows goes on");
+        assert!(full.is_full_for(&name(7_000)) && !full.is_full_for(&name(1)));
+        assert_eq!(full.counters["messages_received"], NAMES_MAX as u64 + 1);
     }
 
     #[test]

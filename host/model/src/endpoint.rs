@@ -145,6 +145,16 @@ impl TenantKey {
         URL_SAFE_NO_PAD.encode(&mac.sign().as_ref()[..16])
     }
 
+    /// Names what is too large for an item, by the item that it is of and by what it holds: 64 characters of hexadecimal.
+    pub fn blob_hash(&self, item: &str, bytes: &[u8]) -> String {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(b"rapport blob\0");
+        mac.update(&(item.len() as u64).to_be_bytes());
+        mac.update(item.as_bytes());
+        mac.update(bytes);
+        mac.sign().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Tells two tenant keys apart without giving either away.
     pub fn fingerprint(&self) -> String {
         URL_SAFE_NO_PAD.encode(&hmac::sign(&self.0, b"rapport tenant key fingerprint").as_ref()[..16])
@@ -196,6 +206,12 @@ impl EventKey {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The provider's milliseconds: the first ten characters.
+    pub fn at(&self) -> Timestamp {
+        let digit = |byte: u8| CROCKFORD.iter().position(|known| *known == byte).unwrap_or_default() as u64;
+        self.0.bytes().take(10).fold(0, |at, byte| at << 5 | digit(byte))
     }
 
     /// The last 16 characters: 80 bits of hash, without the time.
@@ -265,6 +281,8 @@ mod tests {
         assert!(early < late);
         assert_eq!(early.as_str().len(), 26);
         assert_eq!(&early.as_str()[..10], "01HF7YAT00"); // as every ULID of that millisecond
+        assert_eq!((early.at(), late.at()), (1_700_000_000_000, 1_700_000_000_001));
+        assert_eq!(tenant.event_key(TIMESTAMP_MAX, "a", "b").unwrap().at(), TIMESTAMP_MAX);
         assert_eq!(early.hash(), tenant.message_key("acc", "b").as_str());
         assert_eq!(EventKey::parse(early.as_str()), Some(early));
         assert!(tenant.event_key(TIMESTAMP_MAX + 1, "a", "b").is_none());

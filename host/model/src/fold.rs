@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use crate::conversation::rank;
 use crate::endpoint::{EventKey, TenantKey};
-use crate::event::{Attestation, Body, Consent, ConsentState, Covered, Delivery, DeliveryState, Event, Timestamp};
+use crate::event::{
+    Attestation, Body, Consent, ConsentState, Covered, Delivery, DeliveryState, Event, ProviderError, Timestamp,
+};
 use crate::identity::Rules;
 use crate::trust::Strength;
 
@@ -19,6 +21,11 @@ pub const TRAIT_BYTES_MAX: usize = 1024;
 pub const TRAITS_MAX: usize = 50;
 /// Bytes. Names of traits and purposes are parts of keys.
 pub const NAME_BYTES_MAX: usize = 128;
+
+/// Bytes. Evidence of a consent is a text and a link; a larger one stays in the event, and the cell says how large it is.
+pub const EVIDENCE_BYTES_MAX: usize = 4096;
+/// Bytes. A report of a failed delivery has a code and a sentence; what is longer is cut, and whole in the event.
+pub const REPORT_BYTES_MAX: usize = 1024;
 
 /// One trait of one endpoint: the newest word on it and where it came from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,7 +168,7 @@ pub fn consent(key: &EventKey, event: &Event, rules: &Rules) -> Option<ConsentCe
     is_cell_name(purpose).then(|| ConsentCell {
         purpose: purpose.clone(),
         state: *state,
-        evidence: evidence.clone(),
+        evidence: evidence.as_ref().map(evidence_of_cell),
         source: key.clone(),
         at: event.at,
         attestation: Some(attestation),
@@ -206,9 +213,43 @@ pub fn delivery(tenant: &TenantKey, event: &Event) -> Option<DeliveryCell> {
     Some(DeliveryCell {
         message: tenant.message_key(&event.account, message).as_str().to_owned(),
         rank: rank(&delivery.state),
-        state: delivery.state.clone(),
+        state: state_of_cell(&delivery.state),
         at: event.at,
     })
+}
+
+fn evidence_of_cell(evidence: &Value) -> Value {
+    match evidence.to_string().len() {
+        bytes if bytes > EVIDENCE_BYTES_MAX => serde_json::json!({"rapport.elided": bytes}),
+        _ => evidence.clone(),
+    }
+}
+
+fn state_of_cell(state: &DeliveryState) -> DeliveryState {
+    match state {
+        DeliveryState::Failed(error) => DeliveryState::Failed(ProviderError {
+            code: shortened(&error.code),
+            title: shortened(&error.title),
+            detail: error.detail.as_ref().map(|detail| match detail.to_string().len() {
+                bytes if bytes > REPORT_BYTES_MAX => serde_json::json!({"rapport.elided": bytes}),
+                _ => detail.clone(),
+            }),
+            retryable: error.retryable,
+        }),
+        DeliveryState::Other(name) => DeliveryState::Other(shortened(name)),
+        state => state.clone(),
+    }
+}
+
+/// The beginning of a text, of at most [`REPORT_BYTES_MAX`] bytes.
+fn shortened(text: &str) -> String {
+    match text.len() > REPORT_BYTES_MAX {
+        true => {
+            let end = (0..=REPORT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+            format!("{}…", &text[..end])
+        }
+        false => text.to_owned(),
+    }
 }
 
 fn is_cell_name(name: &str) -> bool {

@@ -32,7 +32,7 @@ use crate::endpoint::{Basis, Eid, EndpointKey, TenantKey, is_id};
 use crate::event::{Contact, Identifier};
 
 pub use author::Author;
-pub use claims::{Claim, Claims, claims};
+pub use claims::{Claim, Claims, WEAK_MAX, claims};
 pub use edge::{Closing, Edge, EdgeId, Evidence, Pair, Proof, Rule, Source, Span, Withdrawal};
 pub use partition::{Held, Partition, partition};
 pub use path::path;

@@ -1,4 +1,9 @@
-//! What is too large for an item: files in a folder or objects in a bucket, named by what they hold.
+//! What is too large for an item: files in a folder or objects in a bucket.
+//!
+//! A blob is one item's: its name is a keyed hash of the item's key and of what it holds. So nobody who may list the
+//! bucket can confirm a guess of a content, writing one twice is writing it once, and to delete it takes nothing from
+//! another item that holds the same. Up to release 0.1 it was the SHA-256 of the content, without a key and shared; such
+//! names are still read and deleted.
 
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -6,7 +11,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use ring::digest;
 
 use crate::error::StoreError;
 use crate::items::{Reader, b, s};
@@ -15,7 +19,7 @@ use crate::table::Table;
 /// Bytes. Payloads up to here stay in the item: an S3 put costs as much as eight write units, of 1 KB each.
 pub const INLINE_BYTES_MAX: usize = 8 << 10;
 
-/// Where blobs are. Content-addressed, so writing one twice is writing it once.
+/// Where blobs are.
 #[derive(Clone, Debug)]
 pub struct Blobs(Place);
 
@@ -37,12 +41,11 @@ impl Blobs {
         Self(Place::Bucket(bucket))
     }
 
-    /// Stores bytes durably and gives their key.
+    /// Stores bytes durably.
     ///
     /// # Errors
     /// [`StoreError::Blob`]; nothing is left that a reader could take for the blob.
-    pub async fn put(&self, bytes: Vec<u8>) -> Result<String, StoreError> {
-        let key: String = digest::digest(&digest::SHA256, &bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    pub async fn put(&self, key: String, bytes: Vec<u8>) -> Result<(), StoreError> {
         let stored = match &self.0 {
             Place::Folder(folder) => {
                 let path = path_in(folder, &key);
@@ -51,22 +54,24 @@ impl Blobs {
             #[cfg(feature = "aws")]
             Place::Bucket(bucket) => bucket.put(&key, &bytes).await.map_err(io::Error::other),
         };
-        match stored {
-            Ok(()) => Ok(key),
-            Err(source) => Err(StoreError::Blob { key, source }),
-        }
+        stored.map_err(|source| StoreError::Blob { key, source })
     }
 
-    /// The bytes of a key.
+    /// The bytes of a key; none: there is no such blob.
     ///
     /// # Errors
-    /// [`StoreError::Blob`] when it is not there or cannot be read.
-    pub async fn get(&self, key: &str) -> Result<Vec<u8>, StoreError> {
+    /// [`StoreError::Blob`] when the blob store does not say: it does not answer, or not to us. The blob may be there.
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let bytes = match &self.0 {
-            _ if !is_key(key) => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a key of this store")),
+            // No blob of ours can have this name.
+            _ if !is_key(key) => return Ok(None),
             Place::Folder(folder) => {
                 let path = path_in(folder, key);
-                run(move || fs::read(path)).await
+                run(move || match fs::read(path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                    read => read.map(Some),
+                })
+                .await
             }
             #[cfg(feature = "aws")]
             Place::Bucket(bucket) => bucket.get(key).await.map_err(io::Error::other),
@@ -81,7 +86,7 @@ impl Blobs {
     /// [`StoreError::Blob`]; it may still be there: delete it again.
     pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let deleted = match &self.0 {
-            _ if !is_key(key) => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a key of this store")),
+            _ if !is_key(key) => return Ok(()),
             Place::Folder(folder) => {
                 let path = path_in(folder, key);
                 run(move || match fs::remove_file(path) {
@@ -97,28 +102,56 @@ impl Blobs {
     }
 }
 
+/// What the names begin with that are keyed hashes; those of release 0.1 begin with a hexadecimal digit.
+const KEYED: &str = "h";
+
 fn is_key(key: &str) -> bool {
-    key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let hash = key.strip_prefix(KEYED).unwrap_or(key);
+    hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a blob is one item's alone. One of release 0.1 may be named by several items of the same content.
+pub(crate) fn is_of_one_item(key: &str) -> bool {
+    key.starts_with(KEYED)
 }
 
 fn path_in(folder: &Path, key: &str) -> PathBuf {
-    folder.join(&key[..2]).join(key)
+    let hash = key.strip_prefix(KEYED).unwrap_or(key);
+    folder.join(&hash[..2]).join(key)
 }
 
 impl Table {
     /// A frame as an attribute of its item, or as a reference to the blob that holds it.
-    pub(crate) async fn inline_or_blob(&self, frame: Vec<u8>) -> Result<(&'static str, AttributeValue), StoreError> {
+    pub(crate) async fn inline_or_blob(
+        &self,
+        item: (&str, &str),
+        frame: Vec<u8>,
+    ) -> Result<(&'static str, AttributeValue), StoreError> {
         if frame.len() <= INLINE_BYTES_MAX {
             return Ok((INLINE, b(frame)));
         }
-        Ok((REFERENCE, s(self.access.blobs.put(frame).await?)))
+        Ok((REFERENCE, s(self.put_blob(item, frame).await?)))
+    }
+
+    /// Stores the blob of an item, whose keys these are, and gives its name.
+    pub(crate) async fn put_blob(&self, (pk, sk): (&str, &str), bytes: Vec<u8>) -> Result<String, StoreError> {
+        let hash = self.access.tenant_key.blob_hash(&format!("{pk} {sk}"), &bytes);
+        let key = format!("{KEYED}{hash}");
+        self.access.blobs.put(key.clone(), bytes).await?;
+        Ok(key)
     }
 
     /// The frame of an item, wherever it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`]: its blob is not there. [`StoreError::Blob`]: that is not known.
     pub(crate) async fn frame_of<'a>(&self, reader: &Reader<'a>) -> Result<Cow<'a, [u8]>, StoreError> {
         match (reader.bytes_opt(INLINE), reader.text_opt(REFERENCE)) {
             (Some(frame), _) => Ok(Cow::Borrowed(frame)),
-            (None, Some(key)) => self.access.blobs.get(key).await.map(Cow::Owned),
+            (None, Some(key)) => {
+                let frame = self.access.blobs.get(key).await?;
+                frame.map(Cow::Owned).ok_or_else(|| StoreError::Missing { key: key.to_owned() })
+            }
             (None, None) => Err(reader.corrupt("it has neither `b` nor `blob`")),
         }
     }

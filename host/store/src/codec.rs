@@ -1,5 +1,11 @@
 //! The payload of an event item: the normalised event and, with the first event of a webhook, the webhook itself, as one
 //! zstd frame, so that what they have in common is stored once. A large webhook is a frame of its own.
+//!
+//! The event comes first, on a line of its own, so whoever wants the event alone decompresses no further than its end.
+//!
+//! What is packed can be unpacked, or it is not packed: [`checked`] reads every event back before it is put.
+
+use std::io::{BufRead as _, BufReader, Read as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +19,16 @@ const LEVEL_OF_LARGE: i32 = 1;
 /// Bytes from which on time counts for more than space.
 const LARGE_BYTES: usize = 1 << 20;
 
-/// Bytes. An event of 12 MiB, the most that a connector can return, each byte of which JSON may write as six; a webhook of
-/// 41 MiB, the most that a connector can ask for, is less.
+/// Bytes. An event's JSON: of 12 MiB, the most that a connector can return, a text is at most this long when JSON writes one
+/// byte in three as two. One of control characters, each of which JSON writes as six, may be longer: it is parked.
+pub const EVENT_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes. What release 0.1 may have stored: an event of 12 MiB, each byte of which JSON writes as six; a webhook of 41 MiB,
+/// the most that a connector can ask for, is less.
 const UNPACKED_BYTES_MAX: usize = 80 << 20;
+
+/// Bytes of a frame's content up to which all of it is unpacked at once: that is faster than to stop where the event ends.
+const AT_ONCE_BYTES_MAX: usize = 64 << 10;
 
 /// A webhook as it was received, kept so that a newer connector can read it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,9 +68,42 @@ impl RawWebhook {
     }
 }
 
+/// An event's JSON, of which it is known that the same event is read of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Checked(Vec<u8>);
+
+/// The JSON of an event, if it can be stored.
+///
+/// # Errors
+/// A sentence that says why not, without anything that the event holds.
+pub(crate) fn checked(event: &Event) -> Result<Checked, String> {
+    let json = serde_json::to_vec(event).map_err(|error| format!("it cannot be written: {}", place_of(&error)))?;
+    if json.len() > EVENT_BYTES_MAX {
+        return Err(format!("as JSON it has {} bytes; at most {EVENT_BYTES_MAX} are kept as an event", json.len()));
+    }
+    let again: Event =
+        serde_json::from_slice(&json).map_err(|error| format!("it reads back as {}", place_of(&error)))?;
+    // Its line ends at the first line end: JSON writes those of a text as escapes.
+    let is_same = again == *event && !json.contains(&b'\n');
+    is_same.then_some(Checked(json)).ok_or_else(|| "it does not read back as it was written".to_owned())
+}
+
+/// Where reading or writing stopped, and not what was there: it may be personal.
+fn place_of(error: &serde_json::Error) -> String {
+    let kind = match error.classify() {
+        // The one thing about our own JSON that the parser, and no type, refuses.
+        serde_json::error::Category::Syntax => "JSON that is nested too deep or of a number that is too large",
+        serde_json::error::Category::Data => "data of another form",
+        serde_json::error::Category::Eof => "JSON that ends too early",
+        serde_json::error::Category::Io => "a failure to read",
+    };
+    format!("{kind}, at column {}", error.column())
+}
+
 /// One frame of an event and perhaps its webhook: the event's JSON on a line of its own, then the webhook.
-pub(crate) fn pack(event: &Event, raw: Option<&RawWebhook>) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec(event).expect("an event's keys are strings and its numbers are finite");
+pub(crate) fn pack(event: &Checked, raw: Option<&RawWebhook>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(event.0.len() + raw.map_or(1, |raw| raw.body.len() + 512));
+    bytes.extend_from_slice(&event.0);
     bytes.push(b'\n');
     if let Some(raw) = raw {
         raw.write(&mut bytes);
@@ -65,14 +111,42 @@ pub(crate) fn pack(event: &Event, raw: Option<&RawWebhook>) -> Vec<u8> {
     compress(&bytes)
 }
 
-/// The inverse of [`pack`].
-pub(crate) fn unpack(frame: &[u8]) -> Result<(Event, Option<RawWebhook>), String> {
+/// The event of a frame. Of what comes after it nothing is unpacked, but for what is small.
+pub(crate) fn unpack_event(frame: &[u8]) -> Result<Event, String> {
+    let size = size_of(frame)?;
+    let line = if size <= AT_ONCE_BYTES_MAX {
+        let mut bytes = decompress(frame)?;
+        let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("no line end")?;
+        bytes.truncate(end);
+        bytes
+    } else {
+        let decoder = zstd::stream::read::Decoder::with_buffer(frame).map_err(|error| error.to_string())?;
+        let mut decoder = BufReader::with_capacity(AT_ONCE_BYTES_MAX, decoder.take(size as u64));
+        let mut line = Vec::new();
+        decoder.read_until(b'\n', &mut line).map_err(|error| error.to_string())?;
+        if line.pop() != Some(b'\n') {
+            return Err("no line end".to_owned());
+        }
+        line
+    };
+    serde_json::from_slice(&line).map_err(|error| place_of(&error))
+}
+
+/// A frame without the webhook that is in it; none: there is none. The event need not be readable.
+pub(crate) fn without_webhook(frame: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    let mut bytes = decompress(frame)?;
+    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("no line end")? + 1;
+    let has_webhook = bytes.len() > end;
+    bytes.truncate(end);
+    Ok(has_webhook.then(|| compress(&bytes)))
+}
+
+/// The webhook of a frame, where there is one; the event before it need not be readable.
+pub(crate) fn unpack_raw(frame: &[u8]) -> Result<Option<RawWebhook>, String> {
     let bytes = decompress(frame)?;
     let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("no line end")?;
-    let event = serde_json::from_slice(&bytes[..end]).map_err(|error| error.to_string())?;
     let raw = &bytes[end + 1..];
-    let raw = (!raw.is_empty()).then(|| RawWebhook::read(raw)).transpose()?;
-    Ok((event, raw))
+    (!raw.is_empty()).then(|| RawWebhook::read(raw)).transpose()
 }
 
 pub(crate) fn pack_webhook(raw: &RawWebhook) -> Vec<u8> {
@@ -90,57 +164,17 @@ fn compress(bytes: &[u8]) -> Vec<u8> {
     zstd::bulk::compress(bytes, level).expect("compressing to memory fails only without memory")
 }
 
-fn decompress(frame: &[u8]) -> Result<Vec<u8>, String> {
+/// How much is in a frame, unpacked.
+fn size_of(frame: &[u8]) -> Result<usize, String> {
     let size = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten().ok_or("no zstd frame of known size")?;
     let size = usize::try_from(size).ok().filter(|size| *size <= UNPACKED_BYTES_MAX);
-    let size = size.ok_or_else(|| format!("unpacked it would exceed {UNPACKED_BYTES_MAX} bytes"))?;
+    size.ok_or_else(|| format!("unpacked it would exceed {UNPACKED_BYTES_MAX} bytes"))
+}
+
+fn decompress(frame: &[u8]) -> Result<Vec<u8>, String> {
+    let size = size_of(frame)?;
     zstd::bulk::decompress(frame, size).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rapport_model::event::{Body, Contact};
-
-    fn event() -> Event {
-        Event {
-            id: "1".into(),
-            at: 1,
-            account: "a".into(),
-            contact: Contact::default(),
-            body: Body::Other("line\nend".into(), serde_json::json!({"text": "two\nlines"})),
-            extensions: Default::default(),
-        }
-    }
-
-    #[test]
-    fn what_is_packed_is_unpacked_bytes_and_all() {
-        let raw = RawWebhook {
-            method: "POST".into(),
-            url: "https://x.example/hooks/a?b=\n".into(),
-            headers: vec![("a".into(), "1".into()), ("a".into(), "2".into())],
-            body: vec![0, 10, 255, 10],
-        };
-        assert_eq!(unpack(&pack(&event(), Some(&raw))).unwrap(), (event(), Some(raw.clone())));
-        assert_eq!(unpack(&pack(&event(), None)).unwrap(), (event(), None));
-        assert_eq!(unpack_webhook(&pack_webhook(&raw)).unwrap(), raw);
-    }
-
-    #[test]
-    fn the_largest_that_a_connector_can_return_is_read_again() {
-        // 12 MiB of characters that JSON escapes.
-        let text = "\u{1}".repeat(12 << 20);
-        let event = Event { body: Body::Other(text, serde_json::Value::Null), ..event() };
-        assert_eq!(unpack(&pack(&event, None)).unwrap(), (event, None));
-    }
-
-    #[test]
-    fn a_damaged_frame_is_an_error_and_no_bomb() {
-        let frame = pack(&event(), None);
-        for cut in 0..frame.len() {
-            assert!(unpack(&frame[..cut]).is_err());
-        }
-        let bomb = zstd::bulk::compress(&vec![0; UNPACKED_BYTES_MAX + 1], 1).unwrap();
-        assert!(decompress(&bomb).unwrap_err().contains("exceed"));
-    }
-}
+mod tests;

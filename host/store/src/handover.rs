@@ -120,7 +120,7 @@ impl Table {
         let pk = self.endpoint_pk(eid);
         let after = rapport_model::endpoint::first_of_millisecond(at + 1);
         for kind in [keys::TRAITS, keys::CONSENTS, keys::REACH] {
-            for item in self.all(&pk, kind, &format!("{kind}{}", keys::END)).await? {
+            for item in self.all(&pk, kind, &keys::after(kind)).await? {
                 let reader = Reader(&item);
                 if reader.text("ord")? >= after.as_str() {
                     self.delete_item(pk.clone(), reader.text("sk")?.to_owned()).await?;

@@ -25,6 +25,10 @@ pub const AHEAD_MARGIN_MS: u64 = 5 * 60 * 1000;
 /// The attribute of a head with [`GuardedHead::left_at`].
 const LEFT_AT: &str = "lft";
 
+/// Events. What a rebuild remembers to have counted ahead of the stream: the youngest, 17 bytes each, so that a head fits its
+/// item. If a rebuild is further ahead of the stream than that, some events may be counted twice until the next rebuild.
+pub const AHEAD_MAX: usize = 10_000;
+
 /// The position of a record in the stream, padded so that numbers compare as text (up to 40 digits, by the API).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sequence(String);
@@ -45,6 +49,8 @@ pub struct GuardedHead {
     pub received_at: Timestamp,
     /// Events that a rebuild counted before their records came, by their keys' hashes.
     pub ahead: BTreeSet<String>,
+    /// When the last of them was received; 0: there are none.
+    pub ahead_until: Timestamp,
     /// What the endpoint said up to then is erased and does not come back; 0: nothing is.
     pub erased_at: Timestamp,
     /// What happened later is somebody else's, since the address changed hands then; 0: it did not.
@@ -77,15 +83,22 @@ impl GuardedHead {
             self.received_at = received_at;
         }
         self.ahead.remove(key.hash());
+        // Records of one endpoint come in the order in which they were written: those of all that was ahead have passed.
+        if received_at > self.ahead_until + AHEAD_MARGIN_MS {
+            self.ahead.clear();
+        }
     }
 
     /// Takes the place of what streaming made: `head` was folded of all of `events`, of which those that the stream may
     /// still bring are remembered.
     pub fn rebuilt(&self, head: Head, events: &[(EventKey, Timestamp)]) -> Self {
         let from = self.received_at.saturating_sub(AHEAD_MARGIN_MS);
-        let ahead = events.iter().filter(|(_, received_at)| *received_at >= from);
-        let ahead = ahead.map(|(key, _)| key.hash().to_owned()).collect();
-        Self { head, ahead, ..self.clone() }
+        let mut ahead: Vec<_> = events.iter().filter(|(_, received_at)| *received_at >= from).collect();
+        ahead.sort_by_key(|(_, received_at)| std::cmp::Reverse(*received_at));
+        ahead.truncate(AHEAD_MAX);
+        let ahead_until = ahead.first().map_or(0, |(_, received_at)| *received_at);
+        let ahead = ahead.into_iter().map(|(key, _)| key.hash().to_owned()).collect();
+        Self { head, ahead, ahead_until, ..self.clone() }
     }
 }
 
@@ -104,9 +117,31 @@ impl Table {
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn heads(&self, eid: &Eid) -> Result<Vec<(String, GuardedHead)>, StoreError> {
-        let items = self.all(&self.endpoint_pk(eid), keys::HEADS, &format!("{}{}", keys::HEADS, keys::END)).await?;
+        let items = self.all(&self.endpoint_pk(eid), keys::HEADS, &keys::after(keys::HEADS)).await?;
         let account = |item: &Item| Ok(Reader(item).text("sk")?[keys::HEADS.len()..].to_owned());
         items.iter().map(|item| Ok((account(item)?, read(item)?))).collect()
+    }
+
+    /// The same, without heads that cannot be read: what is folded anew takes their place.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]
+    pub async fn readable_heads(&self, eid: &Eid) -> Result<Vec<(String, GuardedHead)>, StoreError> {
+        let items = self.all(&self.endpoint_pk(eid), keys::HEADS, &keys::after(keys::HEADS)).await?;
+        let account = |item: &Item| Some(Reader(item).text_opt("sk")?[keys::HEADS.len()..].to_owned());
+        let readable = |item: &Item| {
+            let reader = Reader(item);
+            let head = read(item).unwrap_or_else(|error| {
+                tracing::error!(%error, "a head cannot be read; it is folded anew");
+                // Its guard may be as odd. What its version says is all that is needed to replace it.
+                let version = reader.number_opt("ver").unwrap_or_default();
+                let sequence = Sequence(reader.text_opt("seq").unwrap_or_default().to_owned());
+                let received_at = reader.number_opt("rcv").unwrap_or_default();
+                GuardedHead { sequence, received_at, version, ..GuardedHead::default() }
+            });
+            Some((account(item)?, head))
+        };
+        Ok(items.iter().filter_map(readable).collect())
     }
 
     /// Writes a head, if nobody wrote it since it was read.
@@ -127,6 +162,7 @@ impl Table {
         if !guarded.ahead.is_empty() {
             let ahead = guarded.ahead.iter().cloned().collect();
             put = put.item("ahead", aws_sdk_dynamodb::types::AttributeValue::Ss(ahead));
+            put = put.item("until", n(guarded.ahead_until));
         }
         if guarded.erased_at > 0 {
             put = put.item(ERASED, n(guarded.erased_at));
@@ -154,6 +190,8 @@ fn read(item: &Item) -> Result<GuardedHead, StoreError> {
         sequence: Sequence(reader.text("seq")?.to_owned()),
         received_at: reader.number("rcv")?,
         ahead: reader.set("ahead").iter().cloned().collect(),
+        // Of an item of release 0.1 it is not known: they go with the first record that is later than the last applied one.
+        ahead_until: reader.number_opt("until").unwrap_or(Timestamp::MAX >> 1),
         erased_at: reader.number_opt(ERASED).unwrap_or_default(),
         left_at: reader.number_opt(LEFT_AT).unwrap_or_default(),
         version: reader.number("ver")?,

@@ -43,7 +43,7 @@ pub use change::{Outcome, Standing};
 pub use history::{Entry, Explanation, PastProfile, Why};
 pub use preview::{EvidencePage, Evident, Found, ScanCursor, Surroundings};
 pub use repair::{Mended, Repair, RepairCursor};
-pub use review::{Conflict, Decision, ReviewCursor, ReviewPage, Suggestion, SuggestionState};
+pub use review::{Conflict, Decision, ReviewCursor, ReviewPage, SUGGESTIONS_MAX, Suggestion, SuggestionState};
 pub use root::Root;
 
 /// Attempts of one change or look-up. Each loses only against one that won, so this many losses mean a storm.

@@ -16,6 +16,7 @@
 //! | that a suggestion, or an edge that joins nothing, is with the lower one | `<t>#E#<higher eid>` | `Z#<lower eid>` |
 //! | root | `<t>#P#<profile>` | `@` |
 //! | identity log | `<t>#P#<profile>` | `M#<our ms>#<version>` |
+//! | what could not be folded | `<t>#G#unfolded` | `<eid>` |
 //! | list of open suggestions, of conflicts | `<t>#G#suggestion#<shard>`, `<t>#G#conflict#<shard>` | `<id>` |
 //! | erasure: what is being done, then the receipt | `<t>#X#<erasure>` | `@` |
 //! | record of the audit | `<t>#U#<day>#<shard>` | `<our ms>-<request id>-<phase>` |
@@ -29,8 +30,18 @@ use rapport_model::identity::{EdgeId, Pair};
 use rapport_model::{Eid, EventKey, ProfileId};
 use ring::digest::{SHA256, digest};
 
-/// Sorts after every key that begins with the same prefix: all key characters are below it.
+/// Sorts after every sort key: each begins with a letter, a digit or `@`. To end a range of one kind take [`after`]: what
+/// follows the kind, such as the name of a purpose, may begin with anything.
 pub(crate) const END: &str = "~";
+
+/// The first key that sorts after all that begin with a prefix, whatever follows it: `K$` for `K#`. It is no key itself,
+/// since what ours begin with ends with `#`.
+pub(crate) fn after(prefix: &str) -> String {
+    let mut end = prefix.to_owned();
+    let last = end.pop().map_or('\u{1}', |last| char::from_u32(u32::from(last) + 1).unwrap_or(char::MAX));
+    end.push(last);
+    end
+}
 
 pub(crate) const ENDPOINT: &str = "@";
 pub(crate) const ROOT: &str = "@";
@@ -114,6 +125,11 @@ pub(crate) fn review_pk(tenant: &str, list: &str, shard: u8) -> String {
     format!("{tenant}#G#{list}#{shard:02}")
 }
 
+/// What could not be folded is one list: it is empty but for mistakes, and one partition takes 1,000 writes a second.
+pub(crate) fn unfolded_pk(tenant: &str) -> String {
+    format!("{tenant}#G#unfolded")
+}
+
 pub(crate) fn log_sk(at: u64, version: u64) -> String {
     format!("{LOG}{at:013}#{version:08}")
 }
@@ -150,4 +166,20 @@ pub(crate) fn fold_pk(tenant: &str) -> String {
 
 pub(crate) fn tenant_key_pk(tenant: &str) -> String {
     format!("{tenant}#N#tenant-key")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_a_kind_holds_whatever_follows_it() {
+        let end = after(CONSENTS);
+        assert_eq!(end, "K$");
+        for name in ["~", "~~", "маркетинг", "\u{10ffff}", "zz", ""] {
+            let key = format!("{CONSENTS}{name}");
+            assert!(key.as_str() >= CONSENTS && key < end, "{name}");
+        }
+        assert!(EDGES > end.as_str());
+    }
 }

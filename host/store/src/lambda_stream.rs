@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::StoreError;
+use crate::events::{Logged, UnreadableEvent};
 use crate::heads::Sequence;
 use crate::items::{Item, b, n, s};
-use crate::stream::Inserted;
+use crate::stream::{Inserted, Waiting};
 use crate::table::Table;
 
 /// What one record of a batch is.
@@ -26,35 +27,40 @@ pub enum Record {
     },
     /// Something else happened in the table: nothing to do.
     Other,
-    /// It cannot be read, and will not be readable when it comes again.
-    Unreadable(StoreError),
+    /// An event was put, and erased since: nothing to do.
+    Gone,
+    /// An event was put that cannot be read, and will not be readable when it comes again.
+    Unreadable(UnreadableEvent),
+    /// It is no record that can be read.
+    Odd(StoreError),
 }
 
 impl Table {
     /// Reads one record of a batch.
     ///
     /// # Errors
-    /// With the record's number: its event's payload is in the blob store, which does not answer. It is worth another
-    /// try.
-    pub async fn read_record(&self, json: &RawValue) -> Result<Record, (String, StoreError)> {
+    /// With the record's number: its event's payload is in the blob store, which does not answer, or the table does not. It
+    /// is worth another try.
+    pub async fn read_record(&self, json: &RawValue) -> Result<Record, (String, Waiting)> {
         let change = match Change::parse(json) {
             Ok(Some(change)) => change,
             Ok(None) => return Ok(Record::Other),
-            Err(detail) => return Ok(Record::Unreadable(StoreError::corrupt("stream record", detail))),
+            Err(detail) => return Ok(Record::Odd(StoreError::corrupt("stream record", detail))),
         };
         let Change { number, image } = change;
         let image = match image.map_or(Ok(Item::new()), item) {
             Ok(image) if !self.is_event(&image) => return Ok(Record::Other),
             Ok(image) => image,
-            Err(detail) => return Ok(Record::Unreadable(StoreError::corrupt(record_name(&number), detail))),
+            Err(detail) => return Ok(Record::Odd(StoreError::corrupt(record_name(&number), detail))),
         };
-        match self.read_event(&image).await {
-            Ok(stored) => {
-                let inserted = Box::new(Inserted { sequence: Sequence::new(&number), stored });
+        match self.read_inserted(&image).await {
+            Ok(Some(Logged::Event(stored))) => {
+                let inserted = Box::new(Inserted { sequence: Sequence::new(&number), stored: *stored });
                 Ok(Record::Event { number, inserted })
             }
-            Err(error @ StoreError::Corrupt { .. }) => Ok(Record::Unreadable(error)),
-            Err(error) => Err((number, error)),
+            Ok(Some(Logged::Unreadable(unreadable))) => Ok(Record::Unreadable(unreadable)),
+            Ok(None) => Ok(Record::Gone),
+            Err(waiting) => Err((number, waiting)),
         }
     }
 }

@@ -6,8 +6,8 @@
 //! What is promised, by whom: [`events`] makes an event durable with one conditional write; [`heads`] applies a stream
 //! record exactly once; [`identity`] keeps profiles the connected components of their links; [`parked`] keeps what no
 //! connector could handle; [`blobs`] keeps what is too large for an item;
-//! [`erasure`] makes a person forgotten; [`audit`] keeps who called the API; [`nonces`] gives a value that is used once to
-//! the body that came first.
+//! [`erasure`] makes a person forgotten; [`unfolded`] keeps what no fold could fold; [`audit`] keeps who called the API;
+//! [`nonces`] gives a value that is used once to the body that came first.
 //!
 //! [`objects`] reads what is not ours: what a delivery of AWS names.
 //!
@@ -42,6 +42,7 @@ pub mod parked;
 mod profiles;
 pub mod stream;
 mod table;
+pub mod unfolded;
 
 pub use cells::Written;
 pub use codec::RawWebhook;

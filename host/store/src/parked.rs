@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use rapport_model::Timestamp;
 use ring::digest;
 
-use crate::blobs::INLINE_BYTES_MAX;
+use crate::blobs::{INLINE_BYTES_MAX, REFERENCE, is_of_one_item};
 use crate::codec::{self, RawWebhook};
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, n, s};
@@ -22,6 +22,9 @@ const PROVEN: &str = "proven";
 /// Bytes of the hash that names a parked webhook: nobody finds two webhooks with one name.
 const HASH_BYTES: usize = 16;
 
+/// Bytes of a detail that are kept. It is a sentence for whoever repairs the connector; a connector may write 4 MB of it.
+const DETAIL_BYTES_MAX: usize = 8 << 10;
+
 /// A webhook that its connector could not handle, or not all of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parked {
@@ -35,8 +38,8 @@ pub struct Parked {
     pub connector_digest: String,
     /// What `verify` had said yes to, which stands for the proofs when it is replayed.
     pub proven: BTreeSet<String>,
-    /// Without its secrets.
-    pub webhook: RawWebhook,
+    /// Without its secrets. None: it cannot be read any more, and the log says why.
+    pub webhook: Option<RawWebhook>,
 }
 
 /// Names a parked webhook: its connection, shard and place in it, as `<connection>.<shard>.<hash>`.
@@ -113,15 +116,18 @@ impl Table {
     pub async fn park(&self, new: NewParked) -> Result<ParkedId, StoreError> {
         let frame = codec::pack_webhook(&new.webhook);
         let id = ParkedId::new(&new.connection, &new.webhook, frame.len() <= INLINE_BYTES_MAX);
+        let pk = self.parked_pk(&id);
+        // The blob first: an item without it could not be read. Large or small, the item has the same few kilobytes.
+        let (name, payload) = self.inline_or_blob((&pk, &id.place), frame).await?;
         let expires = new.received_at / 1000 + KEPT_DAYS * 24 * 3600;
         let put = self
             .dynamodb()
             .put_item()
             .table_name(self.name())
-            .item("pk", s(self.parked_pk(&id)))
+            .item("pk", s(pk))
             .item("sk", s(&id.place))
             .item("why", s(new.reason))
-            .item("detail", s(new.detail))
+            .item("detail", s(cut(new.detail, DETAIL_BYTES_MAX)))
             .item("dig", s(new.connector_digest))
             .item("rcv", n(new.received_at))
             .item(TTL, n(expires));
@@ -130,7 +136,6 @@ impl Table {
             true => put,
             false => put.item(PROVEN, AttributeValue::Ss(new.proven.into_iter().collect())),
         };
-        let (name, payload) = self.inline_or_blob(frame).await?;
         put.item(name, payload).send().await.map_err(unavailable("PutItem"))?;
         Ok(id)
     }
@@ -167,8 +172,13 @@ impl Table {
     /// Forgets a parked webhook whose events are durable now.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]; it may be replayed again, which is harmless.
+    /// [`StoreError::Unavailable`], [`StoreError::Blob`]; it may be replayed again, which is harmless.
     pub async fn unpark(&self, id: &ParkedId) -> Result<(), StoreError> {
+        let Some(item) = self.get(self.parked_pk(id), id.place.clone()).await? else { return Ok(()) };
+        // The blob first: without its item nothing would lead to it any more.
+        if let Some(blob) = Reader(&item).text_opt(REFERENCE).filter(|blob| is_of_one_item(blob)) {
+            self.access.blobs.delete(blob).await?;
+        }
         let delete = self.dynamodb().delete_item().table_name(self.name());
         let delete = delete.key("pk", s(self.parked_pk(id))).key("sk", s(&id.place));
         delete.send().await.map_err(unavailable("DeleteItem")).map(drop)
@@ -176,22 +186,43 @@ impl Table {
 
     async fn read_parked(&self, id: ParkedId, item: &Item) -> Result<Parked, StoreError> {
         let reader = Reader(item);
-        let frame = self.frame_of(&reader).await?;
+        let webhook = match self.frame_of(&reader).await {
+            Ok(frame) => codec::unpack_webhook(&frame).map_err(|detail| reader.corrupt(detail)),
+            Err(error) => Err(error),
+        };
+        let webhook = match webhook {
+            Err(error) if error.is_passing() => return Err(error),
+            Err(error) => {
+                tracing::error!(%error, parked = %id, "a parked webhook cannot be read");
+                None
+            }
+            Ok(webhook) => Some(webhook),
+        };
         Ok(Parked {
             connection: id.connection.clone(),
             id,
-            received_at: reader.number("rcv")?,
-            reason: reader.text("why")?.to_owned(),
-            detail: reader.text("detail")?.to_owned(),
-            connector_digest: reader.text("dig")?.to_owned(),
+            received_at: reader.number_opt("rcv").unwrap_or_default(),
+            reason: reader.text_opt("why").unwrap_or_default().to_owned(),
+            detail: reader.text_opt("detail").unwrap_or_default().to_owned(),
+            connector_digest: reader.text_opt("dig").unwrap_or_default().to_owned(),
             proven: reader.set(PROVEN).iter().cloned().collect(),
-            webhook: codec::unpack_webhook(&frame).map_err(|detail| reader.corrupt(detail))?,
+            webhook,
         })
     }
 
     fn parked_pk(&self, id: &ParkedId) -> String {
         keys::parked_pk(self.tenant(), &id.connection, id.shard)
     }
+}
+
+/// The beginning of a text, of at most so many bytes.
+pub(crate) fn cut(mut text: String, bytes_max: usize) -> String {
+    if text.len() > bytes_max {
+        let end = (0..=bytes_max).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl Table {
     pub async fn endpoint(&self, eid: &Eid) -> Result<Option<EndpointState>, StoreError> {
         let pk = self.endpoint_pk(eid);
         // `@` < `A#` < `C#` < `D#` < `K#`: one query, and the events (`V#`) are behind it.
-        let items = self.all(&pk, keys::ENDPOINT, &format!("{}{}", keys::CONSENTS, keys::END)).await?;
+        let items = self.all(&pk, keys::ENDPOINT, &keys::after(keys::CONSENTS)).await?;
         // One that only links know has a pointer at most.
         let is_seen = |reader: Reader<'_>| reader.number_opt("seen") > reader.number_opt(ERASED);
         let is_endpoint = |item: &&Item| sk(item) == Some(keys::ENDPOINT) && is_seen(Reader(item));
@@ -69,7 +69,7 @@ impl Table {
         Ok(found)
     }
 
-    async fn batch_get(&self, keys: Vec<HashMap<String, AttributeValue>>) -> Result<Vec<Item>, StoreError> {
+    pub(crate) async fn batch_get(&self, keys: Vec<HashMap<String, AttributeValue>>) -> Result<Vec<Item>, StoreError> {
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build().expect("keys are given");
         let mut pending = HashMap::from([(self.name().to_owned(), wanted)]);
         let mut items = Vec::new();

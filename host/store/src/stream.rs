@@ -6,20 +6,32 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodbstreams::types::{OperationType, Record, Shard, ShardIteratorType};
-use rapport_model::Eid;
+use rapport_model::{Eid, Timestamp};
 
 use crate::error::StoreError;
-use crate::events::StoredEvent;
+use crate::events::{Logged, StoredEvent, UnreadableEvent, Why};
 use crate::heads::Sequence;
 use crate::items::{Item, Reader, s};
 use crate::keys;
 use crate::table::Table;
+
+/// Events in a row whose payload cannot be had: then the blob store is away, and the rest need not be tried.
+pub const WAITING_MAX: usize = 3;
 
 /// An event that was inserted, at its position in the stream.
 #[derive(Clone, Debug)]
 pub struct Inserted {
     pub sequence: Sequence,
     pub stored: StoredEvent,
+}
+
+/// An event whose payload cannot be had now: the blob store, or the table, does not answer.
+#[derive(Debug)]
+pub struct Waiting {
+    pub eid: Eid,
+    /// Our clock; 0: it is not known.
+    pub received_at: Timestamp,
+    pub error: StoreError,
 }
 
 /// What one look at the stream brought.
@@ -29,8 +41,14 @@ pub struct Batch {
     pub events: Vec<Inserted>,
     /// Records that came, of any kind.
     pub records: usize,
-    /// Events that could not be read: they stay in the log, and only the fold misses them.
-    pub unreadable: Vec<StoreError>,
+    /// Events that cannot be read: they stay in the log, and only the fold misses them.
+    pub unreadable: Vec<UnreadableEvent>,
+    /// Events that were erased since they were put: there is nothing to fold.
+    pub gone: usize,
+    /// Events whose payload cannot be had now. Later ones of the same endpoints are not among `events`.
+    pub waiting: Vec<Waiting>,
+    /// Whether it ends early since so many wait: [`StreamReader::rewind`] once it is handled.
+    pub is_cut: bool,
     position: Option<(String, String)>,
 }
 
@@ -151,10 +169,20 @@ impl StreamReader {
             if !inserted || !self.table.is_event(&image) {
                 continue;
             }
-            match self.table.read_event(&image).await {
-                Ok(stored) => batch.events.push(Inserted { sequence: Sequence::new(&sequence), stored }),
-                Err(error @ StoreError::Corrupt { .. }) => batch.unreadable.push(error),
-                Err(error) => return Err(error),
+            // What came later of an endpoint is not folded before what came earlier: a head would take it for applied.
+            let waits = |stored: &StoredEvent| batch.waiting.iter().any(|waiting| waiting.eid == stored.eid);
+            match self.table.read_inserted(&image).await {
+                Ok(Some(Logged::Event(stored))) if waits(&stored) => {}
+                Ok(Some(Logged::Event(stored))) => {
+                    batch.events.push(Inserted { sequence: Sequence::new(&sequence), stored: *stored });
+                }
+                Ok(Some(Logged::Unreadable(unreadable))) => batch.unreadable.push(unreadable),
+                Ok(None) => batch.gone += 1,
+                Err(waiting) => batch.waiting.push(waiting),
+            }
+            if batch.waiting.len() >= WAITING_MAX {
+                batch.is_cut = true;
+                break;
             }
         }
         Ok(batch)
@@ -162,6 +190,28 @@ impl StreamReader {
 }
 
 impl Table {
+    /// The event of a stream record's image; none: it was erased since.
+    ///
+    /// A record says what an item was when it was put. Since then an erasure may have taken it away, or put its payload into
+    /// another blob without the webhook that came with it. So where a blob is not there, the item itself is asked.
+    ///
+    /// # Errors
+    /// It cannot be had now.
+    pub(crate) async fn read_inserted(&self, image: &Item) -> Result<Option<Logged>, Waiting> {
+        let read = match self.read_logged(image).await {
+            Ok(Logged::Unreadable(UnreadableEvent { eid, key, why: Why::MissingBlob, .. })) => {
+                self.logged(&eid, &key).await
+            }
+            read => read.map(Some),
+        };
+        read.map_err(|error| {
+            let reader = Reader(image);
+            let received_at = reader.number_opt("rcv").unwrap_or_default();
+            let eid = self.place_of(&reader).map(|(eid, _)| eid);
+            Waiting { eid: eid.expect("`is_event` has seen it"), received_at, error }
+        })
+    }
+
     /// Whether an item is an event of this tenant.
     pub(crate) fn is_event(&self, image: &Item) -> bool {
         let reader = Reader(image);

@@ -30,6 +30,8 @@ struct Kept {
     asked: Mutex<Vec<String>>,
     /// How many of the next requests fail.
     failing: Mutex<u32>,
+    /// How many of the next requests for an object are refused.
+    denying: Mutex<u32>,
     /// How long an object takes.
     pace: Mutex<Duration>,
 }
@@ -43,6 +45,7 @@ impl Services {
             objects: Mutex::default(),
             asked: Mutex::default(),
             failing: Mutex::default(),
+            denying: Mutex::default(),
             pace: Mutex::default(),
         });
         let routes = Router::new().fallback(answer).with_state(Arc::clone(&kept));
@@ -73,19 +76,28 @@ impl Services {
         *self.kept.pace.lock().unwrap() = pace;
     }
 
+    /// Refuses as many requests for objects, as S3 does without the permission.
+    pub fn deny(&self, requests: u32) {
+        *self.kept.denying.lock().unwrap() = requests;
+    }
+
+    /// Somebody deletes every object.
+    pub fn forget(&self) {
+        self.kept.objects.lock().unwrap().clear();
+    }
+
     /// Answers as many requests with 503.
     pub fn fail(&self, requests: u32) {
         *self.kept.failing.lock().unwrap() = requests;
     }
 }
 
-impl Kept {
-    fn is_failing(&self) -> bool {
-        let mut left = self.failing.lock().unwrap();
-        let is_failing = *left > 0;
-        *left = left.saturating_sub(1);
-        is_failing
-    }
+/// Whether there is one left; then there is one less.
+fn counted_down(left: &Mutex<u32>) -> bool {
+    let mut left = left.lock().unwrap();
+    let is_one = *left > 0;
+    *left = left.saturating_sub(1);
+    is_one
 }
 
 async fn answer(State(kept): State<Arc<Kept>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
@@ -98,7 +110,7 @@ async fn answer(State(kept): State<Arc<Kept>>, method: Method, uri: Uri, headers
     if !authorization.contains(&signed) || header("x-amz-security-token") != "token" {
         return (StatusCode::FORBIDDEN, "not signed").into_response();
     }
-    if kept.is_failing() {
+    if counted_down(&kept.failing) {
         return (StatusCode::SERVICE_UNAVAILABLE, "<Error><Code>SlowDown</Code></Error>").into_response();
     }
     match (method, target) {
@@ -106,6 +118,13 @@ async fn answer(State(kept): State<Arc<Kept>>, method: Method, uri: Uri, headers
         (Method::PUT, "") => {
             kept.objects.lock().unwrap().insert(uri.path().to_owned(), body.to_vec());
             StatusCode::OK.into_response()
+        }
+        (Method::DELETE, "") => {
+            kept.objects.lock().unwrap().remove(uri.path());
+            StatusCode::NO_CONTENT.into_response()
+        }
+        (Method::GET, "") if counted_down(&kept.denying) => {
+            (StatusCode::FORBIDDEN, "<Error><Code>AccessDenied</Code></Error>").into_response()
         }
         (Method::GET, "") => {
             let pace = *kept.pace.lock().unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rapport_model::event::Body;
 use rapport_model::identity::{Claims, Rule, claims};
 use rapport_model::{Eid, EventKey, Timestamp};
-use rapport_store::events::StoredEvent;
+use rapport_store::events::{Logged, StoredEvent};
 use rapport_store::heads::GuardedHead;
 use rapport_store::stream::Inserted;
 use rapport_store::{StoreError, Table, Written};
@@ -77,14 +77,21 @@ pub(super) async fn resolve(table: &Table, claims: &mut Claims, at: Timestamp) -
 pub(super) async fn give_up(table: &Table, eid: &Eid, at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
     let mut later: Vec<(EventKey, Timestamp)> = Vec::new();
     let mut accounts = BTreeSet::new();
-    let mut look = |stored: StoredEvent| {
-        if stored.event.at > at {
-            later.push((stored.key, stored.event.at));
-        } else {
-            accounts.insert(stored.event.account);
+    let mut after = None;
+    loop {
+        let page = table.found_after(eid, after.as_ref()).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.clone());
+        for found in page.iter() {
+            match table.open_found(found).await? {
+                Logged::Event(stored) if stored.event.at > at => later.push((stored.key, stored.event.at)),
+                Logged::Event(stored) => drop(accounts.insert(stored.event.account)),
+                // What cannot be read stays where it is, unless its key says that it is of later.
+                Logged::Unreadable(event) if event.key.at() > at => later.push((event.key.clone(), event.key.at())),
+                Logged::Unreadable(_) => {}
+            }
         }
-    };
-    table.each_event(eid, &mut look).await?;
+    }
     let was_ours = !later.is_empty();
     for (key, happened_at) in later {
         hand_over(table, eid, &key, happened_at).await?;

@@ -56,7 +56,11 @@ pub async fn apply(
             remind(table, &pair, (stored, head), now).await?;
         }
     }
-    for claim in claims.weak.iter().filter(|claim| !is_suggested(claim, eid, head)) {
+    let may_be_news = |claim: &&Claim| {
+        let is_forgotten = [&claim.a, &claim.b].iter().any(|end| end.eid != *eid && head.is_full_for(&end.eid));
+        !is_forgotten && !is_suggested(claim, eid, head)
+    };
+    for claim in claims.weak.iter().filter(may_be_news) {
         table.suggest(&Party::from(&claim.a), &Party::from(&claim.b), &evidence(claim)).await?;
     }
     Ok(linked)

@@ -234,7 +234,8 @@ fn admitted<'a>(gateway: &'a Gateway, headers: &HeaderMap, now: Timestamp) -> Re
             Err(refusal(format!("an API key is needed; {fix}"), None))
         }
         None => {
-            let fix = "fix: send a key of `[api.keys]` in rapport.toml; one that was rotated is good while it is listed";
+            let fix =
+                "fix: send a key of `[api.keys]` in rapport.toml; one that was rotated is good while it is listed";
             Err(refusal(format!("this API key is none; {fix}"), None))
         }
     }

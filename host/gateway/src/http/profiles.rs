@@ -9,12 +9,12 @@ use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
 use rapport_model::canonical::{SCHEME_BYTES_MAX, VALUE_BYTES_MAX};
 use rapport_model::profile::{Profile, parse_rfc3339};
-use rapport_model::{Eid, ProfileId};
+use rapport_model::{Eid, EventKey, ProfileId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::Gateway;
-use crate::answer::{Cursor, PAGE_DEFAULT, PAGE_MAX, Timeline};
+use crate::answer::{Cursor, EventPart, PAGE_DEFAULT, PAGE_MAX, Timeline};
 use crate::http::input::{InPath, InQuery, inputs, json_body, json_text};
 use crate::http::keys::Caller;
 use crate::http::page::{Page, Presence, Verb};
@@ -56,7 +56,17 @@ pub(super) fn routes() -> Vec<Route> {
     let post_explain_page = explained(id(Page::new("The same, with the identifiers in the body")))
         .takes::<Ends>(Presence::Required)
         .refuses(&[413, 415]);
+    let event_page = Page::new("A part of one event's JSON: for those that no page has room for")
+        .told(
+            "An event of a timeline or an export that says `elided` is whole here. The `text`s of its parts, one after the \
+             other, are the event as JSON.",
+        )
+        .parameter("id", "The event's `partitionkey` and `sequence`, with a `.` between them")
+        .query::<FromOffset>()
+        .gives::<EventPart>(200, "A part, of at most 2 MB")
+        .refuses(&[400, 401, 404, 500, 503]);
     vec![
+        Route::new("/v1/events/{id}", get(event)).may(Verb::Get, Scope::Read, event_page),
         Route::new("/v1/profiles/lookup", get(look_up).post(look_up_by_body))
             .may(Verb::Get, Scope::Read, look_up_page)
             .may(Verb::Post, Scope::Read, post_look_up_page),
@@ -68,7 +78,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-inputs!(LookUp, AsOf, TimelinePage, FromTo, Ends);
+inputs!(LookUp, AsOf, TimelinePage, FromTo, Ends, FromOffset);
 
 /// An identifier, in a query.
 #[derive(Deserialize, JsonSchema)]
@@ -198,6 +208,27 @@ async fn timeline(
         Some(timeline) => Ok(axum::Json(timeline).into_response()),
         None => Err(no_profile()),
     }
+}
+
+/// Where a part of an event begins.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FromOffset {
+    /// `next` of the part before; not given: the first part.
+    offset: Option<usize>,
+}
+
+async fn event(
+    State(gateway): State<Arc<Gateway>>,
+    id: InPath<String>,
+    InQuery(FromOffset { offset }): InQuery<FromOffset>,
+) -> Result<Response, Problem> {
+    let Path(id) = id?;
+    let no_event = || Problem::not_found("no event of that id");
+    let (endpoint, sequence) = id.split_once('.').ok_or_else(no_event)?;
+    let (eid, key) = Eid::parse(endpoint).zip(EventKey::parse(sequence)).ok_or_else(no_event)?;
+    let part = gateway.event_part(&eid, &key, offset.unwrap_or_default()).await?.ok_or_else(no_event)?;
+    Ok(axum::Json(part).into_response())
 }
 
 /// Two ends of a question.

@@ -42,6 +42,7 @@ const MEASURED: &[Measured] = &[
         count: None,
         fields: &[("events", "Count"), ("unreadable", "Count"), ("lag_ms", "Milliseconds")],
     },
+    Measured { message: "set aside: not folded", count: Some("set_aside"), fields: &[] },
 ];
 /// What a metric is broken down by, where the line has it. A reason is one of a dozen words.
 const DIMENSIONS: &[&str] = &["connection", "reason"];

@@ -6,6 +6,10 @@ use crate::identity::edge::Rule;
 use crate::identity::rules::{Kind, Rules};
 use crate::identity::{Named, name};
 
+/// Suggestions that one event makes. A form or a record has a mail address, a number, and a user's id or two; what else one
+/// names on a word that links nothing is nobody's evidence.
+pub const WEAK_MAX: usize = 4;
+
 /// See the module's documentation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claims {
@@ -56,7 +60,8 @@ pub fn claims(tenant: &TenantKey, event: &Event, names: &[Named], rules: &Rules)
             let claim = Claim::new(hub, other, Rule::SamePayload);
             match believed(hub) && believed(other) {
                 true => claims.links.push(claim),
-                false => claims.weak.push(claim),
+                false if claims.weak.len() < WEAK_MAX => claims.weak.push(claim),
+                false => {}
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::signed::{Request, Signer};
+use super::signed::{Answer, Request, Signer};
 
 /// One tenant's folder of one bucket.
 #[derive(Clone)]
@@ -17,50 +17,47 @@ impl Bucket {
         Self { signer, folder }
     }
 
-    /// Stores bytes under their own hash: again, if they are there.
+    /// Stores bytes under a name of their own: again, if they are there.
     pub(crate) async fn put(&self, key: &str, bytes: &[u8]) -> Result<(), String> {
         let headers = &[("content-type", "application/octet-stream")];
-        self.send(Request { service: "s3", method: "PUT", url: &self.url(key), headers, body: bytes, answer_max: None })
-            .await
-            .map(drop)
+        let url = self.url(key);
+        let request = Request { service: "s3", method: "PUT", url: &url, headers, body: bytes, answer_max: None };
+        done(self.signer.send(&request).await?).map(drop)
     }
 
-    pub(crate) async fn get(&self, key: &str) -> Result<Vec<u8>, String> {
-        self.send(Request {
-            service: "s3",
-            method: "GET",
-            url: &self.url(key),
-            headers: &[],
-            body: b"",
-            answer_max: None,
-        })
-        .await
+    /// None: there is no such object. S3 says so only to a role that may list the bucket: to others it says 403, which
+    /// is an error, since it is also what a missing permission looks like, and then the object may be there.
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        let url = self.url(key);
+        let request = Request { service: "s3", method: "GET", url: &url, headers: &[], body: b"", answer_max: None };
+        let answer = self.signer.send(&request).await?;
+        match answer.status {
+            404 if code(&answer.body).ends_with("NoSuchKey") => Ok(None),
+            403 => Err(format!(
+                "S3 answered 403{}; fix: the role needs s3:GetObject on it, and s3:ListBucket on the bucket to be told \
+                 that an object is not there",
+                code(&answer.body)
+            )),
+            _ => done(answer).map(Some),
+        }
     }
 
     /// Also where there is none.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), String> {
-        self.send(Request {
-            service: "s3",
-            method: "DELETE",
-            url: &self.url(key),
-            headers: &[],
-            body: b"",
-            answer_max: None,
-        })
-        .await
-        .map(drop)
+        let url = self.url(key);
+        let request = Request { service: "s3", method: "DELETE", url: &url, headers: &[], body: b"", answer_max: None };
+        done(self.signer.send(&request).await?).map(drop)
     }
 
     fn url(&self, key: &str) -> String {
         format!("{}/{key}", self.folder)
     }
+}
 
-    async fn send(&self, request: Request<'_>) -> Result<Vec<u8>, String> {
-        let answer = self.signer.send(&request).await?;
-        match answer.status {
-            200 | 204 => Ok(answer.body),
-            status => Err(format!("S3 answered {status}{}", code(&answer.body))),
-        }
+fn done(answer: Answer) -> Result<Vec<u8>, String> {
+    match answer.status {
+        200 | 204 => Ok(answer.body),
+        status => Err(format!("S3 answered {status}{}", code(&answer.body))),
     }
 }
 

@@ -66,7 +66,7 @@ impl Table {
         let mut pairs = BTreeSet::new();
         let pk = self.endpoint_pk(eid);
         for prefix in [keys::BACK_REFERENCES, keys::SUGGESTIONS] {
-            for item in self.all(&pk, prefix, &format!("{prefix}{}", keys::END)).await? {
+            for item in self.all(&pk, prefix, &keys::after(prefix)).await? {
                 let other = Reader(&item).text("sk")?.strip_prefix(prefix).and_then(Eid::parse);
                 pairs.extend(other.and_then(|other| Pair::new(eid, &other)));
             }
@@ -153,7 +153,7 @@ impl Table {
 
     async fn forget_log(&self, erasure: &mut Erasure, pid: &ProfileId) -> Result<(), StoreError> {
         let pk = keys::root_pk(self.tenant(), pid);
-        let items = self.all(&pk, keys::LOG, &format!("{}{}", keys::LOG, keys::END)).await?;
+        let items = self.all(&pk, keys::LOG, &keys::after(keys::LOG)).await?;
         let scope = ("log".to_owned(), pid.to_string());
         let entries = items.iter().map(|item| Reader(item).json("log")).collect::<Result<Vec<Entry>, _>>()?;
         // What this erasure itself wrote there is not worth telling.

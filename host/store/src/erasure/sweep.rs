@@ -27,7 +27,7 @@ const BATCH_WRITE_MAX: usize = 25;
 const TELLING_MIN: usize = 6;
 
 /// Events first: a webhook is put beside an event only while that is there.
-const PASSES: [(&str, &str); 2] = [(keys::EVENTS, "V#~"), (" ", "~")];
+const PASSES: [(&str, &str); 2] = [(keys::EVENTS, "V$"), (" ", keys::END)];
 
 impl Table {
     /// Deletes what an endpoint said up to an instant, and what follows of it. Gives how much of which kind.
@@ -97,7 +97,7 @@ impl Table {
             }
         }
         self.forget_address(erasure, eid).await?;
-        let (pk, to) = (self.endpoint_pk(eid), format!("{}{}", keys::EVENTS, keys::END));
+        let (pk, to) = (self.endpoint_pk(eid), keys::after(keys::EVENTS));
         let range = Range { limit: Some(1), ..Range::new(&pk, keys::EVENTS, &to) };
         if !self.page(range).await?.items.is_empty() {
             erasure.survivors.push(eid.clone());
@@ -121,10 +121,11 @@ impl Table {
 
     /// The newest event of some endpoints: the provider's clock.
     pub(super) async fn newest_of(&self, members: &[Eid]) -> Result<Timestamp, StoreError> {
+        // By the keys alone: what cannot be read is erased all the same.
         let mut newest = 0;
         for eid in members {
-            let events = self.newest_events(eid, std::ops::Bound::Unbounded, 1).await?;
-            newest = events.iter().map(|stored| stored.event.at).fold(newest, Timestamp::max);
+            let found = self.newest_found(eid, std::ops::Bound::Unbounded, 1).await?;
+            newest = found.iter().map(|found| found.key.at()).fold(newest, Timestamp::max);
         }
         Ok(newest)
     }
@@ -164,7 +165,7 @@ impl Table {
         let frame = match self.frame_of(&reader).await {
             Ok(frame) => frame,
             // Its blob was deleted with another copy of it.
-            Err(StoreError::Blob { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Vec::new().into(),
+            Err(StoreError::Missing { .. }) => Vec::new().into(),
             Err(error) => return Err(error),
         };
         let names = match codec::unpack_webhook(&frame) {
@@ -224,8 +225,8 @@ impl Table {
             for blob in blobs_of(&reader) {
                 self.access.blobs.delete(blob).await?;
             }
-            if item.contains_key("head") {
-                let head: Head = reader.json("head")?;
+            // Of a head that cannot be read nobody knows whom it names.
+            if let Some(Ok(head)) = item.contains_key("head").then(|| reader.json::<Head>("head")) {
                 for name in head.names.keys().filter(|name| !old.members.contains(name)) {
                     self.forget_unused(name, old.up_to).await?;
                 }
@@ -278,15 +279,22 @@ impl Table {
     pub(crate) async fn redact(&self, eid: &Eid, key: &EventKey) -> Result<(), StoreError> {
         let Some(item) = self.get(self.endpoint_pk(eid), keys::event_sk(key)).await? else { return Ok(()) };
         let reader = Reader(&item);
-        let stored = match self.read_event(&item).await {
-            Ok(stored) => stored,
-            Err(StoreError::Blob { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
+        let frame = match self.frame_of(&reader).await {
+            Err(StoreError::Missing { .. }) => return Ok(()),
+            frame => frame?,
         };
-        if stored.raw.is_none() && stored.webhook_blob.is_none() {
-            return Ok(());
-        }
-        let (name, value) = self.inline_or_blob(codec::pack(&stored.event, None)).await?;
+        // The event's own line stays as it is, whether it can be read or not.
+        let alone = match codec::without_webhook(&frame) {
+            Ok(Some(alone)) => alone,
+            Ok(None) => return self.forget_webhook_blob(&reader).await,
+            // Nobody can read the event, and nobody can say what else is in there: it goes, and the item stays.
+            Err(detail) => {
+                tracing::error!(error = %reader.corrupt(detail), "what cannot be read was taken out of an event");
+                Vec::new()
+            }
+        };
+        let (pk, sk) = (reader.text("pk")?, reader.text("sk")?);
+        let (name, value) = self.inline_or_blob((pk, sk), alone).await?;
         let other = if name == INLINE { REFERENCE } else { INLINE };
         let update = self
             .dynamodb()
@@ -301,14 +309,38 @@ impl Table {
             .expression_attribute_names("#webhook", WEBHOOK)
             .expression_attribute_values(":frame", value.clone());
         match update.send().await {
-            Err(error) if !is_condition_failure(&error) => return Err(unavailable("UpdateItem")(error)),
-            _ => {}
+            Err(error) if is_condition_failure(&error) => {
+                // Erased meanwhile: nothing leads to the new blob.
+                if let (REFERENCE, Ok(blob)) = (name, value.as_s()) {
+                    self.access.blobs.delete(blob).await?;
+                }
+            }
+            answer => drop(answer.map_err(unavailable("UpdateItem"))?),
         }
         // Of the event's own, if it had one, there is a new one under the same condition: content has its own name.
         for blob in blobs_of(&reader).filter(|blob| value.as_s().ok().map(String::as_str) != Some(*blob)) {
             self.access.blobs.delete(blob).await?;
         }
         Ok(())
+    }
+
+    /// Of an event whose frame has no webhook, the blob that has it.
+    async fn forget_webhook_blob(&self, reader: &Reader<'_>) -> Result<(), StoreError> {
+        let Some(blob) = reader.text_opt(WEBHOOK) else { return Ok(()) };
+        let update = self
+            .dynamodb()
+            .update_item()
+            .table_name(self.name())
+            .key("pk", s(reader.text("pk")?))
+            .key("sk", s(reader.text("sk")?))
+            .update_expression("REMOVE #webhook")
+            .condition_expression("#webhook = :blob")
+            .expression_attribute_names("#webhook", WEBHOOK)
+            .expression_attribute_values(":blob", s(blob));
+        match update.send().await {
+            Err(error) if !is_condition_failure(&error) => Err(unavailable("UpdateItem")(error)),
+            _ => self.access.blobs.delete(blob).await,
+        }
     }
 
     /// Takes the address out of an endpoint, unless it was seen again since.
@@ -368,11 +400,15 @@ impl Old<'_> {
         // Sorts after every event up to then.
         let after = first_of_millisecond(self.up_to + 1);
         Ok(match sk.split_once('#').map_or(sk, |(kind, _)| kind) {
-            "V" => sk[keys::EVENTS.len()..] < *after || reader.number("rcv")? <= self.received,
+            "V" => {
+                let is_of_before = sk[keys::EVENTS.len()..] < *after;
+                is_of_before || reader.number_opt("rcv").unwrap_or_default() <= self.received
+            }
             "R" => sk[keys::WEBHOOKS.len()..] < *after,
-            "A" | "D" | "K" => reader.text("ord")? < after.as_str(),
-            "T" => reader.json::<DeliveryCell>("cell")?.at <= self.up_to,
-            "C" => reader.json::<Head>("head")?.first_at <= self.up_to,
+            // What cannot be read goes: it says nothing of when it is of.
+            "A" | "D" | "K" => reader.text_opt("ord").is_none_or(|ord| ord < after.as_str()),
+            "T" => reader.json::<DeliveryCell>("cell").map_or(true, |cell| cell.at <= self.up_to),
+            "C" => reader.json::<Head>("head").map_or(true, |head| head.first_at <= self.up_to),
             // The endpoint itself keeps the mark; claims keep redeliveries from being given a new time; links go with
             // those that the identity protocol closes.
             "@" | "F" | "L" | "S" | "Z" => false,

@@ -13,7 +13,7 @@ use rapport_model::identity::{
 };
 use rapport_model::{Eid, ProfileId, Timestamp};
 
-use crate::error::{StoreError, unavailable};
+use crate::error::{StoreError, is_lost_transaction, is_refused_transaction, unavailable};
 use crate::identity::cluster::{Cluster, HELD_MAX, Reading};
 use crate::identity::edges::Stored;
 use crate::identity::history::Why;
@@ -295,10 +295,12 @@ impl Table {
     ) -> Result<bool, StoreError> {
         match self.dynamodb().transact_write_items().set_transact_items(Some(items)).send().await {
             Ok(_) => Ok(true),
-            Err(error) => match error.code() {
-                Some("TransactionCanceledException" | "TransactionInProgressException") => Ok(false),
-                _ => Err(unavailable("TransactWriteItems")(error)),
-            },
+            Err(error) if is_lost_transaction(&error) => Ok(false),
+            Err(error) if error.as_service_error().is_some_and(is_refused_transaction) => {
+                let detail = error.message().unwrap_or("one of its items is refused").to_owned();
+                Err(StoreError::Refused { operation: "TransactWriteItems", detail })
+            }
+            Err(error) => Err(unavailable("TransactWriteItems")(error)),
         }
     }
 }

@@ -53,7 +53,7 @@ impl Table {
     }
 
     async fn read_edges(&self, low: &Eid, from: &str) -> Result<Vec<Stored>, StoreError> {
-        let items = self.all(&self.endpoint_pk(low), from, &format!("{from}{}", keys::END)).await?;
+        let items = self.all(&self.endpoint_pk(low), from, &keys::after(from)).await?;
         items.iter().map(read).collect()
     }
 }

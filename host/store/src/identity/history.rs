@@ -101,7 +101,7 @@ impl Table {
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     pub async fn identity_log(&self, pid: &ProfileId) -> Result<Vec<Entry>, StoreError> {
         let pk = keys::root_pk(self.tenant(), pid);
-        let items = self.all(&pk, keys::LOG, &format!("{}{}", keys::LOG, keys::END)).await?;
+        let items = self.all(&pk, keys::LOG, &keys::after(keys::LOG)).await?;
         items.iter().map(|item| Reader(item).json("log")).collect()
     }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use rapport_model::event::Attestation;
 use rapport_model::identity::{Author, EdgeId, Evidence, Held, Pair, Rule, Source};
-use rapport_model::{EventKey, Timestamp};
+use rapport_model::{Eid, EventKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -16,6 +16,10 @@ use crate::identity::{ATTEMPTS_MAX, Outcome, Party};
 use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
 use crate::table::{Range, Table};
+
+/// Open suggestions of one endpoint. A person looks through so many; whoever fills in a form a thousand times with somebody's
+/// address makes no more. What is left out is in its event, and can be linked by hand.
+pub const SUGGESTIONS_MAX: usize = 50;
 
 /// Two endpoints that may be one person, on a word that does not link by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +37,9 @@ pub struct Suggestion {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<Decision>,
 }
+
+/// Items of one look at an endpoint's suggestions: as many as one `BatchGetItem` takes.
+const SUGGESTIONS_A_PAGE: i32 = 100;
 
 /// Where a suggestion is in its life. What was decided stays, whatever is said later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +111,16 @@ impl Table {
         if self.suggestion(&pair).await?.is_some() || self.find(&a.eid).await?.pid == self.find(&b.eid).await?.pid {
             return Ok(false);
         }
+        for end in [pair.low(), pair.high()] {
+            match self.open_suggestions(end).await? {
+                open if open >= SUGGESTIONS_MAX => return Ok(false),
+                // Said once, and not for each that is left out.
+                open if open + 1 == SUGGESTIONS_MAX => {
+                    tracing::warn!(endpoint = %end, open = open + 1, "no more suggestions until somebody decides");
+                }
+                _ => {}
+            }
+        }
         let suggestion = Suggestion {
             id: pair,
             state: SuggestionState::Open,
@@ -125,6 +142,48 @@ impl Table {
         let first = self.put_suggestion(&suggestion, None);
         // Whoever was faster has recorded it.
         self.send(vec![first, listed, self.back_reference(&suggestion.id)]).await
+    }
+
+    /// How many suggestions of an endpoint are open; it stops to count at [`SUGGESTIONS_MAX`].
+    async fn open_suggestions(&self, eid: &Eid) -> Result<usize, StoreError> {
+        let pk = self.endpoint_pk(eid);
+        let is_open = |item: &Item| {
+            let suggestion: Result<Suggestion, _> = Reader(item).json("sug");
+            suggestion.is_ok_and(|suggestion| suggestion.state == SuggestionState::Open)
+        };
+        let mut open = 0;
+        for prefix in [keys::SUGGESTIONS, keys::BACK_REFERENCES] {
+            let (to, mut start) = (keys::after(prefix), None);
+            loop {
+                let range = Range { start, limit: Some(SUGGESTIONS_A_PAGE), ..Range::new(&pk, prefix, &to) };
+                let page = self.page(range).await?;
+                let suggestions = match prefix {
+                    keys::SUGGESTIONS => page.items,
+                    // The suggestions themselves are with the lower endpoint; of an edge there is none.
+                    _ => self.referred_to(eid, &page.items).await?,
+                };
+                open += suggestions.iter().filter(|item| is_open(item)).count();
+                start = page.next;
+                if open >= SUGGESTIONS_MAX || start.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(open)
+    }
+
+    /// The suggestions that back references of an endpoint name.
+    async fn referred_to(&self, eid: &Eid, references: &[Item]) -> Result<Vec<Item>, StoreError> {
+        let pair = |item: &Item| {
+            let low = Eid::parse(Reader(item).text_opt("sk")?.strip_prefix(keys::BACK_REFERENCES)?)?;
+            Pair::new(&low, eid)
+        };
+        let key = |pair: Pair| {
+            let (pk, sk) = keys::suggestion(self.tenant(), &pair);
+            HashMap::from([("pk".to_owned(), s(pk)), ("sk".to_owned(), s(sk))])
+        };
+        let keys: Vec<_> = references.iter().filter_map(pair).map(key).collect();
+        if keys.is_empty() { Ok(Vec::new()) } else { self.batch_get(keys).await }
     }
 
     /// A suggestion by its id; none when nobody ever made it.

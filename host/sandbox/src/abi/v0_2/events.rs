@@ -67,7 +67,7 @@ fn message(message: wit::Message) -> Result<model::Message, Field> {
             source: referral.source,
             id: referral.id,
             url: referral.url,
-            details: referral.details.map(json),
+            details: referral.details.and_then(something),
         }),
         forwarded: message.forwarded,
     })
@@ -169,7 +169,7 @@ fn delivery(delivery: wit::Delivery) -> model::Delivery {
             wit::DeliveryState::Failed(error) => model::DeliveryState::Failed(model::ProviderError {
                 code: error.code,
                 title: error.title,
-                detail: error.detail.map(json),
+                detail: error.detail.and_then(something),
                 retryable: error.retryable,
             }),
             wit::DeliveryState::Other(name) => model::DeliveryState::Other(name),
@@ -184,7 +184,7 @@ fn consent(consent: wit::Consent) -> model::Consent {
             wit::ConsentState::Granted => model::ConsentState::Granted,
             wit::ConsentState::Withdrawn => model::ConsentState::Withdrawn,
         },
-        evidence: consent.evidence.map(json),
+        evidence: consent.evidence.and_then(something),
     }
 }
 
@@ -245,9 +245,32 @@ fn extensions(extensions: wit::Extensions) -> model::Extensions {
     extensions.into_iter().map(|(key, value)| (key, json(value))).collect()
 }
 
-/// Text that is not JSON, or nested deeper than the parser goes, is kept as a string: unknown input is no error.
+/// Levels of arrays and objects in one another that a value may have. It stands up to seven levels deep in its event, and
+/// the event three deep in a page: 58 in all. Every parser must read that: that of .NET goes 64 levels deep, Ruby's 100,
+/// ours 128.
+pub(crate) const JSON_DEPTH_MAX: usize = 48;
+
+/// Text that is not JSON, or that is nested deeper than [`JSON_DEPTH_MAX`], is kept as a string: unknown input is no error,
+/// and nothing of it is lost.
 fn json(text: String) -> Value {
-    serde_json::from_str(&text).unwrap_or(Value::String(text))
+    match serde_json::from_str(&text) {
+        Ok(value) if is_within(&value, JSON_DEPTH_MAX) => value,
+        _ => Value::String(text),
+    }
+}
+
+/// The same, of a field that may be missing; `null` says that it is.
+fn something(text: String) -> Option<Value> {
+    Some(json(text)).filter(|value| !value.is_null())
+}
+
+/// Whether a value has at most so many levels. It was parsed, so it has no more than the parser allows.
+fn is_within(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
+        Value::Object(fields) => levels > 0 && fields.values().all(|field| is_within(field, levels - 1)),
+        _ => true,
+    }
 }
 
 fn finite(number: f64, field: Field) -> Result<f64, Field> {
@@ -265,5 +288,22 @@ mod tests {
         assert_eq!(json("1e999".into()), Value::String("1e999".into()));
         let deep = "[".repeat(100_000);
         assert_eq!(json(deep.clone()), Value::String(deep));
+        assert_eq!(something("null".into()), None, "it could not be told from nothing when it is read again");
+        assert_eq!(something("0".into()), Some(serde_json::json!(0)));
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_kept_as_its_text() {
+        let nested = |levels: usize| {
+            let (open, close) = (r#"[{"a":"#, "}]");
+            let (more, less) = if levels % 2 == 1 { ("[", "]") } else { ("", "") };
+            format!("{}{more}1{less}{}", open.repeat(levels / 2), close.repeat(levels / 2))
+        };
+        for levels in [1, 2, JSON_DEPTH_MAX - 1, JSON_DEPTH_MAX] {
+            assert_eq!(json(nested(levels)).to_string(), nested(levels), "{levels}");
+        }
+        for levels in [JSON_DEPTH_MAX + 1, 124, 127, 128, 5_000] {
+            assert_eq!(json(nested(levels)), Value::String(nested(levels)), "{levels}");
+        }
     }
 }

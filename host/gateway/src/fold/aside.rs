@@ -1,0 +1,201 @@
+//! Who could not be folded: set aside, and taken up again.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
+
+use rapport_model::event::Body;
+use rapport_model::{Eid, Timestamp};
+use rapport_store::events::{Logged, Why};
+use rapport_store::heads::Sequence;
+use rapport_store::stream::Inserted;
+use rapport_store::unfolded::Unfolded;
+use rapport_store::{StoreError, Table};
+
+use super::{PATIENCE_MS, rebuild};
+use crate::erasure;
+
+/// Milliseconds. The wait before an endpoint that met a passing error is tried again by itself; it doubles with each failure.
+const AGAIN_AFTER_MS: u64 = 1_000;
+/// Failures after which an endpoint waits for somebody to say so: by then it was tried for nine hours.
+const FAILURES_MAX: u64 = 15;
+/// Endpoints that are looked at for one that is due. Those that wait for a person are first if their ids are.
+const LOOKED_AT_MAX: usize = 100;
+
+/// Why a conversation could not be folded.
+#[derive(Debug)]
+pub enum Failure {
+    Store(StoreError),
+    /// Its events met a mistake of the fold's. The log says where.
+    Panicked,
+    /// One of its events cannot be read.
+    Unreadable(Why),
+}
+
+impl Failure {
+    /// The error of a failure that is to be waited for with its record, of which so many milliseconds ago was received;
+    /// none: the record is to be set aside.
+    pub(super) fn to_wait_for(&self, age_ms: u64) -> Option<StoreError> {
+        let again = |operation, detail: &str| StoreError::Unavailable { operation, detail: detail.to_owned() };
+        let error = match self {
+            Self::Store(StoreError::Unavailable { operation, detail }) => again(operation, detail),
+            Self::Store(error @ StoreError::Blob { .. }) => again("read a blob", &error.to_string()),
+            // Another writer of the same head, which ends. Any other contention has had its attempts.
+            Self::Store(StoreError::Contended { operation: "fold", attempts }) => {
+                StoreError::Contended { operation: "fold", attempts: *attempts }
+            }
+            _ => return None,
+        };
+        (age_ms < PATIENCE_MS).then_some(error)
+    }
+
+    /// A word or two, without anything that an event holds.
+    fn reason(&self) -> String {
+        match self {
+            Self::Store(error) => error.class(),
+            Self::Panicked => "panic".to_owned(),
+            Self::Unreadable(why) => format!("unreadable event: {}", why.name()),
+        }
+    }
+
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_passing())
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(out),
+            _ => out.write_str(&self.reason()),
+        }
+    }
+}
+
+/// What work comes to, a panic included: it ends there, and nothing is half done, since every write is whole.
+pub(super) async fn contained<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    std::future::poll_fn(|context| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(outcome)) => Poll::Ready(outcome.map_err(Failure::Store)),
+            Err(_) => Poll::Ready(Err(Failure::Panicked)),
+        }
+    })
+    .await
+}
+
+/// Sets an endpoint aside: its events stay in the log, and everybody else goes on.
+///
+/// # Errors
+/// Storage does not take it.
+pub async fn set_aside(table: &Table, eid: &Eid, failure: &Failure, now: Timestamp) -> Result<(), StoreError> {
+    let again_at = |failures: u64| {
+        let wait = AGAIN_AFTER_MS << failures.min(FAILURES_MAX);
+        (failure.is_passing() && failures < FAILURES_MAX).then_some(now + wait)
+    };
+    let Unfolded { failures, .. } = table.set_aside(eid, &failure.reason(), now, again_at).await?;
+    // The alarm counts this line.
+    tracing::error!(endpoint = %eid, error = %failure, failures, "set aside: not folded");
+    Ok(())
+}
+
+/// Takes an endpoint up again: folds it from its log. Gives whether it is folded, and off the list.
+///
+/// # Errors
+/// Storage is away: it stays set aside.
+pub async fn take_up(table: &Table, unfolded: &Unfolded, now: Timestamp) -> Result<bool, StoreError> {
+    let eid = &unfolded.eid;
+    let failure = match contained(refold(table, eid, now)).await {
+        Ok(None) => {
+            table.folded_again(unfolded).await?;
+            tracing::info!(endpoint = %eid, "taken up again: folded");
+            return Ok(true);
+        }
+        Ok(Some(why)) => Failure::Unreadable(why),
+        Err(failure) => failure,
+    };
+    set_aside(table, eid, &failure, now).await?;
+    Ok(false)
+}
+
+/// Takes up one endpoint that is due to be tried again by itself. Gives whether there was one.
+///
+/// # Errors
+/// Storage is away.
+pub async fn take_up_due(table: &Table, now: Timestamp) -> Result<bool, StoreError> {
+    let page = table.unfolded(LOOKED_AT_MAX, None).await?;
+    let due = page.items.iter().find(|unfolded| unfolded.again_at.is_some_and(|at| at <= now));
+    let Some(due) = due else { return Ok(false) };
+    // Counted before it is tried: whoever is stopped at it does not begin with it the next time.
+    let again_at = |failures: u64| Some(now + (AGAIN_AFTER_MS << failures.min(FAILURES_MAX)));
+    let tried = table.set_aside(&due.eid, &due.reason, now, again_at).await?;
+    take_up(table, &tried, now).await?;
+    Ok(true)
+}
+
+/// Everything that an endpoint's log says, done once more: whom a provider says that it erased, then the rest. Gives why
+/// an event cannot be read, where there is one.
+async fn refold(table: &Table, eid: &Eid, now: Timestamp) -> Result<Option<Why>, StoreError> {
+    let (mut requests, mut unreadable, mut after) = (Vec::new(), None, None);
+    loop {
+        let page = table.found_after(eid, after.as_ref()).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.clone());
+        for found in &page {
+            match table.open_found(found).await? {
+                Logged::Unreadable(event) => unreadable = Some(event.why),
+                Logged::Event(stored) if matches!(stored.event.body, Body::ContactErased) => {
+                    requests.push(Inserted { sequence: Sequence::default(), stored: *stored });
+                }
+                Logged::Event(_) => {}
+            }
+        }
+    }
+    if !requests.is_empty() {
+        let erased_at = table.erased_at(eid).await?;
+        erasure::on_request(table, &requests.iter().collect::<Vec<_>>(), erased_at, now).await?;
+    }
+    // What was erased and delivered again is not folded: it goes.
+    let erased_at = table.erased_at(eid).await?;
+    if erased_at > 0 {
+        table.sweep(eid, erased_at).await?;
+    }
+    rebuild(table, eid, now).await?;
+    Ok(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unavailable() -> Failure {
+        Failure::Store(StoreError::Unavailable { operation: "PutItem", detail: String::new() })
+    }
+
+    #[tokio::test]
+    async fn what_panics_ends_there() {
+        let panics = async {
+            tokio::task::yield_now().await;
+            panic!("somebody's name");
+        };
+        let failure = contained::<()>(panics).await.unwrap_err();
+        assert_eq!(failure.to_string(), "panic");
+        assert!(failure.to_wait_for(0).is_none() && !failure.is_passing());
+        assert_eq!(contained(async { Ok(7) }).await.unwrap(), 7);
+    }
+
+    #[test]
+    fn a_record_waits_for_what_passes_and_not_for_ever() {
+        assert!(unavailable().to_wait_for(0).is_some() && unavailable().to_wait_for(PATIENCE_MS).is_none());
+        let refused = Failure::Store(StoreError::Refused { operation: "PutItem", detail: "a name".into() });
+        assert!(refused.to_wait_for(0).is_none() && !refused.is_passing());
+        assert_eq!(refused.reason(), "refused: PutItem");
+        let find = Failure::Store(StoreError::Contended { operation: "find", attempts: 24 });
+        assert!(
+            find.to_wait_for(0).is_none() && find.is_passing(),
+            "its attempts are over; it is tried again by itself"
+        );
+    }
+}
