@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // In a test an unwrap is an assertion; clippy knows that only of `#[test]` functions.
 
+mod addresses;
 mod api;
 mod api_document;
 mod connectors;

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rapport_model::canonical::{NotCanonical, canonicalise};
+use rapport_model::canonical::{NotCanonical, canonicalise, former};
 use rapport_model::cloudevent::{Place, cloud_event, unreadable_event};
 use rapport_model::event::{Attestation, Author, Body};
 use rapport_model::identity::{Rules, is_proven};
@@ -158,10 +158,8 @@ impl Gateway {
             Ok(key) => key,
             Err(error) => return Ok(Err(error)),
         };
+        let Some(key) = self.known(key).await? else { return Ok(Ok(None)) };
         let (eid, _) = self.endpoint_of(&key).await?;
-        if self.table.endpoint(&eid).await?.is_none() {
-            return Ok(Ok(None));
-        }
         let root = self.table.find(&eid).await?;
         self.profile_of(root).await.map(|profile| Ok(Some(profile)))
     }
@@ -207,6 +205,21 @@ impl Gateway {
             }
         }
         Ok(first.clone())
+    }
+
+    /// The key under which an address is in the table: today's canonical form, or a former one. None: it was never seen.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub(crate) async fn known(&self, key: EndpointKey) -> Result<Option<EndpointKey>, StoreError> {
+        let formers = former(&key);
+        for key in std::iter::once(key).chain(formers) {
+            let (eid, _) = self.endpoint_of(&key).await?;
+            if self.table.endpoint(&eid).await?.is_some() {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
     }
 
     /// A profile by its id, or the one that it went into; none when there never was one.

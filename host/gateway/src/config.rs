@@ -116,7 +116,7 @@ impl Config {
             text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax(error.message().to_owned()))?;
         let mut top = Keys::of(table, "");
         let api = api::api(top.table("api")?)?;
-        let config = Self {
+        let mut config = Self {
             public_url: top.text("public-url")?.map(|url| public_url(&url)).transpose()?,
             tenant_key: top.text("tenant-key")?.map(|text| secret_ref("tenant-key", &text)).transpose()?,
             api_keys: api.keys,
@@ -125,6 +125,9 @@ impl Config {
             identity: identity::rules(top.table("identity")?)?,
         };
         top.done(&["public-url", "tenant-key", "api", "connections", "identity"])?;
+        for connection in config.connections.values() {
+            identity::own_addresses(&connection.config, &mut config.identity.own);
+        }
         Ok(config)
     }
 }

@@ -260,12 +260,15 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
     let mut endpoints = counted(table, stored, head);
     let mut claims = claims(table.tenant_key(), event, &endpoints, rules);
     handover::resolve(table, &mut claims, event.at).await?;
+    let news = endpoints.iter().filter(|endpoint| is_news(endpoint, eid, head, event.at));
+    let respelled = identity::respelled(table, news).await?;
     endpoints.extend(claims.links.iter().flat_map(|claim| [claim.a.clone(), claim.b.clone()]));
     endpoints.extend(claims.withdrawn.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
     for endpoint in endpoints.iter().filter(|endpoint| is_news(endpoint, eid, head, event.at)) {
         table.put_endpoint(endpoint, event.at).await?;
         identity::suggest_counterparts(table, endpoint, (key, event.at), now).await?;
     }
+    claims.links.extend(respelled);
     let linked = identity::apply(table, stored, &claims, head, now).await?;
     for cell in fold::traits(key, event, rules) {
         table.put_trait(eid, &cell).await?;

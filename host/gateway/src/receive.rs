@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rapport_model::identity::settle;
 use rapport_model::{Eid, Event, EventKey};
 use rapport_sandbox::{
     Call, CallError, Connector, Context, FailureKind, HttpResponse, Level, Log, LogLine, Receipt, Received, Rejection,
@@ -290,6 +291,7 @@ impl Gateway {
         let (mut unplaced, mut positions) = (Vec::new(), Vec::new());
         let mut units_for_times = 0.0;
         for (position, mut event) in events.into_iter().enumerate() {
+            settle(&mut event, self.table.rules());
             let (place, units) = self.place(&mut event, *received_at).await?;
             units_for_times += units;
             match place {

@@ -114,7 +114,8 @@ impl Gateway {
         items: usize,
         cursor: Option<&ScanCursor>,
     ) -> Result<RulesPreview, Problem> {
-        let rules = rules_of(given).map_err(|error| Problem::bad_request(error.to_string()))?;
+        let mut rules = rules_of(given).map_err(|error| Problem::bad_request(error.to_string()))?;
+        rules.own.clone_from(&self.table.rules().own);
         let EvidencePage { found, next, items, read_units } = self.table.scan_evidence(items, cursor).await?;
         let mut preview = RulesPreview {
             changes: Vec::new(),

@@ -1,15 +1,28 @@
-//! The one spelling under which an identifier is known: E.164 for phones, a lower-case mailbox for e-mail, provider ids
-//! verbatim.
+//! The one spelling under which an identifier is known: a telephone line, a mailbox, provider ids verbatim.
 //!
-//! It is done here and not in connectors, so that no connector can make two people one (or one two) by spelling.
+//! It is done here and not in connectors, so that no connector can make two people one (or one two) by spelling. It is
+//! computed from what a parser read, never by a search in the text: what cannot be read keeps its text, and links nobody.
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
+mod mailbox;
+mod number;
+pub mod renumbered;
+pub mod text;
 
 use crate::endpoint::EndpointKey;
 use crate::event::Identifier;
 
-/// Stored with every endpoint: a later, different canonicaliser can tell which endpoints it must look at again.
-pub const CANONICALISER_VERSION: u32 = 1;
+pub use mailbox::{Mailbox, mailbox};
+pub use number::{e164, is_service};
+
+/// Stored with every endpoint: which canonical forms made it.
+///
+/// - 1: until November 2026.
+/// - 2: addresses are parsed. More countries' old spellings are today's; what stands behind a number (an extension) is a
+///   part of it; a mailbox's letters beyond ASCII keep their case; invisible characters are no part of an address.
+///
+/// An endpoint keeps the key that it was made under. [`former`] names what an address of today was called before: it is
+/// looked up under both, and the next event of it links the two.
+pub const CANONICALISER_VERSION: u32 = 2;
 
 /// Bytes. No provider's id is longer (the longest documented one has 135), and keys are hashed: a bound on abuse.
 pub const VALUE_BYTES_MAX: usize = 512;
@@ -30,26 +43,72 @@ pub enum NotCanonical {
 /// The key of an identifier: its scheme, scope and canonical value.
 ///
 /// A phone that cannot be a phone and an e-mail that cannot be one keep their text: a short code or an alphanumeric
-/// sender is an address too, and losing it would lose its messages.
+/// sender is an address too, and losing it would lose its messages. White space and characters that show nothing are
+/// taken off the ends of every value; within, only an address that has a grammar loses them: what a provider's id means
+/// is the provider's business.
 ///
 /// # Errors
 /// [`NotCanonical`] when there is nothing to make a key of.
 pub fn canonicalise(identifier: &Identifier) -> Result<EndpointKey, NotCanonical> {
     let scheme = canonical_scheme(&identifier.scheme)?;
-    let scope = identifier.scope.as_deref().map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned);
-    let raw = identifier.value.trim();
+    let scope = identifier.scope.as_deref().map(text::trim).filter(|scope| !scope.is_empty()).map(str::to_owned);
+    let raw = text::trim(&identifier.value);
     check_length(&scheme, raw)?;
     check_length(&scheme, scope.as_deref().unwrap_or("-"))?;
-    let value = match scheme.as_str() {
-        "phone" | "sms" => e164(raw).unwrap_or_else(|| raw.to_lowercase()),
-        "email" => mailbox(raw).unwrap_or_else(|| raw.to_lowercase()),
-        _ => raw.to_owned(),
+    let value = match Family::of(&scheme) {
+        Family::Number => e164(raw).unwrap_or_else(|| text::plain(raw)),
+        Family::Mailbox => mailbox(raw).unwrap_or_else(|| text::visible(raw).trim().to_ascii_lowercase()),
+        Family::Id => raw.to_owned(),
     };
+    // A text of a digit's width can grow, and an escaped one.
+    check_length(&scheme, &value)?;
     Ok(EndpointKey { scheme, scope, value })
 }
 
+/// What the values of a scheme are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// A telephone line, or what a telephone network has in its place: a short code, an alphanumeric sender.
+    Number,
+    Mailbox,
+    /// A provider's own id, which is compared to the letter.
+    Id,
+}
+
+impl Family {
+    /// The family of a canonical scheme.
+    pub fn of(scheme: &str) -> Self {
+        match scheme {
+            "phone" | "sms" => Self::Number,
+            "email" => Self::Mailbox,
+            _ => Self::Id,
+        }
+    }
+}
+
+/// What an address of today was called by earlier versions of canonical forms: the other spellings of the same line.
+///
+/// Nothing else that a new version reads differently is here: what an older one took for the same and this one does not,
+/// such as a mailbox in quotes for the one that it quotes, must not be found under it.
+pub fn former(key: &EndpointKey) -> Vec<EndpointKey> {
+    if Family::of(&key.scheme) != Family::Number {
+        return Vec::new();
+    }
+    let Some(digits) = key.value.strip_prefix('+') else { return Vec::new() };
+    let before = renumbered::before(digits, CANONICALISER_VERSION);
+    before.into_iter().map(|digits| EndpointKey { value: format!("+{digits}"), ..key.clone() }).collect()
+}
+
+/// A text without its percent-encoding, decoded once; none if that is broken or gives no UTF-8.
+fn percent_decoded(text: &str) -> Option<String> {
+    let is_whole = |encoded: &str| encoded.get(..2).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let is_sound = text.split('%').skip(1).all(is_whole);
+    let decoded = percent_encoding::percent_decode_str(text).decode_utf8().ok();
+    decoded.filter(|_| is_sound).map(|decoded| decoded.into_owned())
+}
+
 fn canonical_scheme(scheme: &str) -> Result<String, NotCanonical> {
-    let scheme = scheme.trim().to_ascii_lowercase();
+    let scheme = text::trim(scheme).to_ascii_lowercase();
     let word = scheme.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'));
     if scheme.is_empty() || scheme.len() > SCHEME_BYTES_MAX || !word {
         return Err(NotCanonical::Scheme(scheme.chars().take(SCHEME_BYTES_MAX).collect()));
@@ -65,56 +124,8 @@ fn check_length(scheme: &str, value: &str) -> Result<(), NotCanonical> {
     }
 }
 
-/// A phone number in E.164 (ITU-T E.164, by a port of libphonenumber), if the text is an international one.
-///
-/// A number in national form has no country and cannot be told from another country's: it is none.
-pub fn e164(text: &str) -> Option<String> {
-    let text = text.strip_prefix("tel:").unwrap_or(text);
-    let international = text.trim_start().starts_with('+') || text.starts_with("00");
-    if !international {
-        return None;
-    }
-    let text = text.strip_prefix("00").map_or_else(|| text.to_owned(), |rest| format!("+{rest}"));
-    let spelled: PhoneNumber = text.parse().ok()?;
-    let number = one_mobile(spelled.format_as(PhoneNumberFormat::E164).into_owned());
-    let possible = PHONE_NUMBER_UTIL.is_possible_number(&number.parse().ok()?);
-    possible.then_some(number)
-}
-
-/// Two countries whose mobiles are still named in an old and a new form, made one.
-///
-/// - Brazil: `+55 DD XXXX XXXX` with a mobile's first digit (6–9) got a ninth digit; landlines begin with 2–5 and stay.
-///   Source: Anatel resolution 553/2010.
-/// - Mexico: the `1` between country code and mobile number is gone since August 2019, and all national numbers have ten
-///   digits. Source: IFT, Plan Técnico Fundamental de Numeración 2018.
-fn one_mobile(number: String) -> String {
-    if let Some(national) = number.strip_prefix("+55")
-        && national.len() == 10
-        && matches!(national.as_bytes()[2], b'6'..=b'9')
-    {
-        return format!("+55{}9{}", &national[..2], &national[2..]);
-    }
-    match number.strip_prefix("+521") {
-        Some(national) if national.len() == 10 => format!("+52{national}"),
-        _ => number,
-    }
-}
-
-/// A mailbox: the local part lower-cased for matching, the domain in its ASCII form (UTS #46).
-///
-/// Takes `Ann <ann@example.com>` too. Dots and `+tags` stay: whether they matter is the mail host's business.
-pub fn mailbox(text: &str) -> Option<String> {
-    let address = match (text.rfind('<'), text.rfind('>')) {
-        (Some(open), Some(close)) if open < close => &text[open + 1..close],
-        _ => text,
-    };
-    let (local, domain) = address.trim().rsplit_once('@')?;
-    let domain = idna::domain_to_ascii(domain.trim_end_matches('.')).ok()?;
-    if local.is_empty() || domain.is_empty() || address.contains(char::is_whitespace) {
-        return None;
-    }
-    Some(format!("{}@{domain}", local.to_lowercase()))
-}
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {
@@ -128,46 +139,54 @@ mod tests {
     }
 
     #[test]
-    fn one_phone_has_one_spelling() {
-        for (text, canonical) in [
-            ("+16505551234", "+16505551234"),
-            ("+1 (650) 555-1234", "+16505551234"),
-            ("tel:+1-650-555-1234", "+16505551234"),
-            ("0016505551234", "+16505551234"),
-            ("+44 020 7946 0958", "+442079460958"),
-            // Brazil: the ninth digit, for mobiles only.
-            ("+551187654321", "+5511987654321"),
-            ("+5511987654321", "+5511987654321"),
-            ("+551132654321", "+551132654321"),
-            // Mexico: the 1 after the country code is gone since 2019.
-            ("+5215512345678", "+525512345678"),
-            ("+525512345678", "+525512345678"),
+    fn what_has_no_canonical_form_keeps_its_text() {
+        for (text, kept) in [
+            ("12345", "12345"),
+            ("１２３４５", "12345"),
+            ("ACME", "acme"),
+            ("0171\u{a0}123456", "0171 123456"),
+            ("+1", "+1"),
+            ("+1-800-FLOWERS", "+1-800-flowers"),
         ] {
-            assert_eq!(key("phone", text), canonical, "{text}");
-            assert_eq!(key("sms", text), canonical, "{text}");
+            assert_eq!(key("phone", text), kept, "{text}");
+            assert_eq!(key("sms", text), kept, "{text}");
+        }
+        for (text, kept) in [
+            ("No Mailbox", "no mailbox"),
+            ("@Example.com", "@example.com"),
+            ("\u{212a}ate@example.com", "\u{212a}ate@example.com"),
+            ("a@x, B <c@x>", "a@x, b <c@x>"),
+        ] {
+            assert_eq!(key("email", text), kept, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_international_number_stays_as_it_is() {
-        for (text, kept) in [("12345", "12345"), ("ACME", "acme"), ("0171 123456", "0171 123456"), ("+1", "+1")] {
-            assert_eq!(key("phone", text), kept);
+    fn a_mailbox_in_quotes_is_never_the_one_that_it_quotes() {
+        let victim = key("email", "victim@bank.example");
+        for text in [
+            "\"<victim@bank.example>\"@evil.example",
+            "\"victim@bank.example\"@evil.example",
+            "<\"<victim@bank.example>\"@evil.example>",
+            "\"x\" <victim@bank.example>@evil.example",
+            "<victim@bank.example>@evil.example",
+            "(<victim@bank.example>)x@evil.example",
+            "mailto:%22%3Cvictim@bank.example%3E%22@evil.example",
+        ] {
+            assert_ne!(key("email", text), victim, "{text}");
         }
     }
 
     #[test]
-    fn one_mailbox_has_one_spelling() {
-        for (text, canonical) in [
-            ("Ann@Example.COM", "ann@example.com"),
-            ("Ann Lee <ann@example.com>", "ann@example.com"),
-            ("jürgen@bücher.example", "jürgen@xn--bcher-kva.example"),
-            ("ann@example.com.", "ann@example.com"),
-            ("a.b+c@gmail.com", "a.b+c@gmail.com"),
-            ("no mailbox", "no mailbox"),
-            ("@example.com", "@example.com"),
-        ] {
-            assert_eq!(key("email", text), canonical, "{text}");
+    fn an_address_is_found_under_its_former_spelling() {
+        let number = |value: &str| EndpointKey { scheme: "phone".into(), scope: None, value: value.into() };
+        assert_eq!(former(&number("+5491123456789")), [number("+541123456789")]);
+        assert_eq!(former(&number("+2250707139912")), [number("+22507139912")]);
+        assert_eq!(former(&number("+24177280150")), [number("+2417280150"), number("+24107280150")]);
+        for value in ["+16505551234", "+5511987654321", "+525512345678", "+16505551234;ext=5", "12345"] {
+            assert_eq!(former(&number(value)), [], "{value}");
         }
+        assert_eq!(former(&EndpointKey { scheme: "chat".into(), ..number("+5491123456789") }), []);
     }
 
     #[test]
@@ -175,6 +194,12 @@ mod tests {
         assert_eq!(key("whatsapp", " 16505551234 "), "16505551234");
         assert_eq!(key("whatsapp", "US.13491208655302741918"), "US.13491208655302741918");
         assert_eq!(key("Custom.Scheme", "aB"), "aB");
+        assert_eq!(
+            key("chat", "\u{200e}4711\u{feff}"),
+            "4711",
+            "what a copy brings along at its ends is no part of an id"
+        );
+        assert_ne!(key("user", "a\u{200b}nn"), key("user", "ann"), "within, an id is the provider's");
     }
 
     #[test]
@@ -189,6 +214,7 @@ mod tests {
             canonicalise(&identifier).unwrap_err()
         };
         assert_eq!(of("phone", "  "), NotCanonical::Empty("phone".into()));
+        assert_eq!(of("chat", " \u{200b} "), NotCanonical::Empty("chat".into()));
         assert_eq!(of("ph one", "1"), NotCanonical::Scheme("ph one".into()));
         assert_eq!(of("x", &"a".repeat(513)), NotCanonical::TooLong { scheme: "x".into(), bytes: 513 });
     }

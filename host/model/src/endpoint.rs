@@ -53,13 +53,25 @@ impl TenantKey {
     }
 
     /// The id of an endpoint: HMAC-SHA256 over scheme, scope and value, cut to 128 bits.
+    ///
+    /// They are kept apart by a NUL. Where scope or value has one itself, their lengths stand before them, and a word that no
+    /// scheme can be before those: no two keys are hashed alike, and ids in tables that exist stay what they are.
     pub fn eid(&self, key: &EndpointKey) -> Eid {
         let mut mac = hmac::Context::with_key(&self.0);
-        mac.update(key.scheme.as_bytes());
-        mac.update(&[0]);
-        mac.update(key.scope.as_deref().unwrap_or_default().as_bytes());
-        mac.update(&[0]);
-        mac.update(key.value.as_bytes());
+        let scope = key.scope.as_deref().unwrap_or_default();
+        if scope.contains('\0') || key.value.contains('\0') {
+            mac.update(b"rapport endpoint\0");
+            for part in [key.scheme.as_str(), scope, key.value.as_str()] {
+                mac.update(&(part.len() as u64).to_be_bytes());
+                mac.update(part.as_bytes());
+            }
+        } else {
+            mac.update(key.scheme.as_bytes());
+            mac.update(&[0]);
+            mac.update(scope.as_bytes());
+            mac.update(&[0]);
+            mac.update(key.value.as_bytes());
+        }
         Eid(URL_SAFE_NO_PAD.encode(&mac.sign().as_ref()[..16]))
     }
 
@@ -271,6 +283,19 @@ mod tests {
         let [proven, claimed, said] = Basis::ALL.map(|basis| tenant.on_basis(&eid, basis));
         assert!(proven == eid && claimed != eid && said != eid && claimed != said && is_id(said.as_str()));
         assert_ne!(said, other.on_basis(&eid, Basis::Said), "nobody finds one from the other without the key");
+    }
+
+    #[test]
+    fn a_nul_in_scope_or_value_moves_nothing_from_one_into_the_other() {
+        let tenant = TenantKey::new(&[7; 32]).unwrap();
+        let eid = |scope: &str, value: &str| {
+            tenant.eid(&EndpointKey { scheme: "chat".into(), scope: Some(scope.into()), value: value.into() })
+        };
+        assert_ne!(eid("a\0b", "c"), eid("a", "b\0c"));
+        assert_ne!(eid("a", "\0c"), eid("a\0", "c"));
+        // As version 0.1 made it.
+        let known = tenant.eid(&EndpointKey { scheme: "phone".into(), scope: None, value: "+16505551234".into() });
+        assert_eq!(known.as_str(), "2DgiGkqrZrhGR8pvcy22wg");
     }
 
     #[test]

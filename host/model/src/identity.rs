@@ -3,6 +3,7 @@
 //! | question | file |
 //! |---|---|
 //! | what does an event say about who is who? | [`claims`] |
+//! | what means nobody, and whose is an event that names nobody else? | [`nobody`] |
 //! | who is believed, what never links, how many of a kind has one person? | [`rules`] |
 //! | who used the API to say or decide something? | [`author`] |
 //! | what was said about two endpoints, and is it in force? | [`edge`] |
@@ -14,6 +15,7 @@
 pub mod author;
 pub mod claims;
 pub mod edge;
+pub mod nobody;
 pub mod partition;
 pub mod path;
 pub mod plan;
@@ -34,6 +36,7 @@ use crate::event::{Contact, Identifier};
 pub use author::Author;
 pub use claims::{Claim, Claims, WEAK_MAX, claims};
 pub use edge::{Closing, Edge, EdgeId, Evidence, Pair, Proof, Rule, Source, Span, Withdrawal};
+pub use nobody::{means_nobody, settle};
 pub use partition::{Held, Partition, partition};
 pub use path::path;
 pub use plan::{Before, Fresh, Plan, homeless, plan};
@@ -98,9 +101,10 @@ impl Named {
     }
 }
 
-/// Identifiers that have a canonical form, each once, in the order of the contact.
+/// Identifiers that have a canonical form and mean somebody, each once, in the order of the contact.
 ///
-/// One without a form is left out: it can be neither found nor linked. The event keeps it as it came.
+/// Others are left out: they can be neither found nor linked. The event keeps them as they came. The first one stays, whatever
+/// it is: events that are stored may be filed under it.
 ///
 /// The first one says whose event it is. If these rules do not believe it, the event is not that of whoever has the
 /// address: it is of the same address on another basis ([`Basis`]), and so is what says the same beside it, such as the
@@ -111,6 +115,9 @@ pub fn named(tenant: &TenantKey, rules: &Rules, contact: &Contact) -> Vec<Named>
     let first = first.and_then(|first| Some((canonicalise(first).ok()?.value, rules.basis(first.attestation))));
     for identifier in &contact.identifiers {
         let Ok(key) = canonicalise(identifier) else { continue };
+        if !seen.is_empty() && means_nobody(&key) {
+            continue;
+        }
         let apart = first.as_ref().filter(|(value, _)| *value == key.value).map(|(_, basis)| *basis);
         let apart = apart.filter(|basis| *basis == rules.basis(identifier.attestation));
         let basis = apart.unwrap_or_default();
@@ -128,7 +135,7 @@ pub fn is_proven(contact: &Contact, rules: &Rules) -> bool {
 }
 
 fn name(tenant: &TenantKey, identifier: &Identifier) -> Option<Named> {
-    let key = canonicalise(identifier).ok()?;
+    let key = canonicalise(identifier).ok().filter(|key| !means_nobody(key))?;
     Some(Named { eid: tenant.eid(&key), key, identifier: identifier.clone(), basis: Basis::Proven })
 }
 

@@ -1,5 +1,7 @@
 //! The profile: one person, folded from the endpoints that evidence says are theirs.
 
+mod parts;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -207,6 +209,7 @@ pub fn fold(id: ProfileId, mut endpoints: Vec<EndpointState>) -> Profile {
         profile.fold_heads(endpoint);
     }
     profile.fold_newer_words(&endpoints);
+    parts::assemble(&mut profile.traits);
     profile.settle_waiting(&endpoints);
     let events = profile.counters.values().sum();
     profile.counters.insert("events".to_owned(), events);

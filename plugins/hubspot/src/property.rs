@@ -1,6 +1,7 @@
 //! What a property of a contact says: always a trait, of some also an address, a language, a time zone or a consent.
 
 use rapport_sdk::prelude::*;
+use rapport_sdk::time_zone;
 use serde_json::value::RawValue;
 
 use crate::change::Change;
@@ -14,6 +15,8 @@ enum Meaning {
     TimeZone,
     OptOut,
     LegalBasis,
+    /// A part of the name, which comes alone.
+    NamePart(&'static str),
 }
 
 /// HubSpot's own contact properties that mean more than a trait, October 2026.
@@ -28,6 +31,8 @@ const PROPERTIES: &[(&str, Meaning)] = &[
     // `phone` and `mobilephone` in E.164, as HubSpot understood them.
     ("hs_calculated_phone_number", Meaning::Phone),
     ("hs_calculated_mobile_number", Meaning::Phone),
+    ("firstname", Meaning::NamePart(Contact::GIVEN_NAME)),
+    ("lastname", Meaning::NamePart(Contact::FAMILY_NAME)),
     // `en-gb`
     ("hs_language", Meaning::Locale),
     // `europe_slash_berlin`
@@ -68,6 +73,9 @@ pub fn read(change: &Change, mut contact: Contact) -> (Contact, EventBody) {
         }
         (Some(Meaning::Locale), Some(text)) => contact.locale = locale(text),
         (Some(Meaning::TimeZone), Some(text)) => contact.time_zone = time_zone(text),
+        (Some(Meaning::NamePart(part)), text) => {
+            contact = contact.with_trait(part, &text.filter(|text| !text.is_empty()))
+        }
         _ => {}
     }
     let body = consent(change, name, meaning, value).map_or(EventBody::ContactUpdated, EventBody::Consent);
@@ -117,28 +125,16 @@ fn locale(text: &str) -> Option<String> {
     (is_language && has_subtags).then_some(locale)
 }
 
-/// `Europe/Berlin`, or HubSpot's `europe_slash_berlin` for it; none if it is anything else.
+/// `Europe/Berlin`, or HubSpot's `europe_slash_berlin` for it; none if there is no such zone.
+///
+/// What a name has besides letters stands spelled out in HubSpot's values: `etc_slash_gmt_plus_1`,
+/// `america_slash_port_dash_au_dash_prince`.
 fn time_zone(text: &str) -> Option<String> {
-    let is_zone_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+');
-    if text.contains('/') {
-        return text.bytes().all(is_zone_byte).then(|| text.to_owned());
-    }
-    if text.eq_ignore_ascii_case("utc") {
-        return Some("UTC".into());
-    }
-    let is_slug = text.contains("_slash_") && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let is_spelled_out = ["_plus_", "_minus_", "_hyphen_"].iter().any(|word| text.contains(word));
-    (is_slug && !is_spelled_out).then(|| text.split("_slash_").map(words).collect::<Vec<_>>().join("/"))
-}
-
-/// `new_york` as `New_York`, `us` as `US`, `port_of_spain` as `Port_of_Spain`.
-fn words(part: &str) -> String {
-    let word = |word: &str| match word {
-        "us" => "US".to_owned(),
-        "of" | "es" => word.to_owned(),
-        _ => word.get(..1).unwrap_or_default().to_ascii_uppercase() + word.get(1..).unwrap_or_default(),
-    };
-    part.split('_').map(word).collect::<Vec<_>>().join("_")
+    const SPELLED_OUT: &[(&str, &str)] =
+        &[("_slash_", "/"), ("_plus_", "+"), ("_minus_", "-"), ("_dash_", "-"), ("_hyphen_", "-")];
+    let text = text.to_ascii_lowercase();
+    let text = SPELLED_OUT.iter().fold(text, |text, (word, sign)| text.replace(word, sign));
+    time_zone::iana(&text).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -165,11 +161,21 @@ mod tests {
             ("america_slash_port_of_spain", "America/Port_of_Spain"),
             ("Europe/Berlin", "Europe/Berlin"),
             ("utc", "UTC"),
+            ("antarctica_slash_mcmurdo", "Antarctica/McMurdo"),
+            ("america_slash_port_dash_au_dash_prince", "America/Port-au-Prince"),
+            ("america_slash_port_au_prince", "America/Port-au-Prince"),
+            ("africa_slash_dar_es_salaam", "Africa/Dar_es_Salaam"),
+            ("america_slash_north_dakota_slash_new_salem", "America/North_Dakota/New_Salem"),
+            ("asia_slash_ust_hyphen_nera", "Asia/Ust-Nera"),
+            ("america_slash_knox_in", "America/Knox_IN"),
+            ("etc_slash_gmt_plus_3", "Etc/GMT+3"),
+            ("etc_slash_gmt_minus_14", "Etc/GMT-14"),
+            ("CET", "CET"),
         ];
         for (text, expected) in cases {
             assert_eq!(time_zone(text).as_deref(), Some(expected));
         }
-        for text in ["", "Berlin", "etc_slash_gmt_plus_3", "CET", "a b/c", "Öst/West"] {
+        for text in ["", "Berlin", "europe_slash_atlantis", "etc_slash_gmt_plus_99", "a b/c", "Öst/West", "_slash_"] {
             assert_eq!(time_zone(text), None, "{text}");
         }
     }

@@ -1,15 +1,14 @@
 //! Change events and platform events, as an event relay hands them to EventBridge, and as the streaming APIs do: a
 //! `payload` in one of several envelopes.
 
-use std::collections::BTreeMap;
-
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
+use crate::fields::{Changed, fields};
 use crate::id;
 use crate::inbound::{Scene, foreign};
 use crate::payload::{Envelope, Header, Message};
-use crate::record::{FIELDS_MAX, Happened, Record, is_name};
+use crate::record::{Happened, Record};
 use crate::story::{self, Change, Origin};
 use rapport_sdk::instant;
 
@@ -106,7 +105,7 @@ fn changes(payload: &RawValue, header: &Header, id: Option<String>, scene: &Scen
         }
         return Vec::new();
     }
-    let fields = fields(payload, header);
+    let fields = fields(payload, happened, &Changed::of(header));
     let key = key(header, id);
     let mut events = Vec::new();
     for record_id in known.into_iter().take(BATCH_MAX) {
@@ -149,47 +148,11 @@ fn key(header: &Header, id: Option<String>) -> String {
     }
 }
 
-/// The fields of the payload; of a compound one, such as a name, its parts, too. One that was emptied is null; one of
-/// which only a difference is said is left out.
-fn fields(payload: &RawValue, header: &Header) -> Vec<(String, Json)> {
-    let names = |list: &[&RawValue]| -> Vec<String> {
-        list.iter().filter_map(|raw| lenient::read::<lenient::Id>(raw)).map(|name| name.0).collect()
-    };
-    let (nulled, differing) = (names(&header.nulled_fields), names(&header.diff_fields));
-    let found: BTreeMap<String, &RawValue> = lenient::read(payload).unwrap_or_default();
-    let mut fields: Vec<(String, Json)> = Vec::new();
-    for (name, value) in found.into_iter().take(FIELDS_MAX) {
-        if name == "ChangeEventHeader" || !is_name(&name) || differing.contains(&name) {
-            continue;
-        }
-        let parts: BTreeMap<String, &RawValue> = match value.get().starts_with('{') {
-            true => lenient::read(value).unwrap_or_default(),
-            false => BTreeMap::new(),
-        };
-        if name == "Name" && !parts.is_empty() {
-            fields.extend(
-                parts.into_iter().filter(|(part, _)| is_name(part)).map(|(part, value)| (part, value.get().to_owned())),
-            );
-        } else {
-            fields.push((name, value.get().to_owned()));
-        }
-    }
-    for name in nulled.into_iter().take(FIELDS_MAX) {
-        // `Name.FirstName` is a part of a compound field.
-        let name = name.strip_prefix("Name.").unwrap_or(&name).to_owned();
-        match fields.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, value)) => *value = "null".into(),
-            None => fields.push((name, "null".into())),
-        }
-    }
-    fields
-}
-
 /// A platform event: the fields of `Order_Placed__e`, and nothing of a record.
 fn announced(payload: &RawValue, envelope: &Envelope, message: &Message, scene: &Scene) -> Option<Vec<Event>> {
     let channel = || envelope.channel.as_deref().and_then(|channel| channel.rsplit('/').next()).map(str::to_owned);
     let object = envelope.detail_type.clone().or_else(channel)?;
-    let fields = fields(payload, &Header::default());
+    let fields = fields(payload, Happened::Announced, &Changed::default());
     let id = event_id(envelope, message)?;
     let record = Record { object, id: String::new(), happened: Happened::Announced, fields, instance: None };
     let at = envelope.time.as_deref().and_then(instant::parse);

@@ -8,6 +8,7 @@
 //! Source: Salesforce's developer documentation and the payloads of open-source integrations, November 2026.
 
 mod change;
+mod fields;
 mod id;
 mod inbound;
 mod payload;

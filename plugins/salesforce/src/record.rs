@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rapport_sdk::prelude::*;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::id;
@@ -10,6 +11,9 @@ use crate::xml::local;
 
 /// Fields of one record: Salesforce's maximum.
 pub const FIELDS_MAX: usize = 500;
+
+/// What stands between a compound field and a part of it that is said alone: `MailingAddress/City`.
+pub const PART: &str = "/";
 
 /// Whether a name can be one of Salesforce's: letters, digits and underscores, as in `Refund_Amount__c`.
 pub fn is_name(name: &str) -> bool {
@@ -65,9 +69,23 @@ impl Record {
 
     /// The whole record as one JSON object.
     pub fn json(&self) -> Json {
-        let parsed = |json: &'_ str| serde_json::from_str::<Box<RawValue>>(json).ok();
-        let fields: BTreeMap<&str, Box<RawValue>> =
-            self.fields.iter().filter_map(|(name, json)| Some((name.as_str(), parsed(json)?))).collect();
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Field<'a> {
+            Whole(Box<RawValue>),
+            Parts(BTreeMap<&'a str, Box<RawValue>>),
+        }
+        let mut fields: BTreeMap<&str, Field> = BTreeMap::new();
+        for (name, json) in &self.fields {
+            let Ok(value) = serde_json::from_str::<Box<RawValue>>(json) else { continue };
+            match name.split_once(PART) {
+                None => drop(fields.insert(name, Field::Whole(value))),
+                Some((whole, part)) => match fields.entry(whole).or_insert_with(|| Field::Parts(BTreeMap::new())) {
+                    Field::Parts(parts) => drop(parts.insert(part, value)),
+                    Field::Whole(_) => {}
+                },
+            }
+        }
         rapport_sdk::event::json(&fields)
     }
 

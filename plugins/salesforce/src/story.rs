@@ -89,8 +89,8 @@ impl Teller<'_> {
         let id = if suffix.is_empty() { self.origin.id.clone() } else { format!("{}:{suffix}", self.origin.id) };
         let mut contact = self.contact.clone();
         if matches!(body, EventBody::ContactUpdated) {
-            contact.traits =
-                self.record.fields.iter().map(|(name, json)| (format!("{TRAIT}{name}"), json.clone())).collect();
+            let field = |(name, json): &(String, Json)| (format!("{TRAIT}{name}"), json.clone());
+            contact.traits = self.record.fields.iter().map(field).chain(subject::name_parts(self.record)).collect();
         }
         let event = Event::new(id, self.at(), &self.scene.organization, contact, body);
         event.extended(CHANGE, &self.details())

@@ -4,7 +4,7 @@
 use rapport_sdk::prelude::*;
 
 use crate::inbound::Scene;
-use crate::record::Record;
+use crate::record::{Happened, Record};
 
 const CONTACT: &str = "salesforce.contact";
 const LEAD: &str = "salesforce.lead";
@@ -135,13 +135,26 @@ fn add(found: &mut Vec<Identifier>, scheme: &str, fields: &[&str], record: &Reco
     }
 }
 
-/// A person's name, or a company's; the name of a case or of a custom record is none of the customer.
+/// A person's name, or a company's; the name of a case or of a custom record is none of the customer. Of a record of which
+/// a part is said, one part of the name is no name.
 fn name(record: &Record) -> Option<String> {
-    let words: Vec<String> = ["FirstName", "LastName"].iter().filter_map(|field| record.text(field)).collect();
+    let has = |name: &str| record.fields.iter().any(|(found, _)| found == name);
+    let is_whole = !matches!(record.happened, Happened::Updated | Happened::Stands)
+        || NAME_PARTS.iter().all(|(part, _)| has(part));
+    let words: Vec<String> = NAME_PARTS.iter().filter_map(|(field, _)| record.text(field)).collect();
     match record.object.as_str() {
-        "Contact" | "Lead" | "Account" if !words.is_empty() => Some(words.join(" ")),
+        "Contact" | "Lead" | "Account" if !words.is_empty() && is_whole => Some(words.join(" ")),
         "Contact" | "Lead" | "Account" => record.text("Name"),
         "Case" => record.text("SuppliedName"),
         _ => None,
     }
+}
+
+/// Fields that are parts of a person's name, in the order in which they are shown, and the traits that they are.
+const NAME_PARTS: [(&str, &str); 2] = [("FirstName", Contact::GIVEN_NAME), ("LastName", Contact::FAMILY_NAME)];
+
+/// The parts of the name that the record says.
+pub fn name_parts(record: &Record) -> impl Iterator<Item = (String, Json)> {
+    let said = |field: &str| record.fields.iter().find(|(name, _)| name == field).map(|(_, json)| json.clone());
+    NAME_PARTS.iter().filter_map(move |(field, part)| Some(((*part).to_owned(), said(field)?)))
 }

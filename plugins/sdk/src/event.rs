@@ -43,7 +43,15 @@ impl Contact {
         self
     }
 
+    /// Trait: the part of `display_name` that is a person's own. For a provider that says parts of a name one by one.
+    pub const GIVEN_NAME: &'static str = "display_name/given";
+    /// Trait: the part of `display_name` that a family shares.
+    pub const FAMILY_NAME: &'static str = "display_name/family";
+
     /// Adds what else is known, under a reverse-DNS key.
+    ///
+    /// `com.acme.address/city` is the part `city` of the object `com.acme.address`: the host keeps each part's newest value,
+    /// so an event that says one of them takes nothing from the others. `null` says that there is none any more.
     pub fn with_trait<T: Serialize + ?Sized>(mut self, key: &str, value: &T) -> Self {
         self.traits.push((key.into(), json(value)));
         self

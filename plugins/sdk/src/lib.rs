@@ -29,9 +29,11 @@ mod headers;
 pub mod instant;
 pub mod lenient;
 pub mod log;
+pub mod number;
 mod request;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+pub mod time_zone;
 mod unread;
 pub mod verify;
 

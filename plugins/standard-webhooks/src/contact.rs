@@ -1,6 +1,7 @@
 //! Who the customer is, by the places that a mapping names.
 
 use rapport_sdk::prelude::*;
+use rapport_sdk::time_zone;
 use serde_json::value::RawValue;
 
 use crate::payload::{Identity, Mapping};
@@ -21,7 +22,8 @@ pub fn find(body: &RawValue, mapping: &Mapping) -> Option<Contact> {
     let parts: Vec<String> = mapping.display_name.iter().filter_map(|place| pointer::text(body, place)).collect();
     let mut contact = Contact::new(identifiers).named(Some(parts.join(" ")).filter(|name| !name.is_empty()));
     contact.locale = mapping.locale.as_deref().and_then(|place| pointer::text(body, place));
-    contact.time_zone = mapping.time_zone.as_deref().and_then(|place| pointer::text(body, place));
+    let zone = mapping.time_zone.as_deref().and_then(|place| pointer::text(body, place));
+    contact.time_zone = zone.and_then(|zone| time_zone::iana(&zone)).map(str::to_owned);
     let found = |(name, place): (&String, &String)| Some((name.clone(), pointer::find(body, place)?.get().to_owned()));
     contact.traits = mapping.traits.iter().filter_map(found).collect();
     Some(contact)
@@ -29,36 +31,10 @@ pub fn find(body: &RawValue, mapping: &Mapping) -> Option<Contact> {
 
 fn address(body: &RawValue, identity: &Identity) -> Option<Identifier> {
     let text = pointer::text(body, &identity.value)?;
-    let value = if identity.scheme == "email" { mailbox(&text) } else { &text };
-    let identifier = Identifier::attested(identity.attestation.into(), &identity.scheme, value);
+    // `Ada Lovelace <ada@example.com>` is for the host to read.
+    let identifier = Identifier::attested(identity.attestation.into(), &identity.scheme, text);
     Some(match &identity.scope {
         Some(scope) => identifier.within(scope),
         None => identifier,
     })
-}
-
-/// The address in `Ada Lovelace <ada@example.com>`; anything else as it is.
-fn mailbox(text: &str) -> &str {
-    let inside = text.strip_suffix('>').and_then(|text| text.rsplit_once('<')).map(|(_, address)| address.trim());
-    inside.filter(|address| address.contains('@')).unwrap_or(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_address_of_a_mailbox_is_found() {
-        for (text, expected) in [
-            ("Ada Lovelace <ada@example.com>", "ada@example.com"),
-            ("\"Ada <x>\" < ada@example.com >", "ada@example.com"),
-            ("<ada@example.com>", "ada@example.com"),
-            ("ada@example.com", "ada@example.com"),
-            ("Ada <>", "Ada <>"),
-            ("Ada <nowhere>", "Ada <nowhere>"),
-            ("", ""),
-        ] {
-            assert_eq!(mailbox(text), expected);
-        }
-    }
 }

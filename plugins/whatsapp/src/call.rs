@@ -65,7 +65,9 @@ pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
         Author::Customer => Person::new(&[&call.from_user_id, &call.from_parent_user_id, &call.from]),
         _ => Person::new(&[&call.to_user_id, &call.to_parent_user_id, &call.to]),
     };
-    let Some(contact) = person.pair(scene).contact() else { return batch.malformed("calls", "it names no user") };
+    let Some(contact) = person.without_business(scene).pair(scene).contact() else {
+        return batch.malformed("calls", "it names no user");
+    };
     let body = EventBody::Call(Call {
         id: id.into(),
         state: call.state(word),

@@ -61,7 +61,7 @@ const OWNERS: &[(&str, Controller)] = &[
 pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
     let found: Payload = lenient::read(raw).unwrap_or_default();
     let user = found.sender.unwrap_or_default();
-    let person = Person::new(&[&user.user_id, &user.wa_id, &user.phone_number]).pair(scene);
+    let person = Person::new(&[&user.user_id, &user.wa_id, &user.phone_number]).without_business(scene).pair(scene);
     let owner = found.control_passed.and_then(|passed| new_owner(&lenient::read(passed)?));
     let (Some(key), Some(contact), Some(at), Some(owner)) = (person.key(), person.contact(), found.timestamp, owner)
     else {

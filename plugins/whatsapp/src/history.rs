@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::message::{self, Sender, Source};
-use crate::payload::Value;
+use crate::payload::{HistoryContext, Value};
 use crate::scene::Scene;
 
 /// A part of the history; there are many, and each webhook holds thousands of messages.
@@ -103,13 +103,7 @@ fn file(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
 }
 
 fn extension(progress: Progress, raw: &RawValue) -> Extension<'_> {
-    #[derive(Deserialize, Default)]
-    #[serde(default)]
-    struct Context<'a> {
-        #[serde(borrow, deserialize_with = "lenient::id")]
-        status: Text<'a>,
-    }
-    let context: Option<Context> = lenient::field(raw, "history_context").and_then(lenient::read);
+    let context: Option<HistoryContext> = lenient::field(raw, "history_context").and_then(lenient::read);
     Extension {
         phase: progress.phase,
         chunk_order: progress.chunk_order,

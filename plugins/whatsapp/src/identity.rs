@@ -88,12 +88,15 @@ impl<'a> Person<'a> {
     ///
     /// A sole contact beside a sole element is also taken if they share no form of id, so cannot contradict.
     pub fn pair(mut self, scene: &Scene<'a, '_>) -> Self {
+        // An echo may name the business among the contacts.
+        let is_ours = |contact: &payload::Contact| contact.wa_id.as_deref().is_some_and(|id| scene.is_business(id));
         let mut known = scene.contacts.iter().flatten();
         let matching = known.find(|contact| self.shares_id(&Person::of_contact(contact)));
         let sole = || match scene.contacts {
             [Some(contact)] if scene.elements == 1 && !self.contradicts(&Person::of_contact(contact)) => Some(contact),
             _ => None,
         };
+        let sole = || sole().filter(|contact| !is_ours(contact));
         if let Some(contact) = matching.or_else(sole) {
             let known = Person::of_contact(contact);
             self.user_id = self.user_id.or(known.user_id);
@@ -102,6 +105,12 @@ impl<'a> Person<'a> {
             self.name = known.name;
             self.username = known.username;
         }
+        self
+    }
+
+    /// Without the business's own number: the business is nobody's customer.
+    pub fn without_business(mut self, scene: &Scene) -> Self {
+        self.wa_id = self.wa_id.filter(|number| !scene.is_business(number));
         self
     }
 

@@ -1,11 +1,12 @@
 //! One message: who said it where, what it answers, and what it holds.
 
 use rapport_meta::{Batch, verbatim};
+use rapport_sdk::number;
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::content;
-use crate::identity::{Person, Side};
+use crate::identity::{Form, Person, Side};
 use crate::payload::{self, Message as Envelope};
 use crate::scene::Scene;
 use crate::{interactive, system};
@@ -80,13 +81,13 @@ fn read_envelope(envelope: &Envelope, raw: &RawValue, source: &Source, scene: &S
     let Some(id) = envelope.id.as_deref() else { return batch.malformed(source.array, "it has no `id`") };
     let Some(at) = envelope.timestamp else { return batch.malformed(source.array, "it has no `timestamp`") };
     let author = author(envelope, source, scene);
-    let person = person(envelope, author, source.thread).pair(scene);
+    let person = person(envelope, author, source.thread).without_business(scene).pair(scene);
     let incoming = Incoming { id, at, author, side: Side::new(envelope.group_id.as_deref(), person), envelope, raw };
     if envelope.kind.as_deref() == Some("system") {
         return system::read(&incoming, scene, batch);
     }
     let Some(contact) = incoming.side.contact(scene.account) else {
-        return batch.malformed(source.array, "it has no sender or recipient");
+        return batch.malformed(source.array, "it has no sender or recipient but the business");
     };
     let (body, extensions) = said(&incoming);
     let event = Event { id: id.into(), at, account: scene.account.into(), contact, body, extensions };
@@ -96,9 +97,34 @@ fn read_envelope(envelope: &Envelope, raw: &RawValue, source: &Source, scene: &S
 fn author(envelope: &Envelope, source: &Source, scene: &Scene) -> Author {
     match source.sender {
         Sender::Business(author) => author,
-        Sender::ByNumber if envelope.from.as_deref().is_some_and(|from| scene.is_business(from)) => Author::Agent,
+        Sender::ByNumber if is_of_business(envelope, source, scene) => Author::Agent,
         Sender::ByNumber => Author::Customer,
     }
+}
+
+/// Whether the business wrote a message: it says so, its sender is the business's number in any spelling, or it has a
+/// recipient, which a customer's message has not. Of a thread of the history, the id says who the customer is: whoever
+/// else writes there is the business, also from a number that it had before.
+fn is_of_business(envelope: &Envelope, source: &Source, scene: &Scene) -> bool {
+    if envelope.history_context.as_ref().is_some_and(|context| context.from_me) {
+        return true;
+    }
+    let from = envelope.from.as_deref();
+    if let Some(from) = from.filter(|from| Form::of(digits(from)) == Form::Number) {
+        let is_customer = |thread: &str| number::is_same_line(thread, from);
+        match source.thread.filter(|thread| Form::of(digits(thread)) == Form::Number) {
+            _ if scene.is_business(from) => return true,
+            Some(thread) => return !is_customer(thread),
+            None => {}
+        }
+    }
+    let to = [&envelope.to, &envelope.recipient, &envelope.to_user_id, &envelope.to_parent_user_id];
+    to.into_iter().flatten().any(|to| !scene.is_business(to))
+}
+
+/// A number without the plus that some payloads have.
+fn digits(number: &str) -> &str {
+    number.trim().trim_start_matches('+')
 }
 
 /// The customer, who is the sender of what a customer wrote and the recipient of everything else.

@@ -121,9 +121,23 @@ pub struct Message<'a> {
     pub referral: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "lenient::list")]
     pub errors: Vec<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "lenient::object")]
+    pub history_context: Option<HistoryContext<'a>>,
     /// An echo under `standby` wraps what was sent.
     #[serde(borrow)]
     pub message: Option<&'a RawValue>,
+}
+
+/// What only a message of the history says.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct HistoryContext<'a> {
+    /// How far it came.
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    pub status: Text<'a>,
+    /// The business sent it.
+    #[serde(deserialize_with = "lenient::flag")]
+    pub from_me: bool,
 }
 
 #[derive(Deserialize, Default)]

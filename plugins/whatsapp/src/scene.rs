@@ -1,5 +1,7 @@
 //! Where in a webhook the reader is.
 
+use rapport_sdk::number;
+
 use crate::payload::Contact;
 
 /// What surrounds an element: the business number, and the people that the value names.
@@ -14,10 +16,6 @@ pub struct Scene<'v, 'a> {
 impl Scene<'_, '_> {
     /// Whether `number` is the business's own, however it is written.
     pub fn is_business(&self, number: &str) -> bool {
-        self.display_number.is_some_and(|own| digits(own).next().is_some() && digits(own).eq(digits(number)))
+        self.display_number.is_some_and(|own| number::is_same_line(own, number))
     }
-}
-
-fn digits(text: &str) -> impl Iterator<Item = u8> {
-    text.bytes().filter(u8::is_ascii_digit)
 }

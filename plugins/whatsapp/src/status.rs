@@ -122,7 +122,7 @@ impl<'a> Status<'a> {
             &self.parent_recipient_user_id,
             &self.recipient_id,
         ]);
-        Side::new(None, person.pair(scene))
+        Side::new(None, person.without_business(scene).pair(scene))
     }
 
     fn extensions_of_call(&self) -> Extensions {

@@ -50,6 +50,9 @@ pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
         (Some(_), _) => return log::info("skipped a `state_sync` element that is no contact"),
     }
     let Some(entry) = found.contact else { return batch.malformed("state_sync", "it has no `contact`") };
+    if entry.phone_number.as_deref().is_some_and(|number| scene.is_business(number)) {
+        return log::debug("skipped the business itself in its address book");
+    }
     let number = entry.phone_number.as_deref().map(international);
     let Some(key) = number.as_deref().or(entry.user_id.as_deref()) else {
         return batch.malformed("state_sync", "its `contact` has no `phone_number`");

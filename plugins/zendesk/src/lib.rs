@@ -18,6 +18,7 @@ mod satisfaction;
 mod signature;
 mod survey;
 mod ticket;
+mod time_zone;
 mod trigger;
 mod user;
 

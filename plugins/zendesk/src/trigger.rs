@@ -12,7 +12,7 @@ use crate::envelope::{account, ticket_address, user};
 use crate::fields::Fields;
 use crate::inbound::Scene;
 use crate::payload::is_no;
-use crate::{satisfaction, ticket};
+use crate::{satisfaction, ticket, time_zone};
 use rapport_sdk::instant;
 
 /// Extension, and the name of an event of which nothing was understood: the payload as it came.
@@ -253,7 +253,7 @@ fn contact(fields: &Fields, account: &str, ticket: Option<&str>) -> Option<Conta
         found.push(ticket_address(account, ticket.filter(|ticket| ticket.len() <= IDENTIFIER_BYTES_MAX)?));
     }
     let mut contact = Contact::new(found).named(name(fields, REQUESTER_NAME));
-    contact.time_zone = fields.text(REQUESTER_ZONE).filter(|zone| zone.contains('/'));
+    contact.time_zone = fields.text(REQUESTER_ZONE).and_then(|zone| time_zone::iana(&zone));
     contact.locale = fields.text(REQUESTER_LOCALE).filter(|locale| is_locale(locale));
     Some(contact)
 }

@@ -4,6 +4,7 @@ use rapport_sdk::prelude::*;
 
 use crate::envelope::{Envelope, user};
 use crate::payload::{Change, User, text};
+use crate::time_zone;
 
 /// Trait of a field that changed: `com.zendesk.` and its name.
 const TRAIT: &str = "com.zendesk.";
@@ -65,7 +66,7 @@ fn changed(envelope: &Envelope, field: &str, change: &Change, mut contact: Conta
     let value = text(change.current);
     match field {
         "name" => contact.display_name = value,
-        "time_zone" => contact.time_zone = value.filter(|zone| zone.contains('/')),
+        "time_zone" => contact.time_zone = value.and_then(|zone| time_zone::iana(&zone)),
         "locale" | "language" => contact.locale = value,
         _ => {}
     }

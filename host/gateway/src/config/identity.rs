@@ -1,13 +1,25 @@
 //! `[identity]`: the rules by which evidence makes profiles.
 
+use std::collections::BTreeSet;
+
+use rapport_model::canonical::{e164, mailbox};
 use rapport_model::event::Attestation;
 use rapport_model::identity::{MEMBERS_MAX, Rules};
+use serde_json::Value as Json;
 use toml::Value;
 
 use crate::config::{ConfigError, Keys};
 
-const KNOWN: [&str; 7] =
-    ["attestations", "profile-limit", "record-limit", "limits", "junk", "role-mailboxes", "never-link"];
+const KNOWN: [&str; 8] = [
+    "attestations",
+    "profile-limit",
+    "record-limit",
+    "limits",
+    "junk",
+    "own-addresses",
+    "role-mailboxes",
+    "never-link",
+];
 
 /// Reads the table; what is not in it stays as [`Rules::default`] says.
 pub(super) fn rules(keys: Option<Keys>) -> Result<Rules, ConfigError> {
@@ -31,10 +43,32 @@ pub(super) fn rules(keys: Option<Keys>) -> Result<Rules, ConfigError> {
     }
     let lower = |words: Vec<String>| words.into_iter().map(|word| word.to_lowercase()).collect();
     rules.junk = keys.words("junk")?.map(lower).unwrap_or(rules.junk);
+    for (place, word) in keys.words("own-addresses")?.unwrap_or_default().into_iter().enumerate() {
+        let key = format!("{}[{place}]", keys.path("own-addresses"));
+        rules.own.insert(own_address(&key, &word)?);
+    }
     rules.role_mailboxes = keys.words("role-mailboxes")?.map(lower).unwrap_or(rules.role_mailboxes);
     rules.never = keys.words("never-link")?.map(lower).unwrap_or(rules.never);
     keys.done(&KNOWN)?;
     Ok(rules)
+}
+
+/// A mailbox or an international number, canonical.
+fn own_address(key: &str, word: &str) -> Result<String, ConfigError> {
+    let expected = "a mailbox or an international number, such as `support@example.com` or `+16505551234`";
+    let found = || ConfigError::Value { key: key.to_owned(), expected, found: format!("`{word}`") };
+    mailbox(word).or_else(|| e164(word)).ok_or_else(found)
+}
+
+/// Adds the mailboxes and international numbers that stand anywhere in the settings of a connection: they are the
+/// business's own, whatever the connector uses them for.
+pub(super) fn own_addresses(settings: &Json, own: &mut BTreeSet<String>) {
+    match settings {
+        Json::String(text) => own.extend(mailbox(text).or_else(|| e164(text))),
+        Json::Array(list) => list.iter().for_each(|inner| own_addresses(inner, own)),
+        Json::Object(fields) => fields.values().for_each(|inner| own_addresses(inner, own)),
+        _ => {}
+    }
 }
 
 fn attestation(key: &str, word: &str) -> Result<Attestation, ConfigError> {
@@ -84,6 +118,17 @@ mod tests {
         assert_eq!((rules.junk, rules.never), (["test".to_owned()].into(), ["kiosk".to_owned()].into()));
         assert_eq!(rules.role_mailboxes, Rules::default().role_mailboxes);
         assert_eq!(Config::parse("").unwrap().identity, Rules::default());
+    }
+
+    #[test]
+    fn the_businesss_own_addresses_are_configured_once() {
+        let text = "[identity]\nown-addresses = ['Sales@Shop.example', '+54 11 2345 6789']\n\
+                    [connections.mail]\nconnector = 'x'\nconfig = { provider = 'y', addresses = ['support@shop.example'], \
+                    deep = { number = '+1 650 555 0000', id = '106540352242922' } }\n";
+        let own = ["+16505550000", "+5491123456789", "sales@shop.example", "support@shop.example"];
+        assert_eq!(Config::parse(text).unwrap().identity.own, own.map(str::to_owned).into());
+        let expected = "`identity.own-addresses[1]`: expected a mailbox or an international number";
+        assert!(refusal("[identity]\nown-addresses = ['a@b.example', '24273']").starts_with(expected));
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! nothing new costs nothing. Where a proof's age begins to matter, since something was taken back, heads hand in what
 //! they remember, and forget it.
 
+use rapport_model::canonical::former;
 use rapport_model::conversation::Head;
+use rapport_model::event::Attestation;
 use rapport_model::identity::{Claim, Claims, Edge, EdgeId, Evidence, Held, Named, Pair, Rule, Source, Withdrawal};
-use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_model::{Eid, EventKey, Identifier, Timestamp};
 use rapport_store::events::StoredEvent;
 use rapport_store::identity::{Outcome, Party, Standing};
 use rapport_store::{StoreError, Table, Written};
@@ -83,6 +85,26 @@ pub(crate) async fn suggest_counterparts(
         table.suggest(&Party::from(named), &Party::from(&other), &evidence).await?;
     }
     Ok(())
+}
+
+/// Links of endpoints with what the same addresses were called by earlier canonical forms, where the table has that.
+///
+/// Asked once for an address, and only of one that has former forms: a line of a country that was renumbered.
+pub async fn respelled(table: &Table, news: impl Iterator<Item = &Named>) -> Result<Vec<Claim>, StoreError> {
+    let mut claims = Vec::new();
+    for named in news {
+        for key in former(&named.key) {
+            let eid = table.tenant_key().eid_of(&key, named.basis);
+            if table.endpoint(&eid).await?.is_none() {
+                continue;
+            }
+            let identifier = Identifier { value: key.value.clone(), ..named.identifier.clone() };
+            let former = Named { eid, key, identifier, basis: named.basis };
+            let attestation = Attestation::Provider;
+            claims.push(Claim { a: named.clone(), b: former, rule: Rule::SamePayload, attestation });
+        }
+    }
+    Ok(claims)
 }
 
 /// Whether the edge is recorded for good. One that was taken back comes into force again with a later proof, so each

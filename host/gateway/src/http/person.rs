@@ -72,8 +72,9 @@ async fn erase(
     let (parts, body) = request.into_parts();
     let new: NewErasure = json_body(&parts.headers, body).await?;
     let named = gateway.named(&new.identifier, "identifier")?;
-    caller.touches(&named.eid);
-    let receipt = gateway.erase(&named.eid).await?;
+    let eid = gateway.known(named.key).await?.map_or(named.eid, |key| gateway.table.eid(&key));
+    caller.touches(&eid);
+    let receipt = gateway.erase(&eid).await?;
     let receipt = receipt.ok_or_else(|| Problem::not_found("nobody with that identifier was seen"))?;
     caller.touches(&receipt.id);
     Ok(answer(&receipt))

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::canonical::{self, Family, Mailbox};
 use crate::endpoint::{Basis, EndpointKey};
 use crate::event::Attestation;
+use crate::identity::nobody::{NOBODY, address_of, means_nobody};
 use crate::trust::Strength;
 
 /// Endpoints of one profile, unless configured lower. A person has a handful; what grows beyond is a switchboard or an
@@ -66,6 +68,8 @@ pub struct Rules {
     pub junk: BTreeSet<String>,
     /// Local parts of mailboxes that many people read: `info`, `support`.
     pub role_mailboxes: BTreeSet<String>,
+    /// The business's own addresses, canonical: mailboxes and numbers. They are no contact, and link nobody.
+    pub own: BTreeSet<String>,
     /// Schemes that are never an end of a link, since many people share one. `*.x` is any scheme that ends in `.x`.
     pub never: BTreeSet<String>,
     /// Endpoints of one profile; at most [`MEMBERS_MAX`].
@@ -118,6 +122,7 @@ impl Default for Rules {
             limits: [("user".to_owned(), 1)].into(),
             record_limit: 1,
             junk: BTreeSet::new(),
+            own: BTreeSet::new(),
             role_mailboxes: words(&ROLES),
             never: words(&SHARED),
             members_max: MEMBERS_MAX,
@@ -157,62 +162,44 @@ impl Rules {
         !is_junk(key) && !self.is_excluded(key)
     }
 
+    /// Whether an address means nobody: by the built-in table, or by what is configured.
+    pub fn is_nobody(&self, key: &EndpointKey) -> bool {
+        means_nobody(key) || self.junk.contains(&key.value.to_lowercase())
+    }
+
+    /// Whether an address is the business's own.
+    pub fn is_own(&self, key: &EndpointKey) -> bool {
+        Family::of(&key.scheme) != Family::Id && (self.own.contains(&key.value) || self.own.contains(&address_of(key)))
+    }
+
     fn is_excluded(&self, key: &EndpointKey) -> bool {
-        let local_part = key.value.split('@').next().unwrap_or_default();
+        // A tag behind the name of a post is no person's: `support+4711@`.
+        let address = address_of(key);
+        let local_part = address.split('@').next().unwrap_or_default();
         let is_role = key.scheme == "email" && self.role_mailboxes.contains(local_part);
         let is_shared = self.never.iter().any(|never| match never.strip_prefix('*') {
             Some(end) => key.scheme.ends_with(end),
             None => key.scheme == *never,
         });
-        is_role || is_shared || self.junk.contains(&key.value.to_lowercase())
+        is_role || is_shared || self.is_own(key) || self.junk.contains(&key.value.to_lowercase())
     }
 }
-
-/// Values that systems send for "nobody". They would make one person of all who share them.
-///
-/// Source: the deny lists of Segment Unify and PostHog, and phone numbers whose digits are all alike.
-const NOBODY: &[&str] = &[
-    "0",
-    "-1",
-    "00000000-0000-0000-0000-000000000000",
-    "[object object]",
-    "anonymous",
-    "false",
-    "guest",
-    "id",
-    "n/a",
-    "nan",
-    "nil",
-    "none",
-    "not_authenticated",
-    "null",
-    "restricted",
-    "true",
-    "unavailable",
-    "undefined",
-    "unknown",
-    "withheld",
-];
 
 /// Whether an identifier is junk, which must never link.
 ///
-/// Phones that are none (national, alphanumeric, short codes) are: they name no one in the world.
+/// That is what means nobody; phones that are none in the world (national, alphanumeric, short codes) or no person's
+/// (free and premium services); and e-mail addresses that cannot be read, or whose local part must stand in quotes.
 pub fn is_junk(key: &EndpointKey) -> bool {
-    let value = key.value.to_lowercase();
-    if NOBODY.contains(&value.as_str()) {
+    if means_nobody(key) || key.scheme == NOBODY {
         return true;
     }
-    match key.scheme.as_str() {
-        "phone" | "sms" => !value.starts_with('+') || value.len() < 8 || monotonous(&value[1..]),
-        "email" => !value.contains('@'),
-        _ => false,
+    match Family::of(&key.scheme) {
+        Family::Number => {
+            canonical::e164(&key.value).is_none_or(|line| line != key.value || canonical::is_service(&line))
+        }
+        Family::Mailbox => Mailbox::parse(&key.value).is_none_or(|mailbox| mailbox.needs_quotes()),
+        Family::Id => false,
     }
-}
-
-/// `10000000000`, `9999999999`: all alike but perhaps the country code.
-fn monotonous(digits: &str) -> bool {
-    let national = &digits.as_bytes()[digits.len().min(3)..];
-    national.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 #[cfg(test)]
@@ -229,6 +216,12 @@ mod tests {
         for (scheme, value) in [
             ("email", "info@example.com"),
             ("email", "no-reply@example.com"),
+            ("email", "support+4711@example.com"),
+            ("email", "\"<victim@bank.example>\"@evil.example"),
+            ("email", "ann@example.com, bob@example.com"),
+            ("phone", "+18005551234"),
+            ("phone", "+1-800-flowers"),
+            ("nobody", "CA1"),
             ("device", "4711"),
             ("chat.group", "4711"),
             ("anonymous", "4711"),
