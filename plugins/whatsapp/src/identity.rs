@@ -110,7 +110,10 @@ impl<'a> Person<'a> {
 
     /// Without the business's own number: the business is nobody's customer.
     pub fn without_business(mut self, scene: &Scene) -> Self {
-        self.wa_id = self.wa_id.filter(|number| !scene.is_business(number));
+        let is_other = |id: &&str| !(is_number(id) && scene.is_business(id));
+        self.wa_id = self.wa_id.filter(is_other);
+        // A number with spaces and dashes has the form of no id.
+        self.user_id = self.user_id.filter(is_other);
         self
     }
 
@@ -204,6 +207,12 @@ impl<'a> Side<'a> {
             _ => event,
         }
     }
+}
+
+/// Whether a text is a telephone number, as Meta or as people write it. A user id is none: it has letters.
+pub fn is_number(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b' ' | b'-' | b'.' | b'(' | b')');
+    text.bytes().all(is_part) && text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 fn is_digits(value: &str) -> bool {

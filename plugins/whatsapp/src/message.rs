@@ -6,7 +6,7 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::content;
-use crate::identity::{Form, Person, Side};
+use crate::identity::{Person, Side, is_number};
 use crate::payload::{self, Message as Envelope};
 use crate::scene::Scene;
 use crate::{interactive, system};
@@ -109,22 +109,15 @@ fn is_of_business(envelope: &Envelope, source: &Source, scene: &Scene) -> bool {
     if envelope.history_context.as_ref().is_some_and(|context| context.from_me) {
         return true;
     }
-    let from = envelope.from.as_deref();
-    if let Some(from) = from.filter(|from| Form::of(digits(from)) == Form::Number) {
-        let is_customer = |thread: &str| number::is_same_line(thread, from);
-        match source.thread.filter(|thread| Form::of(digits(thread)) == Form::Number) {
+    if let Some(from) = envelope.from.as_deref().filter(|from| is_number(from)) {
+        match source.thread.filter(|thread| is_number(thread)) {
             _ if scene.is_business(from) => return true,
-            Some(thread) => return !is_customer(thread),
+            Some(thread) => return !number::is_same_line(thread, from),
             None => {}
         }
     }
     let to = [&envelope.to, &envelope.recipient, &envelope.to_user_id, &envelope.to_parent_user_id];
     to.into_iter().flatten().any(|to| !scene.is_business(to))
-}
-
-/// A number without the plus that some payloads have.
-fn digits(number: &str) -> &str {
-    number.trim().trim_start_matches('+')
 }
 
 /// The customer, who is the sender of what a customer wrote and the recipient of everything else.
