@@ -53,6 +53,7 @@ ROOTS = {
         "Table::erasure",
         "Gateway::repair",
         *(f"Gateway::{use}" for use in ["erase", "continue_erasure", "export", "event_part"]),
+        *(f"Gateway::{use}" for use in ["decide_parked", "demands", "accept_demand", "dismiss_demand"]),
         *(f"Table::{use}" for use in ["append_to_audit", "audit", "key_was_used", "key_last_used"]),
         *(f"Gateway::{use}" for use in ["suggestions", "the_suggestion", "accept", "dismiss", "conflicts"]),
     ],
@@ -80,7 +81,6 @@ ELSEWHERE = {
     "StreamReader::describe_shards": "on AWS Lambda reads the stream",
     "StreamReader::next_of": "on AWS Lambda reads the stream",
     "StreamReader::iterator": "on AWS Lambda reads the stream",
-    "Table::unpark": "a command of an operator, with the operator's rights",
 }
 
 # Folders with code of the functions. The command line calls AWS with the rights of whoever runs it.

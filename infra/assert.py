@@ -443,6 +443,8 @@ def what_goes_wrong_rings(template, code):
         ("unreadable", "program", "Sum"),
         ("unreachable", "program", "Sum"),
         ("set_aside", "program", "Sum"),
+        ("incomplete", "program", "Sum"),
+        ("erasures_demanded", "program", "Sum"),
     }
     expect(wanted - rings, set(), "alarms that are missing")
 

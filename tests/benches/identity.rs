@@ -78,7 +78,7 @@ impl World {
         for (index, value) in ["16505551234", "16505559999"].into_iter().enumerate() {
             let key = EndpointKey { scheme: "whatsapp".into(), scope: None, value: value.into() };
             let named = Named { eid: table.eid(&key), key, identifier: identifier(value), basis: Basis::Proven };
-            table.put_endpoint(&named, NOW).await.unwrap();
+            table.put_endpoint(&named, NOW, NOW).await.unwrap();
             fill(&engine, &table, &named, events.div_ceil(2) * usize::from(index == 0) + events / 2 * index).await;
             ends.push(Party::from(&named));
         }

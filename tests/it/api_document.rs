@@ -29,8 +29,12 @@ fn the_document_names_every_address_and_holds_together() {
         "/openapi.json",
         "/v1/audit",
         "/v1/conflicts",
+        "/v1/erasure-demands",
+        "/v1/erasure-demands/{id}/accept",
+        "/v1/erasure-demands/{id}/dismiss",
         "/v1/erasures",
         "/v1/erasures/{id}",
+        "/v1/erasures/{id}/parked",
         "/v1/events/{id}",
         "/v1/keys",
         "/v1/links",
@@ -429,7 +433,21 @@ async fn furnished(api: &Api) -> Vec<String> {
     pool.push(format!("{}.{}", event.eid, event.key));
     let webhook =
         rapport_store::RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: vec![] };
-    api.table.put_events(vec![event], webhook).await.unwrap();
+    api.table.put_events(vec![event], webhook.clone()).await.unwrap();
+    // People whom one provider demands to erase, and of whom another one has spoken.
+    for n in 0..12u64 {
+        let who = [("desk.user", format!("user-{n}"))];
+        let who: Vec<(&str, &str)> = who.iter().map(|(scheme, value)| (*scheme, value.as_str())).collect();
+        let said = crate::erasure::said(&api.table, "said", 1_790_668_800_000, &who, "hello");
+        let mut erased = crate::erasure::said(&api.table, "erased", 1_790_668_800_001, &who, "");
+        erased.event.body = rapport_model::event::Body::ContactErased;
+        erased.connection = "desk".to_owned();
+        pool.push(said.eid.to_string());
+        let events = vec![said, erased];
+        let records: Vec<_> = (1..).zip(&events).map(|(n, event)| crate::erasure::record(event, n)).collect();
+        api.table.put_events(events, webhook.clone()).await.unwrap();
+        rapport_gateway::fold::fold_batch(&api.table, &records, 1_790_668_900_000).await.unwrap();
+    }
     pool
 }
 

@@ -10,7 +10,7 @@ use rapport_gateway::fold::fold_batch;
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::{Eid, Event, TenantKey};
 use rapport_store::blobs::Blobs;
-use rapport_store::erasure::{Erasure, ITEMS_A_CALL_MAX, UpTo};
+use rapport_store::erasure::{Erasure, ITEMS_A_CALL_MAX};
 use rapport_store::events::NewEvent;
 use rapport_store::heads::Sequence;
 use rapport_store::parked::NewParked;
@@ -22,6 +22,9 @@ use crate::support::api::Api;
 use crate::support::engine::{Engine, Fate, interleave};
 use crate::support::{Data, Item, NOW, Service, TABLE, new_event, wa_eu};
 
+mod clocks;
+mod demands;
+mod parked;
 mod ways;
 
 /// What is known of Ada alone: nothing may have it when she is forgotten.
@@ -127,24 +130,38 @@ async fn what_nobody_can_be_erased_by_is_refused() {
     assert_eq!(service.post("/v1/erasures/x0", &json!({})).await.status, 404);
 }
 
-/// A provider's erasure counts from when it says so: what came before goes, whenever it arrives.
+/// A provider's erasure counts from when it says so, for what its connection said of the identifier that it names: what came
+/// before goes, whenever it arrives. The rest of the person waits for a decision.
 #[tokio::test]
-async fn a_provider_that_erases_a_contact_erases_the_person_up_to_then() {
+async fn a_provider_that_erases_a_contact_erases_what_its_connection_said_of_it_up_to_then() {
     let service = Service::start([wa_eu()]).await;
     let table = &service.data.table;
     deliver_all(table).await;
     service.settle().await;
     let erased = Event { body: Body::ContactErased, ..said(table, "erased", NOW - 500, ADA_WRITES, "").event };
     service.data.put(new_event(table, erased)).await;
-    service.data.put(said(table, "since", NOW - 400, ADA, "a new matter")).await;
+    service.data.put(said(table, "since", NOW - 400, ADA_WRITES, "a new matter")).await;
     service.settle().await;
     deliver_all(table).await;
     service.settle().await;
-    let profile = service.look_up("whatsapp", "16505551234").await.unwrap();
+    let profile = service.look_up("email", "ada@example.org").await.unwrap();
     let timeline = service.timeline(&profile, 10).await;
-    let ids: Vec<&Value> = timeline.iter().map(|event| &event["id"]).collect();
-    assert_eq!(ids, ["since"]);
-    assert_eq!(service.look_up("email", "ada@example.org").await, None);
+    let ids: Vec<&str> = timeline.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["since", "5", "3", "1"], "her mails of before are gone, and what she said on WhatsApp stays");
+
+    let demands = service.read("/v1/erasure-demands").await;
+    let [demand] = demands["items"].as_array().unwrap().as_slice() else { panic!("{demands:#}") };
+    assert_eq!((&demand["state"], &demand["endpoint"]["scheme"]), (&json!("open"), &json!("email")));
+    let id = demand["id"].as_str().unwrap();
+    let dismissed = service.post(&format!("/v1/erasure-demands/{id}/dismiss"), &json!({"by": "ada"})).await;
+    assert_eq!((dismissed.status, &dismissed.json()["state"]), (200, &json!("dismissed")), "{dismissed:?}");
+    assert_eq!(service.read("/v1/erasure-demands").await["items"], json!([]));
+    assert_eq!(service.timeline(&profile, 10).await.len(), 4, "nothing is lost until somebody decides");
+    let accepted = service.post(&format!("/v1/erasure-demands/{id}/accept"), &json!({"by": "ada"})).await;
+    assert_eq!((accepted.status, &accepted.json()["state"]), (200, &json!("completed")), "{accepted:?}");
+    assert_eq!(service.look_up("whatsapp", "16505551234").await, None, "what was dismissed can still be accepted");
+    assert_eq!(traces(&service.data, &TRACES).await, [] as [String; 0]);
+    assert_eq!(service.post(&format!("/v1/erasure-demands/{id}/accept"), &json!({})).await.status, 404);
 }
 
 /// Every other request of an erasure fails once, before or after it was done: called again it ends in the same receipt.
@@ -227,6 +244,7 @@ async fn deliver_all(table: &Table) {
         detail: String::new(),
         connector_digest: String::new(),
         proven: Default::default(),
+        owners: Default::default(),
         webhook: webhook("{\"from\": \"16505551234\", \"text\": \"engine\"}"),
     };
     table.park(parked).await.unwrap();
@@ -268,6 +286,13 @@ fn blobs(folder: &Path, look: &mut impl FnMut(&Path, &str)) {
     }
 }
 
+/// The stream's record of an event.
+pub fn record(event: &NewEvent, number: u64) -> Inserted {
+    let NewEvent { eid, key, event, connection, connector_digest, received_at } = event.clone();
+    let stored = rapport_store::events::StoredEvent { eid, key, event, connection, connector_digest, received_at };
+    Inserted { sequence: Sequence::new(&number.to_string()), stored }
+}
+
 pub fn identifier(scheme: &str, value: &str, attestation: Attestation) -> Identifier {
     Identifier { scheme: scheme.into(), scope: None, value: value.into(), attestation }
 }
@@ -297,7 +322,7 @@ pub fn said(table: &Table, id: &str, at: u64, who: &[(&str, &str)], text: &str) 
 
 /// Erases until it is done, as often as storage is away.
 async fn erase(table: &Table, eid: &Eid) -> Result<Option<Erasure>, StoreError> {
-    let Some(mut erasure) = table.begin_erasure(eid, UpTo::Now(NOW), NOW).await? else { return Ok(None) };
+    let Some(mut erasure) = table.begin_erasure(eid, None, NOW).await? else { return Ok(None) };
     while erasure.completed_at.is_none() {
         proceed(table, &mut erasure, &["wa-eu".to_owned()], NOW).await?;
     }
@@ -362,16 +387,7 @@ impl World {
 
     /// The stream's records of all events, as often as they are asked for.
     fn records(&self) -> Vec<Inserted> {
-        let stored = |event: &NewEvent| rapport_store::events::StoredEvent {
-            eid: event.eid.clone(),
-            key: event.key.clone(),
-            event: event.event.clone(),
-            connection: event.connection.clone(),
-            connector_digest: event.connector_digest.clone(),
-            received_at: event.received_at,
-        };
-        let records = (1..).zip(&self.events);
-        records.map(|(n, event)| Inserted { sequence: Sequence::new(&format!("{n}")), stored: stored(event) }).collect()
+        (1..).zip(&self.events).map(|(n, event)| record(event, n)).collect()
     }
 
     /// Items that tell anything, and links.

@@ -199,7 +199,7 @@ async fn fifty_at_once_that_name_the_same_five_make_one_profile() {
         named(data.table.tenant_key(), data.table.rules(), &contact).iter().map(Party::from).collect();
     let eids: Vec<Eid> = parties.iter().map(|party| party.eid.clone()).collect();
     for named in named(data.table.tenant_key(), data.table.rules(), &contact) {
-        data.table.put_endpoint(&named, NOW).await.unwrap();
+        data.table.put_endpoint(&named, NOW, NOW).await.unwrap();
     }
     let table = data.table.clone();
     let linked = all_at_once(0..50usize, |task| {
@@ -239,7 +239,7 @@ async fn the_elder_profile_survives_and_the_younger_one_s_id_still_answers() {
     let mut pids = Vec::new();
     let all = named(table.tenant_key(), table.rules(), &contact(&["young", "old", "middle"]));
     for (named, seen) in all.iter().zip([300, 100, 200]) {
-        table.put_endpoint(named, seen).await.unwrap();
+        table.put_endpoint(named, seen, seen).await.unwrap();
         pids.push(table.find(&named.eid).await.unwrap().pid);
     }
     let event = table.tenant_key().event_key(NOW, "a", "1").unwrap();

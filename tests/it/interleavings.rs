@@ -1,5 +1,5 @@
-//! The identity protocol, as it is, under every interleaving that a seed makes: workers link, unlink, withdraw, replace and
-//! flatten the same few endpoints, each request waits for its turn, some are refused, some lose their answer.
+//! The identity protocol, as it is, under every interleaving that a seed makes: workers link, unlink, withdraw, replace,
+//! flatten and erase the same few endpoints, each request waits for its turn, some are refused, some lose their answer.
 //!
 //! After every commit the table must say what the evidence says: profiles by pointers and forwards, the members of roots,
 //! and the lists of conflicts are what [`partition`] makes of all edges. What the checker reads, it reads past the gate.
@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use rapport_model::event::Attestation;
+use rapport_gateway::erasure::proceed;
+use rapport_model::event::{Attestation, Identifier};
 use rapport_model::identity::{
-    Closing, Edge, EdgeId, Evidence, Kind, Pair, Partition, Rule, Rules, Source, Withdrawal, partition,
+    Closing, Edge, EdgeId, Evidence, Kind, Named, Pair, Partition, Rule, Rules, Source, Withdrawal, partition,
 };
-use rapport_model::{Eid, EndpointKey, ProfileId, TenantKey};
+use rapport_model::{Basis, Eid, EndpointKey, ProfileId, TenantKey};
 use rapport_store::blobs::Blobs;
 use rapport_store::identity::Party;
 use rapport_store::{Access, Claim, Clause, Entropy, StoreError, Table};
@@ -26,7 +27,7 @@ use crate::support::TABLE;
 use crate::support::engine::{Engine, Fate, interleave};
 
 /// Runs of the usual test: some minutes would be too long to wait for, some thousands find every known mistake many times.
-const RUNS: u64 = 10_000;
+const RUNS: u64 = 4_000;
 /// A longer run, for whoever changes the protocol.
 const RUNS_VARIABLE: &str = "RAPPORT_INTERLEAVINGS";
 /// Runs within which a protocol without one of its clauses must be caught.
@@ -192,11 +193,14 @@ enum Operation {
     Withdraw(usize, usize, Withdrawal),
     Unlink(EdgeId, Closing),
     Flatten(usize),
+    /// The whole person, with what was said up to an instant.
+    Erase(usize, u64),
 }
 
 /// A few endpoints: two users, of whom one person has one, and addresses. A profile has three of them at most.
 struct World {
     parties: Vec<Party>,
+    named: Vec<Named>,
     key: TenantKey,
     rules: Rules,
 }
@@ -207,12 +211,20 @@ fn rules() -> Rules {
 
 impl World {
     fn new(table: &Table) -> Self {
-        let party = |n: usize| {
-            let scheme = ["user", "user", "phone", "chat"][n].to_owned();
-            let key = EndpointKey { scheme, scope: None, value: n.to_string() };
-            Party { eid: table.eid(&key), kind: Kind::of(&key) }
+        let named = |n: usize| {
+            let (scheme, value) = (["user", "user", "phone", "chat"][n].to_owned(), n.to_string());
+            let identifier = Identifier {
+                scheme: scheme.clone(),
+                scope: None,
+                value: value.clone(),
+                attestation: Attestation::Provider,
+            };
+            let key = EndpointKey { scheme, scope: None, value };
+            Named { eid: table.eid(&key), key, identifier, basis: Basis::Proven }
         };
-        Self { parties: (0..ENDPOINTS).map(party).collect(), key: tenant_key(), rules: rules() }
+        let named: Vec<Named> = (0..ENDPOINTS).map(named).collect();
+        let party = |named: &Named| Party { eid: named.eid.clone(), kind: Kind::of(&named.key) };
+        Self { parties: named.iter().map(party).collect(), named, key: tenant_key(), rules: rules() }
     }
 
     fn operation(&self, random: &mut Random) -> Operation {
@@ -234,6 +246,7 @@ impl World {
                 let closing = Closing { who: "ada".into(), why: "a mistake".to_owned(), at: 100 };
                 Operation::Unlink(EdgeId { pair, rule }, closing)
             }
+            90..=93 => Operation::Erase(a, at),
             _ => Operation::Flatten(a),
         }
     }
@@ -247,7 +260,15 @@ impl World {
             }
             Operation::Unlink(id, closing) => table.unlink(id, closing).await.map(drop),
             Operation::Flatten(a) => table.flatten(&party(a).eid).await,
+            Operation::Erase(a, up_to) => self.erase(table, *a, *up_to).await,
         }
+    }
+
+    /// Somebody who is seen after any erasure, and known under the same kind before and after it.
+    async fn erase(&self, table: &Table, a: usize, up_to: u64) -> Result<(), StoreError> {
+        table.put_endpoint(&self.named[a], 9, 9).await?;
+        let Some(mut erasure) = table.begin_erasure(&self.named[a].eid, None, up_to).await? else { return Ok(()) };
+        proceed(table, &mut erasure, &[], up_to).await
     }
 
     fn partition(&self, mirror: &Mirror) -> Partition {
@@ -288,7 +309,14 @@ impl Mirror {
             match (kind, sk.as_str()) {
                 ("E", "@") => {
                     let eid = Eid::parse(id).unwrap();
-                    self.pointers.insert(eid, ProfileId::parse(text("ptr").unwrap()).unwrap());
+                    // One that was never linked, and is marked as erased, has none.
+                    if let Some(to) = text("ptr") {
+                        self.pointers.insert(eid, ProfileId::parse(to).unwrap());
+                    }
+                }
+                ("E", sk) if sk.starts_with("L#") && item.is_none() => {
+                    let (high, rule) = sk[2..].split_once('#').unwrap();
+                    self.edges.remove(&format!("{id}.{high}.{rule}"));
                 }
                 ("E", sk) if sk.starts_with("L#") => {
                     let edge: Edge = serde_json::from_str(text("edge").unwrap()).unwrap();
@@ -303,7 +331,7 @@ impl Mirror {
                     };
                     self.roots.insert(ProfileId::parse(id).unwrap(), root);
                 }
-                ("G", sk) => {
+                ("G", sk) if id.starts_with("conflict") => {
                     let id = EdgeId::parse(sk).unwrap();
                     let _ = match item.is_some() {
                         true => self.conflicts.insert(id),

@@ -312,7 +312,7 @@ async fn an_erasure_while_the_fold_lags_leaves_the_fold_nothing_to_wait_for() {
     data.put(said(table, "3", NOW - 7_000, BOB, "I am Bob")).await;
     let gateway = gateway(table.clone(), []);
     let eid = said(table, "1", NOW, ADA, "").eid;
-    let receipt = gateway.erase(&eid).await.unwrap().unwrap();
+    let receipt = gateway.erase(&eid, asked()).await.unwrap().unwrap();
     assert_eq!((receipt.removed["events"], receipt.removed["blobs"]), (2, 1));
 
     let batches = reader.next().await.unwrap();
@@ -393,6 +393,7 @@ async fn the_same_large_webhook_parked_twice_is_two_and_one_may_go() {
             connector_digest: String::new(),
             proven: BTreeSet::new(),
             webhook: raw.clone(),
+            owners: Default::default(),
         };
         table.park(new).await.unwrap()
     };
@@ -445,7 +446,7 @@ async fn a_purpose_in_any_script_is_seen() {
     let data = Data::new().await;
     let table = &data.table;
     let named = named(table.tenant_key(), table.rules(), &said(table, "1", NOW, ADA, "").event.contact).remove(0);
-    table.put_endpoint(&named, NOW).await.unwrap();
+    table.put_endpoint(&named, NOW, NOW).await.unwrap();
     for purpose in ["~newsletter", "маркетинг", "\u{10ffff}", "marketing"] {
         let source = table.tenant_key().event_key(NOW, "a", purpose).unwrap();
         let (purpose, state) = (purpose.to_owned(), ConsentState::Withdrawn);
@@ -619,4 +620,9 @@ async fn whose_events_cannot_be_read_is_on_the_list_once() {
     assert_eq!((aside.len(), aside[0].reason.as_str()), (1, "unreadable event: missing-blob"));
     let bob = gateway(table.clone(), []).look_up("whatsapp", None, "16505550000").await.unwrap().unwrap();
     assert!(bob.is_some());
+}
+
+/// Whoever asks for an erasure.
+fn asked() -> rapport_gateway::links::Word {
+    rapport_gateway::links::Word { who: "ada".into(), reason: "she asked".into() }
 }

@@ -10,8 +10,9 @@ use rapport_model::cloudevent::{Place, cloud_event, unreadable_event};
 use rapport_model::event::{Attestation, Author, Body};
 use rapport_model::identity::{Rules, is_proven};
 use rapport_model::profile::{Profile, fold};
-use rapport_model::{Basis, Eid, EndpointKey, EventKey, Identifier, MessageKey, ProfileId, Timestamp};
+use rapport_model::{Basis, Eid, EndpointKey, EventKey, Identifier, MessageKey, ProfileId};
 use rapport_store::StoreError;
+use rapport_store::erasure::Erased;
 use rapport_store::events::{Found, Logged, StoredEvent, UnreadableEvent};
 use rapport_store::identity::Root;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -290,13 +291,13 @@ impl Gateway {
                 break;
             }
             let opened = self.open_all(&window).await?;
-            for ((found, erased_at), logged) in window.iter().zip(opened) {
+            for ((found, erased), logged) in window.iter().zip(opened) {
                 if shown.len() >= limit {
                     next_is_there = true;
                     break 'page;
                 }
                 looked_at += 1;
-                if let Some(one) = self.show(logged, *erased_at) {
+                if let Some(one) = self.show(logged, erased).await? {
                     if !shown.is_empty() && total + one.bytes > bytes {
                         next_is_there = true;
                         break 'page;
@@ -312,7 +313,7 @@ impl Gateway {
     }
 
     /// What was found, read: a few at once, since each may be in the blob store.
-    async fn open_all(&self, window: &[(Found, Timestamp)]) -> Result<Vec<Logged>, StoreError> {
+    async fn open_all(&self, window: &[(Found, Erased)]) -> Result<Vec<Logged>, StoreError> {
         let mut reads = JoinSet::new();
         for (place, (found, _)) in window.iter().enumerate() {
             let (table, found) = (self.table.clone(), found.clone());
@@ -328,10 +329,10 @@ impl Gateway {
     }
 
     /// An event as a page shows it; none: it was erased, and delivered again.
-    fn show(&self, logged: Logged, erased_at: Timestamp) -> Option<Shown> {
-        match logged {
-            Logged::Event(stored) if stored.event.at <= erased_at => None,
-            Logged::Unreadable(unreadable) if unreadable.key.at() <= erased_at => None,
+    async fn show(&self, logged: Logged, erased: &Erased) -> Result<Option<Shown>, StoreError> {
+        Ok(match logged {
+            Logged::Event(stored) if self.table.is_erased(erased, &stored).await? => None,
+            Logged::Unreadable(event) if erased.hides(event.key.at(), &event.connection) => None,
             Logged::Event(stored) => {
                 let sent = self.sent_message(&stored);
                 let (cloud, bytes) = shown(cloud_event(place_of(&stored, self.table.rules()), &stored.event));
@@ -342,7 +343,7 @@ impl Gateway {
                 let (cloud, bytes) = shown(unreadable_event(place, bytes, why.name()));
                 Some(Shown { cloud, bytes, sent: None })
             }
-        }
+        })
     }
 
     /// The CloudEvents; what the business sent says how far it got, in the extension `deliverystate`.
@@ -365,12 +366,12 @@ impl Gateway {
     /// # Errors
     /// Storage failed.
     pub async fn event_part(&self, eid: &Eid, key: &EventKey, offset: usize) -> Result<Option<EventPart>, StoreError> {
-        let erased_at = self.table.erased_at(eid).await?;
+        let erased = self.table.erased(eid).await?;
         let text = match self.table.logged(eid, key).await? {
-            Some(Logged::Event(stored)) if stored.event.at > erased_at => {
+            Some(Logged::Event(stored)) if !self.table.is_erased(&erased, &stored).await? => {
                 cloud_event(place_of(&stored, self.table.rules()), &stored.event).to_string()
             }
-            Some(Logged::Unreadable(event)) if key.at() > erased_at => {
+            Some(Logged::Unreadable(event)) if !erased.hides(key.at(), &event.connection) => {
                 let UnreadableEvent { connection, received_at, bytes, why, .. } = event;
                 unreadable_event(
                     Place { connection: &connection, eid, key, verified: false, received_at },

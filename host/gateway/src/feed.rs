@@ -143,7 +143,7 @@ impl Gateway {
         let webhook = kept(connection, &redaction, webhook);
         let of = receive::Delivery { connection, webhook, proven, received_at, name: request_id, sandbox_us };
         match self.carry_out(verdict, of).await {
-            Ok(Done::Taken { events: 0, left: Some(Left { reason, detail }), .. }) => {
+            Ok(Done::Taken { events: 0, left: Some(Left { reason, detail, .. }), .. }) => {
                 Ok(Fed::Parked { reason, detail })
             }
             Ok(Done::Taken { events, left, .. }) => Ok(Fed::Stored { events, parked: left.map(|left| left.detail) }),

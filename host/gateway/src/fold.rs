@@ -140,12 +140,12 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
         let mut guarded = table.head(eid, account).await?;
         let was_settled = guarded.is_settled();
         if !was_settled {
-            (guarded.erased_at, guarded.left_at) = table.marks(eid).await?;
+            (guarded.erased, guarded.left_at) = table.marks(eid).await?;
         }
-        if erasure::on_request(table, records, guarded.erased_at, now).await? {
+        if erasure::on_demand(table, records, now).await? {
             continue;
         }
-        let kept = erasure::keep(table, records, guarded.erased_at).await?;
+        let kept = erasure::keep(table, records, &guarded.erased, now).await?;
         let kept = handover::keep(table, kept, &guarded).await?;
         handover::take_notice(table, &kept, now).await?;
         if kept.is_empty() {
@@ -163,14 +163,14 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
             if was_settled {
                 return Ok(());
             }
-            let (erased_at, left_at) = table.marks(eid).await?;
+            let (erased, left_at) = table.marks(eid).await?;
             if left_at != guarded.left_at {
                 handover::give_up(table, eid, left_at, now).await?;
             }
-            if erased_at <= guarded.erased_at {
+            if erased.is_within(&guarded.erased) {
                 return Ok(());
             }
-            table.sweep(eid, erased_at).await?;
+            erasure::begin_anew(table, eid, now).await?;
         }
     }
     Err(StoreError::Contended { operation: "fold", attempts: HEAD_ATTEMPTS_MAX })
@@ -189,8 +189,8 @@ pub async fn rebuild(table: &Table, eid: &Eid, now: Timestamp) -> Result<usize, 
     for _ in 0..HEAD_ATTEMPTS_MAX {
         // Read before the log: what is folded after it loses this write, and what was folded before it is in the log.
         let mut old: BTreeMap<String, GuardedHead> = table.readable_heads(eid).await?.into_iter().collect();
-        let (erased_at, left_at) = table.marks(eid).await?;
-        let is_ours = |at: Timestamp| at > erased_at && (left_at == 0 || at <= left_at);
+        let (erased, left_at) = table.marks(eid).await?;
+        let is_the_firsts = |at: Timestamp| left_at == 0 || at <= left_at;
         let (mut rebuilt, mut unreadable) = (BTreeMap::<String, Rebuilt>::new(), 0);
         let mut after = None;
         loop {
@@ -200,7 +200,9 @@ pub async fn rebuild(table: &Table, eid: &Eid, now: Timestamp) -> Result<usize, 
             for found in &page {
                 match table.open_found(found).await? {
                     Logged::Unreadable(_) => unreadable += 1,
-                    Logged::Event(stored) if !is_ours(stored.event.at) || done.contains(&stored.event.account) => {}
+                    Logged::Event(stored) if done.contains(&stored.event.account) => {}
+                    Logged::Event(stored) if !is_the_firsts(stored.event.at) => {}
+                    Logged::Event(stored) if table.is_erased(&erased, &stored).await? => {}
                     Logged::Event(stored) => {
                         let account = stored.event.account.clone();
                         let begun = || Rebuilt::beside(old.get(&account));
@@ -212,7 +214,7 @@ pub async fn rebuild(table: &Table, eid: &Eid, now: Timestamp) -> Result<usize, 
         let mut is_done = true;
         for (account, Rebuilt { head, counted }) in rebuilt {
             let mut guarded = old.remove(&account).unwrap_or_default();
-            (guarded.erased_at, guarded.left_at) = (erased_at, left_at);
+            (guarded.erased, guarded.left_at) = (erased.clone(), left_at);
             match table.put_head(eid, &account, &guarded.rebuilt(head, &counted)).await? {
                 Written::Yes => drop(done.insert(account)),
                 Written::No => is_done = false,
@@ -265,7 +267,7 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
     endpoints.extend(claims.links.iter().flat_map(|claim| [claim.a.clone(), claim.b.clone()]));
     endpoints.extend(claims.withdrawn.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
     for endpoint in endpoints.iter().filter(|endpoint| is_news(endpoint, eid, head, event.at)) {
-        table.put_endpoint(endpoint, event.at).await?;
+        table.put_endpoint(endpoint, event.at, stored.received_at).await?;
         identity::suggest_counterparts(table, endpoint, (key, event.at), now).await?;
     }
     claims.links.extend(respelled);

@@ -148,6 +148,7 @@ impl From<StoreError> for Problem {
             StoreError::Corrupt { .. } => Self::internal("an item of storage cannot be read"),
             StoreError::Entangled { .. } => Self::conflict(error.to_string()),
             StoreError::Unreachable { .. } => Self::damaged(error.to_string()),
+            StoreError::Remains { .. } => Self::incomplete(error.to_string()),
             StoreError::Refused { .. } => Self::internal("storage refuses what this would write"),
             StoreError::Missing { .. } => Self::internal("a large body of storage is not there any more"),
             StoreError::Contended { .. } => Self::unavailable("others changed the same profiles; try again"),

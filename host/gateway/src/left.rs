@@ -1,5 +1,9 @@
 //! What of a webhook did not become events: for that it is parked, beside the events that it gave.
 
+use std::collections::BTreeSet;
+
+use rapport_model::Eid;
+
 /// Why a webhook is parked whose connector could not read all of it.
 const UNREAD: &str = "unread";
 /// Why a webhook is parked of which an event has no place.
@@ -13,6 +17,8 @@ const DETAIL_BYTES_MAX: usize = 4_096;
 pub(crate) struct Left {
     pub reason: &'static str,
     pub detail: String,
+    /// Whose events it gave: who erases one of them finds what is left by that.
+    pub owners: BTreeSet<Eid>,
 }
 
 impl Left {
@@ -24,7 +30,12 @@ impl Left {
             (false, _) => UNREAD,
         };
         let lines: Vec<String> = unread.into_iter().chain(unplaced).collect();
-        Some(Self { reason, detail: one_detail(&lines) })
+        Some(Self { reason, detail: one_detail(&lines), owners: BTreeSet::new() })
+    }
+
+    /// The same, beside events of these endpoints.
+    pub fn beside(self, owners: BTreeSet<Eid>) -> Self {
+        Self { owners, ..self }
     }
 }
 

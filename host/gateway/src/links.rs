@@ -210,7 +210,7 @@ impl Gateway {
         let now = (self.now)();
         for end in &ends {
             // One that links know first is an endpoint like any other.
-            self.table.put_endpoint(end, now).await?;
+            self.table.put_endpoint(end, now, now).await?;
             self.suggest_claimants(end, now).await?;
         }
         let source = Source::Person { who, why: new.reason.clone() };
@@ -312,7 +312,7 @@ impl Gateway {
         }
         let members: Vec<Eid> = members.into_iter().collect();
         let newest = Merged::of(&self.table, &members, 1, None).await?.next(&self.table, 1).await?.pop();
-        let Some((last, _)) = newest.filter(|(last, erased_at)| last.key.at() > *erased_at) else { return Ok(()) };
+        let Some((last, _)) = newest.filter(|(last, erased)| last.key.at() > erased.up_to) else { return Ok(()) };
         suggest_counterparts(&self.table, named, (&last.key, last.key.at()), now).await
     }
 

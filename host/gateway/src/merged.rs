@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::ops::Bound;
 
-use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_model::{Eid, EventKey};
+use rapport_store::erasure::Erased;
 use rapport_store::events::Found;
 use rapport_store::{StoreError, Table};
 use tokio::task::JoinSet;
@@ -23,7 +24,7 @@ pub(crate) struct Merged {
 /// What is read of one endpoint's log, and where it goes on.
 struct Log {
     eid: Eid,
-    erased_at: Timestamp,
+    erased: Erased,
     read: VecDeque<Found>,
     /// The last item that was read; none: nothing was.
     last: Option<EventKey>,
@@ -41,9 +42,9 @@ impl Merged {
             let (table, eid, cursor) = (table.clone(), eid.clone(), cursor.cloned());
             reads.spawn(async move {
                 let position = cursor.as_ref().map_or(Bound::Unbounded, |cursor| cursor.position(&eid));
-                let (found, erased_at) =
-                    tokio::join!(table.newest_found(&eid, position, at_once), table.erased_at(&eid));
-                let mut log = Log { eid, erased_at: erased_at?, read: VecDeque::new(), last: None, more: true };
+                let (found, erased) =
+                    tokio::join!(table.newest_found(&eid, position, at_once), table.erased(&eid));
+                let mut log = Log { eid, erased: erased?, read: VecDeque::new(), last: None, more: true };
                 log.take(found?, at_once);
                 Ok::<_, StoreError>(log)
             });
@@ -55,9 +56,9 @@ impl Merged {
         Ok(Self { logs, at_once })
     }
 
-    /// The next items, newest first, each with the instant up to which its endpoint is erased. Fewer than asked for: these
+    /// The next items, newest first, each with what of its endpoint is erased. Fewer than asked for: these
     /// are the last.
-    pub async fn next(&mut self, table: &Table, number: usize) -> Result<Vec<(Found, Timestamp)>, StoreError> {
+    pub async fn next(&mut self, table: &Table, number: usize) -> Result<Vec<(Found, Erased)>, StoreError> {
         let mut next = Vec::with_capacity(number);
         while next.len() < number {
             for log in self.logs.iter_mut().filter(|log| log.read.is_empty() && log.more) {
@@ -72,7 +73,7 @@ impl Merged {
                 (key(a), &b.eid).cmp(&(key(b), &a.eid))
             });
             let Some(log) = newest else { break };
-            next.extend(log.read.pop_front().map(|found| (found, log.erased_at)));
+            next.extend(log.read.pop_front().map(|found| (found, log.erased.clone())));
         }
         Ok(next)
     }

@@ -70,6 +70,7 @@ problems! {
     unsupported_media_type "unsupported-media-type" "The body is of another type" 415;
     too_many "too-many-requests" "Too many requests" 429;
     connector_failed "connector-failed" "The connector failed" 500;
+    incomplete "incomplete" "Something was left" 500;
     damaged "damaged" "What is stored contradicts itself" 500;
     internal "internal" "Something is wrong inside" 500;
     unavailable "unavailable" "Try again" 503;

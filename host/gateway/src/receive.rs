@@ -260,7 +260,7 @@ impl Gateway {
                 Ok(Done::Ignored(detail))
             }
             Verdict::Park { reason, detail } => {
-                self.park(delivery, reason, detail.clone()).await.map_err(not_stored)?;
+                self.park(delivery, reason, detail.clone(), BTreeSet::new()).await.map_err(not_stored)?;
                 Ok(Done::Parked { reason, detail })
             }
             Verdict::Take(receipt) if receipt.events.is_empty() && receipt.unread.is_empty() => {
@@ -270,8 +270,8 @@ impl Gateway {
             Verdict::Take(receipt) => {
                 let events = receipt.events.len();
                 let left = self.store(receipt.events, receipt.unread, &delivery).await.map_err(not_stored)?;
-                if let Some(Left { reason, detail }) = &left {
-                    self.park(delivery, reason, detail.clone()).await.map_err(not_stored)?;
+                if let Some(Left { reason, detail, owners }) = &left {
+                    self.park(delivery, reason, detail.clone(), owners.clone()).await.map_err(not_stored)?;
                 }
                 Ok(Done::Taken { events, left, response: receipt.response })
             }
@@ -312,6 +312,7 @@ impl Gateway {
         if new.is_empty() {
             return Ok(Left::of(unread, unplaced));
         }
+        let owners = new.iter().map(|new: &NewEvent| new.eid.clone()).collect();
         let put = match self.table.put_events(new, webhook.clone()).await {
             Err(error) if !error.is_passing() => {
                 // It would be as wrong when it is delivered again.
@@ -322,7 +323,7 @@ impl Gateway {
         };
         let Put { new, duplicates, write_units, refused } = put;
         unplaced.extend(refused.iter().map(|(at, detail)| format!("event {}: {detail}", positions[*at])));
-        let left = Left::of(unread, unplaced);
+        let left = Left::of(unread, unplaced).map(|left| left.beside(owners));
         let write_units = write_units + units_for_times;
         let (connection, connector) = (connection.name.as_str(), connection.connector.digest());
         tracing::info!(
@@ -361,13 +362,19 @@ impl Gateway {
         }
     }
 
-    async fn park(&self, delivery: Delivery<'_>, reason: &'static str, detail: String) -> Result<(), StoreError> {
+    async fn park(
+        &self,
+        delivery: Delivery<'_>,
+        reason: &'static str,
+        detail: String,
+        owners: BTreeSet<Eid>,
+    ) -> Result<(), StoreError> {
         let Delivery { connection, webhook, proven, received_at, name, sandbox_us } = delivery;
         let connector_digest = connection.connector.digest().to_owned();
         let connection = connection.name.clone();
         let connector = connector_digest.as_str();
         tracing::error!(request_id = name, connection, connector, sandbox_us, reason, detail, "webhook parked");
-        let new = NewParked { connection, received_at, reason, detail, connector_digest, proven, webhook };
+        let new = NewParked { connection, received_at, reason, detail, connector_digest, proven, owners, webhook };
         self.table.park(new).await.map(drop)
     }
 }

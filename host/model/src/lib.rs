@@ -11,6 +11,7 @@ pub mod event;
 pub mod fold;
 pub mod hosts;
 pub mod identity;
+pub mod mention;
 pub mod profile;
 pub mod trust;
 

@@ -38,11 +38,17 @@ struct Cell {
 }
 
 impl Table {
-    /// Records that an endpoint exists, under which address, and since when at the latest.
+    /// Records that an endpoint exists, under which address, and since when at the latest; `received_at` is when that came
+    /// to be known, by our clock.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; writing it again is harmless.
-    pub async fn put_endpoint(&self, named: &Named, at: Timestamp) -> Result<Written, StoreError> {
+    pub async fn put_endpoint(
+        &self,
+        named: &Named,
+        at: Timestamp,
+        received_at: Timestamp,
+    ) -> Result<Written, StoreError> {
         let mut update = self
             .dynamodb()
             .update_item()
@@ -54,11 +60,13 @@ impl Table {
                 "(attribute_not_exists(seen) OR seen > :at OR seen <= era) AND (attribute_not_exists(era) OR era < :at)",
             )
             .expression_attribute_values(":at", n(at))
+            .expression_attribute_values(":rcv", n(received_at))
             .expression_attribute_values(":scheme", s(&named.key.scheme))
             .expression_attribute_values(":value", s(&named.key.value))
             .expression_attribute_values(":asis", s(&named.identifier.value))
             .expression_attribute_values(":version", n(rapport_model::canonical::CANONICALISER_VERSION));
-        let mut set = "SET seen = :at, scheme = :scheme, addr = :value, asis = :asis, cv = :version".to_owned();
+        let mut set =
+            "SET seen = :at, rcv = :rcv, scheme = :scheme, addr = :value, asis = :asis, cv = :version".to_owned();
         if let Some(scope) = &named.key.scope {
             set.push_str(", scp = :scope");
             update = update.expression_attribute_values(":scope", s(scope));

@@ -1,13 +1,21 @@
-//! Erasure: a person is forgotten, over all channels, and does not come back with a redelivery.
+//! Erasure: a person is forgotten, over all channels, and does not come back with a redelivery; or what one connection said
+//! of an endpoint is.
 //!
-//! **What is erased** is everything that the person's endpoints said up to an instant: events, the webhooks they came in,
-//! heads, traits, consents, delivery states, addresses, links, suggestions, conflicts, the identity log, blobs, and the
-//! parked webhooks that name the person.
+//! **By request** everything goes that the person's endpoints said up to now: events, the webhooks they came in, heads,
+//! traits, consents, delivery states, addresses, links, suggestions, conflicts, the identity log, blobs, and the parked
+//! webhooks that are certainly the person's. Now is by our clock, whatever time an event claims. Each partition is emptied,
+//! and what was received since is folded anew.
 //!
-//! **What stays** holds no personal data. Each endpoint's item `@` keeps when it was erased (`era`) and, where it had one,
-//! its pointer to a root that has nobody but itself: names made by a keyed hash. So an event that is delivered again finds
-//! that it is to be forgotten: the API does not show it, and the fold deletes it. Claims of [`crate::first_seen`] stay,
-//! since without one a redelivery of an event without a time would be given a new time, and be a new message. What the person says later, by the provider's clock, is a new contact.
+//! **By a provider's word** (`contact-erased`) that goes which its connection said of the endpoint, up to when it says so: its
+//! events, what follows of them, and the links and suggestions that they proved. What others said of the endpoint is folded
+//! anew, and the rest of the person waits for somebody's decision: [`Demand`].
+//!
+//! **What stays** holds no personal data. Each endpoint's item `@` keeps up to when it is erased ([`Erased`]) and, where it
+//! had one, its pointer to a root that has nobody but itself, and dead roots their forwards: names made by a keyed hash. So
+//! an event that is delivered again finds that it is to be forgotten: the API does not show it, and the fold deletes it.
+//! Claims of [`crate::first_seen`] stay, since without one a redelivery of an event without a time would be given a new
+//! time, and be a new message; erased events whose time is later than the erasure leave such a claim, too.
+//! What the person says later, by the provider's clock, is a new contact.
 //!
 //! **Order.** The mark comes first: from then on no evidence of before links, and no fold writes the address again. Then
 //! the version of every root moves, so that a link under way is lost, and looks again. Then members are gathered until
@@ -15,35 +23,43 @@
 //! way loses its head, and looks again; the head of a conversation that was new to it is looked at once more after it was
 //! written ([`crate::heads::GuardedHead::is_settled`]). So the usual webhook pays nothing for all this.
 //!
+//! **Proof.** Before it is completed an erasure reads what is left. What must not be there is swept again; if it
+//! is still there then, the erasure says so, and is not completed.
+//!
 //! **Progress** is an item of its own, written before each step that cannot be seen from what is left. A crash anywhere
 //! is made good by calling again. When all is done the item is the receipt.
 
+mod demand;
 mod links;
+pub(crate) mod mark;
+mod parked;
+mod proof;
 mod sweep;
 
 use std::collections::BTreeMap;
 
-use rapport_model::{Eid, Timestamp};
+use rapport_model::event::Attestation;
+use rapport_model::identity::Author;
+use rapport_model::{Eid, EventKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::cells::Written;
 use crate::error::{StoreError, unavailable};
-use crate::identity::ATTEMPTS_MAX;
-use crate::items::{Reader, json, n, s};
+use crate::events::StoredEvent;
+use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
-use crate::table::{Table, is_condition_failure, is_conflict};
+use crate::table::{Order, Range, Table, is_condition_failure};
 
-/// The attribute that says up to when an endpoint is erased: of its item, and of heads written since.
-pub(crate) const ERASED: &str = "era";
-/// The attribute of an endpoint that names its last erasure.
-const BY: &str = "ers";
+pub use demand::{Demand, DemandState};
+pub use mark::Erased;
+pub use parked::{PARKED_NAMED_MAX, ParkedDecision, ParkedMatch, ParkedOutcome};
 
 /// Items that one call deletes, about: at 25 a request and some 10 ms each, two to four seconds of the 29 that an HTTP API
-/// waits.
+/// waits. A link that is closed counts as many as its profile has endpoints.
 pub const ITEMS_A_CALL_MAX: u64 = 5_000;
-/// Milliseconds. What claims to be of the future is taken at its word so far: a local time without its zone is up to 14
-/// hours ahead.
+/// Milliseconds. What claims to be of the future is believed so far: a local time without its zone is up to 14 hours ahead.
 const AHEAD_MS_MAX: u64 = 24 * 3600 * 1000;
+/// Times that partitions are swept again since something was left. A fold under way leaves something once.
+const SWEEPS_AGAIN_MAX: u32 = 3;
 
 /// An erasure: under way, or its receipt. It holds no personal data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,10 +68,14 @@ pub struct Erasure {
     pub id: String,
     /// Our clock.
     pub requested_at: Timestamp,
-    /// What was said up to here is erased: the provider's clock.
+    /// Whose word it follows; none: it was not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<Requester>,
+    /// Only what this connection said of one endpoint is erased; none: the whole person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
+    /// What was said up to here is erased: our clock; of a connection its provider's.
     pub up_to: Timestamp,
-    /// What was here by then is erased, whatever time it claims: our clock; 0: nothing for that.
-    here_by: Timestamp,
     /// Our clock; none: it is to be continued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
@@ -63,6 +83,12 @@ pub struct Erasure {
     pub endpoints: usize,
     /// How many items of which kind are gone.
     pub removed: BTreeMap<String, u64>,
+    /// The parked webhooks that may be the person's, and what became of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<ParkedMatch>,
+    /// How many more there were than are named.
+    #[serde(default)]
+    pub parked_unnamed: u64,
     step: Step,
     /// Those that are to be erased; empty when it is completed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -73,11 +99,27 @@ pub struct Erasure {
     /// What was counted last, so that a repetition does not count again: where, and up to which key.
     #[serde(default)]
     counted: (String, String),
-    /// Those that have said something since.
+    /// Those that are to be folded anew.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     survivors: Vec<Eid>,
+    /// How often partitions were swept again.
+    #[serde(default)]
+    again: u32,
+    /// The word that demands it, where it is a connection's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    demand: Option<Demand>,
     #[serde(default)]
     version: u64,
+}
+
+/// Whose word an erasure follows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requester {
+    /// Somebody who used the API, and why, in their words.
+    Person { who: Author, why: String },
+    /// An event, the connection that brought it, and who vouches for the address in it.
+    Event { event: EventKey, connection: String, attestation: Attestation },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,10 +133,32 @@ enum Step {
 }
 
 impl Erasure {
-    /// Endpoints that have said something since: what follows of it has to be computed anew, then
-    /// [`Table::complete_erasure`] called. None: there is more to erase first.
+    /// Endpoints that are to be folded anew, then [`Table::complete_erasure`] called. None: there is more to erase first.
     pub fn to_rebuild(&self) -> Option<&[Eid]> {
         (self.step == Step::Rebuild).then_some(&self.survivors)
+    }
+
+    fn new(id: String, members: Vec<Eid>, (up_to, now): (Timestamp, Timestamp)) -> Self {
+        Self {
+            id,
+            requested_at: now,
+            requested_by: None,
+            connection: None,
+            up_to,
+            completed_at: None,
+            endpoints: members.len(),
+            removed: BTreeMap::new(),
+            parked: Vec::new(),
+            parked_unnamed: 0,
+            step: Step::Gather,
+            members,
+            done: 0,
+            counted: Default::default(),
+            survivors: Vec::new(),
+            again: 0,
+            demand: None,
+            version: 0,
+        }
     }
 
     fn count(&mut self, kind: &str, number: u64) {
@@ -102,23 +166,10 @@ impl Erasure {
             *self.removed.entry(kind.to_owned()).or_default() += number;
         }
     }
-}
 
-/// What is to be erased, and until when.
-#[derive(Clone, Copy, Debug)]
-pub enum UpTo {
-    /// All that is there now, and whatever is delivered again. By our clock.
-    Now(Timestamp),
-    /// What was said up to here. By the provider's clock.
-    Said(Timestamp),
-}
-
-impl UpTo {
-    /// Whether an erasure that is completed has erased all this.
-    fn is_within(self, known: &Erasure, is_seen_since: bool) -> bool {
-        match self {
-            Self::Now(_) => !is_seen_since,
-            Self::Said(at) => at <= known.up_to,
+    fn survives(&mut self, eid: &Eid) {
+        if !self.survivors.contains(eid) {
+            self.survivors.push(eid.clone());
         }
     }
 }
@@ -129,45 +180,95 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::find`]. Do it again.
-    pub async fn begin_erasure(&self, eid: &Eid, up_to: UpTo, now: Timestamp) -> Result<Option<Erasure>, StoreError> {
+    pub async fn begin_erasure(
+        &self,
+        eid: &Eid,
+        by: Option<Requester>,
+        now: Timestamp,
+    ) -> Result<Option<Erasure>, StoreError> {
         let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
-        let reader = Reader(&item);
-        let is_seen = reader.number_opt("seen") > reader.number_opt(ERASED);
-        if let Some(id) = reader.text_opt(BY)
-            && let Some(known) = self.erasure(id).await?
-            && (known.completed_at.is_none() || up_to.is_within(&known, is_seen))
+        let is_there = self.is_there(eid, &item).await?;
+        if let Some(known) = self.erasure_of(&item, None).await?
+            && (known.completed_at.is_none() || !is_there)
         {
             return Ok(Some(known));
         }
-        // A provider's word is an event, which is there though nothing followed of it yet.
-        if !is_seen && matches!(up_to, UpTo::Now(_)) {
+        if !is_there {
             return Ok(None);
         }
         let mut members: Vec<Eid> = self.find(eid).await?.members.into_iter().collect();
-        if matches!(up_to, UpTo::Now(_)) {
-            members.extend(self.unproven_of(&members).await?);
+        members.extend(self.unproven_of(&members).await?);
+        let mut erasure = Erasure { requested_by: by, ..Erasure::new(self.erasure_id(), members, (now, now)) };
+        self.save(&mut erasure).await?;
+        Ok(Some(erasure))
+    }
+
+    /// Begins to erase what a connection said of an endpoint, as an event of it demands, or finds the erasure of that
+    /// connection that is under way. None: it is done.
+    ///
+    /// # Errors
+    /// As [`Table::find`]. Do it again.
+    pub async fn begin_erasure_of_connection(
+        &self,
+        stored: &StoredEvent,
+        now: Timestamp,
+    ) -> Result<Option<Erasure>, StoreError> {
+        let StoredEvent { eid, key, event, connection, .. } = stored;
+        let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
+        if let Some(known) = self.erasure_of(&item, Some(connection)).await?
+            && known.completed_at.is_none()
+        {
+            return Ok(Some(known));
         }
-        let (up_to, here_by) = match up_to {
-            UpTo::Said(at) => (at, 0),
-            UpTo::Now(now) => (self.newest_of(&members).await?.min(now + AHEAD_MS_MAX).max(now), now),
-        };
+        if Erased::of(&Reader(&item)).hides(event.at, connection) {
+            return Ok(None);
+        }
+        let attestation = event.contact.identifiers.first().map_or(Attestation::Imported, |first| first.attestation);
+        let demand = Demand::new(stored, attestation, now);
+        let requester = Requester::Event { event: key.clone(), connection: connection.clone(), attestation };
         let mut erasure = Erasure {
-            id: format!("x{:032x}", self.access.entropy.draw()),
-            requested_at: now,
-            up_to,
-            here_by,
-            completed_at: None,
-            endpoints: members.len(),
-            removed: BTreeMap::new(),
-            step: Step::Gather,
-            members,
-            done: 0,
-            counted: Default::default(),
-            survivors: Vec::new(),
-            version: 0,
+            requested_by: Some(requester),
+            connection: Some(connection.clone()),
+            demand: Some(demand),
+            ..Erasure::new(self.erasure_id(), vec![eid.clone()], (event.at, now))
         };
         self.save(&mut erasure).await?;
         Ok(Some(erasure))
+    }
+
+    /// The erasure of a whole person that is under way; none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn erasure_under_way(&self, eid: &Eid) -> Result<Option<Erasure>, StoreError> {
+        let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
+        let known = self.erasure_of(&item, None).await?;
+        Ok(known.filter(|erasure| erasure.completed_at.is_none()))
+    }
+
+    fn erasure_id(&self) -> String {
+        format!("x{:032x}", self.access.entropy.draw())
+    }
+
+    /// The last erasure of an endpoint.
+    async fn erasure_of(&self, endpoint: &Item, connection: Option<&str>) -> Result<Option<Erasure>, StoreError> {
+        match Reader(endpoint).text_opt(&mark::by(connection)) {
+            Some(id) => self.erasure(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whether there is anything of an endpoint since it was erased: an address, or an event that nobody has folded yet.
+    async fn is_there(&self, eid: &Eid, endpoint: &Item) -> Result<bool, StoreError> {
+        let reader = Reader(endpoint);
+        if mark::seen_since(&reader).is_some() {
+            return Ok(true);
+        }
+        let (pk, to) = (self.endpoint_pk(eid), keys::after(keys::EVENTS));
+        let range = Range { limit: Some(1), order: Order::Descending, ..Range::new(&pk, keys::EVENTS, &to) };
+        let newest = self.page(range).await?.items;
+        let newest = newest.first().and_then(|item| keys::event_key_of_sk(Reader(item).text_opt("sk")?));
+        Ok(newest.is_some_and(|key| key.at() > Erased::of(&reader).up_to))
     }
 
     /// An erasure or its receipt; none of that id.
@@ -179,7 +280,7 @@ impl Table {
         item.map(|item| Reader(&item).json("erasure")).transpose()
     }
 
-    /// Erases more, up to about [`ITEMS_A_CALL_MAX`] items, until nothing is left but to rebuild what was said since.
+    /// Erases more, up to about [`ITEMS_A_CALL_MAX`] items, until nothing is left but to fold anew what stays.
     /// `connections` are those whose parked webhooks are searched.
     ///
     /// # Errors
@@ -198,16 +299,15 @@ impl Table {
                     self.enter(erasure, Step::Parked).await?;
                 }
                 Step::Parked => {
-                    let parked = self.forget_parked(&erasure.members, connections).await?;
-                    erasure.count("parked_webhooks", parked);
+                    self.forget_parked(erasure, connections).await?;
                     self.enter(erasure, Step::Links).await?;
                 }
                 Step::Links => match erasure.members.get(erasure.done).cloned() {
                     Some(eid) => {
-                        self.sever(erasure, &eid, now).await?;
-                        left = left.saturating_sub(1);
-                        erasure.done += 1;
-                        self.save(erasure).await?;
+                        if self.sever(erasure, &eid, &mut left, now).await? {
+                            erasure.done += 1;
+                            self.save(erasure).await?;
+                        }
                     }
                     None => self.enter(erasure, Step::Sweep).await?,
                 },
@@ -221,25 +321,32 @@ impl Table {
         Ok(())
     }
 
-    /// Makes the receipt of an erasure with nothing left to do.
+    /// Makes the receipt of an erasure with nothing left to do, if a look at what is there proves it. Else there is more to
+    /// erase.
     ///
     /// # Errors
-    /// As [`Table::continue_erasure`].
+    /// As [`Table::continue_erasure`]; [`StoreError::Remains`] when something is there however often it is swept.
     pub async fn complete_erasure(&self, erasure: &mut Erasure, now: Timestamp) -> Result<(), StoreError> {
+        let left = self.left_of(erasure).await?;
+        if !left.is_empty() {
+            erasure.again += 1;
+            if erasure.again <= SWEEPS_AGAIN_MAX {
+                tracing::warn!(erasure = erasure.id, left = left.join(", "), "swept again");
+                return self.enter(erasure, Step::Sweep).await;
+            }
+            erasure.again = 0;
+            self.enter(erasure, Step::Sweep).await?;
+            tracing::error!(erasure = erasure.id, left = left.join(", "), "an erasure left something");
+            return Err(StoreError::Remains { erasure: erasure.id.clone(), left: left.join(", ") });
+        }
+        if let Some(demand) = erasure.demand.clone() {
+            self.ask_for_the_rest(&demand).await?;
+        }
         erasure.completed_at = Some(now);
         erasure.members.clear();
         erasure.survivors.clear();
         erasure.counted = Default::default();
         self.save(erasure).await
-    }
-
-    /// Up to when an endpoint is erased; 0: it is not.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn erased_at(&self, eid: &Eid) -> Result<Timestamp, StoreError> {
-        let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?;
-        Ok(item.and_then(|item| Reader(&item).number_opt(ERASED)).unwrap_or_default())
     }
 
     /// Whether evidence is of before one of its ends was erased. Asked after roots were read: what is marked later moves
@@ -249,16 +356,21 @@ impl Table {
         pair: &rapport_model::identity::Pair,
         last: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(last <= self.erased_at(pair.low()).await?.max(self.erased_at(pair.high()).await?))
+        let up_to = self.erased(pair.low()).await?.up_to.max(self.erased(pair.high()).await?.up_to);
+        Ok(last <= up_to)
     }
 
     /// Marks every member, and whoever joins them meanwhile on the word of before.
     async fn gather(&self, erasure: &mut Erasure) -> Result<(), StoreError> {
+        let scope = erasure.connection.clone();
         let mut place = 0;
         // One round more than there is somebody new: what was under way when a root was sealed has joined by then.
         while place < erasure.members.len() {
             for eid in &erasure.members[place..] {
-                self.mark(eid, erasure).await?;
+                self.mark(eid, (scope.as_deref(), erasure.up_to), &erasure.id).await?;
+            }
+            if scope.is_some() {
+                return Ok(());
             }
             for eid in &erasure.members[place..] {
                 self.seal(eid).await?;
@@ -275,29 +387,6 @@ impl Table {
         }
         erasure.endpoints = erasure.members.len();
         Ok(())
-    }
-
-    /// From here on, nothing that was said before is taken in.
-    async fn mark(&self, eid: &Eid, erasure: &Erasure) -> Result<Written, StoreError> {
-        let update = self
-            .dynamodb()
-            .update_item()
-            .table_name(self.name())
-            .key("pk", s(self.endpoint_pk(eid)))
-            .key("sk", s(keys::ENDPOINT))
-            .update_expression("SET era = :era, ers = :ers")
-            .condition_expression("attribute_not_exists(era) OR era < :era")
-            .expression_attribute_values(":era", n(erasure.up_to))
-            .expression_attribute_values(":ers", s(&erasure.id));
-        for attempt in 0..ATTEMPTS_MAX {
-            match update.clone().send().await {
-                Ok(_) => return Ok(Written::Yes),
-                Err(error) if is_condition_failure(&error) => return Ok(Written::No),
-                Err(error) if is_conflict(&error) => self.back_off(attempt).await,
-                Err(error) => return Err(unavailable("UpdateItem")(error)),
-            }
-        }
-        Err(StoreError::Contended { operation: "mark", attempts: ATTEMPTS_MAX })
     }
 
     async fn enter(&self, erasure: &mut Erasure, step: Step) -> Result<(), StoreError> {

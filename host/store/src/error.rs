@@ -27,6 +27,9 @@ pub enum StoreError {
         "endpoint `{endpoint}` is in no profile that its way leads to; fix: `rapport repair`, on AWS `POST /v1/repairs`"
     )]
     Unreachable { endpoint: String },
+    /// However often an erasure swept, something is there that must not be: it is not completed. What it is, by kinds.
+    #[error("erasure `{erasure}` is not complete: {left} is left; fix: continue it, and if it stays, report it")]
+    Remains { erasure: String, left: String },
     /// An item is not what this version writes.
     #[error("item `{key}` cannot be read: {detail}; was it written by a newer version of Rapport?")]
     Corrupt { key: String, detail: String },
@@ -58,6 +61,7 @@ impl StoreError {
             Self::Refused { .. }
             | Self::Entangled { .. }
             | Self::Unreachable { .. }
+            | Self::Remains { .. }
             | Self::Corrupt { .. }
             | Self::Missing { .. }
             | Self::OtherTenantKey
@@ -72,7 +76,8 @@ impl StoreError {
             Self::Refused { operation, .. } => format!("refused: {operation}"),
             Self::Contended { operation, .. } => format!("contended: {operation}"),
             Self::Entangled { .. } => "entangled".to_owned(),
-            Self::Unreachable { .. } => "unreachable".to_owned(),
+            Self::Unreachable { .. } => "unreachable endpoint".to_owned(),
+            Self::Remains { .. } => "incomplete erasure".to_owned(),
             Self::Corrupt { .. } => "unreadable item".to_owned(),
             Self::Blob { .. } => "blob store".to_owned(),
             Self::Missing { .. } => "missing blob".to_owned(),

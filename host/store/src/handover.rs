@@ -16,7 +16,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use rapport_model::{Eid, EventKey, Timestamp};
 
-use crate::erasure::ERASED;
+use crate::erasure::Erased;
 use crate::error::{StoreError, unavailable};
 use crate::identity::ATTEMPTS_MAX;
 use crate::items::{Item, Reader, n, s};
@@ -55,14 +55,13 @@ impl Table {
         Ok(before.map_or_else(|| eid.clone(), |left| self.tenant_key().since(eid, left)))
     }
 
-    /// Up to when an endpoint is erased, and when its address first gave way; 0 each: never.
+    /// What of an endpoint is erased, and when its address first gave way; 0: never.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn marks(&self, eid: &Eid) -> Result<(Timestamp, Timestamp), StoreError> {
-        let Some(item) = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await? else { return Ok((0, 0)) };
-        let erased_at = Reader(&item).number_opt(ERASED).unwrap_or_default();
-        Ok((erased_at, left(&item).first().copied().unwrap_or_default()))
+    pub async fn marks(&self, eid: &Eid) -> Result<(Erased, Timestamp), StoreError> {
+        let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
+        Ok((Erased::of(&Reader(&item)), left(&item).first().copied().unwrap_or_default()))
     }
 
     /// Records that an address gave way at an instant. Doing it again is harmless.

@@ -13,7 +13,7 @@ use rapport_model::conversation::Head;
 use rapport_model::{Eid, EventKey, Timestamp};
 
 use crate::cells::Written;
-use crate::erasure::ERASED;
+use crate::erasure::Erased;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
@@ -51,8 +51,8 @@ pub struct GuardedHead {
     pub ahead: BTreeSet<String>,
     /// When the last of them was received; 0: there are none.
     pub ahead_until: Timestamp,
-    /// What the endpoint said up to then is erased and does not come back; 0: nothing is.
-    pub erased_at: Timestamp,
+    /// What of the endpoint is erased, and does not come back.
+    pub erased: Erased,
     /// What happened later is somebody else's, since the address changed hands then; 0: it did not.
     pub left_at: Timestamp,
     /// How often the item was written; the optimistic lock.
@@ -65,7 +65,7 @@ impl GuardedHead {
         self.left_at == 0 || at <= self.left_at
     }
 
-    /// Whether `erased_at` is up to date: whoever erases an endpoint deletes its heads, so only one that was hardly
+    /// Whether `erased` is up to date: whoever erases an endpoint deletes its heads, so only one that was hardly
     /// written may have been written by somebody who did not know of it yet. See [`crate::erasure`].
     pub fn is_settled(&self) -> bool {
         self.version > 1
@@ -164,8 +164,8 @@ impl Table {
             put = put.item("ahead", aws_sdk_dynamodb::types::AttributeValue::Ss(ahead));
             put = put.item("until", n(guarded.ahead_until));
         }
-        if guarded.erased_at > 0 {
-            put = put.item(ERASED, n(guarded.erased_at));
+        for (name, value) in guarded.erased.attributes() {
+            put = put.item(name, value);
         }
         if guarded.left_at > 0 {
             put = put.item(LEFT_AT, n(guarded.left_at));
@@ -192,7 +192,7 @@ fn read(item: &Item) -> Result<GuardedHead, StoreError> {
         ahead: reader.set("ahead").iter().cloned().collect(),
         // Of an item of release 0.1 it is not known: they go with the first record that is later than the last applied one.
         ahead_until: reader.number_opt("until").unwrap_or(Timestamp::MAX >> 1),
-        erased_at: reader.number_opt(ERASED).unwrap_or_default(),
+        erased: Erased::of(&reader),
         left_at: reader.number_opt(LEFT_AT).unwrap_or_default(),
         version: reader.number("ver")?,
     })

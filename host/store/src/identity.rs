@@ -33,7 +33,8 @@ use rapport_model::identity::{Kind, Named};
 use rapport_model::{Basis, Eid, ProfileId, Timestamp};
 
 use crate::cells::UNPROVEN;
-use crate::erasure::ERASED;
+use crate::erasure::Erased;
+use crate::erasure::mark::seen_since;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Reader, s};
 use crate::keys;
@@ -233,8 +234,9 @@ impl Table {
         let unproven = reader.text_opt(UNPROVEN);
         let kind = if unproven.is_some() { Some(Kind::unproven()) } else { kind };
         let unproven = unproven.and_then(Attestation::of_name);
-        let erased_at = reader.number_opt(ERASED);
-        let seen = reader.number_opt("seen").filter(|seen| Some(*seen) > erased_at);
+        let erased = Erased::of(&reader);
+        let erased_at = (erased != Erased::default()).then_some(erased.up_to);
+        let seen = seen_since(&reader);
         Ok(Pointer { to, is_stored: stored.is_some(), seen, kind, unproven, erased_at })
     }
 

@@ -14,10 +14,11 @@
 //! | edge | `<t>#E#<lower eid>` | `L#<higher eid>#<rule>` |
 //! | suggestion of a link | `<t>#E#<lower eid>` | `S#<higher eid>` |
 //! | that a suggestion, or an edge that joins nothing, is with the lower one | `<t>#E#<higher eid>` | `Z#<lower eid>` |
+//! | a provider's demand to erase the person | `<t>#E#<eid>` | `Q#` |
 //! | root | `<t>#P#<profile>` | `@` |
 //! | identity log | `<t>#P#<profile>` | `M#<our ms>#<version>` |
 //! | what could not be folded | `<t>#G#unfolded` | `<eid>` |
-//! | list of open suggestions, of conflicts | `<t>#G#suggestion#<shard>`, `<t>#G#conflict#<shard>` | `<id>` |
+//! | list of open suggestions, of conflicts, of demands | `<t>#G#suggestion#<shard>`, `<t>#G#conflict#<shard>`, `<t>#G#erasure#<shard>` | `<id>` |
 //! | erasure: what is being done, then the receipt | `<t>#X#<erasure>` | `@` |
 //! | record of the audit | `<t>#U#<day>#<shard>` | `<our ms>-<request id>-<phase>` |
 //! | that an API key was used in an hour | `<t>#U#key#<name>` | `<hour>` |
@@ -57,6 +58,8 @@ pub(crate) const SUGGESTIONS: &str = "S#";
 pub(crate) const DELIVERIES: &str = "T#";
 pub(crate) const BACK_REFERENCES: &str = "Z#";
 pub(crate) const LOG: &str = "M#";
+/// A provider's demand to erase the person: each endpoint has one.
+pub(crate) const DEMAND: &str = "Q#";
 
 /// What waits for a person's decision is listed in this many partitions, since everything in a list has the list's key:
 /// 16 × 1,000 writes a second.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use rapport_model::Timestamp;
+use rapport_model::{Eid, Timestamp};
 use ring::digest;
 
 use crate::blobs::{INLINE_BYTES_MAX, REFERENCE, is_of_one_item};
@@ -74,6 +74,10 @@ impl ParkedId {
         Self { connection: connection.to_owned(), shard, place }
     }
 
+    pub(crate) fn of(connection: &str, shard: u8, place: &str) -> Self {
+        Self { connection: connection.to_owned(), shard, place: place.to_owned() }
+    }
+
     /// An id as it is printed; none when it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
         let (rest, place) = text.rsplit_once('.')?;
@@ -104,8 +108,15 @@ pub struct NewParked {
     pub detail: String,
     pub connector_digest: String,
     pub proven: BTreeSet<String>,
+    /// Whose events its connector read of it, as far as it got: who erases one of them finds it by that.
+    pub owners: BTreeSet<Eid>,
     pub webhook: RawWebhook,
 }
+
+/// The attribute that names the endpoints whose events a parked webhook has.
+pub(crate) const OWNERS: &str = "own";
+/// Endpoints that are named there. A webhook with more is nobody's in particular: it waits for a decision.
+const OWNERS_MAX: usize = 100;
 
 impl Table {
     /// Parks a webhook durably. One that is parked already is parked once, with the newest reason, and kept for another
@@ -136,7 +147,10 @@ impl Table {
             true => put,
             false => put.item(PROVEN, AttributeValue::Ss(new.proven.into_iter().collect())),
         };
-        put.item(name, payload).send().await.map_err(unavailable("PutItem"))?;
+        let put = put.item(name, payload);
+        let owners: Vec<String> = new.owners.iter().take(OWNERS_MAX).map(Eid::to_string).collect();
+        let put = if owners.is_empty() { put } else { put.item(OWNERS, AttributeValue::Ss(owners)) };
+        put.send().await.map_err(unavailable("PutItem"))?;
         Ok(id)
     }
 

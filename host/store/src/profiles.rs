@@ -9,7 +9,7 @@ use rapport_model::profile::EndpointState;
 use rapport_model::{Basis, Eid, EndpointKey, MessageKey};
 
 use crate::cells::UNPROVEN;
-use crate::erasure::ERASED;
+use crate::erasure::mark::seen_since;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, s};
 use crate::keys;
@@ -28,8 +28,7 @@ impl Table {
         // `@` < `A#` < `C#` < `D#` < `K#`: one query, and the events (`V#`) are behind it.
         let items = self.all(&pk, keys::ENDPOINT, &keys::after(keys::CONSENTS)).await?;
         // One that only links know has a pointer at most.
-        let is_seen = |reader: Reader<'_>| reader.number_opt("seen") > reader.number_opt(ERASED);
-        let is_endpoint = |item: &&Item| sk(item) == Some(keys::ENDPOINT) && is_seen(Reader(item));
+        let is_endpoint = |item: &&Item| sk(item) == Some(keys::ENDPOINT) && seen_since(&Reader(item)).is_some();
         let Some(endpoint) = items.iter().find(is_endpoint) else { return Ok(None) };
         let mut state = read_endpoint(eid, endpoint)?;
         for item in &items {

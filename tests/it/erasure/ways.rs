@@ -8,7 +8,6 @@ use rapport_model::event::{Attestation, Identifier};
 use rapport_model::identity::{Closing, Edge, EdgeId, Evidence, Kind, Named, Pair, Rule, Source, partition};
 use rapport_model::{Eid, EndpointKey, TenantKey, Timestamp};
 use rapport_store::blobs::Blobs;
-use rapport_store::erasure::UpTo;
 use rapport_store::identity::Party;
 use rapport_store::{Access, Claim, Entropy, StoreError, Table};
 use serde_json::Value;
@@ -161,14 +160,14 @@ impl People {
         // Of profiles of one age the lower id stays, which the tenant's key decides.
         for (n, named) in named.iter().enumerate() {
             let at = if seed < 1_000 { 1 } else { 1 + Random(seed + n as u64).below(3) as u64 };
-            table.put_endpoint(named, at).await.unwrap();
+            table.put_endpoint(named, at, at).await.unwrap();
         }
         Self { engine, parties: named.iter().map(Party::from).collect(), named, table }
     }
 
     pub async fn link(&self, a: usize, b: usize, now: Timestamp) {
         for end in [a, b] {
-            self.table.put_endpoint(&self.named[end], now).await.unwrap();
+            self.table.put_endpoint(&self.named[end], now, now).await.unwrap();
         }
         let source = Source::Person { who: "ada".into(), why: String::new() };
         let evidence = Evidence { rule: Rule::Manual, source, at: now, last: now, old: None, now };
@@ -184,7 +183,7 @@ impl People {
     /// Erases a person; no: there is nobody to erase.
     pub async fn erase(&self, n: usize, now: Timestamp) -> Result<bool, StoreError> {
         let eid = &self.parties[n].eid;
-        let Some(mut erasure) = self.table.begin_erasure(eid, UpTo::Now(now), now).await? else { return Ok(false) };
+        let Some(mut erasure) = self.table.begin_erasure(eid, None, now).await? else { return Ok(false) };
         proceed(&self.table, &mut erasure, &[], now).await?;
         assert!(erasure.completed_at.is_some());
         Ok(true)
@@ -298,5 +297,46 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((mixed ^ (mixed >> 31)) % bound as u64) as usize
+    }
+}
+
+/// So much hangs together that no transaction holds it: that is told from contention, and says what to do.
+#[tokio::test]
+async fn what_hangs_together_too_much_to_be_changed_is_refused_with_the_way_out() {
+    let people = People::new(2, 46).await;
+    people.link(0, 1, 10).await;
+    // More evidence leads beyond the profile than is read for one change; since it is recorded, none comes to that by itself.
+    let root = people.table.find(&people.parties[0].eid).await.unwrap();
+    let beyond = (2..46).map(|n| Pair::new(&people.parties[0].eid, &people.parties[n].eid).unwrap());
+    let beyond: Vec<String> = beyond.map(|pair| EdgeId { pair, rule: Rule::SamePayload }.to_string()).collect();
+    people.engine.damage(&format!("main#P#{}", root.pid), "@", "sup", &serde_json::json!({"SS": beyond}));
+    let pair = Pair::new(&people.parties[0].eid, &people.parties[1].eid).unwrap();
+    let closing = Closing { who: "ada".into(), why: String::new(), at: 20 };
+    let refused = people.table.unlink(&EdgeId { pair, rule: Rule::Manual }, &closing).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Entangled { .. }) && !refused.is_passing(), "{refused}");
+    let problem = rapport_gateway::problem::Problem::from(refused);
+    assert_eq!((problem.status, problem.detail.contains("; fix: ")), (409, true), "{problem:?}");
+}
+
+/// A person with as many addresses as one may have, linked in a star: call by call, and nothing is left.
+#[tokio::test]
+async fn a_person_of_ninety_addresses_is_erased() {
+    let people = People::new(3, 90).await;
+    for n in 1..90 {
+        people.link(0, n, 10).await;
+    }
+    assert_eq!(people.table.find(&people.parties[0].eid).await.unwrap().members.len(), 90);
+    let eid = &people.parties[42].eid;
+    let mut calls = 0;
+    let mut erasure = people.table.begin_erasure(eid, None, 20).await.unwrap().unwrap();
+    while erasure.completed_at.is_none() {
+        proceed(&people.table, &mut erasure, &[], 20).await.unwrap();
+        calls += 1;
+    }
+    assert!((2..10).contains(&calls), "{calls} calls: none may take longer than an HTTP API waits");
+    assert_eq!(erasure.endpoints, 90);
+    people.check("erased").await;
+    for n in 0..90 {
+        assert_eq!(people.told(n), [] as [String; 0], "{n}");
     }
 }

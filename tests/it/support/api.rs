@@ -33,6 +33,7 @@ fn tick() -> u64 {
 /// See the module's documentation.
 pub struct Api {
     pub table: Table,
+    pub engine: Engine,
     router: Router,
 }
 
@@ -47,10 +48,11 @@ pub struct Reply {
 impl Api {
     /// Over an empty table.
     pub async fn new() -> Self {
-        let table = table(&Engine::new()).await;
+        let engine = Engine::new();
+        let table = table(&engine).await;
         let plain = gateway(table.clone(), []);
         let plain = Arc::into_inner(plain).unwrap();
-        Self { router: router(Arc::new(Gateway { now: tick, ..plain })), table }
+        Self { router: router(Arc::new(Gateway { now: tick, ..plain })), table, engine }
     }
 
     /// A request as it is.
@@ -95,7 +97,7 @@ impl Api {
         let attestation = Attestation::Provider;
         let identifier = Identifier { scheme: scheme.into(), scope: None, value: value.into(), attestation };
         let named = Named { eid: self.table.eid(&key), key, identifier, basis: Basis::Proven };
-        self.table.put_endpoint(&named, NOW).await.unwrap();
+        self.table.put_endpoint(&named, NOW, NOW).await.unwrap();
         Party::from(&named)
     }
 

@@ -164,6 +164,18 @@ impl Engine {
         response["Items"].as_array().unwrap().clone()
     }
 
+    /// Changes an attribute of an item, as no one should.
+    pub fn damage(&self, pk: &str, sk: &str, name: &str, value: &Value) {
+        let request = json!({
+            "TableName": TABLE,
+            "Key": {"pk": {"S": pk}, "sk": {"S": sk}},
+            "UpdateExpression": "SET #name = :value",
+            "ExpressionAttributeNames": {"#name": name},
+            "ExpressionAttributeValues": {":value": value},
+        });
+        self.database.update_item(serde_json::from_value(request).unwrap()).unwrap();
+    }
+
     fn perform(&self, operation: &str, body: &str) -> HttpResponse {
         macro_rules! call {
             ($method:ident) => {

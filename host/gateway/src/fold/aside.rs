@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use rapport_model::event::Body;
 use rapport_model::{Eid, Timestamp};
+use rapport_store::erasure::Erased;
 use rapport_store::events::{Logged, Why};
 use rapport_store::heads::Sequence;
 use rapport_store::stream::Inserted;
@@ -153,14 +154,11 @@ async fn refold(table: &Table, eid: &Eid, now: Timestamp) -> Result<Option<Why>,
             }
         }
     }
-    if !requests.is_empty() {
-        let erased_at = table.erased_at(eid).await?;
-        erasure::on_request(table, &requests.iter().collect::<Vec<_>>(), erased_at, now).await?;
-    }
+    erasure::on_demand(table, &requests.iter().collect::<Vec<_>>(), now).await?;
     // What was erased and delivered again is not folded: it goes.
-    let erased_at = table.erased_at(eid).await?;
-    if erased_at > 0 {
-        table.sweep(eid, erased_at).await?;
+    let erased = table.erased(eid).await?;
+    if erased != Erased::default() {
+        table.sweep(eid, &erased).await?;
     }
     rebuild(table, eid, now).await?;
     Ok(unreadable)

@@ -11,14 +11,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::Gateway;
-use crate::erasure::{Receipt, State as Progress};
+use crate::erasure::{ParkedDecisions, Receipt, State as Progress};
 use crate::export::{Cursor, Export};
 use crate::http::input::{InPath, InQuery, inputs, json_body};
 use crate::http::keys::Caller;
 use crate::http::page::{Page, Presence, Verb};
 use crate::http::profiles::{no_cursor, no_profile, profile_id};
 use crate::http::routes::Route;
-use crate::links::GivenIdentifier;
+use crate::links::{GivenIdentifier, WORD_CHARS_MAX, Word};
 use crate::problem::Problem;
 use crate::scope::Scope;
 
@@ -36,6 +36,14 @@ pub(super) fn routes() -> Vec<Route> {
     let receipt_page = id(Page::new("What an erasure has done so far"))
         .gives::<Receipt>(200, "The receipt")
         .refuses(&[400, 401, 404, 500, 503]);
+    let parked_page = id(Page::new("Decides about parked webhooks that may be the person's"))
+        .told(
+            "A receipt names them under `parked.undecided`. Look at one with `rapport parked show` before it is deleted: other \
+             people's messages may be in it. Doing it again changes nothing.",
+        )
+        .takes::<ParkedDecisions>(Presence::Required)
+        .gives::<Receipt>(200, "The receipt")
+        .refuses(&[400, 401, 404, 413, 415, 500, 503]);
     let go_on_page = done(id(Page::new("Goes on with an erasure"))).refuses(&[400, 401, 404, 409, 500, 503]);
     let export_page = Page::new("Everything that is known of a person, page by page")
         .parameter("id", "The id of a profile, as another answer gave it")
@@ -49,11 +57,12 @@ pub(super) fn routes() -> Vec<Route> {
             Scope::Erase,
             go_on_page,
         ),
+        Route::new("/v1/erasures/{id}/parked", post(decide_parked)).may(Verb::Post, Scope::Erase, parked_page),
         Route::new("/v1/profiles/{id}/export", get(export)).may(Verb::Get, Scope::Export, export_page),
     ]
 }
 
-inputs!(NewErasure, From);
+inputs!(NewErasure, From, ParkedDecisions);
 
 /// Who is to be forgotten.
 #[derive(Deserialize, JsonSchema)]
@@ -62,6 +71,12 @@ inputs!(NewErasure, From);
 struct NewErasure {
     /// Any of the person's.
     identifier: GivenIdentifier,
+    /// For the receipt.
+    #[schemars(length(max = WORD_CHARS_MAX))]
+    reason: Option<String>,
+    /// Who asks. It is recorded beside the name of the API key.
+    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    by: Option<String>,
 }
 
 async fn erase(
@@ -74,7 +89,8 @@ async fn erase(
     let named = gateway.named(&new.identifier, "identifier")?;
     let eid = gateway.known(named.key).await?.map_or(named.eid, |key| gateway.table.eid(&key));
     caller.touches(&eid);
-    let receipt = gateway.erase(&eid).await?;
+    let word = Word { who: caller.signs(new.by.as_deref()), reason: new.reason.unwrap_or_default() };
+    let receipt = gateway.erase(&eid, word).await?;
     let receipt = receipt.ok_or_else(|| Problem::not_found("nobody with that identifier was seen"))?;
     caller.touches(&receipt.id);
     Ok(answer(&receipt))
@@ -91,8 +107,25 @@ async fn go_on(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Resul
     gateway.continue_erasure(erasure_id(&id)?).await?.map(|receipt| answer(&receipt)).ok_or_else(no_erasure)
 }
 
+async fn decide_parked(
+    State(gateway): State<Arc<Gateway>>,
+    id: InPath<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let Path(id) = id?;
+    let (parts, body) = request.into_parts();
+    let decisions: ParkedDecisions = json_body(&parts.headers, body).await?;
+    let (receipt, unknown) = gateway.decide_parked(erasure_id(&id)?, &decisions).await?.ok_or_else(no_erasure)?;
+    if !unknown.is_empty() {
+        let detail = "the receipt does not name all of these; fix: take ids of `parked.undecided`";
+        let field = if decisions.delete.iter().any(|id| unknown.contains(id)) { "delete" } else { "keep" };
+        return Err(Problem::bad_request(detail).of_field(field));
+    }
+    Ok(axum::Json(receipt).into_response())
+}
+
 /// 200 with the receipt; 202 and where to go on while there is more to do. Nothing happens between calls.
-fn answer(receipt: &Receipt) -> Response {
+pub(super) fn answer(receipt: &Receipt) -> Response {
     let mut response = axum::Json(receipt).into_response();
     if receipt.state == Progress::Running {
         *response.status_mut() = StatusCode::ACCEPTED;

@@ -6,16 +6,19 @@ use axum::Extension;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use rapport_model::Eid;
 use rapport_model::identity::Pair;
 use rapport_store::identity::ReviewCursor;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::Gateway;
+use crate::erasure::{DemandPage, ErasureDemand, Receipt};
 use crate::http::input::{InPath, InQuery, inputs, json_body_opt};
 use crate::http::keys::Caller;
 use crate::http::links::Reason;
 use crate::http::page::{Page, Presence, Verb};
+use crate::http::person::answer;
 use crate::http::profiles::no_cursor;
 use crate::http::routes::Route;
 use crate::links::Link;
@@ -45,7 +48,40 @@ pub(super) fn routes() -> Vec<Route> {
         .query::<ListPage>()
         .gives::<ConflictPage>(200, "A page")
         .refuses(&[400, 401, 500, 503]);
+    let demand_id = |page: Page| page.parameter("id", "The id of a demand, as the list gave it");
+    let demands_page = Page::new("People whom providers demand to erase, where more is known than what they said")
+        .told(
+            "What the provider's connection said of the identifier is erased already. The rest of the person waits: open ones, \
+             in no order that means anything.",
+        )
+        .query::<ListPage>()
+        .gives::<DemandPage>(200, "A page")
+        .refuses(&[400, 401, 500, 503]);
+    let location = &[("Location", "Where to go on")];
+    let accept_demand_page = demand_id(Page::new("Erases the whole person, as a provider demands"))
+        .told("On every channel, as `POST /v1/erasures` does, and as final. One that was dismissed can still be accepted.")
+        .takes::<Reason>(Presence::Optional)
+        .gives::<Receipt>(200, "All is gone: the receipt")
+        .gives::<Receipt>(202, "There is more to do, when it is asked for again")
+        .with_headers(location)
+        .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
+    let dismiss_demand_page = demand_id(Page::new("Leaves the rest of a person as it is"))
+        .told("A later demand of the provider opens it again. Doing it again changes nothing.")
+        .takes::<Reason>(Presence::Optional)
+        .gives::<ErasureDemand>(200, "The demand")
+        .refuses(&[400, 401, 404, 413, 415, 500, 503]);
     vec![
+        Route::new("/v1/erasure-demands", get(demands)).may(Verb::Get, Scope::Review, demands_page),
+        Route::new("/v1/erasure-demands/{id}/accept", post(accept_demand)).may(
+            Verb::Post,
+            Scope::Erase,
+            accept_demand_page,
+        ),
+        Route::new("/v1/erasure-demands/{id}/dismiss", post(dismiss_demand)).may(
+            Verb::Post,
+            Scope::Review,
+            dismiss_demand_page,
+        ),
         Route::new("/v1/suggestions", get(suggestions)).may(Verb::Get, Scope::Review, suggestions_page),
         Route::new("/v1/suggestions/{id}/accept", post(accept)).may(Verb::Post, Scope::Review, accept_page),
         Route::new("/v1/suggestions/{id}/dismiss", post(dismiss)).may(Verb::Post, Scope::Review, dismiss_page),
@@ -109,6 +145,47 @@ async fn dismiss(
     let (pair, reason) = decision(id, request).await?;
     let suggestion = gateway.dismiss(&pair, reason.word(&caller)).await?.ok_or_else(no_suggestion)?;
     Ok(axum::Json(suggestion).into_response())
+}
+
+async fn demands(State(gateway): State<Arc<Gateway>>, InQuery(page): InQuery<ListPage>) -> Result<Response, Problem> {
+    let (limit, cursor) = page.place()?;
+    Ok(axum::Json(gateway.demands(limit, cursor.as_ref()).await?).into_response())
+}
+
+async fn accept_demand(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
+    id: InPath<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (endpoint, reason) = demand_decision(id, request).await?;
+    caller.touches(&endpoint);
+    let receipt = gateway.accept_demand(&endpoint, reason.word(&caller)).await?.ok_or_else(no_demand)?;
+    caller.touches(&receipt.id);
+    Ok(answer(&receipt))
+}
+
+async fn dismiss_demand(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
+    id: InPath<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (endpoint, reason) = demand_decision(id, request).await?;
+    caller.touches(&endpoint);
+    let demand = gateway.dismiss_demand(&endpoint, reason.word(&caller)).await?.ok_or_else(no_demand)?;
+    Ok(axum::Json(demand).into_response())
+}
+
+async fn demand_decision(id: InPath<String>, request: Request) -> Result<(Eid, Reason), Problem> {
+    let Path(id) = id?;
+    let (parts, body) = request.into_parts();
+    let reason: Reason = json_body_opt(&parts.headers, body).await?;
+    Ok((Eid::parse(&id).ok_or_else(no_demand)?, reason))
+}
+
+fn no_demand() -> Problem {
+    Problem::not_found("no demand of that id")
 }
 
 async fn decision(id: InPath<String>, request: Request) -> Result<(Pair, Reason), Problem> {

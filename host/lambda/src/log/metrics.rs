@@ -35,6 +35,12 @@ const MEASURED: &[Measured] = &[
     Measured { message: "delivery not taken", count: Some("not_taken"), fields: &[] },
     Measured { message: "request answered", count: None, fields: &[("took_ms", "Milliseconds")] },
     Measured { message: "request failed", count: Some("failed"), fields: &[("took_ms", "Milliseconds")] },
+    Measured { message: "an erasure left something", count: Some("incomplete"), fields: &[] },
+    Measured {
+        message: "a provider demands an erasure; the rest waits for a decision",
+        count: Some("erasures_demanded"),
+        fields: &[],
+    },
     Measured { message: "an endpoint's way leads to no profile that has it", count: Some("unreachable"), fields: &[] },
     Measured { message: "the connection cannot be set up", count: Some("not_set_up"), fields: &[] },
     Measured {

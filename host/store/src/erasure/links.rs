@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rapport_model::identity::{Closing, EdgeId, Kind, Pair};
+use rapport_model::identity::{Closing, EdgeId, Kind, Pair, Source};
 use rapport_model::{Eid, ProfileId, Timestamp};
 
 use crate::concurrent::all_of;
@@ -15,6 +15,8 @@ use crate::table::{Table, is_condition_failure, is_conflict};
 
 /// Who closes links here, as logs of profiles that are left may say.
 const WHO: &str = "erasure";
+/// Items of [`crate::erasure::ITEMS_A_CALL_MAX`] that one endpoint of a profile counts for, when a link of it is closed.
+const SHARE_OF_A_MEMBER: u64 = 3;
 
 impl Table {
     /// Moves the version of an endpoint's root: evidence under way that was looked at before the mark is lost, and looked
@@ -34,10 +36,32 @@ impl Table {
         Err(StoreError::Contended { operation: "seal", attempts: ATTEMPTS_MAX })
     }
 
-    /// Takes an endpoint out of its profile, and deletes all that was ever said of it and another one.
-    pub(super) async fn sever(&self, erasure: &mut Erasure, eid: &Eid, now: Timestamp) -> Result<(), StoreError> {
+    /// Takes an endpoint out of its profile, and deletes all that was ever said of it and another one; or, for what one
+    /// connection said, what its events proved. Gives whether it is done: else the call's share is used up.
+    pub(super) async fn sever(
+        &self,
+        erasure: &mut Erasure,
+        eid: &Eid,
+        left: &mut u64,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         for pair in self.pairs_of(eid).await? {
-            self.sever_pair(erasure, &pair, now).await?;
+            if *left == 0 {
+                return Ok(false);
+            }
+            // To part somebody from a profile is to read the edges of all its endpoints, some at a time.
+            let share = SHARE_OF_A_MEMBER * self.find(eid).await?.members.len() as u64;
+            if self.sever_pair(erasure, &pair, now).await? {
+                *left = left.saturating_sub(share);
+                if let (Some(_), Some(other)) = (&erasure.connection, pair.other(eid)) {
+                    // Others may have said so, too: what is said there is looked at again.
+                    erasure.survives(other);
+                }
+            }
+        }
+        *left = left.saturating_sub(1);
+        if erasure.connection.is_some() {
+            return Ok(true);
         }
         // Dead roots keep their forwards: the ways of others may lead through them.
         for pid in self.names_of(eid).await? {
@@ -46,11 +70,11 @@ impl Table {
                 self.forget_log(erasure, &pid).await?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Every pair that anything was ever said of, and that has this endpoint.
-    async fn pairs_of(&self, eid: &Eid) -> Result<BTreeSet<Pair>, StoreError> {
+    pub(super) async fn pairs_of(&self, eid: &Eid) -> Result<BTreeSet<Pair>, StoreError> {
         let root = self.find(eid).await?;
         let mut pairs: BTreeSet<Pair> = BTreeSet::new();
         let evidence = self.evidence(&root).await?;
@@ -87,14 +111,31 @@ impl Table {
         found.into_iter().filter_map(Result::transpose).collect()
     }
 
-    async fn sever_pair(&self, erasure: &mut Erasure, pair: &Pair, now: Timestamp) -> Result<(), StoreError> {
-        // What was proven since is of a new contact.
-        let old = |proof: &rapport_model::identity::Proof| proof.at <= erasure.up_to;
-        let mut edges = self.edges_of_pair(pair).await?;
-        edges.retain(|stored| stored.edge.proof.as_ref().is_none_or(old));
-        let suggestion = self.suggestion(pair).await?.filter(|suggestion| suggestion.at <= erasure.up_to);
+    /// Deletes what was said of a pair, as far as it goes with an erasure. Gives whether there was any.
+    async fn sever_pair(&self, erasure: &mut Erasure, pair: &Pair, now: Timestamp) -> Result<bool, StoreError> {
+        let mut edges = Vec::new();
+        for stored in self.edges_of_pair(pair).await? {
+            if self
+                .goes(
+                    erasure,
+                    stored.edge.proof.as_ref().map(|proof| (&proof.source, proof.at)),
+                    stored.edge.recorded_at,
+                )
+                .await?
+            {
+                edges.push(stored);
+            }
+        }
+        let mut suggestion = self.suggestion(pair).await?;
+        if let Some(found) = &suggestion {
+            let source = Source::Event { key: found.source.clone(), attestation: found.attestation };
+            if !self.goes(erasure, Some((&source, found.at)), found.recorded_at).await? {
+                suggestion = None;
+            }
+        }
+        let is_any = !edges.is_empty() || suggestion.is_some();
         let scope = ("pair".to_owned(), pair.to_string());
-        if erasure.counted != scope {
+        if is_any && erasure.counted != scope {
             erasure.count("links", edges.len() as u64);
             erasure.count("suggestions", u64::from(suggestion.is_some()));
             erasure.counted = scope;
@@ -104,17 +145,43 @@ impl Table {
             self.remove_edge(&stored.edge.id, now).await?;
         }
         if suggestion.is_some() {
-            self.remove(self.listed_key("suggestion", &pair.to_string())).await?;
-            self.remove(keys::suggestion(self.tenant(), pair)).await?;
+            self.remove_suggestion(pair).await?;
         }
         if self.edges_of_pair(pair).await?.is_empty() && self.suggestion(pair).await?.is_none() {
             self.remove(keys::back_reference(self.tenant(), pair)).await?;
         }
-        Ok(())
+        Ok(is_any)
+    }
+
+    /// Whether a word on a pair goes with an erasure. Of the whole person: what was said or recorded by then, since a time
+    /// of the future proves no later word. Of a connection: what one of its erased events said.
+    async fn goes(
+        &self,
+        erasure: &Erasure,
+        proof: Option<(&Source, Timestamp)>,
+        recorded_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(connection) = &erasure.connection else {
+            // Of one without a proof only a withdrawal is known, which is of before.
+            return Ok(proof.is_none_or(|(_, at)| at <= erasure.up_to) || recorded_at <= erasure.up_to);
+        };
+        let Some((Source::Event { key, .. }, at)) = proof else { return Ok(false) };
+        for eid in &erasure.members {
+            if let Some(item) = self.get(self.endpoint_pk(eid), keys::event_sk(key)).await? {
+                return Ok(at <= erasure.up_to && Reader(&item).text_opt("con") == Some(connection));
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes a suggestion off its list, and deletes it.
+    pub(super) async fn remove_suggestion(&self, pair: &Pair) -> Result<(), StoreError> {
+        self.remove(self.listed_key("suggestion", &pair.to_string())).await?;
+        self.remove(keys::suggestion(self.tenant(), pair)).await
     }
 
     /// Closes an edge, by which profiles part, then deletes it: no profile depends on one that is closed.
-    async fn remove_edge(&self, id: &EdgeId, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn remove_edge(&self, id: &EdgeId, now: Timestamp) -> Result<(), StoreError> {
         for attempt in 0..ATTEMPTS_MAX {
             let closing = Closing { who: WHO.into(), why: String::new(), at: now };
             self.unlink(id, &closing).await?;
@@ -155,10 +222,10 @@ impl Table {
         let pk = keys::root_pk(self.tenant(), pid);
         let items = self.all(&pk, keys::LOG, &keys::after(keys::LOG)).await?;
         let scope = ("log".to_owned(), pid.to_string());
-        let entries = items.iter().map(|item| Reader(item).json("log")).collect::<Result<Vec<Entry>, _>>()?;
-        // What this erasure itself wrote there is not worth telling.
-        let ours = |entry: &&Entry| matches!(&entry.why, Why::Closed(closing) if closing.who == WHO);
-        let theirs = entries.iter().filter(|entry| !ours(entry)).count();
+        // What this erasure itself wrote there is not worth telling. What cannot be read goes like the rest.
+        let is_ours = |entry: &Entry| matches!(&entry.why, Why::Closed(closing) if closing.who == WHO);
+        let entries = items.iter().map(|item| Reader(item).json("log"));
+        let theirs = entries.filter(|entry| !entry.as_ref().is_ok_and(is_ours)).count();
         if erasure.counted != scope && theirs > 0 {
             erasure.count("identity_log", theirs as u64);
             erasure.counted = scope;
@@ -170,7 +237,7 @@ impl Table {
         Ok(())
     }
 
-    fn listed_key(&self, list: &str, id: &str) -> (String, String) {
+    pub(super) fn listed_key(&self, list: &str, id: &str) -> (String, String) {
         (keys::review_pk(self.tenant(), list, keys::review_shard(id)), id.to_owned())
     }
 

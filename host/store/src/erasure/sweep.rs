@@ -1,19 +1,22 @@
 //! What an endpoint said, and the webhooks that said it.
+//!
+//! Nothing here reads an event: what goes is told by its key, by when it was received, and by the connection that brought
+//! it. So what cannot be read goes like the rest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 use rapport_model::conversation::Head;
-use rapport_model::endpoint::first_of_millisecond;
-use rapport_model::fold::DeliveryCell;
+use rapport_model::fold;
+use rapport_model::identity::{Source, claims, named};
 use rapport_model::{Eid, EventKey, Timestamp};
+use serde_json::Value;
 
 use crate::blobs::{INLINE, REFERENCE};
-use crate::cells::Written;
 use crate::codec;
-use crate::erasure::Erasure;
+use crate::erasure::{AHEAD_MS_MAX, Erased, Erasure};
 use crate::error::{StoreError, unavailable};
-use crate::events::{HOLDER, WEBHOOK};
+use crate::events::{HOLDER, StoredEvent, WEBHOOK};
 use crate::identity::ATTEMPTS_MAX;
 use crate::items::{Item, Reader, n, s};
 use crate::keys;
@@ -23,36 +26,101 @@ use crate::table::{Page, Range, Table, is_condition_failure, is_conflict};
 const PAGE_ITEMS: i32 = 100;
 /// Deletions in one `BatchWriteItem`, by the API.
 const BATCH_WRITE_MAX: usize = 25;
-/// Characters. A shorter identifier would be found in webhooks that have nothing to do with it.
-const TELLING_MIN: usize = 6;
 
 /// Events first: a webhook is put beside an event only while that is there.
 const PASSES: [(&str, &str); 2] = [(keys::EVENTS, "V$"), (" ", keys::END)];
 
+/// Which events go. What follows of an endpoint's events goes with them, and is folded anew of those that stay.
+pub(super) enum Going<'a> {
+    /// Said or received by then.
+    Whole { up_to: Timestamp },
+    /// Said by a connection up to then. What claims to be of the future went by the time of the demand.
+    Connection { name: &'a str, up_to: Timestamp, demanded_at: Timestamp },
+    /// What is marked as erased, and was delivered again.
+    Again(&'a Erased),
+}
+
+impl Going<'_> {
+    /// Whether an event goes.
+    fn takes(&self, key: &EventKey, reader: &Reader<'_>) -> bool {
+        let (at, received_at) = (key.at(), reader.number_opt("rcv").unwrap_or_default());
+        let connection = reader.text_opt("con").unwrap_or_default();
+        match self {
+            Self::Whole { up_to } => at <= *up_to || received_at <= *up_to,
+            Self::Connection { name, up_to, demanded_at } => {
+                let is_absurd = received_at <= *demanded_at && at > demanded_at + AHEAD_MS_MAX;
+                connection == *name && (at <= *up_to || is_absurd)
+            }
+            Self::Again(erased) => erased.hides(at, connection),
+        }
+    }
+}
+
 impl Table {
-    /// Deletes what an endpoint said up to an instant, and what follows of it. Gives how much of which kind.
-    ///
-    /// For what is delivered again after an erasure. Doing it again is harmless.
+    /// Deletes the events of an endpoint that are erased and were delivered again, and all that follows of any event of it:
+    /// it has to be folded anew.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], [`StoreError::Blob`], [`StoreError::Corrupt`]: do it again.
-    pub async fn sweep(&self, eid: &Eid, up_to: Timestamp) -> Result<BTreeMap<String, u64>, StoreError> {
-        let mut removed = BTreeMap::new();
+    /// [`StoreError::Unavailable`], [`StoreError::Blob`]: do it again.
+    pub async fn sweep(&self, eid: &Eid, erased: &Erased) -> Result<(), StoreError> {
         for (from, to) in PASSES {
             let mut start = None;
             loop {
                 let page = self.sweepable(eid, (from, to), start).await?;
-                let old = Old { up_to, received: 0, members: std::slice::from_ref(eid) };
-                let (gone, counts) = old.select(&page.items)?;
-                self.delete_all(&gone, &old).await?;
-                counts.into_iter().for_each(|(kind, count)| *removed.entry(kind.to_owned()).or_default() += count);
+                let gone = self.select(eid, &page.items, &Going::Again(erased)).await?;
+                self.delete_all(&gone, std::slice::from_ref(eid), erased.up_to).await?;
                 start = page.next;
                 if start.is_none() {
                     break;
                 }
             }
         }
-        Ok(removed)
+        Ok(())
+    }
+
+    /// Deletes one event that was erased and came again, and what a fold under way made of it. Gives whether there was such:
+    /// then the endpoint has to be folded anew, since an older word may have been replaced.
+    ///
+    /// # Errors
+    /// As [`Table::sweep`].
+    pub async fn forget_again(&self, stored: &StoredEvent, now: Timestamp) -> Result<bool, StoreError> {
+        let StoredEvent { eid, key, event, .. } = stored;
+        let pk = self.endpoint_pk(eid);
+        let own = std::slice::from_ref(eid);
+        for sk in [keys::event_sk(key), keys::webhook_sk(key)] {
+            if let Some(item) = self.get(pk.clone(), sk).await? {
+                self.delete_all(&[&item], own, 0).await?;
+            }
+        }
+        let mut cells = Vec::new();
+        for prefix in [keys::TRAITS, keys::CONSENTS, keys::REACH] {
+            cells.extend(self.all(&pk, prefix, &keys::after(prefix)).await?);
+        }
+        cells.retain(|item| source_of(item).as_ref() == Some(key));
+        if let Some(cell) = fold::delivery(self.tenant_key(), event) {
+            let known = self.get(pk.clone(), keys::delivery_sk(&cell.message)).await?;
+            cells.extend(
+                known.filter(|item| Reader(item).json::<fold::DeliveryCell>("cell").is_ok_and(|of| of == cell)),
+            );
+        }
+        self.delete_all(&cells.iter().collect::<Vec<_>>(), own, 0).await?;
+        let is_its = |source: &Source| matches!(source, Source::Event { key: of, .. } if of == key);
+        let mut names = named(self.tenant_key(), self.rules(), &event.contact);
+        // Whose an event's first identifier is, is where the event stands.
+        names.iter_mut().take(1).for_each(|first| first.eid = eid.clone());
+        let claims = claims(self.tenant_key(), event, &names, self.rules());
+        for claim in claims.links.iter().chain(&claims.weak) {
+            let Some(pair) = rapport_model::identity::Pair::new(&claim.a.eid, &claim.b.eid) else { continue };
+            for edge in self.edges_of_pair(&pair).await? {
+                if edge.edge.proof.as_ref().is_some_and(|proof| is_its(&proof.source)) {
+                    self.remove_edge(&edge.edge.id, now).await?;
+                }
+            }
+            if self.suggestion(&pair).await?.is_some_and(|suggestion| suggestion.source == *key) {
+                self.remove_suggestion(&pair).await?;
+            }
+        }
+        Ok(!cells.is_empty())
     }
 
     /// Forgets the address of an endpoint that nothing else is known of: only somebody who is erased has named it, on a
@@ -77,6 +145,12 @@ impl Table {
         eid: &Eid,
         left: &mut u64,
     ) -> Result<(), StoreError> {
+        let connection = erasure.connection.clone();
+        let going = match &connection {
+            None => Going::Whole { up_to: erasure.up_to },
+            Some(name) => Going::Connection { name, up_to: erasure.up_to, demanded_at: erasure.requested_at },
+        };
+        let members = erasure.members.clone();
         for (from, to) in PASSES {
             let mut start = None;
             loop {
@@ -84,108 +158,103 @@ impl Table {
                     return Ok(());
                 }
                 let page = self.sweepable(eid, (from, to), start).await?;
-                let members = erasure.members.clone();
-                let old = Old { up_to: erasure.up_to, received: erasure.here_by, members: &members };
-                let (gone, _) = old.select(&page.items)?;
+                let gone = self.select(eid, &page.items, &going).await?;
+                self.remember_ahead(eid, &gone, erasure).await?;
                 self.count_page(erasure, &format!("{eid} {from}"), &gone).await?;
-                self.delete_all(&gone, &old).await?;
-                *left = left.saturating_sub(gone.len() as u64);
+                self.delete_all(&gone, &members, erasure.requested_at).await?;
+                // What stays was read, too.
+                *left = left.saturating_sub(gone.len() as u64 + 1);
                 start = page.next;
                 if start.is_none() {
                     break;
                 }
             }
         }
-        self.forget_address(erasure, eid).await?;
-        let (pk, to) = (self.endpoint_pk(eid), keys::after(keys::EVENTS));
-        let range = Range { limit: Some(1), ..Range::new(&pk, keys::EVENTS, &to) };
-        if !self.page(range).await?.items.is_empty() {
-            erasure.survivors.push(eid.clone());
+        if connection.is_none() {
+            self.remove(self.listed_key("erasure", eid.as_str())).await?;
+        }
+        let has_events = self.has_events(eid).await?;
+        if connection.is_none() || !has_events && self.pairs_of(eid).await?.is_empty() {
+            self.forget_address(erasure, eid).await?;
+        }
+        if has_events {
+            erasure.survives(eid);
         }
         erasure.done += 1;
         erasure.counted = Default::default();
         self.save(erasure).await
     }
 
+    pub(super) async fn has_events(&self, eid: &Eid) -> Result<bool, StoreError> {
+        let (pk, to) = (self.endpoint_pk(eid), keys::after(keys::EVENTS));
+        let range = Range { limit: Some(1), ..Range::new(&pk, keys::EVENTS, &to) };
+        Ok(!self.page(range).await?.items.is_empty())
+    }
+
     async fn forget_address(&self, erasure: &mut Erasure, eid: &Eid) -> Result<(), StoreError> {
         let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?;
-        let is_old = item.and_then(|item| Reader(&item).number_opt("seen")).is_some_and(|seen| seen <= erasure.up_to);
+        let is_known = item.is_some_and(|item| item.contains_key("addr"));
         let scope = (format!("{eid} @"), String::new());
-        if is_old && erasure.counted != scope {
+        if is_known && erasure.counted != scope {
             erasure.count("addresses", 1);
             erasure.counted = scope;
             self.save(erasure).await?;
         }
-        self.wipe(eid, erasure.up_to).await.map(drop)
+        self.wipe(eid, erasure.requested_at).await
     }
 
-    /// The newest event of some endpoints: the provider's clock.
-    pub(super) async fn newest_of(&self, members: &[Eid]) -> Result<Timestamp, StoreError> {
-        // By the keys alone: what cannot be read is erased all the same.
-        let mut newest = 0;
-        for eid in members {
-            let found = self.newest_found(eid, std::ops::Bound::Unbounded, 1).await?;
-            newest = found.iter().map(|found| found.key.at()).fold(newest, Timestamp::max);
-        }
-        Ok(newest)
-    }
-
-    /// Deletes the parked webhooks whose text has an address of these endpoints. Gives how many.
-    pub(super) async fn forget_parked(&self, members: &[Eid], connections: &[String]) -> Result<u64, StoreError> {
-        let mut telling = Vec::new();
-        for eid in members {
-            let Some(item) = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await? else { continue };
-            let reader = Reader(&item);
-            telling.extend([reader.text_opt("addr"), reader.text_opt("asis")].into_iter().flatten().map(telling_part));
-        }
-        telling.retain(|text| text.len() >= TELLING_MIN);
-        let mut removed = 0;
-        for pk in connections
-            .iter()
-            .flat_map(|name| (0..keys::PARKED_SHARDS).map(|shard| keys::parked_pk(self.tenant(), name, shard)))
-        {
-            let mut start = None;
-            loop {
-                let range = Range { start, limit: Some(PAGE_ITEMS), ..Range::new(&pk, "0", keys::END) };
-                let page = self.page(range).await?;
-                for item in &page.items {
-                    removed += u64::from(self.forget_if_named(item, &telling).await?);
-                }
-                start = page.next;
-                if start.is_none() {
-                    break;
-                }
+    /// The items of a page that go.
+    async fn select<'i>(&self, eid: &Eid, items: &'i [Item], going: &Going<'_>) -> Result<Vec<&'i Item>, StoreError> {
+        let mut gone = Vec::new();
+        for item in items {
+            let reader = Reader(item);
+            let sk = reader.text("sk")?;
+            let goes = match sk.split_once('#').map_or(sk, |(kind, _)| kind) {
+                "V" => match keys::event_key_of_sk(sk) {
+                    Some(key) => going.takes(&key, &reader) || self.is_gone_again(eid, &key, going).await?,
+                    None => true,
+                },
+                // A webhook goes with its event, which went in the pass before.
+                "R" => match EventKey::parse(&sk[keys::WEBHOOKS.len()..]) {
+                    Some(key) => self.get(self.endpoint_pk(eid), keys::event_sk(&key)).await?.is_none(),
+                    None => true,
+                },
+                // The endpoint itself keeps the mark; claims keep redeliveries from being given a new time; links go with
+                // those that the identity protocol closes.
+                "@" | "F" | "L" | "S" | "Z" => false,
+                // Of a demand that waits for somebody, only the erasure of the whole person has no more use.
+                "Q" => matches!(going, Going::Whole { .. }),
+                _ => true,
+            };
+            if goes {
+                gone.push(item);
             }
         }
-        Ok(removed)
+        Ok(gone)
     }
 
-    async fn forget_if_named(&self, item: &Item, telling: &[String]) -> Result<bool, StoreError> {
-        let reader = Reader(item);
-        let frame = match self.frame_of(&reader).await {
-            Ok(frame) => frame,
-            // Its blob was deleted with another copy of it.
-            Err(StoreError::Missing { .. }) => Vec::new().into(),
-            Err(error) => return Err(error),
-        };
-        let names = match codec::unpack_webhook(&frame) {
-            Ok(webhook) => {
-                let text = format!(
-                    "{}\n{}\n{}",
-                    webhook.url,
-                    reader.text_opt("detail").unwrap_or_default(),
-                    String::from_utf8_lossy(&webhook.body)
-                );
-                let text = percent_decoded(&text).to_lowercase();
-                telling.iter().any(|part| text.contains(part))
-            }
-            Err(_) => frame.is_empty(),
-        };
-        if names {
-            let old = Old { up_to: 0, received: 0, members: &[] };
-            self.delete_all(&[item], &old).await?;
+    async fn is_gone_again(&self, eid: &Eid, key: &EventKey, going: &Going<'_>) -> Result<bool, StoreError> {
+        match going {
+            Going::Again(erased) if key.at() <= erased.ahead => self.is_gone(eid, key).await,
+            _ => Ok(false),
         }
-        Ok(names)
+    }
+
+    /// Remembers those of the events that go whose times are later than the erasure: nothing else tells them when they come
+    /// again.
+    async fn remember_ahead(&self, eid: &Eid, gone: &[&Item], erasure: &Erasure) -> Result<(), StoreError> {
+        let keys = gone.iter().filter_map(|item| keys::event_key_of_sk(Reader(item).text_opt("sk")?));
+        let ahead: Vec<EventKey> = keys.filter(|key| key.at() > erasure.up_to).collect();
+        for key in &ahead {
+            // By our clock also where a provider's word counts: until then none of them is delivered any more.
+            self.remember_gone(eid, key, erasure.requested_at.min(erasure.up_to)).await?;
+        }
+        // What is later than any time that is believed is given that of its first delivery when it comes again.
+        let believed = erasure.requested_at + AHEAD_MS_MAX;
+        match ahead.iter().map(EventKey::at).filter(|at| *at <= believed).max() {
+            Some(last) => self.mark_ahead(eid, last).await,
+            None => Ok(()),
+        }
     }
 
     async fn sweepable(
@@ -213,12 +282,13 @@ impl Table {
     }
 
     /// Deletes items, their blobs first, and takes webhooks out of other people's events that were delivered in the same.
-    async fn delete_all(&self, gone: &[&Item], old: &Old<'_>) -> Result<(), StoreError> {
+    /// Whom a head names and `members` are not is forgotten if nothing else is known of them.
+    pub(super) async fn delete_all(&self, gone: &[&Item], members: &[Eid], up_to: Timestamp) -> Result<(), StoreError> {
         let mut batch = Vec::new();
         for item in gone {
             let reader = Reader(item);
             if let Some((eid, key)) = reader.text_opt(HOLDER).and_then(holder)
-                && !old.members.contains(&eid)
+                && !members.contains(&eid)
             {
                 self.redact(&eid, &key).await?;
             }
@@ -227,35 +297,16 @@ impl Table {
             }
             // Of a head that cannot be read nobody knows whom it names.
             if let Some(Ok(head)) = item.contains_key("head").then(|| reader.json::<Head>("head")) {
-                for name in head.names.keys().filter(|name| !old.members.contains(name)) {
-                    self.forget_unused(name, old.up_to).await?;
+                for name in head.names.keys().filter(|name| !members.contains(name)) {
+                    self.forget_unused(name, up_to).await?;
                 }
             }
-            match reader.number_opt("ver") {
-                Some(version) => self.delete_if_unchanged(&reader, version).await?,
-                None => batch.push((reader.text("pk")?.to_owned(), reader.text("sk")?.to_owned())),
-            }
+            batch.push((reader.text("pk")?.to_owned(), reader.text("sk")?.to_owned()));
         }
         for batch in batch.chunks(BATCH_WRITE_MAX) {
             self.delete_batch(batch).await?;
         }
         Ok(())
-    }
-
-    /// A head that was written meanwhile is a new one's, or of a fold that will find out: it stays.
-    async fn delete_if_unchanged(&self, reader: &Reader<'_>, version: u64) -> Result<(), StoreError> {
-        let delete = self
-            .dynamodb()
-            .delete_item()
-            .table_name(self.name())
-            .key("pk", s(reader.text("pk")?))
-            .key("sk", s(reader.text("sk")?))
-            .condition_expression("ver = :ver")
-            .expression_attribute_values(":ver", n(version));
-        match delete.send().await {
-            Err(error) if !is_condition_failure(&error) => Err(unavailable("DeleteItem")(error)),
-            _ => Ok(()),
-        }
     }
 
     async fn delete_batch(&self, batch: &[(String, String)]) -> Result<(), StoreError> {
@@ -343,21 +394,23 @@ impl Table {
         }
     }
 
-    /// Takes the address out of an endpoint, unless it was seen again since.
-    async fn wipe(&self, eid: &Eid, up_to: Timestamp) -> Result<Written, StoreError> {
+    /// Takes the address out of an endpoint, unless it was named again since: by both clocks, as far as both are known.
+    pub(super) async fn wipe(&self, eid: &Eid, up_to: Timestamp) -> Result<(), StoreError> {
         let update = self
             .dynamodb()
             .update_item()
             .table_name(self.name())
             .key("pk", s(self.endpoint_pk(eid)))
             .key("sk", s(keys::ENDPOINT))
-            .update_expression("REMOVE seen, scheme, scp, addr, asis, cv, unp")
-            .condition_expression("seen <= :up_to")
+            .update_expression("REMOVE seen, scheme, scp, addr, asis, cv, rcv, unp")
+            .condition_expression(
+                "attribute_exists(seen) AND (seen <= :up_to OR attribute_not_exists(rcv) OR rcv <= :up_to)",
+            )
             .expression_attribute_values(":up_to", n(up_to));
         for attempt in 0..ATTEMPTS_MAX {
             match update.clone().send().await {
-                Ok(_) => return Ok(Written::Yes),
-                Err(error) if is_condition_failure(&error) => return Ok(Written::No),
+                Ok(_) => return Ok(()),
+                Err(error) if is_condition_failure(&error) => return Ok(()),
                 Err(error) if is_conflict(&error) => self.back_off(attempt).await,
                 Err(error) => return Err(unavailable("UpdateItem")(error)),
             }
@@ -366,55 +419,15 @@ impl Table {
     }
 }
 
+/// The event that a trait or a consent is of.
+pub(super) fn source_of(item: &Item) -> Option<EventKey> {
+    let cell: Value = Reader(item).json("cell").ok()?;
+    EventKey::parse(cell.get("source")?.as_str()?)
+}
+
 /// The blobs of an item.
 fn blobs_of<'i>(reader: &Reader<'i>) -> impl Iterator<Item = &'i str> {
     [reader.text_opt(REFERENCE), reader.text_opt(WEBHOOK)].into_iter().flatten()
-}
-
-/// What counts as said before.
-struct Old<'a> {
-    /// The provider's clock.
-    up_to: Timestamp,
-    /// Our clock: an event that was here by then goes, whatever time it claims; 0 for none.
-    received: Timestamp,
-    /// Whose partitions go as a whole.
-    members: &'a [Eid],
-}
-
-impl Old<'_> {
-    /// The items that go, and how many of which kind.
-    fn select<'i>(&self, items: &'i [Item]) -> Result<(Vec<&'i Item>, BTreeMap<&'static str, u64>), StoreError> {
-        let (mut gone, mut counts) = (Vec::new(), BTreeMap::new());
-        for item in items {
-            let reader = Reader(item);
-            let sk = reader.text("sk")?;
-            if self.has(&reader, sk)? {
-                *counts.entry(kind_of(sk)).or_default() += 1;
-                gone.push(item);
-            }
-        }
-        Ok((gone, counts))
-    }
-
-    fn has(&self, reader: &Reader<'_>, sk: &str) -> Result<bool, StoreError> {
-        // Sorts after every event up to then.
-        let after = first_of_millisecond(self.up_to + 1);
-        Ok(match sk.split_once('#').map_or(sk, |(kind, _)| kind) {
-            "V" => {
-                let is_of_before = sk[keys::EVENTS.len()..] < *after;
-                is_of_before || reader.number_opt("rcv").unwrap_or_default() <= self.received
-            }
-            "R" => sk[keys::WEBHOOKS.len()..] < *after,
-            // What cannot be read goes: it says nothing of when it is of.
-            "A" | "D" | "K" => reader.text_opt("ord").is_none_or(|ord| ord < after.as_str()),
-            "T" => reader.json::<DeliveryCell>("cell").map_or(true, |cell| cell.at <= self.up_to),
-            "C" => reader.json::<Head>("head").map_or(true, |head| head.first_at <= self.up_to),
-            // The endpoint itself keeps the mark; claims keep redeliveries from being given a new time; links go with
-            // those that the identity protocol closes.
-            "@" | "F" | "L" | "S" | "Z" => false,
-            _ => true,
-        })
-    }
 }
 
 /// What a receipt calls an item.
@@ -429,34 +442,6 @@ fn kind_of(sk: &str) -> &'static str {
         "C" => "conversations",
         _ => "other",
     }
-}
-
-/// The part of an address that every spelling of it has: of a number its digits, of the rest the lower case.
-fn telling_part(text: &str) -> String {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let is_number = text.chars().all(|c| c.is_ascii_digit() || "+-() .".contains(c));
-    if is_number { digits } else { text.to_lowercase() }
-}
-
-/// `%40` and the like as what they stand for.
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let hex = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match (byte, hex(at + 1), hex(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push(u8::try_from(high * 16 + low).unwrap_or_default());
-                at += 3;
-            }
-            _ => {
-                decoded.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 fn holder(text: &str) -> Option<(Eid, EventKey)> {

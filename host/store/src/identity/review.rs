@@ -87,7 +87,7 @@ pub struct ReviewCursor {
 impl ReviewCursor {
     /// A cursor from a query; none when it is none of ours.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_id = EdgeId::parse(text).is_some() || Pair::parse(text).is_some();
+        let is_id = EdgeId::parse(text).is_some() || Pair::parse(text).is_some() || Eid::parse(text).is_some();
         is_id.then(|| Self { shard: keys::review_shard(text), after: text.to_owned() })
     }
 }
@@ -288,7 +288,7 @@ impl Table {
     }
 
     /// A page of a list, partition by partition.
-    async fn listed(
+    pub(crate) async fn listed(
         &self,
         list: &str,
         limit: usize,

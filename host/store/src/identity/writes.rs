@@ -262,7 +262,7 @@ impl Table {
         TransactWriteItem::builder().put(put.expect("table and item are given")).build()
     }
 
-    pub(super) fn delete_from_list(&self, list: &str, id: &str) -> TransactWriteItem {
+    pub(crate) fn delete_from_list(&self, list: &str, id: &str) -> TransactWriteItem {
         let delete = Delete::builder()
             .table_name(self.name())
             .key("pk", s(keys::review_pk(self.tenant(), list, keys::review_shard(id))))
