@@ -216,7 +216,8 @@ impl Gateway {
         let formers = former(&key);
         for key in std::iter::once(key).chain(formers) {
             let (eid, _) = self.endpoint_of(&key).await?;
-            if self.table.endpoint(&eid).await?.is_some() {
+            // Not what is known of it: an item that cannot be read would keep the person from being erased.
+            if self.table.is_seen(&eid).await? {
                 return Ok(Some(key));
             }
         }

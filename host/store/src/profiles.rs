@@ -35,11 +35,13 @@ impl Table {
             let reader = Reader(item);
             match sk(item) {
                 Some(name) if name.starts_with(keys::HEADS) => {
-                    state.heads.insert(name[keys::HEADS.len()..].to_owned(), reader.json("head")?);
+                    state
+                        .heads
+                        .extend(readable(&reader, "head").map(|head| (name[keys::HEADS.len()..].to_owned(), head)));
                 }
-                Some(name) if name.starts_with(keys::TRAITS) => state.traits.push(reader.json("cell")?),
-                Some(keys::REACH) => state.reach = Some(reader.json("cell")?),
-                Some(name) if name.starts_with(keys::CONSENTS) => state.consents.push(reader.json("cell")?),
+                Some(name) if name.starts_with(keys::TRAITS) => state.traits.extend(readable(&reader, "cell")),
+                Some(keys::REACH) => state.reach = readable(&reader, "cell"),
+                Some(name) if name.starts_with(keys::CONSENTS) => state.consents.extend(readable(&reader, "cell")),
                 _ => {}
             }
         }
@@ -80,6 +82,12 @@ impl Table {
         }
         Ok(items)
     }
+}
+
+/// What follows of events, if it can be read. Else it is missing from what is shown, until it is folded anew: it hides neither
+/// the rest of the person nor keeps them from being erased.
+fn readable<T: serde::de::DeserializeOwned>(reader: &Reader<'_>, name: &'static str) -> Option<T> {
+    reader.json(name).inspect_err(|error| tracing::error!(%error, "left out of an endpoint: it cannot be read")).ok()
 }
 
 fn sk(item: &Item) -> Option<&str> {
