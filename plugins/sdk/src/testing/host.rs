@@ -19,6 +19,8 @@ struct Host {
     secrets: Secrets,
     asked: Vec<Asked>,
     log: Vec<(Level, String)>,
+    /// Every check says yes.
+    trusts_all: bool,
 }
 
 thread_local! {
@@ -32,8 +34,8 @@ pub fn sign(algorithm: MacAlgorithm, secret: &str, data: &[u8]) -> Vec<u8> {
 }
 
 /// Starts afresh with these secrets.
-pub(super) fn install(secrets: Secrets) {
-    HOST.set(Host { secrets, ..Host::default() });
+pub(super) fn install(secrets: Secrets, trusts_all: bool) {
+    HOST.set(Host { secrets, trusts_all, ..Host::default() });
 }
 
 /// What was asked of `verify` since [`install`], and what was logged.
@@ -109,7 +111,7 @@ fn ask(
     matches: impl Fn(&str) -> Result<bool, VerifyError>,
 ) -> Result<bool, VerifyError> {
     HOST.with_borrow_mut(|host| {
-        let answer = host.any_version(key, matches);
+        let answer = if host.trusts_all { Ok(true) } else { host.any_version(key, matches) };
         let (data, proof) = (data.to_vec(), proof.to_vec());
         host.asked.push(Asked { question, key: key.to_owned(), data, proof, answer: answer.as_ref().ok().copied() });
         answer

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rapport_fuzz::receive::<rapport_sms::Sms>("sms", bytes));
