@@ -55,6 +55,27 @@ fn the_table_of_connectors_is_that_of_their_manifests_and_fixtures() {
     );
 }
 
+/// The code, SECURITY.md and the contract say the same of what each attestation may do.
+#[test]
+fn the_table_of_attestations_is_that_of_the_code() {
+    let plain = rapport_model::trust::markdown();
+    let in_contract: String = plain.lines().map(|line| format!("  /// {line}\n")).collect();
+    for (file, table) in [("SECURITY.md", plain), ("wit/types.wit", in_contract)] {
+        let path = repository().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        let head = table.lines().next().unwrap();
+        let from = text.find(head).unwrap_or_else(|| panic!("{file} has no table that begins with {head}"));
+        let is_row = |line: &&str| line.trim_start().trim_start_matches("/// ").starts_with('|');
+        let length: usize = text[from..].split_inclusive('\n').take_while(is_row).map(str::len).sum();
+        if std::env::var_os("BLESS").is_some_and(|value| value == "1") {
+            fs::write(&path, [&text[..from], &table, &text[from + length..]].concat()).unwrap();
+        } else {
+            let found = &text[from..from + length];
+            assert_eq!(found, table, "{file}; fix: BLESS=1 cargo test -p rapport-tests --test it reference");
+        }
+    }
+}
+
 fn connector_table() -> String {
     let mut table =
         "| Connector | For | Events, as its fixtures show | Vouched for by | Level |\n|---|---|---|---|---|\n"

@@ -42,8 +42,7 @@ impl Merged {
             let (table, eid, cursor) = (table.clone(), eid.clone(), cursor.cloned());
             reads.spawn(async move {
                 let position = cursor.as_ref().map_or(Bound::Unbounded, |cursor| cursor.position(&eid));
-                let (found, erased) =
-                    tokio::join!(table.newest_found(&eid, position, at_once), table.erased(&eid));
+                let (found, erased) = tokio::join!(table.newest_found(&eid, position, at_once), table.erased(&eid));
                 let mut log = Log { eid, erased: erased?, read: VecDeque::new(), last: None, more: true };
                 log.take(found?, at_once);
                 Ok::<_, StoreError>(log)

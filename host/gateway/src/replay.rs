@@ -57,7 +57,8 @@ impl Gateway {
                 let name = id.to_string();
                 let connection = &connection;
                 let delivery = Delivery { connection, webhook, proven, received_at, name: &name, sandbox_us };
-                if let Some(Left { reason, detail, .. }) = self.store(receipt.events, receipt.unread, &delivery).await? {
+                if let Some(Left { reason, detail, .. }) = self.store(receipt.events, receipt.unread, &delivery).await?
+                {
                     return Ok(still_parked(reason, detail));
                 }
                 self.table.unpark(id).await?;

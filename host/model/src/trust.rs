@@ -190,25 +190,4 @@ mod tests {
             }
         }
     }
-
-    /// Written by `BLESS=1`, so that the code, SECURITY.md and the contract cannot differ.
-    #[test]
-    fn the_documents_repeat_the_table() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let plain = markdown();
-        let in_contract: String = plain.lines().map(|line| format!("  /// {line}\n")).collect();
-        for (file, table) in [("SECURITY.md", plain), ("wit/types.wit", in_contract)] {
-            let path = root.join(file);
-            let text = std::fs::read_to_string(&path).unwrap();
-            let head = table.lines().next().unwrap();
-            let from = text.find(head).unwrap_or_else(|| panic!("{file} has no table that begins with {head}"));
-            let is_row = |line: &&str| line.trim_start().trim_start_matches("/// ").starts_with('|');
-            let length: usize = text[from..].split_inclusive('\n').take_while(is_row).map(str::len).sum();
-            if std::env::var_os("BLESS").is_some() {
-                std::fs::write(&path, format!("{}{table}{}", &text[..from], &text[from + length..])).unwrap();
-            } else {
-                assert_eq!(&text[from..from + length], table, "{file}; fix: run this test with BLESS=1");
-            }
-        }
-    }
 }
