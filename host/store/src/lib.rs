@@ -30,6 +30,8 @@ pub mod erasure;
 mod error;
 pub mod events;
 pub mod first_seen;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handover;
 pub mod heads;
 pub mod identity;
