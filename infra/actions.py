@@ -219,15 +219,65 @@ class Code:
         return {path for path in paths if not path.startswith("/v1/")}
 
     def expect_metric(self, name):
-        """That the functions count `name`, in the lines of their log."""
-        texts = [text for path, text in self.files.items() if path.startswith("host/lambda/src/log")]
-        if f'"{name}"' not in "\n".join(texts):
-            raise AssertionError(f"no metric `{name}` in host/lambda/src/log")
+        """That some line of the functions' log makes the metric `name`."""
+        if name not in self.metrics():
+            raise AssertionError(f"no line of the log makes a metric `{name}`")
+
+    def metrics(self):
+        """Names of the metrics that lines of the log make. A line is measured by its message, so one that is measured and
+        that nobody writes is an error."""
+        source = self.files["host/lambda/src/log/metrics.rs"]
+        constants = dict(re.findall(r'const (\w+): &str = "([^"]*)"', source))
+        written, made = self.lines(), set()
+        for measured in source.split("const MEASURED")[1].split("\n];")[0].split("Measured {")[1:]:
+            literal, constant = re.search(r'message: (?:"([^"]*)"|(\w+))', measured).groups()
+            message = literal or constants[constant]
+            if message not in written:
+                raise AssertionError(f"metrics.rs measures the line `{message}`, which nobody writes")
+            made.update(re.findall(r'count: Some\("(\w+)"\)', measured))
+            for field in re.findall(r'\("(\w+)", "\w+"\)', measured):
+                if field not in written[message]:
+                    raise AssertionError(f"metrics.rs measures `{field}` of the line `{message}`, which has no such field")
+                made.add(field)
+        return made
+
+    def lines(self):
+        """The lines of the log that functions write at any `LogLevel` of the template: messages, and the fields of each."""
+        found = {}
+        for text in self.files.values():
+            for start in re.finditer(r"tracing::(?:error|warn|info)!\(", text):
+                parts = parts_of(text, start.end())
+                if not parts or not (message := re.fullmatch(r'"([^"]*)"', parts[-1])):
+                    continue
+                fields = {re.match(r"[%?]?([\w.]*)", part).group(1) for part in parts[:-1]}
+                found.setdefault(message.group(1), set()).update(fields)
+        return found
 
     def environment(self):
         """Names of our variables that the functions read."""
         texts = [text for path, text in self.files.items() if path.startswith("host/lambda")]
         return set(re.findall(r'"(RAPPORT_[A-Z_]+)"', "\n".join(texts)))
+
+
+def parts_of(text, at):
+    """The arguments of a call whose bracket was opened just before `at`."""
+    parts, begins, depth, is_text = [], at, 0, False
+    for place in range(at, len(text)):
+        letter = text[place]
+        if letter == '"' and text[place - 1] != "\\":
+            is_text = not is_text
+        elif is_text:
+            continue
+        elif depth == 0 and letter in ",)":
+            parts.append(text[begins:place].strip())
+            begins = place + 1
+            if letter == ")":
+                break
+        elif letter in "([{":
+            depth += 1
+        elif letter in ")]}":
+            depth -= 1
+    return [part for part in parts if part]
 
 
 def imports_of(text):
