@@ -77,8 +77,9 @@ def deliver_to_the_stand_in(stack, origins):
     until("the stand-in has taken it", lambda: stack.head_of("probe-fed") == "{}")
 
 
-def deliver(stack, origins, known):
-    """One of each kind becomes a profile, which the API knows by the identifier. `known` asks it."""
+def deliver(stack, origins, look_up):
+    """One of each kind becomes a profile, which the API knows by the identifier. `look_up` asks it. Who is behind a number
+    or in a record nobody proves: texts, reports on texts, calls and a CRM only claim or say it."""
     outputs, client = stack.outputs(), origins.client
     origins.subscribe(outputs["FeedQueueArn"])
     # A topic that is subscribed and not among the parameters: its message is the first, and does not arrive.
@@ -97,15 +98,17 @@ def deliver(stack, origins, known):
     client("kinesis").put_record(StreamName=STREAM, PartitionKey="1", Data=json.dumps(record).encode())
     client("s3").put_object(Bucket=BUCKET, Key="in/grace 1", Body=MAIL)
     origins.publish("mail", notification("in/grace 1"))
-    for what, scheme, value in [
-        ("a text by SNS", "phone", "+16505550101"),
-        ("a report by EventBridge", "phone", "+16505550102"),
-        ("a change of a partner", "email", "lin@example.com"),
-        ("a call by Kinesis", "phone", record["CustomerEndpoint"]["Address"]),
-        ("a mail in S3", "email", "grace@example.com"),
+    for what, scheme, value, is_verified in [
+        ("a text by SNS", "phone", "+16505550101", False),
+        ("a report by EventBridge", "phone", "+16505550102", False),
+        ("a change of a partner", "email", "lin@example.com", False),
+        ("a call by Kinesis", "phone", record["CustomerEndpoint"]["Address"], False),
+        ("a mail in S3", "email", "grace@example.com", True),
     ]:
-        until(f"{what} is stored, folded and known to the API", lambda: known(scheme, value))
-    expect(known("phone", "+16505550100"), False, "a topic that is not among FeedTopics was let in")
+        known = lambda: look_up(scheme, value)[0] == 200  # noqa: E731, B023: asked in this turn only
+        until(f"{what} is stored, folded and known to the API", known)
+        expect(look_up(scheme, value)[1]["verified"], is_verified, f"{what}, verified")
+    expect(look_up("phone", "+16505550100")[0], 404, "a topic that is not among FeedTopics")
 
 
 def give_up(stack):

@@ -5,8 +5,6 @@ asserted in ../assert.py.
 """
 
 import argparse
-import hashlib
-import hmac
 import http.client
 import json
 import os
@@ -24,6 +22,7 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
+import decided
 import delivered
 from waiting import expect, until
 
@@ -36,10 +35,10 @@ STACK = "rapport-try"
 # How `sam` wants a parameter that has nothing.
 EMPTY = '""'
 PLUGINS = INFRA.parent / "plugins"
-SAMPLE = PLUGINS / "whatsapp/fixtures/inbound/text.http"
 SECRETS = {
     "tenant-key": secrets.token_hex(32),
     "api-key": secrets.token_hex(16),
+    "read-key": secrets.token_hex(16),
     "wa-app-secret": "test-app-secret",
     "wa-verify-token": "test-verify-token",
 }
@@ -47,7 +46,7 @@ SECRETS = {
 SPLIT = {
     "TenantSecretArn": ("rapport-tenant", ["tenant-key"]),
     "ProviderSecretsArn": ("rapport-providers", ["wa-app-secret", "wa-verify-token"]),
-    "ApiSecretsArn": ("rapport-api", ["api-key"]),
+    "ApiSecretsArn": ("rapport-api", ["api-key", "read-key"]),
 }
 
 
@@ -280,62 +279,35 @@ class Package:
 
     def try_it(self, stack):
         outputs, call = stack.outputs(), stack.emulator.call
-        lookup = outputs["ApiBaseUrl"] + "profiles/lookup?" + urllib.parse.urlencode(
-            {"scheme": "phone", "value": "+16505551234"}
-        )
-        key = {"authorization": f"Bearer {SECRETS['api-key']}"}
+        api = decided.Api(stack, SECRETS["api-key"])
         if self.tried == 0:
-            expect(call("GET", lookup, headers=key)[0], 503, "the API of a table that nobody has claimed")
+            expect(api.look_up(decided.ADA)[0], 503, "the API of a table that nobody has claimed")
         # The first webhook function to start claims the table.
         status, body = call("GET", outputs["WebhookBaseUrl"].removesuffix("hooks/") + "healthz")
         expect((status, json.loads(body)), (200, {"status": "ok"}), "health")
         self.tried += 1
-        webhook = SAMPLE.read_bytes().split(b"\n\n", 1)[1].rstrip(b"\n")
-        webhook = re.sub(rb"wamid\.[^\"]+", b"wamid.%d" % self.tried, webhook)
-        tag = hmac.new(SECRETS["wa-app-secret"].encode(), webhook, hashlib.sha256).hexdigest()
-        headers = {"content-type": "application/json", "x-hub-signature-256": f"sha256={tag}"}
-        url = outputs["WebhookBaseUrl"] + "wa-eu"
-        before = stack.events()
-        expect(call("POST", url, webhook + b" ", headers)[0], 401, "a forged webhook")
+        webhooks = decided.Webhooks(stack, SECRETS["wa-app-secret"])
+        before, counted = stack.events(), decided.messages_of_ada(api)
+        body, headers = webhooks.text(f"{self.tried}", "Hello, where is my order 4711?")
+        expect(webhooks.post(body + b" ", headers), 401, "a forged webhook")
         for _ in range(2):
-            expect(call("POST", url, webhook, headers)[0], 200, "a signed webhook")
+            expect(webhooks.post(body, headers), 200, "a signed webhook")
         expect(stack.events() - before, 1, "new events in the table")
-        expect(call("GET", lookup)[0], 401, "the API without a key")
-
-        def known():
-            status, body = call("GET", lookup, headers=key)
-            return status == 200 and json.loads(body)["counters"]["messages_received"] == self.tried
-
-        until(f"the API counts {self.tried} messages of whoever wrote", known)
-        self.decide(outputs["ApiBaseUrl"], call, {**key, "content-type": "application/json"})
+        long = secrets.token_hex(20_000)
+        expect(webhooks.post(*webhooks.text(f"long-{self.tried}", long)), 200, "one that is too large for the table")
+        until("the API counts two more messages", lambda: decided.messages_of_ada(api) == counted + 2)
+        decided.refused(stack, SECRETS["read-key"])
+        decided.read(api, long)
+        decided.decide(api, self.tried)
+        decided.operate(stack, api)
+        if self.tried == 4:
+            decided.forget(stack, api, webhooks)
 
     def deliver(self, stack, origins):
-        api, key = stack.outputs()["ApiBaseUrl"], {"authorization": f"Bearer {SECRETS['api-key']}"}
-
-        def known(scheme, value):
-            query = urllib.parse.urlencode({"scheme": scheme, "value": value})
-            return stack.emulator.call("GET", f"{api}profiles/lookup?{query}", headers=key)[0] == 200
-
-        delivered.deliver(stack, origins, known)
+        api = decided.Api(stack, SECRETS["api-key"])
+        delivered.deliver(stack, origins, lambda scheme, value: api.look_up({"scheme": scheme, "value": value}))
+        decided.accept_what_a_text_suggests(api, origins)
         delivered.give_up(stack)
-
-    def decide(self, api, call, key):
-        """What a person decides, with the role of the API's function: a link and its undoing, other rules; the last time
-        the customer wants to be forgotten."""
-        phone, mail = {"scheme": "phone", "value": "+16505551234"}, {"scheme": "email", "value": "ada@example.com"}
-        link = json.dumps({"a": phone, "b": mail, "reason": f"try {self.tried}"}).encode()
-        status, body = call("POST", api + "links", link, key)
-        expect(status in (200, 201), True, f"a link: {body}")
-        expect(call("DELETE", f"{api}links/{json.loads(body)['id']}", b"{}", key)[0], 200, "a link undone")
-        expect(call("POST", api + "rules/preview", b"{}", key)[0], 200, "other rules")
-        status, body = call("GET", api + "audit?limit=200", headers=key)
-        routes = [(record["route"], record["key"]) for record in json.loads(body)["items"]] if status == 200 else body
-        expect(("post-rules-preview", "try") in routes, True, f"the audit: {routes}")
-        if self.tried == 4:
-            status, body = call("POST", api + "erasures", json.dumps({"identifier": phone}).encode(), key)
-            expect((status, json.loads(body)["state"]), (200, "completed"), "an erasure")
-            lookup = api + "profiles/lookup?" + urllib.parse.urlencode(phone)
-            expect(call("GET", lookup, headers=key)[0], 404, "whoever was forgotten")
 
 
 # -------------------------------------------------------------------------------------------------------- the journey
