@@ -28,8 +28,8 @@ async fn an_export_has_everything_in_pages_that_fit_an_answer() {
     let claimed = identifier("email", "bob@example.org", Attestation::Customer);
     events[1].event.contact.identifiers.push(claimed);
     // A page ends by its size as well: these are 900 KB each, which is shown whole.
-    for place in 2..8 {
-        events[place].event.extensions.insert("long".into(), json!("x".repeat(900 << 10)));
+    for said in &mut events[2..8] {
+        said.event.extensions.insert("long".into(), json!("x".repeat(900 << 10)));
     }
     let webhook = RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: vec![] };
     table.put_events(events, webhook).await.unwrap();

@@ -132,8 +132,21 @@ async fn a_body_of_the_manifest_s_limit_is_taken() {
     assert_eq!(service.deliver(&body).await.status, 200);
     service.settle().await;
     let profile = service.look_up("whatsapp", "16505551234").await.unwrap();
+    // A page shows it cut, and says where the whole of it is.
     let timeline = service.timeline(&profile, 50).await;
-    assert_eq!(timeline[0]["data"]["message"]["parts"], json!([{"text": text.text}]));
+    let shown = &timeline[0];
+    assert!(shown.to_string().len() <= 1 << 20, "{}", shown.to_string().len());
+    let whole =
+        format!("/v1/events/{}.{}", shown["partitionkey"].as_str().unwrap(), shown["sequence"].as_str().unwrap());
+    let mut json = String::new();
+    let mut offset = Some(0);
+    while let Some(from) = offset {
+        let part = service.read(&format!("{whole}?offset={from}")).await;
+        json.push_str(part["text"].as_str().unwrap());
+        offset = part["next"].as_u64();
+    }
+    let event: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(event["data"]["message"]["parts"], json!([{"text": text.text}]));
 }
 
 #[tokio::test]

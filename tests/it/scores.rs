@@ -51,7 +51,12 @@ async fn service() -> Service {
     Service::start([
         connection("surveys-eu", "typeform", &json!({}), &secret("secret")),
         connection("desk-eu", "zendesk", &json!({}), &secret("signing-secret")),
-        connection("fb-eu", "messenger", &json!({}), &[("app-secret", vec![SECRET]), ("verify-token", vec!["v"])]),
+        connection(
+            "fb-eu",
+            "messenger",
+            &json!({}),
+            &[("app-secret", vec![SECRET]), ("verify-token", vec!["a test's verify token"])],
+        ),
     ])
     .await
 }

@@ -251,7 +251,7 @@ impl Service {
 
     /// The profile of an identifier; none when nobody with it was seen.
     pub async fn look_up(&self, scheme: &str, value: &str) -> Option<Value> {
-        let value = value.replace('+', "%2B").replace(' ', "%20");
+        let value = api::escaped(value);
         let answer = self.get(&format!("/v1/profiles/lookup?scheme={scheme}&value={value}")).await;
         match answer.status {
             404 => None,

@@ -348,8 +348,8 @@ pub async fn proceed(
     while erasure.completed_at.is_none() {
         table.continue_erasure(erasure, connections, now).await?;
         let Some(survivors) = erasure.to_rebuild() else { return Ok(()) };
-        for eid in survivors.to_vec() {
-            match rebuild(table, &eid, now).await {
+        for eid in survivors {
+            match rebuild(table, eid, now).await {
                 // It would be as wrong the next time, and what is erased is gone.
                 Err(error) if !error.is_passing() => {
                     tracing::error!(endpoint = %eid, %error, "not folded anew after an erasure");

@@ -52,7 +52,11 @@ pub async fn fold_batch(table: &Table, batch: &[Inserted], now: Timestamp) -> Re
                         (aside, away) = (aside + 1, 0);
                         continue;
                     }
-                    Err(error) => error,
+                    // Storage takes no record aside either: it is away, so the rest need not be tried.
+                    Err(error) => {
+                        away = if error.is_passing() { AWAY_AFTER } else { away };
+                        error
+                    }
                 },
             },
         };

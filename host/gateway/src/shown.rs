@@ -68,7 +68,7 @@ fn cut(value: Value, budget: usize) -> Value {
             let left_out = marker(sizes[kept..].iter().sum());
             let shares = shares(&sizes[..kept], budget);
             let mut items: Vec<Value> = items.into_iter().zip(shares).map(|(item, share)| cut(item, share)).collect();
-            items.extend((kept < sizes.len()).then(|| Value::String(left_out)));
+            items.extend((kept < sizes.len()).then_some(Value::String(left_out)));
             Value::Array(items)
         }
         Value::Object(fields) => {

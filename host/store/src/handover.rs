@@ -25,6 +25,8 @@ use crate::table::{Table, is_condition_failure, is_conflict};
 
 /// The attribute of an endpoint's item with the instants at which its address gave way.
 const LEFT: &str = "lft";
+/// The attribute of a later holder's item with the endpoint of the address itself, which knows who came after.
+const ADDRESS: &str = "adr";
 /// Hand-overs of one address. A number changes hands every few years.
 pub const HANDOVERS_MAX: usize = 50;
 
@@ -46,13 +48,39 @@ impl Table {
         Ok(item.as_ref().map(left).unwrap_or_default())
     }
 
-    /// Whose an address was at an instant: the endpoint itself, or one of those who came after.
+    /// Whose an address was at an instant: the endpoint itself, or one of those who came after. A later holder that gave it
+    /// up stands for the address, too.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`], or [`StoreError::Corrupt`].
     pub async fn holder_at(&self, eid: &Eid, at: Timestamp) -> Result<Eid, StoreError> {
-        let before = self.left(eid).await?.into_iter().rfind(|left| *left < at);
-        Ok(before.map_or_else(|| eid.clone(), |left| self.tenant_key().since(eid, left)))
+        let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
+        let reader = Reader(&item);
+        let (address, times) = match reader.text_opt(ADDRESS) {
+            Some(address) => {
+                let address = Eid::parse(address).ok_or_else(|| reader.corrupt("`adr` is no endpoint"))?;
+                let times = self.left(&address).await?;
+                (address, times)
+            }
+            None => (eid.clone(), left(&item)),
+        };
+        let before = times.into_iter().rfind(|left| *left < at);
+        Ok(before.map_or_else(|| address.clone(), |left| self.tenant_key().since(&address, left)))
+    }
+
+    /// Records that a later holder gave its address up, too, and whose address that is. [`Table::leave`] of the address
+    /// itself comes first. Doing it again is harmless.
+    ///
+    /// # Errors
+    /// As of [`Table::leave`].
+    pub async fn leave_again(&self, holder: &Eid, address: &Eid, at: Timestamp) -> Result<(), StoreError> {
+        self.leave(holder, at).await?;
+        let update = self.dynamodb().update_item().table_name(self.name());
+        let update = update.key("pk", s(self.endpoint_pk(holder))).key("sk", s(keys::ENDPOINT));
+        let update = update
+            .update_expression("SET adr = :address")
+            .expression_attribute_values(":address", s(address.to_string()));
+        update.send().await.map(drop).map_err(unavailable("UpdateItem"))
     }
 
     /// What of an endpoint is erased, and when its address first gave way; 0: never.

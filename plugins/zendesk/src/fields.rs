@@ -60,7 +60,8 @@ impl<'a> Fields<'a> {
         let values = self.0.iter().filter(|(found, _)| is_one(found)).map(|(_, value)| *value);
         let said = values.filter_map(|value| {
             let text = lenient::read::<lenient::Id>(value)?.0.trim().to_owned();
-            (!text.is_empty() && !(text.contains("{{") && text.contains("}}"))).then_some((text, value))
+            let is_unfilled = text.contains("{{") && text.contains("}}");
+            (!text.is_empty() && !is_unfilled).then_some((text, value))
         });
         said.collect()
     }

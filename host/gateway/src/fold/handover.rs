@@ -45,6 +45,12 @@ pub(super) async fn take_notice(table: &Table, records: &[&Inserted], now: Times
             table.leave(&old, stored.event.at).await?;
             let first = table.marks(&old).await?.1;
             give_up(table, &old, first, now).await?;
+            // Whoever had it until now, and was not the first: what happened since may have been handed to them.
+            let holder = table.holder_at(&old, stored.event.at).await?;
+            if holder != old {
+                table.leave_again(&holder, &old, stored.event.at).await?;
+                give_up(table, &holder, stored.event.at, now).await?;
+            }
         }
     }
     Ok(())

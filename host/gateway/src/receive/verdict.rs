@@ -89,6 +89,7 @@ mod tests {
 
     use rapport_sandbox::{HttpResponse, Log, Usage};
 
+    use super::super::asks_for_confirmation;
     use super::*;
 
     fn answered(outcome: Result<Receipt, Rejection>, verified: bool) -> Result<Received, CallError> {

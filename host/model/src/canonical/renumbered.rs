@@ -177,7 +177,7 @@ mod tests {
             assert_eq!(RENUMBERED.iter().find(|row| fits(row)), Some(row), "{old} is of another row");
             assert_eq!(today(old), *new);
             assert_eq!(today(new), *new, "today's stays");
-            assert_eq!(before(new, 1).contains(&(*old).to_owned()), true, "{new}");
+            assert!(before(new, 1).contains(&(*old).to_owned()), "{new}");
         }
         assert_eq!(before("5511987654321", 2), [""; 0], "known since version 1");
     }

@@ -40,7 +40,9 @@ fn is_listed(place: &str, value: &str) -> bool {
 pub fn means_nobody(key: &EndpointKey) -> bool {
     let value = key.value.to_lowercase();
     let bare = unwrapped(&value);
-    if is_listed("any", &value) || is_listed("any", bare) || is_empty_shell(bare) {
+    // Full-width letters, and characters that show nothing, make no other word.
+    let plain = crate::canonical::text::plain(&key.value);
+    if is_listed("any", &value) || is_listed("any", bare) || is_listed("any", &plain) || is_empty_shell(bare) {
         return true;
     }
     match Family::of(&key.scheme) {
@@ -70,7 +72,11 @@ fn unwrapped(value: &str) -> &str {
 fn is_empty_shell(value: &str) -> bool {
     let is_filling = |byte: u8| matches!(byte, b'0' | b'-' | b'{' | b'}');
     let is_template = |open: &str, close: &str| value.starts_with(open) && value.ends_with(close);
-    value.bytes().all(is_filling) || is_template("{{", "}}") || is_template("${", "}") || is_template("<%", "%>")
+    value.bytes().all(is_filling)
+        || is_template("{{", "}}")
+        || is_template("${", "}")
+        || is_template("<%", "%>")
+        || value.len() > 4 && (is_template("*|", "|*") || is_template("%%", "%%"))
 }
 
 /// `10000000000`, `9999999999`: all alike but perhaps the country code. What is shorter may be a short code.

@@ -75,7 +75,7 @@ impl Table {
                 break;
             }
         }
-        left.extend(cells.iter().filter(|cell| !is_of(cell, &living)).map(|cell| kind_of(cell)));
+        left.extend(cells.iter().filter(|cell| !is_of(cell, &living)).map(kind_of));
         Ok(())
     }
 

@@ -14,12 +14,15 @@ use rapport_model::identity::{
 use rapport_model::{Eid, ProfileId, Timestamp};
 
 use crate::error::{StoreError, is_lost_transaction, is_refused_transaction, unavailable};
-use crate::identity::cluster::{Cluster, HELD_MAX, Reading};
+use crate::identity::cluster::{Cluster, HELD_MAX, ROOTS_MAX, Reading};
 use crate::identity::edges::Stored;
 use crate::identity::history::Why;
 use crate::identity::writes::{ITEMS_MAX, Outlook, Transaction};
 use crate::identity::{ATTEMPTS_MAX, HOPS_TO_FLATTEN, Party, Root};
 use crate::table::Table;
+
+/// Links set aside before a change gives up: as many as all profiles of a cluster can hold. Each makes the cluster smaller.
+const SET_ASIDE_MAX: usize = ROOTS_MAX * HELD_MAX;
 
 /// What a change did.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,7 +135,7 @@ impl Table {
                     self.back_off(lost).await;
                     lost += 1;
                 }
-                Attempt::SetAsideFirst(_) if set_aside > HELD_MAX => {
+                Attempt::SetAsideFirst(_) if set_aside > SET_ASIDE_MAX => {
                     return Err(StoreError::Entangled { subject: id.to_string() });
                 }
                 Attempt::SetAsideFirst(other) => {

@@ -12,7 +12,7 @@ use crate::identity::edges::Stored;
 use crate::table::Table;
 
 /// Profiles. More that are in conflict with each other are more than one transaction can change.
-const ROOTS_MAX: usize = 40;
+pub(super) const ROOTS_MAX: usize = 40;
 /// Endpoints whose edges are read for one change. A profile has at most 90.
 const ENDPOINTS_MAX: usize = 300;
 /// Edges that a limit holds back in one cluster. A mailbox that twenty customers claim is nobody's in particular.
