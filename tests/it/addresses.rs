@@ -115,12 +115,12 @@ async fn nobody_is_found_under_a_mailbox_that_quotes_theirs() {
     service.settle().await;
     let victim = service.look_up("email", "Victim <victim@BANK.example>").await.unwrap();
     assert_eq!(service.timeline(&victim, 10).await.len(), 1);
-    for value in ["%22%3Cvictim@bank.example%3E%22@evil.example", "%E2%84%AAictim@bank.example"] {
+    for value in ["\"<victim@bank.example>\"@evil.example", "\u{212a}ictim@bank.example"] {
         let found = service.look_up("email", value).await;
         assert!(found.is_none_or(|found| found["id"] != victim["id"]), "{value}");
     }
     assert_eq!(
-        service.look_up("email", "%22victim%22@bank.example").await.unwrap(),
+        service.look_up("email", "\"victim\"@bank.example").await.unwrap(),
         victim,
         "quotes alone change nothing"
     );
