@@ -8,6 +8,7 @@ use rapport_gateway::fold::{fold_batch, unreadable};
 use rapport_model::conversation::{Head, NAMES_MAX};
 use rapport_model::event::{Attestation, Body, ConsentState, DeliveryState, ProviderError};
 use rapport_model::fold::ConsentCell;
+use rapport_model::identity::WEAK_MAX;
 use rapport_model::identity::named;
 use rapport_model::{Eid, EventKey};
 use rapport_store::blobs::INLINE_BYTES_MAX;
@@ -240,7 +241,11 @@ async fn thousands_of_names_at_one_person_stop_nobody_and_leave_a_list_that_can_
     assert!(known("whatsapp", "16505550000").await.is_some());
     let victim = known("email", "victim@example.com").await.unwrap();
     assert_eq!(victim.counters["messages_received"], NAMES_MAX as u64 / 2);
-    assert!(known("user", "0-2").await.is_some() && known("user", "0-4").await.is_none(), "a few of each count");
+    let mut few = 0;
+    for extra in 0..8 {
+        few += usize::from(known("user", &format!("0-{extra}")).await.is_some());
+    }
+    assert!((1..=WEAK_MAX).contains(&few), "a few of each count: {few}");
     let open = table.suggestions(1_000, None).await.unwrap().items.len();
     assert_eq!(open, SUGGESTIONS_MAX);
     let items = data.items().await;
