@@ -31,6 +31,7 @@ pub use host::sign;
 pub use public_key::der as key_bytes;
 pub use render::{pretty, render, render_outcome};
 pub use report::{FAILURES_TOLD_MAX, Findings, Maximum, Report};
+pub use signing::sign_again;
 pub use subject::{Answer, Asked, Kind, Moment, Native, Question, Subject, Usage};
 pub use suite::{Budgets, Effort, Expectations, Options, run as run_suite};
 

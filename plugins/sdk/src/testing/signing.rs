@@ -10,7 +10,7 @@ use ring::signature::{self as scheme, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 use super::connection::Connection;
 use super::host::sign;
 use super::public_key::der;
-use super::subject::{Answer, Asked, Kind, Question};
+use super::subject::{Answer, Asked, Kind, Moment, Question, Subject};
 use crate::Webhook;
 use crate::encoding::{base64, hex, percent};
 use crate::verify::{DigestAlgorithm, SignatureAlgorithm};
@@ -26,6 +26,22 @@ pub(super) struct Signed {
     pub(super) unsigned: Answer,
     /// What becomes of it now; none: it cannot be signed.
     pub(super) answer: Option<Answer>,
+    /// The request with its new signature.
+    webhook: Webhook,
+}
+
+/// `changed`, a request made of the recorded `original`, as its provider would have sent it: signed with the secrets, or
+/// the private keys, of the connection. With it what the connector makes of it; none: it cannot be signed, or it is one
+/// that the connector refuses however it is signed.
+pub fn sign_again(
+    subject: &dyn Subject,
+    connection: &Connection,
+    original: &Webhook,
+    changed: Webhook,
+) -> Option<(Webhook, Answer)> {
+    let ask = |webhook: &Webhook| subject.receive(connection, webhook, Moment::of(connection));
+    let signed = receive_signed(&ask, connection, original, changed);
+    signed.answer.map(|answer| (signed.webhook, answer))
 }
 
 /// Signs `changed`, a request made of `original`, and gives what `ask` makes of it.
@@ -42,7 +58,7 @@ pub(super) fn receive_signed(
     for _ in 0..ROUNDS_MAX {
         let is_taken = answer.is_genuine() || (is_vouched && answer.kind != Kind::Unauthenticated);
         if is_taken || matches!(answer.kind, Kind::Fault { .. }) {
-            return Signed { unsigned, answer: Some(answer) };
+            return Signed { unsigned, answer: Some(answer), webhook: changed };
         }
         let mut replaced = false;
         for asked in answer.asked.iter().filter(|asked| asked.answer == Some(false)) {
@@ -55,7 +71,7 @@ pub(super) fn receive_signed(
         answer = ask(&changed);
     }
     let answer = answer.is_genuine().then_some(answer);
-    Signed { unsigned, answer }
+    Signed { unsigned, answer, webhook: changed }
 }
 
 /// Changes what says of the body how long it is and which hash it has.
