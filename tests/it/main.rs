@@ -5,6 +5,7 @@
 mod addresses;
 mod api;
 mod api_document;
+mod attack;
 mod connectors;
 mod contract;
 mod credentials;
