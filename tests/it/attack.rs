@@ -347,7 +347,7 @@ impl Attack {
         let status = self.target.deliver(&self.arms[place], &signed).await;
         self.record.note(&self.arms[place], &signed, status);
         // Few come again: those that nothing of was parked, which would be parked again.
-        let is_of_doomed = round % 5 == 0 && signed.is_whole && signed.webhook.body.len() < 50_000;
+        let is_of_doomed = round.is_multiple_of(5) && signed.is_whole && signed.webhook.body.len() < 50_000;
         if is_of_doomed && status == 200 {
             self.record.again.push((place, signed));
         }
