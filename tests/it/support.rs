@@ -287,14 +287,20 @@ async fn fold_for_ever(table: Table, reader: Arc<Mutex<StreamReader>>, stored: A
 }
 
 /// Looks again and again until there is something to see.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..400 {
+pub async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually_within(Duration::from_secs(20), what, look).await
+}
+
+/// The same, for what takes longer.
+pub async fn eventually_within<T>(wait: Duration, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let since = std::time::Instant::now();
+    while since.elapsed() < wait {
         if let Some(found) = look().await {
             return found;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("not within 20 seconds: {what}")
+    panic!("not within {} seconds: {what}", wait.as_secs())
 }
 
 /// Does the same for each of many, all at once, and gives what came of it, in no order.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rapport_model::canonical::canonicalise;
 use rapport_model::event::{Attestation, Identifier};
@@ -16,7 +17,7 @@ use crate::support::deployment::{Ran, World};
 use crate::support::events::{Door, text_webhook};
 use crate::support::faults::{Faults, Weather};
 use crate::support::mapping::Mapping;
-use crate::support::{Data, Text, eventually, fold_all, gateway};
+use crate::support::{Data, Text, eventually_within, fold_all, gateway};
 
 const CUSTOMERS: usize = 8;
 const TEXTS_OF_EACH: usize = 8;
@@ -65,7 +66,8 @@ async fn whatever_fails_on_the_way_to_the_table_nothing_is_lost_and_nothing_doub
     assert_eq!(world.events().await, texts.len(), "each is in the table, once");
     for customer in customers() {
         let counted = async || (world.messages_of(&customer).await == TEXTS_OF_EACH as u64).then_some(());
-        eventually("each is folded, and once", counted).await;
+        // What met an error for too long is set aside, and taken up again after waits that double.
+        eventually_within(Duration::from_secs(180), "each is folded, and once", counted).await;
     }
     let (found, expected) = (profiles(&world.data.table).await, profiles(&undisturbed(&texts).await.table).await);
     for (customer, expected) in expected {
