@@ -130,6 +130,67 @@ async fn what_nobody_can_be_erased_by_is_refused() {
     assert_eq!(service.post("/v1/erasures/x0", &json!({})).await.status, 404);
 }
 
+/// What claims to be an address goes with it, even if nobody has looked at it yet: it is acknowledged, and would be there
+/// a moment later.
+#[tokio::test]
+async fn what_claims_to_be_an_erased_number_goes_whether_it_is_folded_or_not() {
+    let number = [("phone", "+16505551234")];
+    let request = json!({"identifier": {"scheme": "phone", "value": "+16505551234"}});
+    let unproven = [Attestation::Claimed, Attestation::Imported];
+    // Who is there and folded, and who is there and not folded: the owner, or somebody who claims to be them.
+    for folded in [&[Attestation::Provider][..], &unproven[..1], &unproven[1..], &[]] {
+        for late in unproven {
+            let service = Service::start([wa_eu()]).await;
+            let table = &service.data.table;
+            let words = |id: &str, attestation| {
+                let mut event = said(table, id, NOW - 5_000, &number, "an engine").event;
+                event.contact.identifiers[0].attestation = attestation;
+                new_event(table, event)
+            };
+            for attestation in folded {
+                service.data.put(words("folded", *attestation)).await;
+            }
+            service.settle().await;
+            service.data.put(words("late", late)).await;
+            let answer = service.post("/v1/erasures", &request).await;
+            assert_eq!(answer.status, 200, "{folded:?}, {late:?}: {answer:?}");
+            service.settle().await;
+            // A redelivery.
+            service.data.put(words("late", late)).await;
+            service.settle().await;
+            assert_eq!(
+                traces(&service.data, &["16505551234", "engine"]).await,
+                [] as [String; 0],
+                "{folded:?}, {late:?}"
+            );
+        }
+    }
+}
+
+/// A mailbox that many customers give is in conflict with most of them. Its owner can be erased none the less.
+#[tokio::test]
+async fn a_mailbox_in_conflict_with_more_people_than_one_change_can_hold_is_erased() {
+    let service = Service::start([wa_eu()]).await;
+    let table = &service.data.table;
+    for n in 0..110 {
+        let (user, phone) = (format!("user-{n}"), format!("+165055500{n:02}"));
+        let who = [("chat", user.as_str()), ("phone", phone.as_str()), ("email", "ada@example.org")];
+        service.data.put(said(table, &format!("m-{n}"), NOW - 5_000 + n, &who, "an engine")).await;
+    }
+    service.settle().await;
+    let request = json!({"identifier": {"scheme": "email", "value": "ada@example.org"}});
+    let mut answer = service.post("/v1/erasures", &request).await;
+    for _ in 0..20 {
+        if answer.status == 202 {
+            answer = service.post("/v1/erasures", &request).await;
+        }
+    }
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(service.look_up("email", "ada@example.org").await, None);
+    let others = [service.look_up("chat", "user-0").await, service.look_up("chat", "user-109").await];
+    assert!(others.iter().any(Option::is_some), "whoever was not one person with the mailbox stays");
+}
+
 /// A provider's erasure counts from when it says so, for what its connection said of the identifier that it names: what came
 /// before goes, whenever it arrives. The rest of the person waits for a decision.
 #[tokio::test]

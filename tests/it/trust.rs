@@ -353,3 +353,55 @@ async fn a_number_that_changes_hands_is_somebody_else_s_in_whatever_order_things
         assert_eq!(found, *expected.get_or_insert_with(|| found.clone()), "{order:?}");
     }
 }
+
+/// A number is given up twice. Each of the three people keeps their own words, however the webhooks come.
+#[tokio::test]
+async fn a_number_that_changes_hands_twice_is_three_people_s_in_whatever_order_things_come() {
+    const LAST: &str = "4915550000003";
+    let text = |text: &str| json!({"type": "text", "text": {"body": text}});
+    let moved = |to: &str| {
+        json!({"type": "system", "system": {"type": "user_changed_number", "wa_id": to,
+            "body": format!("User changed from \u{200e}{OLD} to \u{200e}{to}")}})
+    };
+    let bodies = [
+        of_whatsapp(OLD, 1_790_000_000, Some("Ada"), &text("ada, before")),
+        of_whatsapp(OLD, 1_790_000_100, None, &moved(NEW)),
+        of_whatsapp(NEW, 1_790_000_200, Some("Ada"), &text("ada, after")),
+        of_whatsapp(OLD, 1_790_100_000, Some("Zoe"), &text("zoe, before")),
+        of_whatsapp(OLD, 1_790_200_000, None, &moved(LAST)),
+        of_whatsapp(LAST, 1_790_200_100, Some("Zoe"), &text("zoe, after")),
+        of_whatsapp(OLD, 1_790_300_000, Some("Max"), &text("max")),
+    ];
+    let said = async |service: &Service, number: &str| {
+        let person = person(service, number).await;
+        let texts = person["timeline"].as_array().unwrap().iter().filter_map(Value::as_str);
+        let mut texts: Vec<String> = texts.map(str::to_owned).collect();
+        texts.sort();
+        texts
+    };
+    for order in 0..24_u64 {
+        let service = service().await;
+        let mut left: Vec<usize> = (0..bodies.len()).collect();
+        let mut random = order.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let mut taken = Vec::new();
+        while !left.is_empty() {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            // The first order is theirs.
+            let place = if order < 2 { 0 } else { (random >> 33) as usize % left.len() };
+            taken.push(left.remove(place));
+        }
+        for place in &taken {
+            assert_eq!(service.deliver(&bodies[*place]).await.status, 200);
+            if order % 2 == 0 {
+                service.settle().await;
+            }
+        }
+        service.settle().await;
+        let found = [said(&service, NEW).await, said(&service, LAST).await, said(&service, OLD).await];
+        assert_eq!(
+            found,
+            [vec!["ada, after", "ada, before"], vec!["zoe, after", "zoe, before"], vec!["max"]],
+            "{taken:?}"
+        );
+    }
+}

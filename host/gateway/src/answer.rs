@@ -193,15 +193,18 @@ impl Gateway {
         Ok(proven.clone())
     }
 
-    /// Whom to begin with who erases an address, given its first endpoint: whoever has it now, else who only says so.
-    pub(crate) async fn seen_of(&self, first: &Eid) -> Result<Eid, StoreError> {
-        let holder = self.holder(first).await?;
-        if self.table.is_seen(&holder).await? {
-            return Ok(holder);
+    /// Whom to begin with who erases an address, given its first endpoint: whoever has it now, else who only says so. Somebody
+    /// of whom an event is stored and not folded comes after those who are known.
+    pub(crate) async fn whom_to_erase(&self, first: &Eid) -> Result<Eid, StoreError> {
+        let unproven = [Basis::Claimed, Basis::Said].map(|basis| self.table.tenant_key().on_basis(first, basis));
+        let all: Vec<Eid> = std::iter::once(self.holder(first).await?).chain(unproven).collect();
+        for eid in &all {
+            if self.table.is_seen(eid).await? {
+                return Ok(eid.clone());
+            }
         }
-        for basis in [Basis::Claimed, Basis::Said] {
-            let eid = self.table.tenant_key().on_basis(first, basis);
-            if self.table.is_seen(&eid).await? {
+        for eid in all {
+            if self.table.is_known(&eid).await? {
                 return Ok(eid);
             }
         }

@@ -227,9 +227,10 @@ impl Gateway {
     /// `eid` is the address's own; who only claims to have it is erased, too.
     pub async fn erase(&self, eid: &Eid, word: Word) -> Result<Option<Receipt>, StoreError> {
         let now = (self.now)();
-        let eid = &self.seen_of(eid).await?;
+        let whom = self.whom_to_erase(eid).await?;
         let requester = Requester::Person { who: word.who, why: word.reason };
-        let Some(mut erasure) = self.table.begin_erasure(eid, Some(requester), now).await? else { return Ok(None) };
+        let begun = self.table.begin_erasure_of_address((&whom, eid), Some(requester), now).await?;
+        let Some(mut erasure) = begun else { return Ok(None) };
         self.proceed(&mut erasure, now).await?;
         Ok(Some(Receipt::from(&erasure)))
     }

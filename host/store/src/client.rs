@@ -10,8 +10,11 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, HttpClient, Region}
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// All attempts of one operation. Providers wait 10 to 20 seconds for an answer.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
-/// Attempts of one operation, with the SDK's jittered back-off between them.
-pub(crate) const ATTEMPTS_MAX: u32 = 4;
+/// Attempts of one operation, with the SDK's jittered back-off between them: 3.1 s at most, which a short throttling ends in.
+pub(crate) const ATTEMPTS_MAX: u32 = 6;
+/// The longest wait before the second attempt; it doubles with each. The SDK's own is a second, which is right for services
+/// that answer more slowly: a fold of 20 events that met ten faults used up its function's time with waiting.
+const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Where a DynamoDB is, and who asks it.
 pub(crate) struct Place<H> {
@@ -43,7 +46,7 @@ pub(crate) fn clients<H: HttpClient + Clone + 'static>(
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX);
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_initial_backoff(FIRST_BACK_OFF);
     let mut dynamodb = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http.clone())

@@ -93,6 +93,9 @@ pub struct Erasure {
     /// Those that are to be erased; empty when it is completed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     members: Vec<Eid>,
+    /// How many of them were never seen: they only claim to be the person, if they ever come.
+    #[serde(default)]
+    silent: usize,
     /// How many of them the present step has behind it.
     #[serde(default)]
     done: usize,
@@ -147,6 +150,7 @@ impl Erasure {
             up_to,
             completed_at: None,
             endpoints: members.len(),
+            silent: 0,
             removed: BTreeMap::new(),
             parked: Vec::new(),
             parked_unnamed: 0,
@@ -186,6 +190,20 @@ impl Table {
         by: Option<Requester>,
         now: Timestamp,
     ) -> Result<Option<Erasure>, StoreError> {
+        self.begin_erasure_of_address((eid, eid), by, now).await
+    }
+
+    /// As [`Table::begin_erasure`], of whoever has an address now, and of everything that claims to be it. The address is
+    /// given by its first endpoint, which may be somebody else's now, or nobody's.
+    ///
+    /// # Errors
+    /// As [`Table::find`]. Do it again.
+    pub async fn begin_erasure_of_address(
+        &self,
+        (eid, address): (&Eid, &Eid),
+        by: Option<Requester>,
+        now: Timestamp,
+    ) -> Result<Option<Erasure>, StoreError> {
         let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
         let is_there = self.is_there(eid, &item).await?;
         if let Some(known) = self.erasure_of(&item, None).await?
@@ -196,9 +214,9 @@ impl Table {
         if !is_there {
             return Ok(None);
         }
-        let mut members: Vec<Eid> = self.find(eid).await?.members.into_iter().collect();
-        members.extend(self.unproven_of(&members).await?);
+        let members: Vec<Eid> = self.find(eid).await?.members.into_iter().collect();
         let mut erasure = Erasure { requested_by: by, ..Erasure::new(self.erasure_id(), members, (now, now)) };
+        self.add_unproven_of(std::slice::from_ref(address), &mut erasure).await?;
         self.save(&mut erasure).await?;
         Ok(Some(erasure))
     }
@@ -259,6 +277,14 @@ impl Table {
     }
 
     /// Whether there is anything of an endpoint since it was erased: an address, or an event that nobody has folded yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn is_known(&self, eid: &Eid) -> Result<bool, StoreError> {
+        let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
+        self.is_there(eid, &item).await
+    }
+
     async fn is_there(&self, eid: &Eid, endpoint: &Item) -> Result<bool, StoreError> {
         let reader = Reader(endpoint);
         if mark::seen_since(&reader).is_some() {
@@ -381,11 +407,23 @@ impl Table {
                 let new: Vec<Eid> = joined.into_iter().filter(|eid| !erasure.members.contains(eid)).collect();
                 erasure.members.extend(new);
             }
+            self.add_unproven_of(&erasure.members.clone(), erasure).await?;
             if erasure.members.len() > place {
                 self.save(erasure).await?;
             }
         }
-        erasure.endpoints = erasure.members.len();
+        erasure.endpoints = erasure.members.len() - erasure.silent;
+        Ok(())
+    }
+
+    /// Adds what claims to be these addresses.
+    async fn add_unproven_of(&self, addresses: &[Eid], erasure: &mut Erasure) -> Result<(), StoreError> {
+        for eid in self.unproven_of(addresses).await? {
+            if !erasure.members.contains(&eid) {
+                erasure.silent += usize::from(!self.is_known(&eid).await?);
+                erasure.members.push(eid);
+            }
+        }
         Ok(())
     }
 

@@ -7,9 +7,8 @@
 //! provider's word came first makes no difference: whoever writes the word hands over what is there, and a fold that did not
 //! know of it yet loses its head.
 //!
-//! Not covered: two hand-overs of one address whose words arrive in the wrong order. The middle holder's new address then
-//! stays with the first one, until a person undoes that link. What is handed over leaves its webhook behind: it cannot be read again
-//! by a newer connector.
+//! What is handed over takes the links and suggestions with it that it proved. It leaves its webhook behind: it cannot be
+//! read again by a newer connector.
 //!
 //! [`TenantKey::since`]: rapport_model::TenantKey::since
 

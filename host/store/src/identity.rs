@@ -26,6 +26,7 @@ mod review;
 mod root;
 mod writes;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rapport_model::event::Attestation;
@@ -134,18 +135,27 @@ impl Table {
     /// The unproven endpoints of these addresses, with what goes with them, unless a person joined them with somebody: then
     /// they are that person's. Whoever erases an address erases what claims to be it, too.
     ///
+    /// Some may never have been seen: what claims to be the address may be stored and not folded, or still come.
+    ///
     /// # Errors
     /// As [`Table::find`].
-    pub async fn unproven_of(&self, members: &[Eid]) -> Result<Vec<Eid>, StoreError> {
-        let mut found = Vec::new();
-        let unproven = |member| [Basis::Claimed, Basis::Said].map(|basis| self.tenant_key().on_basis(member, basis));
-        for eid in members.iter().flat_map(unproven) {
-            if members.contains(&eid) || found.contains(&eid) || !self.is_seen(&eid).await? {
+    pub(crate) async fn unproven_of(&self, members: &[Eid]) -> Result<Vec<Eid>, StoreError> {
+        let twins = |member| [Basis::Claimed, Basis::Said].map(|basis| self.tenant_key().on_basis(member, basis));
+        let all: BTreeSet<Eid> = members.iter().flat_map(twins).collect();
+        let mut found: Vec<Eid> = Vec::new();
+        for member in members {
+            // One that is unproven itself has none.
+            if all.contains(member) || self.pointer(member).await?.unproven.is_some() {
                 continue;
             }
-            let root = self.find(&eid).await?;
-            if root.kinds.values().all(Kind::is_unproven) {
-                found.extend(root.members);
+            for twin in twins(member) {
+                if members.contains(&twin) || found.contains(&twin) {
+                    continue;
+                }
+                let root = self.find(&twin).await?;
+                if root.kinds.values().all(Kind::is_unproven) {
+                    found.extend(root.members.into_iter().filter(|eid| !members.contains(eid)));
+                }
             }
         }
         Ok(found)

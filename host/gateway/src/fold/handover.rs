@@ -99,6 +99,8 @@ pub(super) async fn give_up(table: &Table, eid: &Eid, at: Timestamp, now: Timest
         }
     }
     let was_ours = !later.is_empty();
+    // What later events said of the address, here or elsewhere, they say of whoever has it since: they prove it again.
+    let others = table.forget_links_since(eid, at, now).await?;
     for (key, happened_at) in later {
         hand_over(table, eid, &key, happened_at).await?;
     }
@@ -110,6 +112,8 @@ pub(super) async fn give_up(table: &Table, eid: &Eid, at: Timestamp, now: Timest
     }
     if was_ours {
         table.forget_words_since(eid, at).await?;
+    }
+    for eid in others.iter().chain(was_ours.then_some(eid)) {
         rebuild(table, eid, now).await?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rapport_model::identity::{Closing, EdgeId, Kind, Pair, Source};
+use rapport_model::identity::{Closing, EdgeId, Kind, Pair, Proof, Source};
 use rapport_model::{Eid, ProfileId, Timestamp};
 
 use crate::concurrent::all_of;
@@ -153,6 +153,39 @@ impl Table {
         Ok(is_any)
     }
 
+    /// Deletes the links and suggestions of an endpoint that events proved first after an instant of their own clock, but for
+    /// those that a person decided about. Gives the endpoints at their other ends: later proofs of the same have to be
+    /// handed in again.
+    ///
+    /// # Errors
+    /// As [`Table::find`]: do it again.
+    pub async fn forget_links_since(
+        &self,
+        eid: &Eid,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<BTreeSet<Eid>, StoreError> {
+        let mut others = BTreeSet::new();
+        for pair in self.pairs_of(eid).await? {
+            let mut is_any = false;
+            for stored in self.edges_of_pair(&pair).await?.into_iter().filter(|stored| stored.edge.closed.is_none()) {
+                let is_event = |proof: &&Proof| matches!(proof.source, Source::Event { .. });
+                if stored.edge.proof.as_ref().filter(is_event).is_some_and(|proof| proof.at > since) {
+                    let who = "an address that changed hands".into();
+                    self.remove_edge_as(&stored.edge.id, &Closing { who, why: String::new(), at: now }).await?;
+                    is_any = true;
+                }
+            }
+            let suggestion = self.suggestion(&pair).await?.filter(|found| found.decided.is_none());
+            if suggestion.is_some_and(|found| found.at > since) {
+                self.remove_suggestion(&pair).await?;
+                is_any = true;
+            }
+            others.extend(pair.other(eid).filter(|_| is_any).cloned());
+        }
+        Ok(others)
+    }
+
     /// Whether a word on a pair goes with an erasure. Of the whole person: what was said or recorded by then, since a time
     /// of the future proves no later word. Of a connection: what one of its erased events said.
     async fn goes(
@@ -182,9 +215,12 @@ impl Table {
 
     /// Closes an edge, by which profiles part, then deletes it: no profile depends on one that is closed.
     pub(super) async fn remove_edge(&self, id: &EdgeId, now: Timestamp) -> Result<(), StoreError> {
+        self.remove_edge_as(id, &Closing { who: WHO.into(), why: String::new(), at: now }).await
+    }
+
+    async fn remove_edge_as(&self, id: &EdgeId, closing: &Closing) -> Result<(), StoreError> {
         for attempt in 0..ATTEMPTS_MAX {
-            let closing = Closing { who: WHO.into(), why: String::new(), at: now };
-            self.unlink(id, &closing).await?;
+            self.unlink(id, closing).await?;
             let stored = self.edges_of_pair(&id.pair).await?.into_iter().find(|stored| stored.edge.id == *id);
             let Some(stored) = stored else { return Ok(()) };
             self.remove(self.listed_key("conflict", &id.to_string())).await?;

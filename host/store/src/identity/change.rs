@@ -177,7 +177,23 @@ impl Table {
         if let Some(outlook) = self.fast(&low, &high, parties, &said) {
             return self.commit(id, &outlook, &said, say).await;
         }
+        if self.is_one_too_many([&low, &high], parties, &said, say) {
+            return self.too_large(id, &said, say, None).await;
+        }
         self.settle(id, [low, high], parties, (said, say)).await
+    }
+
+    /// Whether new evidence would be one more conflict of a profile that has all it may have. Told by the roots alone: who
+    /// sends such evidence by the thousand is answered without reading the profiles concerned each time.
+    fn is_one_too_many(&self, roots: [&Root; 2], parties: &[Party; 2], said: &[Stored], say: Say<'_>) -> bool {
+        let [low, high] = roots;
+        let is_new = said.iter().all(|said| !said.was.in_force && said.edge.id.rule.is_automatic());
+        let is_full = low.pid != high.pid && roots.iter().any(|root| root.held.len() >= HELD_MAX);
+        let is_first_proof = matches!(say, Say::Prove(_)) && is_new;
+        is_first_proof && is_full && {
+            let kinds = kinds_of(&[low.clone(), high.clone()], parties);
+            broken_limit(kinds.values(), kinds.len(), self.rules()).is_some()
+        }
     }
 
     /// The outlook without reading any other evidence: where nothing is held back and no limit would be broken, all that
