@@ -11,11 +11,11 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ring::digest::{self, SHA256};
-use ring::hmac;
 use ring::signature::UnparsedPublicKey;
 use serde_json::Value as Json;
 
 use crate::artefact::unhex;
+use crate::mac::{MacContext, MacKey};
 use crate::manifest::{Encoding, Manifest, Piece, Proof, Scheme};
 use crate::secrets::{Secret, Secrets};
 use crate::verify::{are_equal, mac_keys, not_empty, verifier};
@@ -38,7 +38,7 @@ struct Ready {
 }
 
 enum Keys {
-    Mac(Vec<hmac::Key>),
+    Mac(Vec<MacKey>),
     Digest(Vec<Secret>),
     Signature(Vec<UnparsedPublicKey<Vec<u8>>>),
     Token(Vec<Secret>),
@@ -72,7 +72,7 @@ struct Running {
 
 enum Work {
     /// One context for each key and each spelling of what stands before the body; and what stands behind it.
-    Mac(Vec<hmac::Context>, Vec<u8>),
+    Mac(Vec<MacContext>, Vec<u8>),
     Digest(Vec<digest::Context>, Vec<u8>),
     /// What stands before and behind the body, which has to be there as a whole.
     Whole(Vec<Vec<u8>>, Vec<u8>),
@@ -188,8 +188,8 @@ impl Ready {
         };
         let work = match &self.keys {
             Keys::Mac(keys) if !has_form => {
-                let started = |(key, before): (&hmac::Key, &Vec<u8>)| {
-                    let mut context = hmac::Context::with_key(key);
+                let started = |(key, before): (&MacKey, &Vec<u8>)| {
+                    let mut context = key.begin();
                     context.update(before);
                     context
                 };
@@ -214,9 +214,7 @@ impl Ready {
     /// Whether a proof has the length that its scheme gives it.
     fn fits(&self, tag: &[u8]) -> bool {
         match &self.keys {
-            Keys::Mac(keys) => {
-                keys.first().is_some_and(|key| key.algorithm().digest_algorithm().output_len() == tag.len())
-            }
+            Keys::Mac(keys) => keys.first().is_some_and(|key| key.tag_bytes() == tag.len()),
             Keys::Digest(_) => tag.len() == SHA256.output_len(),
             Keys::Signature(_) | Keys::Token(_) => !tag.is_empty(),
         }
@@ -236,9 +234,9 @@ impl Ready {
             let parts = [before.as_slice(), &body, behind];
             match &self.keys {
                 Keys::Mac(keys) => keys.iter().any(|key| {
-                    let mut context = hmac::Context::with_key(key);
+                    let mut context = key.begin();
                     parts.iter().for_each(|part| context.update(part));
-                    is_one_of(tags, context.sign().as_ref())
+                    is_one_of(tags, &context.finish())
                 }),
                 Keys::Digest(secrets) => secrets.iter().any(|secret| {
                     let mut context = digest::Context::new(&SHA256);
@@ -280,7 +278,7 @@ impl Pending {
         let proven = self.0.into_iter().any(|Running { place, tags, work }| match work {
             Work::Mac(contexts, behind) => contexts.into_iter().any(|mut context| {
                 context.update(&behind);
-                is_one_of(&tags, context.sign().as_ref())
+                is_one_of(&tags, &context.finish())
             }),
             Work::Digest(contexts, behind) => contexts.into_iter().any(|mut context| {
                 context.update(&behind);

@@ -34,6 +34,7 @@ mod gate;
 mod imports;
 mod keys;
 mod limits;
+mod mac;
 mod manifest;
 mod secrets;
 mod verify;

@@ -1,11 +1,11 @@
 //! The checks behind the contract's `verify`: every version of a secret is tried, whichever matches.
 
-use std::sync::LazyLock;
-
+use ring::digest;
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
-use ring::{digest, hmac};
+use subtle::ConstantTimeEq;
 
 use crate::keys::{KeyKind, mac_key, public_key};
+use crate::mac::MacKey;
 use crate::secrets::{Certificate, Secret, Secrets};
 
 /// A keyed hash that providers sign with.
@@ -121,22 +121,17 @@ pub(crate) fn answer_by_certificate(
 fn mac(secrets: &dyn Secrets, algorithm: MacAlgorithm, check: &Check<'_>) -> Result<bool, KeyError> {
     any(secrets, check.key, |secret| {
         let keys = mac_keys(algorithm, secret)?;
-        Some(keys.iter().any(|key| hmac::verify(key, check.data, check.proof).is_ok()))
+        Some(keys.iter().any(|key| key.verifies(check.data, check.proof)))
     })
 }
 
 /// The keys that a secret may stand for: its text, and the bytes that it encodes.
-pub(crate) fn mac_keys(algorithm: MacAlgorithm, secret: &Secret) -> Option<Vec<hmac::Key>> {
-    let algorithm = match algorithm {
-        MacAlgorithm::HmacSha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-        MacAlgorithm::HmacSha256 => hmac::HMAC_SHA256,
-        MacAlgorithm::HmacSha512 => hmac::HMAC_SHA512,
-    };
+pub(crate) fn mac_keys(algorithm: MacAlgorithm, secret: &Secret) -> Option<Vec<MacKey>> {
     // The text is tried as well: some senders write a key so and sign with its text.
     let text = not_empty(secret)?;
     let encoded = mac_key(text);
     let bytes = std::iter::once(text).chain(encoded.as_deref());
-    Some(bytes.map(|key| hmac::Key::new(algorithm, key)).collect())
+    Some(bytes.filter_map(|key| MacKey::new(algorithm, key)).collect())
 }
 
 fn digest(secrets: &dyn Secrets, check: &Check<'_>) -> Result<bool, KeyError> {
@@ -174,12 +169,9 @@ fn token(secrets: &dyn Secrets, check: &Check<'_>) -> Result<bool, KeyError> {
     })
 }
 
-/// Equality in constant time. `ring` offers it for MACs only, so both become one; the key hides nothing.
+/// Equality in a time that tells nothing but whether the lengths are the same.
 pub(crate) fn are_equal(left: &[u8], right: &[u8]) -> bool {
-    static COMPARISON: LazyLock<hmac::Key> =
-        LazyLock::new(|| hmac::Key::new(hmac::HMAC_SHA256, b"rapport token comparison"));
-    let tag = hmac::sign(&COMPARISON, left);
-    hmac::verify(&COMPARISON, right, tag.as_ref()).is_ok()
+    left.ct_eq(right).into()
 }
 
 /// Tries every version, without an early exit that would tell which one matched. `None` of a check: malformed. One

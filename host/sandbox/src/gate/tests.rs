@@ -1,6 +1,7 @@
 use super::*;
 use std::collections::HashMap;
 
+use ring::hmac;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
 struct Fixed(HashMap<String, Vec<Secret>>);
