@@ -27,7 +27,7 @@ use crate::support::TABLE;
 use crate::support::engine::{Engine, Fate, interleave};
 
 /// Runs of the usual test: some minutes would be too long to wait for, some thousands find every known mistake many times.
-const RUNS: u64 = 4_000;
+const RUNS: u64 = 10_000;
 /// A longer run, for whoever changes the protocol.
 const RUNS_VARIABLE: &str = "RAPPORT_INTERLEAVINGS";
 /// Runs within which a protocol without one of its clauses must be caught.
