@@ -27,7 +27,7 @@ async fn service_over(data: Arc<Data>) -> Service {
         [
             wa_eu(),
             connection("form", "typeform", &json!({}), &secret("secret")),
-            connection("desk", "zendesk", &json!({}), &secret("signing-secret")),
+            connection("desk", "zendesk", &json!({"payload": "triggers"}), &secret("signing-secret")),
             connection("sms", "sms", &json!({}), &secret("auth-token")),
         ],
     )

@@ -4,12 +4,13 @@ use std::fmt;
 
 use rapport_sdk::prelude::*;
 use serde::Deserializer;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use rapport_sdk::instant;
 
-/// Fields of one payload: a template that lists every placeholder of Zendesk's has some 150.
+/// Fields of one payload: a template that lists every placeholder of Zendesk's has some 150. One with more is not read at
+/// all: whoever fills it up could choose which fields are seen.
 const FIELDS_MAX: usize = 500;
 /// Objects in objects: `ticket.requester.organization.name` is four.
 const DEPTH_MAX: usize = 4;
@@ -18,34 +19,30 @@ const DEPTH_MAX: usize = 4;
 pub struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
-    pub fn of(object: &'a RawValue) -> Self {
+    /// None: it has more fields than a template has.
+    pub fn of(object: &'a RawValue) -> Option<Self> {
         let mut fields = Self(Vec::new());
-        fields.add(object, "", DEPTH_MAX);
-        fields
+        fields.add(object, "", DEPTH_MAX)?;
+        Some(fields)
     }
 
-    fn add(&mut self, object: &'a RawValue, prefix: &str, depth: usize) {
-        let mut found = Vec::new();
-        // What does not parse to its end is read up to there.
-        let _ = serde_json::Deserializer::from_str(object.get()).deserialize_map(Entries(&mut found));
-        for (name, value) in found {
-            if self.0.len() == FIELDS_MAX {
-                return;
-            }
+    fn add(&mut self, object: &'a RawValue, prefix: &str, depth: usize) -> Option<()> {
+        for (name, value) in entries(object)? {
             let name = format!("{prefix}{}", spelled(&name));
             if value.get().starts_with('{') && depth > 1 {
-                self.add(value, &format!("{name}."), depth - 1);
-            } else {
+                self.add(value, &format!("{name}."), depth - 1)?;
+            } else if self.0.len() < FIELDS_MAX {
                 self.0.push((name, value));
+            } else {
+                return None;
             }
         }
+        Some(())
     }
 
-    /// The names of an object's own fields, in one spelling.
-    pub fn tops(object: &RawValue) -> Vec<String> {
-        let mut found = Vec::new();
-        let _ = serde_json::Deserializer::from_str(object.get()).deserialize_map(Entries(&mut found));
-        found.iter().map(|(name, _)| spelled(name)).collect()
+    /// The names of an object's own fields, in one spelling. None: it has more than a template has.
+    pub fn tops(object: &RawValue) -> Option<Vec<String>> {
+        Some(entries(object)?.iter().map(|(name, _)| spelled(name)).collect())
     }
 
     /// Every text that stands under one of these names, wherever.
@@ -119,23 +116,30 @@ fn spelled(name: &str) -> String {
     bare.map_or_else(|| spelled.clone(), str::to_owned)
 }
 
-/// Reads an object into a list, as far as there is room.
-struct Entries<'s, 'a>(&'s mut Vec<(String, &'a RawValue)>);
+/// The fields of an object; none if there are too many.
+fn entries(object: &RawValue) -> Option<Vec<(String, &RawValue)>> {
+    serde_json::Deserializer::from_str(object.get()).deserialize_map(Entries).ok()
+}
 
-impl<'a> Visitor<'a> for Entries<'_, 'a> {
-    type Value = ();
+/// Reads an object into a list.
+struct Entries;
+
+impl<'a> Visitor<'a> for Entries {
+    type Value = Vec<(String, &'a RawValue)>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("an object")
+        write!(formatter, "an object of at most {FIELDS_MAX} fields")
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while self.0.len() < FIELDS_MAX {
-            let Some(entry) = map.next_entry()? else { return Ok(()) };
-            self.0.push(entry);
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            if found.len() == FIELDS_MAX {
+                return Err(A::Error::invalid_length(FIELDS_MAX + 1, &self));
+            }
+            found.push(entry);
         }
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(())
+        Ok(found)
     }
 }
 
@@ -162,7 +166,7 @@ mod tests {
     fn nested_fields_are_found_and_the_first_of_two_counts() {
         let json = r#"{"ticket":{"id":7,"requester":{"Email":"a@example.com"}},"id":8,"id":9,"x":"{{ticket.x}}","t":"1767225600","data":{"comment":{"id":1}}}"#;
         let raw: &RawValue = serde_json::from_str(json).unwrap();
-        let fields = Fields::of(raw);
+        let fields = Fields::of(raw).unwrap();
         assert_eq!(fields.text(&["ticket_id", "ticket.id"]).as_deref(), Some("7"));
         assert_eq!(fields.text(&["id"]).as_deref(), Some("8"));
         assert_eq!(fields.text(&["ticket.requester.email"]).as_deref(), Some("a@example.com"));
@@ -170,5 +174,21 @@ mod tests {
         assert_eq!(fields.text(&["comment.id"]).as_deref(), Some("1"));
         assert_eq!((fields.text(&["nt.id"]), fields.text(&["email"])), (None, None));
         assert_eq!(fields.time(&["x", "t"]), Some(1_767_225_600_000));
+    }
+
+    #[test]
+    fn of_more_fields_than_a_template_has_none_is_read() {
+        let object = |fields: usize| {
+            let fields: Vec<String> = (0..fields).map(|index| format!("\"a{index}\":1")).collect();
+            format!("{{{}}}", fields.join(","))
+        };
+        let read = |json: &str| {
+            let raw: &RawValue = serde_json::from_str(json).unwrap();
+            (Fields::of(raw).is_some(), Fields::tops(raw).is_some())
+        };
+        assert_eq!(read(&object(FIELDS_MAX)), (true, true));
+        assert_eq!(read(&object(FIELDS_MAX + 1)), (false, false));
+        let (most, rest) = (object(FIELDS_MAX - 1), object(2));
+        assert_eq!(read(&format!("{{\"a\":{most},\"b\":{rest}}}")), (false, true));
     }
 }

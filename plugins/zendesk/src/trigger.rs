@@ -2,8 +2,8 @@
 //! ones are looked for; the whole payload stays beside what was found.
 //!
 //! Whatever stands in a placeholder can have been written by a customer, who can also write what looks like the next
-//! field. So nothing of a payload is believed: its addresses are attested as imported. And what does not say one thing of
-//! who somebody is, or says it behind a place where it had to be guessed, is not read at all.
+//! field. So nothing of a payload proves who somebody is: its addresses are attested as imported. And what does not say one
+//! thing of who somebody is, or says it behind a place where it had to be guessed, is not read at all.
 
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
@@ -180,17 +180,21 @@ const IDENTITIES: &[&[&str]] = &[REQUESTER_ID, REQUESTER_EMAIL, REQUESTER_PHONE,
 /// Names that stand in Zendesk's own events, too.
 const OF_EVENTS: &[&str] = &["id", "subject", "time", "type", "event", "action"];
 
-/// Whether an object has names of templates, which no event of Zendesk has.
+/// Whether an object has names of templates, which no event of Zendesk has, or more names than one has. Templates there
+/// are without any of these.
 pub fn is_template(raw: &RawValue) -> bool {
     let lists = [TICKET, SUBJECT, STATUS, LINK, COMMENT, DESCRIPTION, RATING, REQUESTER_NAME, ACTOR_NAME];
     let names = lists.iter().chain(IDENTITIES).flat_map(|names| names.iter());
     let tops: Vec<&str> = names.map(|name| name.split('.').next().unwrap_or(name)).collect();
-    Fields::tops(raw).iter().any(|top| tops.contains(&top.as_str()) && !OF_EVENTS.contains(&top.as_str()))
+    let is_telling = |top: &String| tops.contains(&top.as_str()) && !OF_EVENTS.contains(&top.as_str());
+    Fields::tops(raw).is_none_or(|found| found.iter().any(is_telling))
 }
 
 /// `guessed` is the part of a mended payload in which it is a guess where texts end.
 pub fn read(raw: &RawValue, guessed: Option<&str>, scene: &Scene) -> Result<Vec<Event>, Rejection> {
-    let fields = Fields::of(raw);
+    let fields = Fields::of(raw).ok_or_else(|| {
+        Rejection::Malformed("expected the fields of a template, found several hundred; fix: send events".into())
+    })?;
     for names in IDENTITIES {
         let is_email = names.iter().any(|name| name.ends_with("email"));
         let said = fields.all(names).into_iter().filter(|(text, _)| !is_email || text.contains('@'));
