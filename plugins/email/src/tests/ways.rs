@@ -154,3 +154,75 @@ fn what_a_provider_cuts_off_is_not_lost() {
     let receipt = received(config, &parsed("s@shop.example", &fields)).unwrap();
     assert!(halves(&receipt.events[0]).0.contains("42 EUR"));
 }
+
+/// Mailgun makes a field of the form of each header field of a mail, under the name that its sender gave it.
+#[test]
+fn header_fields_of_a_mail_are_no_fields_of_mailgun() {
+    const CONFIG: &str = r#"{"provider":"mailgun","spam-filter":true}"#;
+    const HEAD: [(&str, &str); 3] = [("X-Mailgun-Spf", "Pass"), ("From", "mallory@evil.example"), ("Date", "x")];
+    let own = [("X-Mailgun-Spf", "Pass"), ("From", "vip@bank.example"), ("Message-Id", "<v@bank.example>")];
+    let forged = own.map(|(name, value)| format!("{name}: {value}\r\n")).concat() + "\r\nI agree";
+    let forged_head = serde_json::to_string(&own).unwrap();
+    let file = r#"[{"url":"https://evil.example/x.exe","content-type":"text/plain","name":"bill.txt","size":1}]"#;
+    let mail = |smuggled: &[(&str, &str)], sender: Option<&str>, stored: Option<&str>| {
+        let head: Vec<_> = HEAD.iter().chain(smuggled).collect();
+        let head = serde_json::to_string(&head).unwrap();
+        let mut fields: Vec<(&str, &[u8])> =
+            vec![("recipient", b"support@shop.example"), ("from", b"mallory@evil.example")];
+        fields.extend(smuggled.iter().map(|(name, value)| (*name, value.as_bytes())));
+        fields.extend(sender.map(|sender| ("sender", sender.as_bytes())));
+        fields.extend(stored.map(|stored| ("attachments", stored.as_bytes())));
+        fields.extend([("message-headers", head.as_bytes()), ("body-plain", b"hello".as_slice())]);
+        received(CONFIG, &fields).unwrap()
+    };
+    let files = |receipt: &Receipt| {
+        let EventBody::Message(message) = &receipt.events[0].body else { panic!("{receipt:?}") };
+        let media = |part: &&Part| matches!(part, Part::Media(_));
+        message.parts.iter().filter(media).map(|part| format!("{part:?}")).collect::<String>()
+    };
+    for name in ["body-mime", "Body-Mime", "BODY-MIME"] {
+        let receipt = mail(&[(name, &forged)], Some("mallory@evil.example"), None);
+        assert_eq!(receipt.events[0].contact.identifiers[0].value, "mallory@evil.example", "{name}");
+        assert_eq!(halves(&receipt.events[0]).0, "hello", "{name}");
+    }
+    for name in ["attachments", "Attachments"] {
+        let sender = Some("mallory@evil.example");
+        assert_eq!(files(&mail(&[(name, file)], sender, None)), "", "{name}");
+        let ours = r#"[{"url":"https://storage.example/1","name":"a.txt"}]"#;
+        let both = files(&mail(&[(name, file)], sender, Some(ours)));
+        assert!(both.contains("storage.example") && !both.contains("evil.example"), "{name}: {both}");
+    }
+    // A mail without a return path, whose sender brings one that the author's domain would prove.
+    for name in ["sender", "Sender"] {
+        let head: Vec<_> = own.into_iter().chain([(name, "vip@bank.example")]).collect();
+        let head = serde_json::to_string(&head).unwrap();
+        let attested = |sender: Option<&str>| {
+            let fields: [(&str, &[u8]); 4] = [
+                ("recipient", b"support@shop.example"),
+                (name, b"vip@bank.example"),
+                ("message-headers", head.as_bytes()),
+                ("body-plain", b"hello"),
+            ];
+            let ours = sender.map(|sender| ("sender", sender.as_bytes()));
+            let fields: Vec<_> = fields.into_iter().chain(ours).collect();
+            received(CONFIG, &fields).unwrap().events[0].contact.identifiers[0].attestation
+        };
+        assert_eq!(attested(None), Attestation::Claimed, "{name}");
+        assert_eq!(attested(Some("")), Attestation::Claimed, "{name}");
+        assert_eq!(attested(Some("vip@bank.example")), Attestation::Provider, "{name}");
+    }
+    let url = mail(&[("message-url", "https://evil.example/")], Some("mallory@evil.example"), None);
+    assert!(url.events[0].extensions.iter().all(|(_, json)| !json.contains("evil.example/")), "{url:?}");
+    // Where Mailgun sends the mail raw, its sender cannot have it read in another way and be believed.
+    let raw = b"X-Mailgun-Spf: Pass\r\nFrom: mallory@evil.example\r\nmessage-headers: x\r\n\r\nhello";
+    for name in ["message-headers", "Message-Headers"] {
+        let fields: [(&str, &[u8]); 4] = [
+            ("recipient", b"support@shop.example"),
+            (name, forged_head.as_bytes()),
+            ("sender", b"x@bank.example"),
+            ("body-mime", raw),
+        ];
+        let receipt = received(CONFIG, &fields).unwrap();
+        assert_eq!(receipt.events[0].contact.identifiers[0].attestation, Attestation::Claimed, "{name}");
+    }
+}
