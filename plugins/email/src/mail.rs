@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use rapport_sdk::Unread;
 use serde::Serialize;
 
 use crate::attachment::Attachment;
@@ -57,6 +58,8 @@ pub struct Mail<'a> {
     pub is_authenticated: bool,
     /// What only this provider knows: a reverse-DNS key, and JSON.
     pub extension: Option<(&'static str, String)>,
+    /// What of it could not be read.
+    pub unread: Unread,
 }
 
 /// What the mail's way said, apart from the mail itself.

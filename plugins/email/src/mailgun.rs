@@ -177,7 +177,12 @@ fn taken_apart(form: &Form) -> Mail<'static> {
     mail.text = field("body-plain").map(Cow::Owned);
     mail.html = field("body-html").map(Cow::Owned);
     mail.new_text = field("stripped-text").map(Cow::Owned);
-    mail.attachments = attachments(form, &mail.headers);
+    let mut unread = Unread::default();
+    if form.exact("message-headers").is_some_and(|list| !list.is_empty()) && mail.headers.pairs().is_empty() {
+        unread.tell("message-headers", "it is no array of header fields");
+    }
+    mail.attachments = attachments(form, &mail.headers, &mut unread);
+    mail.unread = unread;
     mail
 }
 
@@ -195,7 +200,7 @@ pub fn headers(form: &Form) -> mail::Headers {
 }
 
 /// Files that came along, or (`store`) the URLs where Mailgun keeps them for three days.
-fn attachments(form: &Form, headers: &mail::Headers) -> Vec<Attachment<'static>> {
+fn attachments(form: &Form, headers: &mail::Headers, unread: &mut Unread) -> Vec<Attachment<'static>> {
     #[derive(Deserialize, Default)]
     #[serde(default, rename_all = "kebab-case")]
     struct Stored {
@@ -215,9 +220,18 @@ fn attachments(form: &Form, headers: &mail::Headers) -> Vec<Attachment<'static>>
     };
     let mut files = form.files(id_of);
     let stored = own(form, headers, "attachments").unwrap_or_default();
-    let stored: Vec<serde_json::Value> = serde_json::from_str(&stored).unwrap_or_default();
-    for file in stored.into_iter().filter_map(|file| serde_json::from_value::<Stored>(file).ok()) {
-        let Some(url) = file.url else { continue };
+    let is_list = stored.trim().is_empty() || stored.trim_start().starts_with('[');
+    let list: Option<Vec<serde_json::Value>> = serde_json::from_str(&stored).ok().filter(|_| is_list);
+    if list.is_none() && !stored.trim().is_empty() {
+        unread.tell("attachments", "it is no array");
+    }
+    for (index, file) in list.unwrap_or_default().into_iter().enumerate() {
+        let file = Some(file).filter(serde_json::Value::is_object);
+        let file = file.and_then(|file| serde_json::from_value::<Stored>(file).ok()).unwrap_or_default();
+        let Some(url) = file.url else {
+            unread.tell(&format!("attachments[{index}]"), "it has no `url`");
+            continue;
+        };
         files.push(Attachment {
             content_id: id_of(&url),
             source: MediaSource::Url(url),
@@ -225,6 +239,7 @@ fn attachments(form: &Form, headers: &mail::Headers) -> Vec<Attachment<'static>>
             file_name: file.name.as_deref().and_then(attachment::file_name),
             size: file.size,
             content: Cow::Borrowed(&[]),
+            is_cut: false,
         });
     }
     files

@@ -128,6 +128,7 @@ impl<'a> Form<'a> {
                 content_id: content_id(&field.name),
                 size: Some(field.bytes.len() as u64),
                 content: if is_of_report { Cow::Owned(field.bytes.to_vec()) } else { Cow::Borrowed(&[]) },
+                is_cut: false,
                 mime_type,
             }
         };

@@ -151,6 +151,31 @@ fn fields_of_a_customer_s_cannot_push_the_requester_out_of_sight() {
 }
 
 #[test]
+fn what_an_event_holds_beyond_what_is_read_is_told() {
+    let unread = |kind: &str, event: &str| {
+        let body = format!(
+            r#"{{"id":"e1","time":"2026-01-01T00:00:00Z","type":"zen:event-type:{kind}","subject":"zen:ticket:1","detail":{{"id":"1","requester_id":"7"}},"event":{event}}}"#
+        );
+        let receipt = of_body(r#"{"payload":"events"}"#, &body).unwrap();
+        (receipt.events.len(), receipt.unread)
+    };
+    let survey = |count: usize| {
+        let answers = vec![r#"{"type":"rating_scale","rating":3}"#; count].join(",");
+        unread(
+            "csat.answered",
+            &format!(r#"{{"survey_response":{{"id":"s","responder_id":"7","answers":[{answers}]}}}}"#),
+        )
+    };
+    assert_eq!(survey(100), (100, vec![]));
+    assert_eq!(survey(102), (100, vec!["answers: there are more ratings than 100".to_owned()]));
+    let comment = r#"{"comment":{"id":"c","body":"x","author":{"id":"7"},"attachment":{"id":"f"}}}"#;
+    let told = vec!["event.comment.attachment: it has no `content_url`".to_owned()];
+    assert_eq!(unread("ticket.comment_added", comment), (1, told));
+    let told = vec!["event.identity: it has no `value`".to_owned()];
+    assert_eq!(unread("user.identity_created", r#"{"identity":{"type":"email"}}"#), (1, told));
+}
+
+#[test]
 fn a_missing_secret_is_named_and_nothing_is_accepted() {
     let connection = Connection::new("desk", TRIGGERS).at(SIGNED_AT_MS);
     let outcome = connection.receive::<Zendesk>(&webhook(SIGNATURE, TIMESTAMP, BODY));

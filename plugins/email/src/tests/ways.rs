@@ -226,3 +226,75 @@ fn header_fields_of_a_mail_are_no_fields_of_mailgun() {
         assert_eq!(receipt.events[0].contact.identifiers[0].attestation, Attestation::Claimed, "{name}");
     }
 }
+
+fn unread_of_mail(mail: &str) -> (usize, Vec<String>) {
+    let fields: [(&str, &[u8]); 2] = [("recipient", b"support@shop.example"), ("body-mime", mail.as_bytes())];
+    let receipt = received(r#"{"provider":"mailgun"}"#, &fields).unwrap();
+    (receipt.events.len(), receipt.unread)
+}
+
+#[test]
+fn files_beyond_those_that_are_read_are_told() {
+    let file = "--x\r\nContent-Type: image/png\r\nContent-Disposition: attachment\r\n\r\n1\r\n";
+    let mail = |files: usize| {
+        let head = "From: a@ex.example\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n";
+        unread_of_mail(&format!("{head}{}--x--\r\n", file.repeat(files)))
+    };
+    assert_eq!(mail(200), (1, vec![]));
+    assert_eq!(mail(203), (1, vec!["files: 3 are beyond the first 200".to_owned()]));
+}
+
+#[test]
+fn readers_of_whom_a_report_tells_nothing_usable_are_told() {
+    let report = |kind: &str, content: &str| {
+        let head =
+            format!("From: m@ex.example\r\nContent-Type: multipart/report; report-type={kind}; boundary=x\r\n\r\n");
+        unread_of_mail(&format!("{head}--x\r\nContent-Type: message/{kind}\r\n\r\n{content}\r\n--x--\r\n"))
+    };
+    let group = |index: usize, action: &str| {
+        format!("\r\nFinal-Recipient: rfc822; r{index}@ex.example\r\n{action}Status: 5.1.1\r\n")
+    };
+    let groups = |count: usize| (0..count).map(|index| group(index, "Action: failed\r\n")).collect::<String>();
+    let status = |groups: &str| report("delivery-status", &format!("Reporting-MTA: dns; ex.example\r\n{groups}"));
+    assert_eq!(status(&groups(3)), (3, vec![]));
+    let without_action = format!("{}{}", group(7, ""), groups(1));
+    assert_eq!(status(&without_action), (1, vec!["delivery-status[1]: it has no `Action`".to_owned()]));
+    let (events, unread) = status(&groups(600));
+    assert_eq!((events, unread), (499, vec!["delivery-status: it has more than 500 of them".to_owned()]));
+    // Longer than is looked at; the group that is cut in half is nobody's.
+    let long = format!("X-Filler: {}\r\n", "x".repeat(900));
+    let groups: String = (0..400).map(|index| group(index, &format!("Action: failed\r\n{long}"))).collect();
+    let (events, unread) = status(&groups);
+    assert!((200..300).contains(&events), "{events}");
+    assert_eq!(unread, ["delivery-status: it is longer than is looked at"]);
+
+    let recipients: String = (0..502).map(|index| format!("Original-Rcpt-To: r{index}@ex.example\r\n")).collect();
+    let abuse = |recipients: &str| report("feedback-report", &format!("Feedback-Type: abuse\r\n{recipients}"));
+    let (events, unread) = abuse("Original-Rcpt-To: a@ex.example\r\nOriginal-Rcpt-To: nobody\r\n");
+    assert_eq!((events > 0, unread), (true, vec!["recipients[1]: it is no address".to_owned()]));
+    assert_eq!(abuse(&recipients).1, ["recipients: it has more than 500 of them"]);
+}
+
+#[test]
+fn files_and_records_that_cannot_be_read_are_told() {
+    let body = r#"{"From":"a@ex.example","MessageID":"m1","TextBody":"hello","Attachments":[7,{"Name":"a.txt","Content":"MQ=="}]}"#;
+    let webhook = post(&[("content-type", "application/json")], body);
+    let receipt = Connection::new("mail", r#"{"provider":"postmark"}"#).receive::<Email>(&webhook).result.unwrap();
+    assert_eq!((receipt.events.len(), receipt.unread), (1, vec!["Attachments[0]: it is no object".to_owned()]));
+
+    let fields = [("attachments", b"{}".as_slice()), ("message-headers", b"{}")];
+    let receipt = received(r#"{"provider":"mailgun"}"#, &parsed("support@shop.example", &fields)).unwrap();
+    assert_eq!(receipt.unread, ["message-headers: it is no array of header fields", "attachments: it is no array"]);
+
+    let record =
+        r#"{"ses":{"mail":{"messageId":"m1","source":"a@ex.example"},"content":"From: a@ex.example\r\n\r\nhello"}}"#;
+    let webhook = Webhook {
+        url: "arn:aws:sqs:eu-west-1:111122223333:rapport-feed".into(),
+        ..post(&[("content-type", "application/json")], &format!(r#"{{"Records":[{record},{record}]}}"#))
+    };
+    let receipt = Connection::new("mail", r#"{"provider":"ses"}"#).receive::<Email>(&webhook).result.unwrap();
+    assert_eq!(
+        (receipt.events.len(), receipt.unread),
+        (1, vec!["Records[1]: only the first record is read".to_owned()])
+    );
+}
