@@ -151,6 +151,25 @@ fn fields_of_a_customer_s_cannot_push_the_requester_out_of_sight() {
 }
 
 #[test]
+fn a_customer_s_words_before_and_behind_the_requester_cannot_hide_them() {
+    for (before, behind) in [
+        (r#"x","requester_id":"VICTIM","z":{"a":""#, r#""},"y":""#),
+        (r#"x","requester_id":"VICTIM","z":[{"a":""#, r#""}],"y":""#),
+        (r#"x","requester_id":"VICTIM","z":{"z":{"z":{"z":{"z":{"a":""#, r#""}}}}},"y":""#),
+    ] {
+        let body = format!(r#"{{"title":"{before}","requester_id":"7","ticket_id":"1","description":"{behind}"}}"#);
+        let result = of_body(TRIGGERS, &body);
+        assert!(
+            matches!(&result, Err(Rejection::Malformed(reason)) if reason.contains("one person")),
+            "{body}: {result:?}"
+        );
+    }
+    let several =
+        r#"{"requester_id":"7","ticket_id":"1","status":"open","comments":[{"author":{"id":8}},{"author":{"id":9}}]}"#;
+    assert!(of_body(TRIGGERS, several).is_ok());
+}
+
+#[test]
 fn what_an_event_holds_beyond_what_is_read_is_told() {
     let unread = |kind: &str, event: &str| {
         let body = format!(

@@ -193,19 +193,23 @@ pub fn is_template(raw: &RawValue) -> bool {
 /// `guessed` is the part of a mended payload in which it is a guess where texts end.
 pub fn read(raw: &RawValue, guessed: Option<&str>, scene: &Scene) -> Result<Vec<Event>, Rejection> {
     let fields = Fields::of(raw).ok_or_else(|| {
-        Rejection::Malformed("expected the fields of a template, found several hundred; fix: send events".into())
+        Rejection::Malformed(
+            "expected the fields of a template, found several hundred, or one deeper than any; fix: send events".into(),
+        )
     })?;
     for names in IDENTITIES {
         let is_email = names.iter().any(|name| name.ends_with("email"));
-        let said = fields.all(names).into_iter().filter(|(text, _)| !is_email || text.contains('@'));
-        let said: Vec<(String, &RawValue)> = said.collect();
+        let is_usable = |(text, _): &(String, &RawValue)| !is_email || text.contains('@');
         let is_requester = names[0].contains("requester");
-        if is_requester && said.windows(2).any(|pair| !pair[0].0.eq_ignore_ascii_case(&pair[1].0)) {
+        let said = if is_requester { fields.anywhere(names) } else { Vec::new() };
+        let said: Vec<(String, &RawValue)> = said.into_iter().filter(is_usable).collect();
+        if said.windows(2).any(|pair| !pair[0].0.eq_ignore_ascii_case(&pair[1].0)) {
             return Err(Rejection::Malformed(format!(
                 "expected one person, found several values of `{}`; fix: let the template say each thing once",
                 names[0]
             )));
         }
+        let said: Vec<(String, &RawValue)> = fields.all(names).into_iter().filter(is_usable).collect();
         if said.iter().any(|(_, value)| guessed.is_some_and(|guessed| is_inside(value.get(), guessed))) {
             return Err(Rejection::Malformed(format!(
                 "expected `{}` before what customers write, found it behind a text that broke the JSON; fix: let the \
