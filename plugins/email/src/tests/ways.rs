@@ -227,6 +227,25 @@ fn header_fields_of_a_mail_are_no_fields_of_mailgun() {
     }
 }
 
+/// What checks a mail may read another `From` than the one that is seen here.
+#[test]
+fn fields_without_end_hide_no_second_author() {
+    let attested = |fillers: &str| {
+        let mail = format!(
+            "X-Mailgun-Spf: Pass\r\nFrom: vip@bank.example\r\n{fillers}From: mallory@evil.example\r\n\r\nhello"
+        );
+        let mail = if fillers.is_empty() { mail.replace("From: mallory@evil.example\r\n", "") } else { mail };
+        let fields: [(&str, &[u8]); 3] =
+            [("recipient", b"support@shop.example"), ("sender", b"x@bank.example"), ("body-mime", mail.as_bytes())];
+        let receipt = received(r#"{"provider":"mailgun","spam-filter":true}"#, &fields).unwrap();
+        receipt.events[0].contact.identifiers[0].attestation
+    };
+    assert_eq!(attested(""), Attestation::Provider);
+    for fillers in ["A: b\r\n".to_owned(), "A: b\r\n".repeat(6_000), format!("A: {}\r\n", "b".repeat(1 << 20))] {
+        assert_eq!(attested(&fillers), Attestation::Claimed, "{}", fillers.len());
+    }
+}
+
 fn unread_of_mail(mail: &str) -> (usize, Vec<String>) {
     let fields: [(&str, &[u8]); 2] = [("recipient", b"support@shop.example"), ("body-mime", mail.as_bytes())];
     let receipt = received(r#"{"provider":"mailgun"}"#, &fields).unwrap();
