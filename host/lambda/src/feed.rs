@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
-use rapport_gateway::feed;
+use rapport_inbound::feed;
 use serde_json::value::RawValue;
 
 use crate::batch::{self, NoBatch};
@@ -15,7 +15,7 @@ use crate::service::Service;
 /// and what was taken among them is recognised.
 ///
 /// # Errors
-/// The event is no batch of a queue or a stream, or there is no gateway now: Lambda hands in the whole batch again.
+/// The event is no batch of a queue or a stream, or the service is not ready: Lambda hands in the whole batch again.
 pub async fn answer(service: Arc<Service>, event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, Diagnostic> {
     let LambdaEvent { payload, context } = event;
     let work = {
@@ -40,7 +40,7 @@ async fn take(service: &Service, payload: &RawValue, context: &Context) -> Resul
         }
         let began = Instant::now();
         // Why is in the log already.
-        if running.gateway.feed(&delivery, &context.request_id).await.is_err() {
+        if running.inbound.feed(&delivery, &context.request_id).await.is_err() {
             not_taken.push(name);
         }
         longest = longest.max(began.elapsed());

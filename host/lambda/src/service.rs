@@ -1,18 +1,21 @@
-//! The gateway of this process: made when it can be, kept while the process lives, its secrets renewed.
+//! The service of this process: made when it can be, kept while the process lives, its secrets renewed.
 
 use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
+use rapport_api::keys::wrong::Manner;
+use rapport_api::people::People;
+use rapport_api::{Api, ApiKeys, Door, router};
+use rapport_config::package::{self, Package, PackageError, ReferenceError, check_references};
+use rapport_config::{Config, ConfigError};
+use rapport_connections::connections::Loader;
+use rapport_connections::{self as connections, Connection, Connections, ConnectorHost};
 use rapport_egress::{Egress, Network};
-use rapport_gateway::Gateway;
-use rapport_gateway::api_keys::ApiKeys;
-use rapport_gateway::config::{Config, ConfigError};
-use rapport_gateway::connections::{self, Connection, Connections, Loader};
-use rapport_gateway::feed::Feeds;
-use rapport_gateway::http::{Door, Manner, api_router, webhook_router};
-use rapport_gateway::package::{self, Package, PackageError, ReferenceError, check_references};
+use rapport_http::served;
+use rapport_inbound::feed::Feeds;
+use rapport_inbound::{Inbound, hooks};
 use rapport_store::aws::{Aws, TableOf};
 use rapport_store::{Claim, StoreError, Table};
 use tokio::sync::{Mutex, Notify};
@@ -45,10 +48,11 @@ struct Parts {
     public_url: Option<String>,
 }
 
-/// A gateway, ready for events.
+/// A service, ready for events.
 #[derive(Clone)]
 pub struct Running {
-    pub gateway: Arc<Gateway>,
+    pub inbound: Arc<Inbound>,
+    pub api: Arc<Api>,
     pub router: Router,
     secrets: Arc<SecretTexts>,
     read_at: Instant,
@@ -72,7 +76,7 @@ pub enum StartError {
     NotPackaged { connection: String, connector: String },
 }
 
-/// There is no gateway now.
+/// The service is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     #[error(transparent)]
@@ -134,7 +138,7 @@ impl Service {
         }
     }
 
-    /// The gateway, made now if there is none.
+    /// The service, made now if there is none.
     ///
     /// # Errors
     /// [`NotReady`]: the next event tries again.
@@ -172,7 +176,7 @@ impl Parts {
         let kept = Running { read_at: now, ..running };
         let renewed = match self.read_secrets().await {
             Ok(secrets) if secrets == *kept.secrets => return kept,
-            Ok(secrets) => self.with_secrets(kept.gateway.table.clone(), secrets, now).map_err(NotReady::from),
+            Ok(secrets) => self.with_secrets(kept.inbound.table.clone(), secrets, now).map_err(NotReady::from),
             Err(error) => Err(error),
         };
         renewed.unwrap_or_else(|error| {
@@ -194,24 +198,36 @@ impl Parts {
     ) -> Result<Running, SecretsError> {
         let secrets = Arc::new(secrets);
         let names: Vec<String> = self.config.connections.keys().cloned().collect();
-        let gateway = Arc::new(Gateway {
-            table,
+        let api = Arc::new(Api {
+            people: People { table: table.clone(), connections: names.clone().into(), now },
+            keys: self.api_keys(&secrets)?,
+            door: Door::slowed(Manner::Refuse),
+        });
+        let host = ConnectorHost {
             connections: Connections::lazy(names, self.loader(Arc::clone(&secrets))),
+            certificates: Arc::default(),
+            egress: Egress::new(Network::Public),
+            tenant_key: table.tenant_key().clone(),
+            now,
+        };
+        let inbound = Arc::new(Inbound {
+            table: table.clone(),
+            host,
             feeds: Feeds::of(&self.config),
             objects: self.aws.objects(),
-            api_keys: self.api_keys(&secrets)?,
-            door: Door::slowed(Manner::Refuse),
-            egress: Egress::new(Network::Public),
-            certificates: Arc::default(),
             public_url: self.public_url.clone().unwrap_or_default(),
             stored: Arc::new(Notify::new()),
             now,
         });
-        let router = match self.role {
-            Role::Webhook => webhook_router(Arc::clone(&gateway)),
-            Role::Feed | Role::Api | Role::Fold => api_router(Arc::clone(&gateway)),
+        let routes = match self.role {
+            Role::Webhook => hooks::served(Arc::clone(&inbound)),
+            Role::Feed | Role::Api | Role::Fold => {
+                let beside = hooks::routes().into_iter().map(|route| route.described()).collect();
+                router::served(Arc::clone(&api), beside)
+            }
         };
-        Ok(Running { gateway, router, secrets, read_at })
+        let router = served(routes, table);
+        Ok(Running { inbound, api, router, secrets, read_at })
     }
 
     /// Only the API's function may read what opens the API.

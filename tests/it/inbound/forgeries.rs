@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use rapport_gateway::door::Head;
+use rapport_inbound::door::Head;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -49,7 +49,7 @@ async fn without_a_proof_in_its_head_no_byte_of_a_body_is_waited_for() {
 #[tokio::test]
 async fn a_forgery_waits_for_no_turn_and_takes_none() {
     let service = Service::start([wa_eu()]).await;
-    let connection = service.gateway.connections.get("wa-eu").unwrap().unwrap();
+    let connection = service.gateway.host.connections.get("wa-eu").unwrap().unwrap();
     let mut turns = Vec::new();
     while let Ok(Some(turn)) = tokio::time::timeout(Duration::from_millis(20), connection.turn()).await {
         turns.push(turn);
@@ -128,10 +128,10 @@ async fn what_the_head_proves_is_asked_without_a_body() {
         headers: signature.map(|value| ("x-hub-signature-256".to_owned(), value.to_owned())).into_iter().collect(),
         request_id: "r".into(),
     };
-    assert_eq!(service.gateway.admit(head(None)).err().unwrap().status, 401);
-    assert_eq!(service.gateway.admit(head(Some("sha256=0"))).err().unwrap().status, 401);
+    assert_eq!(service.gateway.admit(head(None)).err().unwrap().status(), 401);
+    assert_eq!(service.gateway.admit(head(Some("sha256=0"))).err().unwrap().status(), 401);
     let well_formed = format!("sha256={}", "0".repeat(64));
     let mut admitted = service.gateway.admit(head(Some(&well_formed))).unwrap();
     admitted.read(b"{}");
-    assert_eq!(service.gateway.receive_admitted(admitted).await.unwrap_err().status, 401);
+    assert_eq!(service.gateway.receive_admitted(admitted).await.unwrap_err().status(), 401);
 }

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use rapport_gateway::erasure::proceed;
 use rapport_model::event::{Attestation, Identifier};
 use rapport_model::identity::{
     Closing, Edge, EdgeId, Evidence, Kind, Named, Pair, Partition, Rule, Rules, Source, Withdrawal, partition,
 };
 use rapport_model::{Basis, Eid, EndpointKey, ProfileId, TenantKey};
+use rapport_projections::erasure::proceed;
 use rapport_store::blobs::Blobs;
 use rapport_store::identity::Party;
 use rapport_store::{Access, Claim, Clause, Entropy, StoreError, Table};
@@ -26,9 +26,9 @@ use serde_json::Value;
 use crate::support::TABLE;
 use crate::support::engine::{Engine, Fate, interleave};
 
-/// Runs of the usual test: some minutes would be too long to wait for, some thousands find every known mistake many times.
-const RUNS: u64 = 10_000;
-/// A longer run, for whoever changes the protocol.
+/// Runs of `cargo test`: a few seconds, within which every known mistake is found. `.ci/run` makes 10,000.
+const RUNS: u64 = 1_500;
+/// Another number of runs.
 const RUNS_VARIABLE: &str = "RAPPORT_INTERLEAVINGS";
 /// Runs within which a protocol without one of its clauses must be caught.
 const RUNS_TO_CATCH: u64 = 1_500;

@@ -1,7 +1,11 @@
 //! What other rules of identity would link or part, before anybody configures them.
 
+pub(crate) mod routes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use rapport_config::rules_of;
+use rapport_http::Problem;
 use rapport_model::canonical::VALUE_BYTES_MAX;
 use rapport_model::event::Attestation;
 use rapport_model::identity::partition::broken_limit;
@@ -12,10 +16,8 @@ use rapport_store::identity::{EvidencePage, Evident, ScanCursor, Suggestion};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Gateway;
-use crate::config::rules_of;
-use crate::links::LinkEnd;
-use crate::problem::Problem;
+use crate::operations::Operations;
+use crate::people::views::{LinkEnd, ends};
 
 /// Items of the table that one page looks at when the caller does not say.
 pub const ITEMS_DEFAULT: usize = 500;
@@ -103,7 +105,7 @@ pub enum ChangeTo {
     Conflict,
 }
 
-impl Gateway {
+impl Operations {
     /// What rules would change of the evidence among the next `items` items of the table. Nothing is written.
     ///
     /// # Errors
@@ -159,7 +161,7 @@ impl Gateway {
         }
         preview.profiles += around.roots.len() as u64;
         let ends: Vec<LinkEnd> =
-            self.ends(around.kinds.keys().cloned()).await?.into_iter().map(|(end, _)| end).collect();
+            ends(&self.table, around.kinds.keys().cloned()).await?.into_iter().map(|(end, _)| end).collect();
         let never: BTreeSet<_> =
             ends.iter().filter(|end| !may_link(end, rules)).map(|end| end.endpoint.clone()).collect();
         let profiles: Vec<BTreeSet<_>> = around.roots.into_iter().map(|root| root.members).collect();
@@ -183,7 +185,7 @@ impl Gateway {
         rules: &Rules,
     ) -> Result<Option<RulesChange>, StoreError> {
         let pair = [suggestion.id.low().clone(), suggestion.id.high().clone()];
-        let ends: [_; 2] = self.ends(pair).await?.try_into().expect("two were asked for");
+        let ends: [_; 2] = ends(&self.table, pair).await?.try_into().expect("two were asked for");
         let [(a, root_a), (b, root_b)] = ends;
         let believed = rules.linking.contains(&suggestion.attestation) && may_link(&a, rules) && may_link(&b, rules);
         if !believed || root_a.pid == root_b.pid {

@@ -1,7 +1,10 @@
 //! What waits for a person: suggestions of links, and conflicts.
 
+pub(crate) mod routes;
+
 use std::collections::BTreeSet;
 
+use rapport_http::Problem;
 use rapport_model::event::Attestation;
 use rapport_model::identity::{Author, Held, Pair, Rule};
 use rapport_model::profile::rfc3339;
@@ -11,9 +14,9 @@ use rapport_store::identity::{self, Decision, ReviewCursor, SuggestionState};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::Gateway;
-use crate::links::{Link, LinkEnd, Word, refuse_conflict};
-use crate::problem::Problem;
+use crate::people::People;
+use crate::people::links::{Link, Word, refuse_conflict};
+use crate::people::views::{LinkEnd, ends, limit_text};
 
 /// Items of a page when the caller does not say.
 pub const REVIEW_DEFAULT: usize = 50;
@@ -102,7 +105,7 @@ pub struct ConflictPage {
     pub next: Option<String>,
 }
 
-impl Gateway {
+impl People {
     /// Open suggestions.
     ///
     /// # Errors
@@ -216,20 +219,7 @@ impl Gateway {
 
     async fn ends_of(&self, pairs: impl Iterator<Item = &Pair>) -> Result<Vec<LinkEnd>, StoreError> {
         let eids: BTreeSet<Eid> = pairs.flat_map(|pair| [pair.low().clone(), pair.high().clone()]).collect();
-        Ok(self.ends(eids).await?.into_iter().map(|(end, _)| end).collect())
-    }
-}
-
-/// What stands against a link, in a sentence without a value; none: it was set aside.
-pub(crate) fn limit_text(held: Option<&Held>) -> String {
-    match held {
-        Some(Held::Unique(kind)) => match &kind.scope {
-            Some(scope) => format!("one person would have too many identifiers of `{}` in `{scope}`", kind.scheme),
-            None => format!("one person would have too many identifiers of `{}`", kind.scheme),
-        },
-        Some(Held::Size) => "one person would have too many identifiers".to_owned(),
-        Some(Held::Superseded) => "one of the two gave way to another identifier".to_owned(),
-        None => "too many profiles are in conflict with each other".to_owned(),
+        Ok(ends(&self.table, eids).await?.into_iter().map(|(end, _)| end).collect())
     }
 }
 

@@ -1,0 +1,58 @@
+//! A route: an address, what answers there, and its pages in the document. The router and the document are made of the
+//! same list, so neither knows an address that the other does not.
+
+use axum::Router;
+use axum::routing::MethodRouter;
+use rapport_config::scope::Scope;
+
+use crate::page::{Page, Verb};
+
+/// See the module's documentation. Its handlers share a state `S`.
+pub struct Route<S> {
+    pub path: &'static str,
+    pub handler: MethodRouter<S>,
+    pub pages: Vec<(Verb, Page)>,
+}
+
+/// What the document says of a route.
+pub struct Described {
+    pub path: &'static str,
+    pub pages: Vec<(Verb, Page)>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Route<S> {
+    /// A route without a page: each method gets its own.
+    pub fn new(path: &'static str, handler: MethodRouter<S>) -> Self {
+        Self { path, handler, pages: Vec::new() }
+    }
+
+    /// The same, with a page of an operation that asks for no key.
+    pub fn with(mut self, verb: Verb, page: Page) -> Self {
+        self.pages.push((verb, page));
+        self
+    }
+
+    /// The same, with a page of an operation that a key may do which has this scope.
+    pub fn may(self, verb: Verb, scope: Scope, page: Page) -> Self {
+        self.with(verb, page.needs(scope))
+    }
+
+    /// Without what answers.
+    pub fn described(self) -> Described {
+        Described { path: self.path, pages: self.pages }
+    }
+}
+
+/// Routes as a router, without `prefix`.
+pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, prefix: &str) -> Router<S> {
+    routes.into_iter().fold(Router::new(), |router, route| {
+        let path = route.path.strip_prefix(prefix).unwrap_or(route.path);
+        router.route(path, route.handler)
+    })
+}
+
+/// `get /v1/links/{id}` is `get-links-id`.
+pub fn operation_id(verb: &str, path: &str) -> String {
+    let words = path.trim_start_matches("/v1").split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
+    std::iter::once(verb).chain(words).collect::<Vec<_>>().join("-")
+}
