@@ -6,7 +6,7 @@
 
 use rapport_sdk::prelude::*;
 
-use crate::inbound::Settings;
+use crate::settings::Settings;
 use crate::mail::{Mail, Mailbox};
 use crate::{address, mailbox};
 
@@ -109,7 +109,7 @@ fn name_before_via(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inbound::Provider;
+    use crate::settings::Provider;
 
     fn settings(addresses: &[&str]) -> Settings {
         let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::attachment;
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::multipart::Form;
 use crate::payload::Text;
 use crate::ses::{self, Carried, Way};

@@ -3,40 +3,10 @@
 use std::collections::BTreeSet;
 
 use rapport_sdk::prelude::*;
-use serde::Deserialize;
 
+use crate::scene::Scene;
+use crate::settings::{Provider, Settings};
 use crate::{mailgun, postmark, sendgrid, ses};
-
-/// The settings of a connection, as `connector.toml` describes them.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Settings {
-    pub provider: Provider,
-    #[serde(default)]
-    pub topic_arns: Vec<String>,
-    #[serde(default)]
-    pub addresses: Vec<String>,
-    /// Whether Mailgun's spam filter is on for the domain, and with it its own verdict on SPF.
-    #[serde(default)]
-    pub spam_filter: bool,
-}
-
-#[derive(Clone, Copy, Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    Ses,
-    Sendgrid,
-    Mailgun,
-    Postmark,
-}
-
-/// What a reader of a request needs besides the request.
-pub struct Scene<'a> {
-    pub settings: Settings,
-    /// The account of an event whose provider does not say for whom it sent.
-    pub connection: &'a str,
-    pub now: u64,
-}
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     if webhook.method != "POST" {

@@ -10,7 +10,7 @@ use rapport_sdk::prelude::*;
 use serde::Deserialize;
 
 use crate::attachment::{self, Attachment};
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::mail::{self, Envelope, Mail, ids_in, mailboxes_in};
 use crate::multipart::Form;
 use crate::notice::extension;

@@ -5,7 +5,7 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::mail::{bare_id, mailboxes_in};
 use crate::multipart::Form;
 use crate::notice::{self, Meaning, Notice, extension};

@@ -6,7 +6,7 @@ use rapport_sdk::event;
 use rapport_sdk::prelude::*;
 use serde::Serialize;
 
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::mail::{self, Mail, Mailbox};
 use crate::quoted::{self, Context, Split};
 use crate::subject::{self, Prefix};

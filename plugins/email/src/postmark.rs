@@ -7,7 +7,7 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::attachment::{self, Attachment};
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::mail::{self, Mail, Mailbox, mailboxes_in};
 use crate::notice::extension;
 use crate::payload::{PostmarkAttachment, PostmarkMail, PostmarkMailbox, Text};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rapport_sdk::prelude::*;
 use rapport_sdk::verify::VerifyError;
 
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::mail::{self, Envelope, Mail, mailboxes_in};
 use crate::multipart::Form;
 use crate::notice::extension;

@@ -4,7 +4,7 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::mail::bare_id;
 use crate::notice::{self, Meaning, Notice, extension};
 use crate::payload::SendgridEvent;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::authentication;
 use crate::feed::{About, Unwrapped};
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::mail::{Envelope, Mail};
 use crate::payload::{SesMail, SesNotification, SesReceipt, SesVerdict};
 use crate::{address, feed, instant, message, mime, ses_event, sns};

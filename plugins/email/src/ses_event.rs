@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::mail::{bare_id, mailboxes_in};
 use crate::notice::{Meaning, Notice, extension};
 use crate::payload::{SesMail, SesNotification, Text};

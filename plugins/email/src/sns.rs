@@ -7,7 +7,7 @@
 
 use rapport_sdk::prelude::*;
 
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::instant;
 use crate::payload::{Envelope, Text};
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::batch::Batch;
-use crate::inbound::Settings;
+use crate::settings::Settings;
 use crate::payload::{Notification, Text, element};
 use crate::{association, contact, conversation};
 

@@ -1,29 +1,14 @@
 //! The way of one request: verify, parse, read each element of the batch.
 
 use rapport_sdk::prelude::*;
-use serde::Deserialize;
 
 use crate::batch::Batch;
 use crate::change;
+use crate::settings::Settings;
 use crate::signature;
 
 /// Events of one webhook: ten times what HubSpot documents.
 const BATCH_MAX: usize = 1_000;
-
-/// The settings of a connection, as `connector.toml` describes them.
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Settings {
-    portal_ids: Option<Vec<lenient::Id>>,
-    allow_v1: bool,
-}
-
-impl Settings {
-    /// Whether events of this HubSpot account belong to the connection.
-    pub fn takes(&self, portal_id: &str) -> bool {
-        self.portal_ids.as_ref().is_none_or(|ids| ids.iter().any(|id| id.0 == portal_id))
-    }
-}
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     if webhook.method != "POST" {

@@ -14,6 +14,7 @@ mod conversation;
 mod inbound;
 mod payload;
 mod property;
+mod settings;
 mod signature;
 
 use rapport_sdk::prelude::*;

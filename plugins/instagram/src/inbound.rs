@@ -6,7 +6,8 @@ use rapport_sdk::prelude::*;
 
 use crate::channel::{ABOUT_NO_CUSTOMER, ACCOUNTS, CHANNEL, CONVERSATIONS, OBJECT};
 use crate::comment;
-use crate::payload::{Entry, Settings};
+use crate::payload::Entry;
+use crate::settings::Settings;
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     rapport_meta::receive(webhook, |json| {

@@ -11,6 +11,7 @@ mod channel;
 mod comment;
 mod inbound;
 mod payload;
+mod settings;
 
 use rapport_sdk::prelude::*;
 

@@ -1,5 +1,4 @@
-//! The shapes around what the platform's own reader takes: an entry of an account, what is said in public, and the
-//! settings of a connection.
+//! The shapes around what the platform's own reader takes: an entry of an account, and what is said in public.
 
 use rapport_meta::Text;
 use rapport_sdk::lenient;
@@ -7,14 +6,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub use rapport_meta::messaging::Entry;
-
-/// The settings of a connection, as `connector.toml` describes them.
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Settings {
-    pub account_ids: Option<Vec<lenient::Id>>,
-    pub app_ids: Vec<lenient::Id>,
-}
 
 /// The value of a change of `comments`, `live_comments` or `mentions`.
 #[derive(Deserialize, Default)]

@@ -5,7 +5,8 @@ use rapport_meta::{Batch, Change};
 use rapport_sdk::prelude::*;
 
 use crate::channel::{ABOUT_NO_CUSTOMER, ACCOUNTS, CHANNEL, OBJECT};
-use crate::payload::{Entry, Settings};
+use crate::payload::Entry;
+use crate::settings::Settings;
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     rapport_meta::receive(webhook, |json| {

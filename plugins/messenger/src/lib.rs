@@ -9,6 +9,7 @@
 mod channel;
 mod inbound;
 mod payload;
+mod settings;
 
 use rapport_sdk::prelude::*;
 

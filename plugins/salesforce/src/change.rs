@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::fields::{Changed, fields};
 use crate::id;
-use crate::inbound::{Scene, foreign};
+use crate::scene::{Scene, foreign};
 use crate::payload::{Envelope, Header, Message};
 use crate::record::{Happened, Record};
 use crate::story::{self, Change, Origin};

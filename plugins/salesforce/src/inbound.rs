@@ -2,29 +2,10 @@
 //! for AWS's word, before it calls. Which of the two kinds it is says the body.
 
 use rapport_sdk::prelude::*;
-use serde::Deserialize;
 
+use crate::scene::Scene;
+use crate::settings::Settings;
 use crate::{change, id, soap};
-
-/// The settings of a connection, as `connector.toml` describes them.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Settings {
-    organization_id: String,
-}
-
-/// What a reader needs besides the body.
-pub struct Scene {
-    /// The organization, in 18 characters: account of the events, and scope of the identifiers.
-    pub organization: String,
-}
-
-impl Scene {
-    /// Whether an id that a message says is this organization's. One that it does not say is for the reader to judge.
-    pub fn is_ours(&self, organization: &str) -> bool {
-        id::canonical(organization) == self.organization
-    }
-}
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     if webhook.method != "POST" {
@@ -41,9 +22,4 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
             "expected an outbound message (XML) or change events (JSON), found neither".into(),
         )),
     }
-}
-
-/// Why nothing is taken from another organization's message.
-pub fn foreign() -> Rejection {
-    Rejection::Ignored("expected the organization of `organization-id`, found another one".into())
 }

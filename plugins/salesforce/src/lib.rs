@@ -13,6 +13,8 @@ mod id;
 mod inbound;
 mod payload;
 mod record;
+mod scene;
+mod settings;
 mod soap;
 mod story;
 mod subject;

@@ -5,7 +5,7 @@
 
 use rapport_sdk::prelude::*;
 
-use crate::inbound::{Scene, foreign};
+use crate::scene::{Scene, foreign};
 use crate::record::{FIELDS_MAX, Happened, Record};
 use crate::story::{self, Origin};
 use crate::xml::{Reader, Refusal, Token, local};

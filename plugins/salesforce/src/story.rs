@@ -4,7 +4,7 @@ use rapport_sdk::prelude::*;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::record::{Happened, Record};
 use crate::subject;
 use rapport_sdk::instant;

@@ -3,7 +3,7 @@
 
 use rapport_sdk::prelude::*;
 
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::record::{Happened, Record};
 
 const CONTACT: &str = "salesforce.contact";

@@ -1,32 +1,14 @@
 //! The way of one request of Twilio: prove it, then read a form or a batch of CloudEvents. What AWS delivers goes another.
 
 use rapport_sdk::prelude::*;
-use serde::Deserialize;
 
 use crate::payload::Fields;
+use crate::settings::Settings;
 use crate::signature::{self, Proven};
 use crate::{aws, message, status, stream};
 
 /// An answer that sends nothing. Of any other content type Twilio complains (12300), or sends the body as a message.
 const NO_REPLY: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#;
-
-/// The settings of a connection, as `connector.toml` describes them.
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Settings {
-    account_sids: Option<Vec<lenient::Id>>,
-}
-
-impl Settings {
-    /// Whether events of this account belong to the connection. One that is not named is the one whose token signed.
-    pub fn takes(&self, account_sid: Option<&str>) -> bool {
-        let is_listed = |sids: &Vec<lenient::Id>, sid: &str| sids.iter().any(|id| id.0.eq_ignore_ascii_case(sid));
-        match (&self.account_sids, account_sid) {
-            (Some(sids), Some(sid)) => is_listed(sids, sid),
-            _ => true,
-        }
-    }
-}
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     if webhook.is_fed() {

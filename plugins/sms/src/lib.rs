@@ -17,6 +17,7 @@ mod message;
 mod opt_out;
 mod payload;
 mod provider_error;
+mod settings;
 mod signature;
 mod status;
 mod stream;

@@ -4,7 +4,7 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::identity::Direction;
-use crate::inbound::Settings;
+use crate::settings::Settings;
 use crate::payload::{CloudEvent, Fields};
 use crate::status::Report;
 use crate::{message, status};

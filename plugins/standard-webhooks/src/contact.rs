@@ -4,7 +4,7 @@ use rapport_sdk::prelude::*;
 use rapport_sdk::time_zone;
 use serde_json::value::RawValue;
 
-use crate::payload::{Identity, Mapping};
+use crate::settings::{Identity, Mapping};
 use crate::pointer;
 
 /// The customer of a mapping; none if the body has none of their addresses.

@@ -4,7 +4,7 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::mapping::{self, Delivery};
-use crate::payload::{Settings, five_minutes};
+use crate::settings::{Settings, five_minutes};
 use crate::{pointer, signature};
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {

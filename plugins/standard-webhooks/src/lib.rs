@@ -10,8 +10,8 @@ mod contact;
 mod inbound;
 mod instant;
 mod mapping;
-mod payload;
 mod pointer;
+mod settings;
 mod signature;
 
 use rapport_sdk::prelude::*;

@@ -4,7 +4,7 @@ use rapport_sdk::prelude::*;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::payload::{Kind, Mapping, Medium, Pointer, Progress};
+use crate::settings::{Kind, Mapping, Medium, Pointer, Progress};
 use crate::{contact, pointer};
 
 /// A delivery that was proven.

@@ -2,7 +2,8 @@
 
 use rapport_sdk::prelude::*;
 
-use crate::payload::{Fields, Settings};
+use crate::payload::Fields;
+use crate::settings::Settings;
 use crate::update::{self, Scene};
 
 /// Telegram signs nothing: whoever knows the token may speak for it.

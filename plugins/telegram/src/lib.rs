@@ -14,6 +14,7 @@ mod message;
 mod party;
 mod payload;
 mod reaction;
+mod settings;
 mod update;
 
 use rapport_sdk::prelude::*;

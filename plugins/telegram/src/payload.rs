@@ -6,14 +6,6 @@ use rapport_sdk::{Json, lenient};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The settings of a connection, as `connector.toml` describes them.
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Settings {
-    #[serde(deserialize_with = "lenient::id")]
-    pub bot_id: Option<String>,
-}
-
 /// The fields of an object of which the name of a field says what it is, as in an update and in a message.
 #[derive(Deserialize, Default)]
 #[serde(transparent)]

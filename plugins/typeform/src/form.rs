@@ -6,9 +6,17 @@ use std::collections::BTreeMap;
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
-use crate::inbound::{Settings, Stage};
+use crate::settings::Settings;
 use crate::payload::{Answer, Choice, Field, MultiFormat, Response, Root, Signature};
 use rapport_sdk::instant;
+
+/// How far the customer came with the form.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Stage {
+    Submitted,
+    /// Answers that were given without submitting the form.
+    Partial,
+}
 
 /// Answers of one response: several times the longest form that anybody finishes.
 const ANSWERS_MAX: usize = 1_000;

@@ -1,12 +1,10 @@
 //! The way of one request: verify, parse, read the answers.
 
-use std::collections::BTreeMap;
-
 use rapport_sdk::prelude::*;
-use serde::Deserialize;
 
-use crate::form::Form;
+use crate::form::{Form, Stage};
 use crate::payload::Root;
+use crate::settings::Settings;
 use crate::{score, submission};
 
 const SECRET: &str = "secret";
@@ -14,33 +12,6 @@ const SIGNATURE: &str = "typeform-signature";
 
 /// Bytes of an HMAC-SHA256.
 const TAG_BYTES: usize = 32;
-
-/// The settings of a connection, as `connector.toml` describes them.
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Settings {
-    /// Hidden field to scheme; none: the usual three.
-    pub identifiers: Option<BTreeMap<String, String>>,
-    pub about: Option<String>,
-    pub questions: BTreeMap<String, Question>,
-}
-
-/// What the operator says of one question.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub struct Question {
-    pub metric: Option<String>,
-    pub scale: Option<(f64, f64)>,
-    pub comment: Option<String>,
-}
-
-/// How far the customer came with the form.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Stage {
-    Submitted,
-    /// Answers that were given without submitting the form.
-    Partial,
-}
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     if webhook.method != "POST" {

@@ -11,6 +11,7 @@ mod inbound;
 mod payload;
 mod person;
 mod score;
+mod settings;
 mod submission;
 
 use rapport_sdk::prelude::*;

@@ -4,7 +4,7 @@ use rapport_sdk::prelude::*;
 use serde::Serialize;
 
 use crate::form::{Form, Given};
-use crate::inbound::Stage;
+use crate::form::Stage;
 use crate::{person, submission};
 
 /// Extension: which question was answered, and whether its scale is Typeform's default for want of a definition.

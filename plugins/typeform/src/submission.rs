@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::form::{Form, Given};
-use crate::inbound::Stage;
+use crate::form::Stage;
 use crate::person;
 
 const PARTIAL: &str = "com.typeform.form-response-partial";

@@ -11,7 +11,8 @@ use rapport_sdk::prelude::*;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::inbound::{self, ACCOUNTS, Settings};
+use crate::inbound::{self, ACCOUNTS};
+use crate::settings::Settings;
 use crate::payload::Entry;
 
 /// AWS delivers one message at a time, and Meta at most this many updates in one webhook: more are nobody's batch.

@@ -4,7 +4,7 @@ use rapport_meta::{Batch, Change, provider_error};
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
-use crate::inbound::Settings;
+use crate::settings::Settings;
 use crate::message::{self, Sender, Source};
 use crate::payload::Value;
 use crate::scene::Scene;

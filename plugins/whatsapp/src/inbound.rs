@@ -2,9 +2,9 @@
 
 use rapport_meta::{Accounts, Batch, Object};
 use rapport_sdk::prelude::*;
-use serde::Deserialize;
 
 use crate::payload::Entry;
+use crate::settings::Settings;
 use crate::{aws, change};
 
 const OBJECT: Object = Object { name: "whatsapp_business_account", title: "WhatsApp Business Account" };
@@ -16,20 +16,6 @@ pub const ACCOUNTS: Accounts = Accounts {
     noun: "a phone number",
     setting: "phone-number-ids",
 };
-
-/// The settings of a connection, as `connector.toml` describes them.
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Settings {
-    phone_number_ids: Option<Vec<lenient::Id>>,
-}
-
-impl Settings {
-    /// Whether events of this phone number belong to the connection.
-    pub fn takes(&self, phone_number_id: &str) -> bool {
-        self.phone_number_ids.as_ref().is_none_or(|ids| ids.iter().any(|id| id.0 == phone_number_id))
-    }
-}
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     if webhook.is_fed() {

@@ -21,6 +21,7 @@ mod payload;
 mod preference;
 mod provider_error;
 mod scene;
+mod settings;
 mod status;
 mod sync;
 mod system;

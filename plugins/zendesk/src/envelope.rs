@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
-use crate::inbound::Scene;
+use crate::scene::Scene;
 use crate::payload::Root;
 use crate::{messaging, survey, ticket, user};
 use rapport_sdk::instant;

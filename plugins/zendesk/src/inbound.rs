@@ -4,48 +4,16 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use rapport_sdk::prelude::*;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::envelope;
 use crate::payload::Root;
+use crate::scene::Scene;
+use crate::settings::{Payload, Settings};
 use crate::{repair, signature, trigger};
 
 /// What the types of event subscriptions begin with.
 const EVENT_TYPE: &str = "zen:event-type";
-
-/// The settings of a connection, as `connector.toml` describes them.
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Settings {
-    pub payload: Option<Payload>,
-    pub account_id: Option<String>,
-    pub clocks_apart_minutes: Option<u64>,
-}
-
-/// What a webhook was made for: in Zendesk it is one of both, for good.
-///
-/// Only the operator can say it. Zendesk escapes nothing that it puts into a template, so a customer can make the payload of
-/// a trigger look like an event to the last name.
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Payload {
-    /// "Zendesk events": Zendesk writes each itself.
-    Events,
-    /// "Trigger or automation": the template of an administrator, and in it what customers wrote.
-    Triggers,
-}
-
-/// What a reader needs besides the body.
-pub struct Scene<'a> {
-    pub settings: &'a Settings,
-    /// The account of a payload that does not say its own.
-    pub connection: &'a str,
-    /// When Zendesk signed the request, as it wrote it.
-    pub signed_at: &'a str,
-    /// What could not be read.
-    pub unread: RefCell<Unread>,
-}
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     if webhook.method != "POST" {

@@ -15,6 +15,8 @@ mod messaging;
 mod payload;
 mod repair;
 mod satisfaction;
+mod scene;
+mod settings;
 mod signature;
 mod survey;
 mod ticket;

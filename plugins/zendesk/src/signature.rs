@@ -5,7 +5,7 @@
 
 use rapport_sdk::prelude::*;
 
-use crate::inbound::Settings;
+use crate::settings::Settings;
 use rapport_sdk::instant;
 
 const SECRET: &str = "signing-secret";

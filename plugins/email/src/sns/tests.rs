@@ -94,7 +94,7 @@ fn a_message_counts_for_an_hour() {
 #[test]
 fn only_the_confirmation_of_an_own_topic_at_its_own_region_is_called() {
     let arn = "arn:aws:sns:eu-west-1:123456789012:mail";
-    let scene = crate::inbound::Scene {
+    let scene = crate::scene::Scene {
         settings: serde_json::from_value(json!({"provider": "ses", "topic-arns": [arn]})).unwrap(),
         connection: "mail",
         now: 0,
