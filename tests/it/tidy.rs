@@ -183,7 +183,7 @@ fn every_plugin_has_the_same_files() {
             continue;
         }
         plugins += 1;
-        for name in ["connector.toml", "README.md", "src/lib.rs", "src/payload.rs", "src/inbound.rs"] {
+        for name in ["connector.toml", "README.md", "src/lib.rs", "src/settings.rs", "src/inbound.rs"] {
             if !folder.join(name).is_file() {
                 mistakes.push(format!("{}: `{name}` is missing", folder.display()));
             }
@@ -191,6 +191,36 @@ fn every_plugin_has_the_same_files() {
         mistakes.extend(fixtures_that_stand_alone(&folder.join("fixtures/inbound")));
     }
     assert!(plugins >= 5, "{plugins}");
+    report(&mistakes);
+}
+
+/// What a crate shares stands in modules with names. If modules imported it from the crate's entry module, each of them would
+/// depend on all.
+#[test]
+fn an_entry_module_of_the_host_lists_modules_and_defines_nothing() {
+    let items = ["struct ", "enum ", "fn ", "async fn ", "trait ", "impl ", "impl<", "const ", "static ", "type "];
+    let mut mistakes = Vec::new();
+    let entries = |source: &&Source| source.is_in(&["host/"]) && source.path.ends_with("/src/lib.rs");
+    for source in sources().iter().filter(entries) {
+        for (number, line) in source.code() {
+            let item = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+            if items.iter().any(|begin| item.starts_with(begin)) {
+                mistakes.push(format!("{}:{number}: {line}; fix: a module of its own", source.path));
+            }
+        }
+    }
+    report(&mistakes);
+}
+
+/// Who imports `inbound` of a connector makes a circle: what readers share is in `settings.rs`, `scene.rs` or their own file.
+#[test]
+fn nobody_takes_their_settings_from_a_connector_s_inbound() {
+    let is_taken = |line: &str| line.contains("inbound::Settings") || line.contains("inbound::Scene");
+    let mut mistakes = Vec::new();
+    for source in sources().iter().filter(|source| source.is_in(&["plugins/"])) {
+        let lines = source.code().filter(|(_, line)| is_taken(line));
+        mistakes.extend(lines.map(|(number, line)| format!("{}:{number}: {line}", source.path)));
+    }
     report(&mistakes);
 }
 

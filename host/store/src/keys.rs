@@ -185,6 +185,32 @@ pub(crate) fn tenant_key_pk(tenant: &str) -> String {
 mod tests {
     use super::*;
 
+    /// What an erasure does about each kind of partition. Whoever adds a kind has to say it here.
+    const ERASED: [(&str, &str); 6] = [
+        ("E", "all kinds of an endpoint's items go that the sweep does not name as staying, and the proof looks for each"),
+        ("P", "the identity log goes with its birth endpoint; roots and forwards hold hashes only"),
+        ("G", "a person is taken off the lists"),
+        ("X", "stays: a receipt names no person"),
+        ("U", "stays: the audit has ids, and no address"),
+        ("N", "parked webhooks are searched; the rest are hashes and places in a stream"),
+    ];
+
+    #[test]
+    fn every_kind_of_partition_says_what_an_erasure_does_about_it() {
+        let documented: std::collections::BTreeSet<&str> = include_str!("keys.rs")
+            .lines()
+            .filter(|line| line.starts_with("//! |"))
+            .flat_map(|line| line.split("`<t>#").skip(1))
+            .filter_map(|rest| rest.split('#').next())
+            .collect();
+        let said = ERASED.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(documented, said);
+        let made = include_str!("keys.rs").lines().filter_map(|line| line.split("{tenant}#").nth(1));
+        for kind in made.filter_map(|rest| rest.get(..1)) {
+            assert!(documented.contains(kind), "`{kind}` is no kind of the table above");
+        }
+    }
+
     #[test]
     fn a_range_of_a_kind_holds_whatever_follows_it() {
         let end = after(CONSENTS);
