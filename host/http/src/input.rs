@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use rapport_sandbox::fix_for_unknown_key;
+use rapport_model::written::fix_for_unknown_key;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
@@ -20,30 +20,30 @@ use crate::problem::Problem;
 pub const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// What is not UTF-8 in a path is refused in our own words.
-pub(super) type InPath<T> = Result<Path<T>, PathRejection>;
+pub type InPath<T> = Result<Path<T>, PathRejection>;
 
 /// What a request may say in its query or body. [`inputs!`] makes one of a type.
-pub(super) trait Input: DeserializeOwned + JsonSchema {
+pub trait Input: DeserializeOwned + JsonSchema {
     /// The check of this type, made once.
     fn check() -> &'static Check;
 }
 
 /// Makes inputs of types.
+#[macro_export]
 macro_rules! inputs {
     ($($name:ty),+ $(,)?) => {$(
-        impl $crate::http::input::Input for $name {
-            fn check() -> &'static $crate::http::input::Check {
-                static CHECK: std::sync::LazyLock<$crate::http::input::Check> =
-                    std::sync::LazyLock::new($crate::http::input::Check::of::<$name>);
+        impl $crate::input::Input for $name {
+            fn check() -> &'static $crate::input::Check {
+                static CHECK: std::sync::LazyLock<$crate::input::Check> =
+                    std::sync::LazyLock::new($crate::input::Check::of::<$name>);
                 &CHECK
             }
         }
     )+};
 }
-pub(super) use inputs;
 
 /// The schema of a type, ready to check values.
-pub(super) struct Check {
+pub struct Check {
     schema: Value,
     validator: Validator,
 }
@@ -150,7 +150,7 @@ fn expected(kind: &ValidationErrorKind) -> String {
 }
 
 /// The query of a request.
-pub(super) struct InQuery<T>(pub T);
+pub struct InQuery<T>(pub T);
 
 impl<T: Input, S: Send + Sync> FromRequestParts<S> for InQuery<T> {
     type Rejection = Problem;
@@ -176,19 +176,19 @@ impl<T: Input, S: Send + Sync> FromRequestParts<S> for InQuery<T> {
 }
 
 /// A body of JSON.
-pub(super) async fn json_body<T: Input>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
+pub async fn json_body<T: Input>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
     let bytes = read_body(headers, body, BODY_BYTES_MAX).await?;
     read_json(headers, &bytes)
 }
 
 /// A body of JSON, or none at all: then every field is left out.
-pub(super) async fn json_body_opt<T: Input + Default>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
+pub async fn json_body_opt<T: Input + Default>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
     let bytes = read_body(headers, body, BODY_BYTES_MAX).await?;
     if bytes.is_empty() { Ok(T::default()) } else { read_json(headers, &bytes) }
 }
 
 /// JSON of a type, in a header or a query.
-pub(super) fn json_text<T: Input>(text: &str, place: &str) -> Result<T, Problem> {
+pub fn json_text<T: Input>(text: &str, place: &str) -> Result<T, Problem> {
     T::check().read(parse(text.as_bytes())?, place)
 }
 
@@ -209,7 +209,7 @@ fn parse(bytes: &[u8]) -> Result<Value, Problem> {
 }
 
 /// A whole body of at most so many bytes.
-pub(super) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let too_large = || Problem::too_large(format!("a body may have {bytes_max} bytes"));
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > bytes_max) {

@@ -3,13 +3,13 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::http::input::Input;
+use crate::input::Input;
 use crate::problem::Problem;
-use crate::scope::Scope;
+use rapport_config::scope::Scope;
 
 /// A method of HTTP that some route takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
+pub enum Verb {
     Get,
     Post,
     Delete,
@@ -31,7 +31,7 @@ type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// See the module's documentation.
 #[derive(Default)]
-pub(super) struct Page {
+pub struct Page {
     summary: &'static str,
     description: &'static str,
     /// Names and meanings of the parameters in the path.
@@ -51,7 +51,7 @@ enum Body {
 
 /// Whether a request may come without a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Presence {
+pub enum Presence {
     Required,
     Optional,
 }
@@ -70,7 +70,7 @@ enum Content {
 }
 
 /// The generators of one document: a request's optional fields may be left out, an answer's are always there.
-pub(super) struct Generators {
+pub struct Generators {
     pub takes: SchemaGenerator,
     pub gives: SchemaGenerator,
 }

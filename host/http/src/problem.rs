@@ -1,7 +1,12 @@
 //! Errors as RFC 9457 problem details: one kind each, with the status that it means and a sentence for whoever called.
 
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use rapport_store::StoreError;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// A refusal. Its `detail` is public: it names no secret, no body and no person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -74,4 +79,35 @@ problems! {
     damaged "damaged" "What is stored contradicts itself" 500;
     internal "internal" "Something is wrong inside" 500;
     unavailable "unavailable" "Try again" 503;
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(&self)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
+        // What is refused now may be good in a moment, and whoever keeps answers must not keep this one.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response.extensions_mut().insert(self);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "storage failed");
+        match error {
+            StoreError::Corrupt { .. } => Self::internal("an item of storage cannot be read"),
+            StoreError::Entangled { .. } => Self::conflict(error.to_string()),
+            StoreError::Unreachable { .. } => Self::damaged(error.to_string()),
+            StoreError::Remains { .. } => Self::incomplete(error.to_string()),
+            StoreError::Refused { .. } => Self::internal("storage refuses what this would write"),
+            StoreError::Missing { .. } => Self::internal("a large body of storage is not there any more"),
+            StoreError::Contended { .. } => Self::unavailable("others changed the same profiles; try again"),
+            _ => Self::unavailable("storage does not answer"),
+        }
+    }
 }

@@ -1,28 +1,28 @@
 //! A route: an address, what answers there, and its pages in the document. The router and the document are made of the
 //! same list, so neither knows an address that the other does not.
 
-use std::sync::Arc;
-
+use axum::Router;
 use axum::routing::MethodRouter;
-use axum::{Router, middleware};
+use rapport_config::scope::Scope;
 
-use crate::Gateway;
-use crate::http::keys::{Guarded, Operation, guard};
-use crate::http::openapi::id_of;
-use crate::http::page::{Page, Verb};
-use crate::http::{audit, hooks, links, person, profiles, repair, review, rules, service};
-use crate::scope::Scope;
+use crate::page::{Page, Verb};
 
-/// See the module's documentation.
-pub(super) struct Route {
+/// See the module's documentation. Its handlers share a state `S`.
+pub struct Route<S> {
     pub path: &'static str,
-    pub handler: MethodRouter<Arc<Gateway>>,
+    pub handler: MethodRouter<S>,
     pub pages: Vec<(Verb, Page)>,
 }
 
-impl Route {
+/// What the document says of a route.
+pub struct Described {
+    pub path: &'static str,
+    pub pages: Vec<(Verb, Page)>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// A route without a page: each method gets its own.
-    pub fn new(path: &'static str, handler: MethodRouter<Arc<Gateway>>) -> Self {
+    pub fn new(path: &'static str, handler: MethodRouter<S>) -> Self {
         Self { path, handler, pages: Vec::new() }
     }
 
@@ -37,50 +37,22 @@ impl Route {
         self.with(verb, page.needs(scope))
     }
 
-    /// What a key has to be allowed, method by method.
-    fn operations(&self) -> Vec<Operation> {
-        let operation = |(verb, page): &(Verb, Page)| {
-            let name = id_of(verb.name(), self.path).into();
-            page.scope().map(|scope| Operation { verb: *verb, scope, name })
-        };
-        self.pages.iter().filter_map(operation).collect()
+    /// Without what answers.
+    pub fn described(self) -> Described {
+        Described { path: self.path, pages: self.pages }
     }
 }
 
-/// All routes: for the document.
-pub(super) fn all() -> Vec<Route> {
-    let mut all = service::routes();
-    all.extend(service::document_route());
-    all.extend(hooks::routes());
-    all.extend(api());
-    all
-}
-
-/// Those that need an API key; each path begins with `/v1`.
-pub(super) fn api() -> Vec<Route> {
-    let mut all = profiles::routes();
-    all.extend(links::routes());
-    all.extend(person::routes());
-    all.extend(review::routes());
-    all.extend(rules::routes());
-    all.extend(repair::routes());
-    all.extend(audit::routes());
-    all
-}
-
 /// Routes as a router, without `prefix`.
-pub(super) fn router(routes: Vec<Route>, prefix: &str) -> Router<Arc<Gateway>> {
+pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, prefix: &str) -> Router<S> {
     routes.into_iter().fold(Router::new(), |router, route| {
         let path = route.path.strip_prefix(prefix).unwrap_or(route.path);
         router.route(path, route.handler)
     })
 }
 
-/// The same, where each operation asks for the scope that its page names.
-pub(super) fn guarded(routes: Vec<Route>, prefix: &str, gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
-    let guarded = routes.into_iter().map(|route| {
-        let guarded = Guarded { gateway: Arc::clone(gateway), operations: route.operations().into() };
-        Route { handler: route.handler.route_layer(middleware::from_fn_with_state(guarded, guard)), ..route }
-    });
-    router(guarded.collect(), prefix)
+/// `get /v1/links/{id}` is `get-links-id`.
+pub fn operation_id(verb: &str, path: &str) -> String {
+    let words = path.trim_start_matches("/v1").split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
+    std::iter::once(verb).chain(words).collect::<Vec<_>>().join("-")
 }

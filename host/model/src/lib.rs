@@ -13,7 +13,9 @@ pub mod hosts;
 pub mod identity;
 pub mod mention;
 pub mod profile;
+pub mod secret;
 pub mod trust;
+pub mod written;
 
 pub use endpoint::{Basis, Eid, EndpointKey, EventKey, MessageKey, TenantKey};
 pub use event::{Event, Identifier, Timestamp};

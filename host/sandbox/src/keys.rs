@@ -7,6 +7,7 @@
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use rapport_model::secret::trimmed;
 use ring::agreement;
 use ring::rand::SystemRandom;
 
@@ -54,15 +55,6 @@ impl KeyKind {
             Self::EcdsaP256 => "ECDSA P-256",
             Self::Rsa => "RSA",
         }
-    }
-}
-
-/// A configured text without what an editor, a form or a shell put around it: a byte order mark before it, white space and
-/// line ends on both sides. Bytes that are no text stay as they are.
-pub(crate) fn trimmed(bytes: &[u8]) -> &[u8] {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.trim_start_matches('\u{feff}').trim().as_bytes(),
-        Err(_) => bytes,
     }
 }
 

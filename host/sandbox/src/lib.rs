@@ -58,7 +58,7 @@ pub use limits::{
 };
 pub use manifest::{
     Encoding, Feed, Hosts, Manifest, ObjectPlace, Piece, Proof, Quality, Redact, Replay, Scheme, SecretKind, SecretUse,
-    Unsigned, Verify, When, fix_for_unknown_key, json as json_of_toml,
+    Unsigned, Verify, When,
 };
 pub use secrets::{Certificate, Secret, Secrets};
 pub use verify::{Check, CheckKind, DigestAlgorithm, MacAlgorithm, SignatureAlgorithm};

@@ -7,6 +7,7 @@ mod secret;
 use std::collections::BTreeMap;
 
 use rapport_model::hosts::{HostPattern, PathPattern, allows};
+use rapport_model::written::{fix_for_unknown_key, json_entry};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
@@ -325,58 +326,12 @@ fn refuse_unknown(rest: &Table, prefix: &str, known: &[&str]) -> Result<(), Mani
     Err(ManifestError::UnknownKey { key: format!("{prefix}{key}"), fix: fix_for_unknown_key(key, known) })
 }
 
-/// What to do about a key that is none of `known`: to write the nearest one, or to remove it.
-pub fn fix_for_unknown_key(key: &str, known: &[&str]) -> String {
-    match known.iter().map(|known| (edits(key, known), known)).min() {
-        // Two slips of a finger; what differs more is another word.
-        Some((0..=2, nearest)) => format!("write `{nearest}`"),
-        _ => format!(
-            "remove it; there are {}",
-            known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
-        ),
-    }
-}
-
-/// Levenshtein's distance: insertions, deletions and replacements from one word to the other.
-fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (above, from) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (at, to) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[at + 1];
-            row[at + 1] = replaced.min(row[at] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
-}
-
 fn syntax(error: &toml::de::Error) -> ManifestError {
     ManifestError::Syntax(error.to_string().trim().replace('\n', "\n  "))
 }
 
 fn wrong(key: &str, expected: &str, found: &Value) -> ManifestError {
     ManifestError::Value { key: key.to_owned(), expected: expected.to_owned(), found: format!("`{found}`") }
-}
-
-fn json_entry((key, value): (String, Value)) -> (String, Json) {
-    (key, json(value))
-}
-
-/// A TOML value as JSON, the form of a connection's configuration. TOML has dates and infinite numbers, which JSON has
-/// not: they become text and null.
-pub fn json(value: Value) -> Json {
-    match value {
-        Value::String(text) => Json::String(text),
-        Value::Integer(number) => Json::from(number),
-        Value::Float(number) => Json::from(number),
-        Value::Boolean(yes) => Json::Bool(yes),
-        Value::Datetime(date) => Json::String(date.to_string()),
-        Value::Array(values) => Json::Array(values.into_iter().map(json).collect()),
-        Value::Table(table) => Json::Object(table.into_iter().map(json_entry).collect()),
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Secrets, seen by the host only: a connector names one and is told yes or no.
 
-use std::fmt;
-
-use crate::keys::trimmed;
 use crate::verify::Check;
+
+pub use rapport_model::secret::Secret;
 
 /// Where a call finds the secrets and public keys of its connection.
 pub trait Secrets: Send + Sync {
@@ -41,33 +40,4 @@ pub enum Certificate {
     Key(Vec<u8>),
     /// It could not be fetched, or is none that is valid now.
     Unavailable,
-}
-
-/// One version of a secret. Prints as `[secret]`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Box<[u8]>);
-
-impl Secret {
-    /// Takes the bytes as they are: no trimming, no decoding.
-    pub fn new(bytes: impl Into<Box<[u8]>>) -> Self {
-        Self(bytes.into())
-    }
-
-    /// Takes what an operator has stored: a text without what an editor, a form or a shell put around it (a byte order
-    /// mark, white space, line ends), or bytes as they are. What of a public key is written in several ways is told apart
-    /// when it is used.
-    pub fn configured(stored: &[u8]) -> Self {
-        Self::new(trimmed(stored))
-    }
-
-    /// The bytes themselves. Never log, format or send them.
-    pub fn reveal(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("[secret]")
-    }
 }

@@ -134,12 +134,3 @@ fn the_key_of_a_mac_behind_its_prefix_is_read_in_every_spelling() {
         assert_eq!(mac_key(none.as_bytes()), None, "{none}");
     }
 }
-
-#[test]
-fn what_stands_around_a_text_is_not_part_of_it_and_bytes_stay_bytes() {
-    for text in ["secret", "secret\n", "secret\r\n", "\u{feff}secret", " secret\t", "\u{feff}secret\r\n\r\n"] {
-        assert_eq!(trimmed(text.as_bytes()), b"secret");
-    }
-    assert_eq!(trimmed(b"two words\\n"), b"two words\\n", "what is inside is the operator's");
-    assert_eq!(trimmed(b"\xff\n"), b"\xff\n");
-}

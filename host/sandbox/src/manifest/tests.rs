@@ -124,13 +124,6 @@ fn hosts_are_patterns_that_do_not_allow_everybody() {
 }
 
 #[test]
-fn edits_are_counted() {
-    for (from, to, distance) in [("", "abc", 3), ("abc", "abc", 0), ("abc", "acb", 2), ("cpu_ms", "cpu-ms", 1)] {
-        assert_eq!(edits(from, to), distance);
-    }
-}
-
-#[test]
 fn a_feed_says_what_it_takes_and_where_an_object_is_named() {
     let feed = |text: &str| Manifest::parse(&format!("{LEAST}{text}")).unwrap().feed.unwrap();
     assert_eq!(feed("feed = 'events'"), Feed { from: "events".into(), object: None });

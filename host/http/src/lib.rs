@@ -1,0 +1,11 @@
+//! What every HTTP surface shares: problems (RFC 9457), routes with their pages in the document, what a request says as a
+//! type, request ids. It knows no use case.
+
+pub mod input;
+pub mod page;
+pub mod problem;
+pub mod route;
+pub mod serve;
+
+pub use problem::Problem;
+pub use serve::{PublicUrl, RequestId, served};
