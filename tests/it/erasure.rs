@@ -130,6 +130,47 @@ async fn what_nobody_can_be_erased_by_is_refused() {
     assert_eq!(service.post("/v1/erasures/x0", &json!({})).await.status, 404);
 }
 
+/// Each call looks through as many parked webhooks as it has time for, and the next one goes on.
+#[tokio::test]
+async fn an_erasure_among_thousands_of_parked_webhooks_goes_on_call_by_call() {
+    let service = Service::start([wa_eu()]).await;
+    let table = &service.data.table;
+    service.data.put(said(table, "1", NOW - 5_000, ADA, "an engine")).await;
+    service.settle().await;
+    for n in 0..600 {
+        let body =
+            format!("{{\"from\": \"{}\", \"n\": {n}}}", if n % 100 == 7 { "16505551234" } else { "16505559999" });
+        let webhook =
+            RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: body.into_bytes() };
+        let parked = NewParked {
+            connection: "wa-eu".into(),
+            received_at: NOW + n,
+            reason: "trap",
+            detail: String::new(),
+            connector_digest: String::new(),
+            proven: Default::default(),
+            owners: Default::default(),
+            webhook,
+        };
+        table.park(parked).await.unwrap();
+    }
+    let request = json!({"identifier": {"scheme": "whatsapp", "value": "16505551234"}});
+    let mut statuses = Vec::new();
+    let receipt = loop {
+        let answer = service.post("/v1/erasures", &request).await;
+        statuses.push(answer.status);
+        match answer.status {
+            202 if statuses.len() < 20 => {}
+            200 => break answer.json(),
+            _ => panic!("{statuses:?}: {answer:?}"),
+        }
+    };
+    assert!(statuses.len() > 1, "one call looked through all of them");
+    let parked = &receipt["parked"];
+    let found = parked["deleted"].as_array().unwrap().len() + parked["undecided"].as_array().unwrap().len();
+    assert_eq!(found, 6, "{parked}");
+}
+
 /// What claims to be an address goes with it, even if nobody has looked at it yet: it is acknowledged, and would be there
 /// a moment later.
 #[tokio::test]

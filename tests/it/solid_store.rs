@@ -577,7 +577,8 @@ async fn a_missing_object_is_not_a_bucket_that_is_away() {
 
     world.services.deny(1);
     assert_eq!(fold.function.invoke(&batch([of_large.clone()])).await.unwrap(), waits, "an operator's to mend");
-    world.services.fail(4);
+    // As many as one request of it is tried.
+    world.services.fail(6);
     assert_eq!(fold.function.invoke(&batch([of_large.clone()])).await.unwrap(), waits, "away");
     world.services.forget();
     let answer = fold.function.invoke(&batch(all)).await.unwrap();

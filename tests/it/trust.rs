@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rapport_gateway::fold::aside::take_up;
+use rapport_model::EndpointKey;
 use rapport_model::event::Attestation;
 use rapport_model::identity::Rules;
 use rapport_model::profile::rfc3339;
@@ -404,4 +406,63 @@ async fn a_number_that_changes_hands_twice_is_three_people_s_in_whatever_order_t
             "{taken:?}"
         );
     }
+}
+
+/// Who had a number is erased. What somebody else says since, and is delivered late, stays.
+#[tokio::test]
+async fn whoever_has_a_number_now_keeps_their_words_when_its_former_holder_is_erased() {
+    let service = service().await;
+    let [first, moved, second, theirs] = a_number_that_changes_hands();
+    for body in [first, moved, second] {
+        assert_eq!(service.deliver(&body).await.status, 200);
+    }
+    service.settle().await;
+    let request = json!({"identifier": {"scheme": "whatsapp", "value": NEW}});
+    assert_eq!(service.post("/v1/erasures", &request).await.status, 200);
+    assert_eq!(service.deliver(&theirs).await.status, 200);
+    service.settle().await;
+    assert_eq!(person(&service, OLD).await["timeline"], json!(["my number now"]));
+    assert_eq!(service.look_up("whatsapp", NEW).await, None);
+    // And again, by whoever is erased next: the one who has it now.
+    let request = json!({"identifier": {"scheme": "whatsapp", "value": OLD}});
+    assert_eq!(service.post("/v1/erasures", &request).await.status, 200);
+    assert_eq!(service.look_up("whatsapp", OLD).await, None);
+}
+
+#[tokio::test]
+async fn an_agent_links_whoever_has_the_number_now() {
+    let service = service().await;
+    for body in a_number_that_changes_hands() {
+        assert_eq!(service.deliver(&body).await.status, 200);
+    }
+    service.settle().await;
+    let new = json!({"a": {"scheme": "whatsapp", "value": OLD}, "b": {"scheme": "crm.contact", "value": "zoe"},
+        "reason": "she called", "by": "an agent"});
+    assert_eq!(service.post("/v1/links", &new).await.status, 201);
+    let (ada, zoe) = (known(&service, "whatsapp", NEW).await, known(&service, "whatsapp", OLD).await);
+    assert_eq!(known(&service, "crm.contact", "zoe").await["id"], zoe["id"]);
+    assert_ne!(ada["id"], zoe["id"]);
+}
+
+/// Folding failed for the number's endpoint, and is done later from its log alone.
+#[tokio::test]
+async fn what_is_taken_up_again_is_handed_over_like_what_is_streamed() {
+    let service = service().await;
+    let table = &service.data.table;
+    for body in a_number_that_changes_hands() {
+        assert_eq!(service.deliver(&body).await.status, 200);
+    }
+    let eid_of = |value: &str| {
+        let key = EndpointKey { scheme: "whatsapp".into(), scope: None, value: value.into() };
+        table.eid(&key)
+    };
+    for number in [OLD, NEW] {
+        let aside = table.set_aside(&eid_of(number), "a test", NOW, |_| Some(NOW)).await.unwrap();
+        assert!(take_up(table, &aside, NOW).await.unwrap());
+    }
+    let at_the_first = table.found_after(&eid_of(OLD), None).await.unwrap();
+    let moved = 1_790_000_100_000;
+    assert!(at_the_first.iter().all(|found| found.key.at() <= moved), "what is Zoe's is not at Ada's");
+    let since = table.tenant_key().since(&eid_of(OLD), moved);
+    assert_eq!(table.found_after(&since, None).await.unwrap().len(), 1);
 }

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, header};
 use rapport_model::identity::{Author, EdgeId, Pair};
-use rapport_model::{Eid, ProfileId, Timestamp};
+use rapport_model::{Eid, EventKey, ProfileId, Timestamp};
 use rapport_store::audit::{Phase, Record, SUBJECTS_MAX};
 use ring::digest::{SHA256, digest};
 
@@ -177,7 +177,13 @@ fn is_id(text: &str) -> bool {
         || EdgeId::parse(text).is_some()
         || Pair::parse(text).is_some()
         || Eid::parse(text).is_some()
+        || is_event_id(text)
         || text.strip_prefix('x').is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|one| one.is_ascii_hexdigit()))
+}
+
+/// Whether a text is the id of an event: its endpoint and its key.
+fn is_event_id(text: &str) -> bool {
+    text.split_once('.').is_some_and(|(eid, key)| Eid::parse(eid).is_some() && EventKey::parse(key).is_some())
 }
 
 /// Lets only holders of an API key through, and records what they do. Nothing under `/v1` may be kept by a cache.

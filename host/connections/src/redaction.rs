@@ -21,6 +21,10 @@ use crate::credentials::BASIC;
 /// would ruin what customers wrote. It is taken out where it is a whole header field, or a whole parameter of the URL.
 const SEARCHED_BYTES_MIN: usize = 8;
 
+/// Values of one webhook that are looked for everywhere. A provider sends a handful; each costs a look at every byte. What
+/// more there are go where they stand.
+const NAMED_SEARCHED_MAX: usize = 64;
+
 /// What stands for the secrets of a connection.
 #[derive(Default)]
 pub(crate) struct Known(Vec<Needle>);
@@ -71,14 +75,22 @@ impl<'a> Redaction<'a> {
             let values = places::values(redact, webhook).into_iter().filter(|value| !value.is_empty());
             named.extend(values.map(|value| Needle { stand_in: zeros(&value), value }));
             named.sort_by_key(|needle| std::cmp::Reverse(needle.value.len()));
+            named.dedup_by(|a, b| a.value == b.value);
+            named.truncate(NAMED_SEARCHED_MAX);
         }
         Self { known: &known.0, named }
+    }
+
+    /// Of a webhook that nothing proves: nothing of it is stored, so only the connection's own secrets matter. Whoever sent it
+    /// decides how long it would take to look for the rest.
+    pub fn of_unproven(known: &'a Known) -> Self {
+        Self { known: &known.0, named: Vec::new() }
     }
 
     /// The webhook as it may be stored.
     pub fn webhook(&self, redact: &Redact, mut webhook: RawWebhook) -> RawWebhook {
         // By their place first: a short value is not looked for anywhere else.
-        webhook.body = places::without(redact, webhook.body);
+        webhook.body = places::without(redact, &webhook.headers, webhook.body);
         for (name, value) in &mut webhook.headers {
             if redact.headers.contains(name) {
                 *value = zeros(value.as_bytes());

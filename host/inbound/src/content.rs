@@ -24,7 +24,8 @@ pub const ACCOUNT_BYTES_MAX: usize = 256;
 pub const IDENTIFIERS_MAX: usize = 32;
 
 /// Takes out of an event what its payload says of time and cannot be so. It has no time then, so that it gets that of its
-/// first delivery, and a redelivery finds it there; what was stated stays in the extension [`STATED_TIME`].
+/// first delivery, and a redelivery finds it there, until the stated time can be: then it is another event. What was stated
+/// stays in the extension [`STATED_TIME`].
 pub fn mind_the_clock(event: &mut Event, received_at: u64) {
     let latest = received_at.saturating_add(AHEAD_MS_MAX);
     if event.at != NO_TIME && !(EARLIEST..=latest).contains(&event.at) {

@@ -130,10 +130,11 @@ impl Gateway {
         let received_at = (self.now)();
         let called = self.call(connection, &webhook, received_at, &BTreeSet::new()).await;
         let called = called.map_err(|problem| refused(problem.title, problem.detail))?;
-        let redaction = redaction_of(connection, &webhook);
-        log_lines(request_id, connection, &redaction.lines(&log_of(&called).lines), log_of(&called).dropped);
-        let (sandbox_us, proven) = (sandbox_us(&called), proven(&called));
-        let verdict = redacted(judge(called, Vouching::Credentials), &redaction);
+        let (sandbox_us, proven, log) = (sandbox_us(&called), proven(&called), log_of(&called).clone());
+        let verdict = judge(called, Vouching::Credentials);
+        let redaction = redaction_of(connection, &verdict, &webhook);
+        log_lines(request_id, connection, &redaction.lines(&log.lines), log.dropped);
+        let verdict = redacted(verdict, &redaction);
         let verdict = self.only_once(verdict, connection, &webhook.body, received_at).await;
         let verdict = verdict.map_err(|problem| refused(problem.title, problem.detail))?;
         let why = match &verdict {

@@ -90,13 +90,15 @@ impl Gateway {
         let webhook = credentials::without(connection, webhook);
         let received_at = (self.now)();
         let called = self.call(connection, &webhook, received_at, &BTreeSet::new()).await?;
-        let redaction = redaction_of(connection, &webhook);
-        log_lines(&request_id, connection, &redaction.lines(&log_of(&called).lines), log_of(&called).dropped);
-        if asks_for_confirmation(&called) {
+        let asks_for_confirmation = asks_for_confirmation(&called);
+        let (sandbox_us, proven, log) = (sandbox_us(&called), proven(&called), log_of(&called).clone());
+        let verdict = judge(called, connection.vouching);
+        let redaction = redaction_of(connection, &verdict, &webhook);
+        log_lines(&request_id, connection, &redaction.lines(&log.lines), log.dropped);
+        if asks_for_confirmation {
             self.confirm(connection, &webhook, &request_id).await?;
         }
-        let (sandbox_us, proven) = (sandbox_us(&called), proven(&called));
-        let verdict = redacted(judge(called, connection.vouching), &redaction);
+        let verdict = redacted(verdict, &redaction);
         let verdict = self.only_once(verdict, connection, &webhook.body, received_at).await?;
         let webhook = kept(connection, &redaction, webhook);
         let delivery = Delivery { connection, webhook, proven, received_at, name: &request_id, sandbox_us };
@@ -404,8 +406,11 @@ pub(crate) fn kept(connection: &Connection, redaction: &Redaction<'_>, mut webho
 }
 
 /// What is taken out of a webhook of this connection.
-pub(crate) fn redaction_of<'c>(connection: &'c Connection, webhook: &RawWebhook) -> Redaction<'c> {
-    Redaction::of(&connection.known_secrets, &connection.connector.manifest().redact, webhook)
+pub(crate) fn redaction_of<'c>(connection: &'c Connection, verdict: &Verdict, webhook: &RawWebhook) -> Redaction<'c> {
+    match verdict {
+        Verdict::Refuse { .. } => Redaction::of_unproven(&connection.known_secrets),
+        _ => Redaction::of(&connection.known_secrets, &connection.connector.manifest().redact, webhook),
+    }
 }
 
 /// A verdict that repeats no secret: a connector writes sentences and events of what it saw.

@@ -146,11 +146,13 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
         if !was_settled {
             (guarded.erased, guarded.left_at) = table.marks(eid).await?;
         }
-        if erasure::on_demand(table, records, now).await? {
+        // Whose it is comes first: what somebody else says since is neither erased with whoever had the address, nor does it
+        // erase them.
+        let ours = handover::keep(table, records.to_vec(), &guarded).await?;
+        if erasure::on_demand(table, &ours, now).await? {
             continue;
         }
-        let kept = erasure::keep(table, records, &guarded.erased, now).await?;
-        let kept = handover::keep(table, kept, &guarded).await?;
+        let kept = erasure::keep(table, &ours, &guarded.erased, now).await?;
         handover::take_notice(table, &kept, now).await?;
         if kept.is_empty() {
             return Ok(());

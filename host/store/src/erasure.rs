@@ -99,6 +99,9 @@ pub struct Erasure {
     /// How many of them the present step has behind it.
     #[serde(default)]
     done: usize,
+    /// Up to where parked webhooks are searched: connection, partition, key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    searched: Option<(String, u64, String)>,
     /// What was counted last, so that a repetition does not count again: where, and up to which key.
     #[serde(default)]
     counted: (String, String),
@@ -157,6 +160,7 @@ impl Erasure {
             step: Step::Gather,
             members,
             done: 0,
+            searched: None,
             counted: Default::default(),
             survivors: Vec::new(),
             again: 0,
@@ -325,8 +329,9 @@ impl Table {
                     self.enter(erasure, Step::Parked).await?;
                 }
                 Step::Parked => {
-                    self.forget_parked(erasure, connections).await?;
-                    self.enter(erasure, Step::Links).await?;
+                    if self.forget_parked(erasure, connections, &mut left).await? {
+                        self.enter(erasure, Step::Links).await?;
+                    }
                 }
                 Step::Links => match erasure.members.get(erasure.done).cloned() {
                     Some(eid) => {
@@ -430,6 +435,7 @@ impl Table {
     async fn enter(&self, erasure: &mut Erasure, step: Step) -> Result<(), StoreError> {
         erasure.step = step;
         erasure.done = 0;
+        erasure.searched = None;
         erasure.counted = Default::default();
         self.save(erasure).await
     }

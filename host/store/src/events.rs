@@ -132,6 +132,8 @@ struct PutOne {
     duplicates: usize,
     write_units: f64,
     refused: Option<String>,
+    /// It was there before, with another webhook than this one or with none.
+    came_otherwise: bool,
 }
 
 /// An event of a webhook, where it stands in it, and its JSON.
@@ -184,6 +186,11 @@ impl Table {
             total.new += put.new;
             total.duplicates += put.duplicates;
             total.write_units += put.write_units;
+            // The first event may have this webhook, and the one that is there names another: whoever is erased with it has to
+            // find what they said in this one, too. Also if the first is no news: an earlier try may have put it.
+            if let Some((holder, first)) = holder.as_ref().filter(|(eid, _)| *eid != name.1 && put.came_otherwise) {
+                total.write_units += self.put_webhook_elsewhere((&name.1, &name.2), (holder, first)).await?;
+            }
             if put.new > 0 && first_new.as_ref().is_none_or(|first| name.0 < first.0) {
                 first_new = Some(name);
             }
@@ -208,8 +215,9 @@ impl Table {
     ) -> Result<PutOne, StoreError> {
         let mut item = self.event_item(event, raw).await?;
         let blobs = blobs_of(&item);
-        if let Some((eid, key)) = holder {
-            item.insert(HOLDER.to_owned(), s(format!("{eid} {key}")));
+        let raw = holder.map(|(eid, key)| format!("{eid} {key}"));
+        if let Some(raw) = &raw {
+            item.insert(HOLDER.to_owned(), s(raw));
         }
         let put = self
             .dynamodb()
@@ -228,13 +236,15 @@ impl Table {
             }
             Err(error) if is_condition_failure(&error) => {
                 // It is there with what it was put with; what else was stored for it now is nobody's.
+                let came_otherwise =
+                    there(&error).is_some_and(|there| Reader(there).text_opt(HOLDER) != raw.as_deref());
                 if let Some(there) = there(&error).filter(|_| !blobs.is_empty()) {
                     let kept = blobs_of(there);
                     let left: Vec<String> = blobs.into_iter().filter(|blob| !kept.contains(blob)).collect();
                     self.delete_blobs(&left).await?;
                 }
                 // The write unit of a failed condition is not reported, but it is billed.
-                Ok(PutOne { duplicates: 1, write_units: 1.0, ..PutOne::default() })
+                Ok(PutOne { duplicates: 1, write_units: 1.0, came_otherwise, ..PutOne::default() })
             }
             Err(error) => match unavailable("PutItem")(error) {
                 error if error.is_passing() => Err(error),
@@ -244,6 +254,22 @@ impl Table {
                 }
             },
         }
+    }
+
+    /// Names the event that has a webhook of this one. Doing it again is harmless. Gives the write units.
+    async fn put_webhook_elsewhere(
+        &self,
+        (eid, key): (&Eid, &EventKey),
+        (holder, first): (&Eid, &EventKey),
+    ) -> Result<f64, StoreError> {
+        let put = self.dynamodb().put_item().table_name(self.name());
+        let put = put
+            .item("pk", s(self.endpoint_pk(eid)))
+            .item("sk", s(keys::webhook_elsewhere_sk(key, first)))
+            .item(HOLDER, s(format!("{holder} {first}")))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let answer = put.send().await.map_err(unavailable("PutItem"))?;
+        Ok(answer.consumed_capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default())
     }
 
     async fn delete_blobs(&self, blobs: &[String]) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use rapport_model::{Eid, EventKey, Timestamp};
 
+use crate::blobs::{REFERENCE, is_of_one_item};
 use crate::erasure::Erased;
 use crate::error::{StoreError, unavailable};
 use crate::identity::ATTEMPTS_MAX;
@@ -72,14 +73,9 @@ impl Table {
     ///
     /// # Errors
     /// As of [`Table::leave`].
-    pub async fn leave_again(&self, holder: &Eid, address: &Eid, at: Timestamp) -> Result<(), StoreError> {
-        self.leave(holder, at).await?;
-        let update = self.dynamodb().update_item().table_name(self.name());
-        let update = update.key("pk", s(self.endpoint_pk(holder))).key("sk", s(keys::ENDPOINT));
-        let update = update
-            .update_expression("SET adr = :address")
-            .expression_attribute_values(":address", s(address.to_string()));
-        update.send().await.map(drop).map_err(unavailable("UpdateItem"))
+    pub async fn leave_of(&self, holder: &Eid, address: &Eid, at: Timestamp) -> Result<(), StoreError> {
+        // In one write: an endpoint that was left and does not say of which address would be taken for an address.
+        self.left_at(holder, Some(address), at).await
     }
 
     /// What of an endpoint is erased, and when its address first gave way; 0: never.
@@ -96,7 +92,11 @@ impl Table {
     /// # Errors
     /// [`StoreError::Unavailable`], or [`StoreError::Contended`] by a transaction: do it again.
     pub async fn leave(&self, eid: &Eid, at: Timestamp) -> Result<(), StoreError> {
-        let update = self
+        self.left_at(eid, None, at).await
+    }
+
+    async fn left_at(&self, eid: &Eid, address: Option<&Eid>, at: Timestamp) -> Result<(), StoreError> {
+        let mut update = self
             .dynamodb()
             .update_item()
             .table_name(self.name())
@@ -106,6 +106,11 @@ impl Table {
             .condition_expression("attribute_not_exists(lft) OR size(lft) < :max")
             .expression_attribute_values(":at", AttributeValue::Ns(vec![at.to_string()]))
             .expression_attribute_values(":max", n(HANDOVERS_MAX as u64));
+        if let Some(address) = address {
+            update = update
+                .update_expression("ADD lft :at SET adr = :address")
+                .expression_attribute_values(":address", s(address.as_str()));
+        }
         for attempt in 0..ATTEMPTS_MAX {
             match update.clone().send().await {
                 Ok(_) => return Ok(()),
@@ -128,13 +133,50 @@ impl Table {
     pub async fn hand_over(&self, eid: &Eid, key: &EventKey, to: &Eid) -> Result<(), StoreError> {
         self.redact(eid, key).await?;
         let Some(mut item) = self.get(self.endpoint_pk(eid), keys::event_sk(key)).await? else { return Ok(()) };
-        item.insert("pk".to_owned(), s(self.endpoint_pk(to)));
+        let (pk, sk) = (self.endpoint_pk(to), keys::event_sk(key));
+        // A blob is of one item, whose name it has: what is erased here must not take the new holder's.
+        let blob = Reader(&item).text_opt(REFERENCE).map(str::to_owned);
+        if blob.is_some() {
+            match self.frame_of(&Reader(&item)).await {
+                // It was moved before.
+                Err(StoreError::Missing { .. }) => {}
+                frame => {
+                    let (name, value) = self.inline_or_blob((&pk, &sk), frame?.into_owned()).await?;
+                    item.remove(REFERENCE);
+                    item.insert(name.to_owned(), value);
+                }
+            }
+        }
+        item.insert("pk".to_owned(), s(pk));
         let put = self.dynamodb().put_item().table_name(self.name()).set_item(Some(item));
         match put.condition_expression("attribute_not_exists(pk)").send().await {
             Err(error) if !is_condition_failure(&error) => return Err(unavailable("PutItem")(error)),
             _ => {}
         }
+        if let Some(blob) = blob.filter(|blob| is_of_one_item(blob)) {
+            self.access.blobs.delete(&blob).await?;
+        }
         self.delete_item(self.endpoint_pk(eid), keys::event_sk(key)).await
+    }
+
+    /// Hands over every event of an endpoint whose key says that it is of after its address gave way.
+    ///
+    /// # Errors
+    /// As of [`Table::hand_over`]: do it again.
+    pub async fn hand_over_later(&self, eid: &Eid) -> Result<(), StoreError> {
+        let Some(first) = self.left(eid).await?.first().copied() else { return Ok(()) };
+        let mut after = None;
+        loop {
+            let page = self.found_after(eid, after.as_ref()).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.key.clone());
+            for found in page.iter().filter(|found| found.key.at() > first) {
+                let holder = self.holder_at(eid, found.key.at()).await?;
+                if holder != *eid {
+                    self.hand_over(eid, &found.key, &holder).await?;
+                }
+            }
+        }
     }
 
     /// Takes what follows of later events out of an endpoint: traits, consents and reachability whose word is younger than an instant.

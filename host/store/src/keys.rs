@@ -89,6 +89,16 @@ pub(crate) fn webhook_sk(key: &EventKey) -> String {
     format!("{WEBHOOKS}{key}")
 }
 
+/// Of an event that somebody else's event has the webhook of, though it was stored before with another one.
+pub(crate) fn webhook_elsewhere_sk(key: &EventKey, holder: &EventKey) -> String {
+    format!("{WEBHOOKS}{key}#{holder}")
+}
+
+/// The event whose webhook an item is or names.
+pub(crate) fn event_key_of_webhook(sk: &str) -> Option<EventKey> {
+    EventKey::parse(sk.strip_prefix(WEBHOOKS)?.split('#').next()?)
+}
+
 pub(crate) fn first_seen_sk(key: &EventKey) -> String {
     format!("{FIRST_SEEN}{}", key.hash())
 }

@@ -1,6 +1,7 @@
 //! Values that a provider uses once, for signatures that do not cover the body: the first body that comes with one has it.
 //!
-//! The claim is one conditional put, before anything of the webhook is stored. A redelivery has the same body and finds
+//! The claim is one conditional put, before any event of the webhook is stored. A webhook that is parked makes none: only
+//! its connector knows the value, and could not read it. A redelivery has the same body and finds
 //! its own claim; so does one after a crash between the claim and the events, or after the answer to the claim was lost.
 //! Another body finds somebody else's. Neither the value nor the body is in the item, only HMACs of them.
 

@@ -60,7 +60,7 @@ impl Table {
                 HashMap::from([("pk".to_owned(), s(self.endpoint_pk(eid))), ("sk".to_owned(), s(sk))])
             };
             for item in self.batch_get(batch.iter().map(key).collect()).await? {
-                let cell: DeliveryCell = Reader(&item).json("cell")?;
+                let Some(cell) = readable::<DeliveryCell>(&Reader(&item), "cell") else { continue };
                 let better = found.get(&cell.message).is_none_or(|other: &DeliveryCell| other.rank < cell.rank);
                 if better {
                     found.insert(cell.message.clone(), cell);

@@ -183,7 +183,7 @@ impl Gateway {
     }
 
     /// Who has an address now: the last of those who had it that was seen.
-    async fn holder(&self, proven: &Eid) -> Result<Eid, StoreError> {
+    pub(crate) async fn holder(&self, proven: &Eid) -> Result<Eid, StoreError> {
         for left in self.table.left(proven).await?.into_iter().rev() {
             let since = self.table.tenant_key().since(proven, left);
             if self.table.is_seen(&since).await? {

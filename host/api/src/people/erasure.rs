@@ -283,7 +283,13 @@ impl Gateway {
     pub async fn accept_demand(&self, endpoint: &Eid, word: Word) -> Result<Option<Receipt>, StoreError> {
         let decision = Decision { who: word.who.clone(), why: word.reason.clone(), at: (self.now)() };
         if self.table.decide_demand(endpoint, DemandState::Accepted, &decision).await?.is_some() {
-            return self.erase(endpoint, word).await;
+            // The demand names an endpoint. Whoever has its address by now may be somebody else.
+            let requester = Requester::Person { who: word.who, why: word.reason };
+            let now = (self.now)();
+            let begun = self.table.begin_erasure(endpoint, Some(requester), now).await?;
+            let Some(mut erasure) = begun else { return Ok(None) };
+            self.proceed(&mut erasure, now).await?;
+            return Ok(Some(Receipt::from(&erasure)));
         }
         // The demand goes with the person: asked again, it may be gone while the rest still goes.
         let Some(erasure) = self.table.erasure_under_way(endpoint).await? else { return Ok(None) };
@@ -363,6 +369,10 @@ pub async fn proceed(
     Ok(())
 }
 
+/// Calls of an erasure that a fold makes at once: 20,000 items, within a function's time. Of what has more the endpoint is set
+/// aside, and taken up again by itself: it goes on where it stopped.
+const CALLS_OF_A_FOLD_MAX: u32 = 4;
+
 /// Erases what connections said of whomever their providers say they have erased, up to when they say so. Gives whether it
 /// did: then heads are to be read anew.
 pub(crate) async fn on_demand(table: &Table, records: &[&Inserted], now: Timestamp) -> Result<bool, StoreError> {
@@ -379,8 +389,13 @@ pub(crate) async fn on_demand(table: &Table, records: &[&Inserted], now: Timesta
     let mut did = false;
     for (connection, stored) in last {
         let Some(mut erasure) = table.begin_erasure_of_connection(stored, now).await? else { continue };
-        while erasure.completed_at.is_none() {
-            proceed(table, &mut erasure, &[connection.to_owned()], now).await?;
+        for _ in 0..CALLS_OF_A_FOLD_MAX {
+            if erasure.completed_at.is_none() {
+                proceed(table, &mut erasure, &[connection.to_owned()], now).await?;
+            }
+        }
+        if erasure.completed_at.is_none() {
+            return Err(StoreError::Contended { operation: "erase", attempts: CALLS_OF_A_FOLD_MAX });
         }
         tracing::info!(erasure = erasure.id, connection, "what a connection said is erased, as its provider says");
         did = true;

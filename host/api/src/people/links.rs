@@ -193,7 +193,11 @@ impl Gateway {
     /// An identifier has no canonical form or may not be linked, both are one, a limit stands against it (then it is
     /// recorded as a conflict), or storage failed: then doing it again is harmless.
     pub async fn link(&self, new: &NewLink, who: Author) -> Result<Linked, Problem> {
-        let ends = [self.named(&new.a, "a")?, self.named(&new.b, "b")?];
+        let mut ends = [self.named(&new.a, "a")?, self.named(&new.b, "b")?];
+        for end in &mut ends {
+            // Whoever has the address now, as a look-up shows them.
+            end.eid = self.holder(&end.eid).await?;
+        }
         for (named, field) in ends.iter().zip(["a", "b"]) {
             if !self.table.rules().may_link(&named.key) {
                 let detail =

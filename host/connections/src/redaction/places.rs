@@ -15,6 +15,13 @@ use serde_json::value::RawValue;
 
 use super::zeros;
 
+/// Levels below a place that is named, at which values are taken out one by one. What is deeper goes as a whole.
+const LEVELS_MAX: u32 = 8;
+/// Bytes between the name of a field and its text: its other parameters, its other header fields. More are no provider's.
+const HEAD_BYTES_MAX: usize = 8 << 10;
+/// Bytes of a namespace's prefix in XML.
+const PREFIX_BYTES_MAX: usize = 256;
+
 /// What stands at a place: where in the bytes, and what it means.
 struct Found {
     at: Range<usize>,
@@ -25,12 +32,41 @@ struct Found {
 pub(super) fn values(redact: &Redact, webhook: &RawWebhook) -> Vec<Vec<u8>> {
     let headers = webhook.headers.iter().filter(|(name, _)| redact.headers.contains(name));
     let headers = headers.map(|(_, value)| value.as_bytes().to_vec());
-    headers.chain(found(redact, &webhook.body).into_iter().map(|found| found.value)).collect()
+    let form = Form::of(&webhook.headers);
+    headers.chain(found(redact, &form, &webhook.body).into_iter().map(|found| found.value)).collect()
 }
 
-/// A body without them.
-pub(super) fn without(redact: &Redact, body: Vec<u8>) -> Vec<u8> {
-    let mut found = found(redact, &body);
+/// What kind of form a body is, as its `Content-Type` says: its connector reads it by that, too. What a customer wrote may
+/// look like a field of a form, so nothing else is searched for fields.
+enum Form {
+    None,
+    UrlEncoded,
+    /// RFC 7578, with the line that parts begin with.
+    Multipart(Vec<u8>),
+}
+
+impl Form {
+    fn of(headers: &[(String, String)]) -> Self {
+        let Some((_, value)) = headers.iter().find(|(name, _)| name == "content-type") else { return Self::None };
+        let (kind, parameters) = value.split_once(';').unwrap_or((value, ""));
+        match kind.trim().to_ascii_lowercase().as_str() {
+            "application/x-www-form-urlencoded" => Self::UrlEncoded,
+            "multipart/form-data" => {
+                let boundary = parameters.split(';').find_map(|parameter| {
+                    let (name, value) = parameter.split_once('=')?;
+                    name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"').to_owned())
+                });
+                // Without one every line that begins with dashes may begin a part.
+                Self::Multipart(format!("--{}", boundary.unwrap_or_default()).into_bytes())
+            }
+            _ => Self::None,
+        }
+    }
+}
+
+/// A body without them. The header fields are those that it came with.
+pub(super) fn without(redact: &Redact, headers: &[(String, String)], body: Vec<u8>) -> Vec<u8> {
+    let mut found = found(redact, &Form::of(headers), &body);
     if found.is_empty() {
         return body;
     }
@@ -49,38 +85,42 @@ pub(super) fn without(redact: &Redact, body: Vec<u8>) -> Vec<u8> {
     out
 }
 
-fn found(redact: &Redact, body: &[u8]) -> Vec<Found> {
+fn found(redact: &Redact, form: &Form, body: &[u8]) -> Vec<Found> {
     let mut found = Vec::new();
-    if !redact.json.is_empty() {
+    if !redact.json.is_empty() && matches!(form, Form::None) {
         let text = std::str::from_utf8(body).ok().map(|text| text.trim_start_matches('\u{feff}'));
         let root = text.and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
         for pointer in &redact.json {
             match root {
-                Some(root) => in_json(root, pointer, body, &mut found),
+                Some(root) => in_json(root, pointer, (body, LEVELS_MAX), &mut found),
                 None => in_broken_json(body, &unescaped(pointer.rsplit('/').next().unwrap_or_default()), &mut found),
             }
         }
     }
     redact.xml.iter().for_each(|name| in_xml(body, name.as_bytes(), &mut found));
-    if !redact.form.is_empty() {
-        in_form(body, &redact.form, &mut found);
-        redact.form.iter().for_each(|name| in_multipart(body, name, &mut found));
+    match form {
+        Form::UrlEncoded => in_form(body, &redact.form, &mut found),
+        Form::Multipart(begin) => in_multipart(body, begin, &redact.form, &mut found),
+        Form::None => {}
     }
     found
 }
 
 /// All values that a JSON Pointer (RFC 6901) means: a name may come twice.
-fn in_json(value: &RawValue, pointer: &str, body: &[u8], found: &mut Vec<Found>) {
+fn in_json(value: &RawValue, pointer: &str, (body, levels): (&[u8], u32), found: &mut Vec<Found>) {
     let Some(rest) = pointer.strip_prefix('/') else {
         // It is a slice of the body.
         let start = value.get().as_ptr() as usize - body.as_ptr() as usize;
         let at = start..start + value.get().len();
         match serde_json::from_str::<String>(value.get()) {
             Ok(text) => found.push(Found { at: at.start + 1..at.end - 1, value: text.into_bytes() }),
-            // A number becomes a number; an object or an array, all that is in it.
+            // A number becomes a number; an object or an array, all that is in it, if somebody else made it so deep: a number.
+            Err(_) if value.get().starts_with(['{', '[']) && levels == 0 => {
+                found.push(Found { at, value: b"0".to_vec() });
+            }
             Err(_) if value.get().starts_with(['{', '[']) => {
                 let Ok(Members(members)) = serde_json::from_str(value.get()) else { return };
-                members.into_iter().for_each(|(_, member)| in_json(member, "", body, found));
+                members.into_iter().for_each(|(_, member)| in_json(member, "", (body, levels - 1), found));
             }
             Err(_) if value.get().bytes().all(|byte| byte.is_ascii_digit()) => {
                 found.push(Found { at, value: b"0".to_vec() });
@@ -92,7 +132,7 @@ fn in_json(value: &RawValue, pointer: &str, body: &[u8], found: &mut Vec<Found>)
     let (name, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let Ok(Members(members)) = serde_json::from_str(value.get()) else { return };
     for (_, member) in members.into_iter().filter(|(found, _)| *found == unescaped(name)) {
-        in_json(member, rest, body, found);
+        in_json(member, rest, (body, levels), found);
     }
 }
 
@@ -163,18 +203,24 @@ fn in_broken_json(body: &[u8], name: &str, found: &mut Vec<Found>) {
 
 /// The text of every element of this name, up to the next tag or the body's end.
 fn in_xml(body: &[u8], name: &[u8], found: &mut Vec<Found>) {
+    // Whatever is inside of a value is no element: each byte is looked at once.
+    let mut looked_at = 0;
     for at in all(body, name) {
+        if at < looked_at {
+            continue;
+        }
         let is_whole =
             body.get(at + name.len()).is_some_and(|byte| matches!(byte, b'>' | b'/') || byte.is_ascii_whitespace());
-        let before = &body[..at];
+        let before = &body[at.saturating_sub(PREFIX_BYTES_MAX)..at];
         let prefix =
             before.iter().rev().take_while(|byte| !matches!(byte, b'<' | b'/' | b'>') && !byte.is_ascii_whitespace());
-        let opens = before.len().checked_sub(prefix.clone().count() + 1).is_some_and(|tag| body[tag] == b'<');
         let is_prefixed = matches!(before.last(), Some(b'<' | b':'));
-        let Some(close) = body[at..].iter().position(|byte| *byte == b'>').filter(|_| is_whole && opens && is_prefixed)
-        else {
+        if !is_whole || !is_prefixed {
             continue;
-        };
+        }
+        let opens = before.len().checked_sub(prefix.count() + 1).is_some_and(|tag| before[tag] == b'<');
+        let tag = &body[at..body.len().min(at + HEAD_BYTES_MAX)];
+        let Some(close) = tag.iter().position(|byte| *byte == b'>').filter(|_| opens) else { continue };
         let start = at + close + 1;
         if body[at..start].ends_with(b"/>") {
             continue;
@@ -184,6 +230,7 @@ fn in_xml(body: &[u8], name: &[u8], found: &mut Vec<Found>) {
         let (start, end_mark): (usize, &[u8]) =
             if body[start..].starts_with(cdata) { (start + cdata.len(), b"]]>") } else { (start, b"<") };
         let end = all(&body[start..], end_mark).next().map_or(body.len(), |end| start + end);
+        looked_at = end;
         let text = &body[start..end];
         let inner = text.trim_ascii();
         let offset = inner.as_ptr() as usize - body.as_ptr() as usize;
@@ -208,24 +255,31 @@ fn in_form(body: &[u8], names: &[String], found: &mut Vec<Found>) {
     }
 }
 
-/// The fields of a form in parts (RFC 7578).
-fn in_multipart(body: &[u8], name: &str, found: &mut Vec<Found>) {
-    for quoted in [format!("name=\"{name}\""), format!("name={name}\r\n"), format!("name={name};")] {
-        for at in all(body, quoted.as_bytes()) {
-            // `filename="…"` is another parameter.
-            if at > 0 && (body[at - 1].is_ascii_alphanumeric() || body[at - 1] == b'*') {
-                continue;
-            }
-            let ends: [&[u8]; 2] = [b"\r\n\r\n", b"\n\n"];
-            let head =
-                ends.iter().filter_map(|end| all(&body[at..], end).next().map(|start| at + start + end.len())).min();
-            let Some(start) = head else { continue };
-            let ends: [&[u8]; 2] = [b"\r\n--", b"\n--"];
-            let end = ends.iter().filter_map(|end| all(&body[start..], end).next()).min();
-            let end = end.map_or(body.len(), |end| start + end);
-            found.push(Found { at: start..end, value: body[start..end].to_vec() });
-        }
+/// The fields of a form in parts (RFC 7578). Only the head of a part says what it is: its text may be a mail.
+fn in_multipart(body: &[u8], begin: &[u8], names: &[String], found: &mut Vec<Found>) {
+    let at_line = |at: &usize| *at == 0 || body[*at - 1] == b'\n';
+    let begins: Vec<usize> = all(body, begin).filter(at_line).collect();
+    for (number, at) in begins.iter().enumerate() {
+        let end = begins.get(number + 1).copied().unwrap_or(body.len());
+        let part = &body[*at..end];
+        let head = &part[..part.len().min(HEAD_BYTES_MAX)];
+        let ends: [&[u8]; 2] = [b"\r\n\r\n", b"\n\n"];
+        let text = ends.iter().filter_map(|end| all(head, end).next().map(|at| at + end.len())).min();
+        let Some(start) = text.filter(|start| is_field(&head[..*start], names)) else { continue };
+        let text = &part[start..];
+        // The line's end before the next part is not the field's.
+        let text = text.strip_suffix(b"\n").map_or(text, |text| text.strip_suffix(b"\r").unwrap_or(text));
+        let text = if number + 1 < begins.len() { text } else { &part[start..] };
+        found.push(Found { at: at + start..at + start + text.len(), value: text.to_vec() });
     }
+}
+
+/// Whether the head of a part names one of these fields.
+fn is_field(head: &[u8], names: &[String]) -> bool {
+    let text = String::from_utf8_lossy(head);
+    let parameters = text.split([';', '\n', '\r']).filter_map(|parameter| parameter.split_once('='));
+    let mut named = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("name"));
+    named.any(|(_, value)| names.iter().any(|name| value.trim().trim_matches('"') == name))
 }
 
 /// Where `wanted` begins.

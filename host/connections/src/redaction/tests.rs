@@ -25,6 +25,11 @@ fn body(redact: &Redact, given: &[u8]) -> String {
     String::from_utf8(redacted(&Known::default(), redact, &webhook("https://a.test/", &[], given)).body).unwrap()
 }
 
+fn of_kind(kind: &str, redact: &Redact, given: &[u8]) -> String {
+    let given = webhook("https://a.test/", &[("content-type", kind)], given);
+    String::from_utf8(redacted(&Known::default(), redact, &given).body).unwrap()
+}
+
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
@@ -112,10 +117,27 @@ fn what_a_manifest_names_goes_by_its_place_and_keeps_its_form() {
         assert_eq!(body(&xml, given.as_bytes()), kept);
     }
     let form = Redact { form: names(&["token"]), ..Redact::default() };
-    assert_eq!(body(&form, b"a=1&token=ab%2Bcd&tokens=x&t%6Fken=yz\n"), "a=1&token=00000&tokens=x&t%6Fken=00\n");
+    const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+    assert_eq!(
+        of_kind(FORM, &form, b"a=1&token=ab%2Bcd&tokens=x&t%6Fken=yz\n"),
+        "a=1&token=00000&tokens=x&t%6Fken=00\n"
+    );
     let parts = "--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nsecret-1\r\n--b\r\nContent-Disposition: form-data; \
                  name=\"text\"; filename=\"token\"\r\n\r\nhello\r\n--b--\r\n";
-    assert_eq!(body(&form, parts.as_bytes()), parts.replace("secret-1", "00000000"));
+    for kind in ["multipart/form-data; boundary=b", "multipart/form-data; boundary=\"b\"", "multipart/form-data"] {
+        assert_eq!(of_kind(kind, &form, parts.as_bytes()), parts.replace("secret-1", "00000000"));
+    }
+    // What a customer wrote is not a field of a form, whatever it looks like.
+    for (kind, words) in [
+        ("application/json", r#"{"TextBody":"See https://x/o?alt=media&token=abc\n\nMy order is late"}"#),
+        ("text/plain", "<input name=\"token\">\n\nmy order is late"),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Disposition: form-data; name=\"body-html\"\r\n\r\n<input name=\"token\">\n\nlate&token=abc\r\n--b--",
+        ),
+    ] {
+        assert_eq!(of_kind(kind, &form, words.as_bytes()), words);
+    }
     let places = Redact { headers: names(&["x-sig"]), query: names(&["sig"]), ..Redact::default() };
     let given = webhook("https://a.test/?sig=ab%2Bc&x=sig", &[("x-sig", "dGVzdA=="), ("x", "y")], b"");
     let kept = redacted(&Known::default(), &places, &given);
@@ -139,7 +161,11 @@ fn what_cannot_be_parsed_is_kept_without_it_all_the_same() {
     assert_eq!(body(&xml, b"<a><SessionId>00D!abc"), "<a><SessionId>0000000");
     let form = Redact { form: names(&["token"]), ..Redact::default() };
     assert_eq!(
-        body(&form, b"--b\nContent-Disposition: form-data; name=\"token\"\n\nabc"),
+        of_kind(
+            "multipart/form-data; boundary=b",
+            &form,
+            b"--b\nContent-Disposition: form-data; name=\"token\"\n\nabc"
+        ),
         "--b\nContent-Disposition: form-data; name=\"token\"\n\n000"
     );
 }
@@ -168,4 +194,35 @@ fn a_named_value_goes_wherever_else_it_was_repeated() {
     assert!(!redaction.line(format!("found {session}")).contains("SECRET"));
     let other = webhook("https://a.test/", &[], b"<a/>");
     assert_eq!(Redaction::of(&known, &redact, &other).events(vec![event.clone()]), [event]);
+}
+
+/// What somebody may send to make the search long: no level, no field and no pair of them is looked at again and again.
+#[test]
+fn no_body_makes_the_search_deep_or_long() {
+    const MIB: usize = 1 << 20;
+    let redact =
+        Redact { json: names(&["/token"]), xml: names(&["Token"]), form: names(&["token"]), ..Redact::default() };
+    let deep = format!("{{\"token\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    let bodies = [
+        deep,
+        "name=\"token\"".repeat(MIB / 12),
+        format!("{}\r\n\r\n", "name=\"token\"".repeat(MIB / 12)),
+        "name=\"token\"\n\n".repeat(MIB / 14),
+        "<Token ".repeat(MIB / 7),
+        "<Token><![CDATA[".repeat(MIB / 16),
+        "Token".repeat(MIB / 5),
+        format!("{}:Token", "a".repeat(MIB)),
+        "\"token\"   ".repeat(MIB / 10),
+        "\"token\":\"\\".repeat(MIB / 10),
+        (0..MIB / 24).map(|n| format!("token=a-long-value-{n}&")).collect(),
+    ];
+    let known = Known::default();
+    for body in bodies {
+        for kind in ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"] {
+            let given = webhook("https://a.test/", &[("content-type", kind)], body.as_bytes());
+            let redaction = Redaction::of(&known, &redact, &given);
+            let kept = redaction.webhook(&redact, given);
+            assert!(kept.body.len() <= body.len(), "{:.40}", body);
+        }
+    }
 }

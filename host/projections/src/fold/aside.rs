@@ -13,15 +13,15 @@ use rapport_store::stream::Inserted;
 use rapport_store::unfolded::Unfolded;
 use rapport_store::{StoreError, Table};
 
-use super::{PATIENCE_MS, rebuild};
+use super::{PATIENCE_MS, handover, rebuild};
 use crate::erasure;
 
 /// Milliseconds. The wait before an endpoint that met a passing error is tried again by itself; it doubles with each failure.
 const AGAIN_AFTER_MS: u64 = 1_000;
 /// Failures after which an endpoint waits for somebody to say so: by then it was tried for nine hours.
 const FAILURES_MAX: u64 = 15;
-/// Endpoints that are looked at for one that is due. Those that wait for a person are first if their ids are.
-const LOOKED_AT_MAX: usize = 100;
+/// Endpoints of one page of those that are looked at for one that is due: any number before it may wait for a person.
+const LOOKED_AT_ONCE: usize = 100;
 
 /// Why a conversation could not be folded.
 #[derive(Debug)]
@@ -126,9 +126,18 @@ pub async fn take_up(table: &Table, unfolded: &Unfolded, now: Timestamp) -> Resu
 /// # Errors
 /// Storage is away.
 pub async fn take_up_due(table: &Table, now: Timestamp) -> Result<bool, StoreError> {
-    let page = table.unfolded(LOOKED_AT_MAX, None).await?;
-    let due = page.items.iter().find(|unfolded| unfolded.again_at.is_some_and(|at| at <= now));
-    let Some(due) = due else { return Ok(false) };
+    let mut cursor = None;
+    let due = loop {
+        let page = table.unfolded(LOOKED_AT_ONCE, cursor.as_ref()).await?;
+        let is_due = |unfolded: &Unfolded| unfolded.again_at.is_some_and(|at| at <= now);
+        if let Some(due) = page.items.into_iter().find(is_due) {
+            break due;
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(false);
+        }
+    };
     // Counted before it is tried: whoever is stopped at it does not begin with it the next time.
     let again_at = |failures: u64| Some(now + (AGAIN_AFTER_MS << failures.min(FAILURES_MAX)));
     let tried = table.set_aside(&due.eid, &due.reason, now, again_at).await?;
@@ -136,10 +145,10 @@ pub async fn take_up_due(table: &Table, now: Timestamp) -> Result<bool, StoreErr
     Ok(true)
 }
 
-/// Everything that an endpoint's log says, done once more: whom a provider says that it erased, then the rest. Gives why
-/// an event cannot be read, where there is one.
+/// Everything that an endpoint's log says, done once more: that its address gave way, whom a provider says that it erased,
+/// then the rest. Gives why an event cannot be read, where there is one.
 async fn refold(table: &Table, eid: &Eid, now: Timestamp) -> Result<Option<Why>, StoreError> {
-    let (mut requests, mut unreadable, mut after) = (Vec::new(), None, None);
+    let (mut notices, mut requests, mut unreadable, mut after) = (Vec::new(), Vec::new(), None, None);
     loop {
         let page = table.found_after(eid, after.as_ref()).await?;
         let Some(last) = page.last() else { break };
@@ -147,13 +156,21 @@ async fn refold(table: &Table, eid: &Eid, now: Timestamp) -> Result<Option<Why>,
         for found in &page {
             match table.open_found(found).await? {
                 Logged::Unreadable(event) => unreadable = Some(event.why),
-                Logged::Event(stored) if matches!(stored.event.body, Body::ContactErased) => {
-                    requests.push(Inserted { sequence: Sequence::default(), stored: *stored });
-                }
-                Logged::Event(_) => {}
+                Logged::Event(stored) => match stored.event.body {
+                    Body::ContactErased => requests.push(Inserted { sequence: Sequence::default(), stored: *stored }),
+                    Body::IdentifierReplaced(_) => {
+                        notices.push(Inserted { sequence: Sequence::default(), stored: *stored });
+                    }
+                    _ => {}
+                },
             }
         }
     }
+    handover::take_notice(table, &notices.iter().collect::<Vec<_>>(), now).await?;
+    // What somebody else said at the address since is theirs, and what they demand is not ours.
+    table.hand_over_later(eid).await?;
+    let (_, left_at) = table.marks(eid).await?;
+    requests.retain(|request| left_at == 0 || request.stored.event.at <= left_at);
     erasure::on_demand(table, &requests.iter().collect::<Vec<_>>(), now).await?;
     // What was erased and delivered again is not folded: it goes.
     let erased = table.erased(eid).await?;

@@ -48,7 +48,7 @@ pub(super) async fn take_notice(table: &Table, records: &[&Inserted], now: Times
             // Whoever had it until now, and was not the first: what happened since may have been handed to them.
             let holder = table.holder_at(&old, stored.event.at).await?;
             if holder != old {
-                table.leave_again(&holder, &old, stored.event.at).await?;
+                table.leave_of(&holder, &old, stored.event.at).await?;
                 give_up(table, &holder, stored.event.at, now).await?;
             }
         }
@@ -98,23 +98,28 @@ pub(super) async fn give_up(table: &Table, eid: &Eid, at: Timestamp, now: Timest
             }
         }
     }
-    let was_ours = !later.is_empty();
     // What later events said of the address, here or elsewhere, they say of whoever has it since: they prove it again.
     let others = table.forget_links_since(eid, at, now).await?;
-    for (key, happened_at) in later {
-        hand_over(table, eid, &key, happened_at).await?;
-    }
     for (account, _) in table.heads(eid).await? {
         match accounts.contains(&account) {
             true => tell(table, eid, &account, at).await?,
             false => table.forget_head(eid, &account).await?,
         }
     }
-    if was_ours {
+    if !later.is_empty() {
         table.forget_words_since(eid, at).await?;
-    }
-    for eid in others.iter().chain(was_ours.then_some(eid)) {
         rebuild(table, eid, now).await?;
+    }
+    for other in &others {
+        rebuild(table, &other.eid, now).await?;
+        // One that was on the list before stays there: it is tried again by itself.
+        if other.failures == 1 {
+            table.folded_again(other).await?;
+        }
+    }
+    // The events go last: as long as one is here, all this is done again.
+    for (key, happened_at) in later {
+        hand_over(table, eid, &key, happened_at).await?;
     }
     Ok(())
 }

@@ -59,6 +59,9 @@ pub(super) fn signed_fields(form: &[u8], fields_max: usize) -> Option<Vec<u8>> {
     if form.iter().filter(|byte| **byte == b'&').count() >= fields_max {
         return None;
     }
+    // Bytes that are no text are what a reader of text makes of them: who signs such a form signed that.
+    let text = String::from_utf8_lossy(form);
+    let form = text.as_bytes();
     let mut decoded = Vec::with_capacity(form.len());
     let mut ends: Vec<[usize; 3]> = Vec::with_capacity(fields_max.min(form.len() / 4));
     for field in form.split(|byte| *byte == b'&').filter(|field| !field.is_empty()) {
@@ -69,14 +72,15 @@ pub(super) fn signed_fields(form: &[u8], fields_max: usize) -> Option<Vec<u8>> {
         decode(field.get(equals + 1..).unwrap_or_default(), &mut decoded);
         ends.push([start, middle, decoded.len()]);
     }
-    let mut fields: Vec<(&[u8], &[u8])> =
-        ends.iter().map(|[start, middle, end]| (&decoded[*start..*middle], &decoded[*middle..*end])).collect();
+    let text = |from: usize, to: usize| String::from_utf8_lossy(&decoded[from..to]);
+    let mut fields: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+        ends.iter().map(|[start, middle, end]| (text(*start, *middle), text(*middle, *end))).collect();
     fields.sort_unstable();
     fields.dedup();
     let mut signed = Vec::with_capacity(decoded.len());
     for (name, value) in fields {
-        signed.extend_from_slice(name);
-        signed.extend_from_slice(value);
+        signed.extend_from_slice(name.as_bytes());
+        signed.extend_from_slice(value.as_bytes());
     }
     Some(signed)
 }

@@ -80,7 +80,11 @@ impl Table {
         let mut items = Vec::new();
         for item in &page.items {
             let Some(eid) = Eid::parse(Reader(item).text("sk")?) else { continue };
-            items.extend(self.demand(&eid).await?.filter(|demand| demand.state == DemandState::Open));
+            match self.demand(&eid).await {
+                // One that cannot be read hides no other.
+                Err(error) if !error.is_passing() => tracing::error!(endpoint = %eid, %error, "left out of a list"),
+                demand => items.extend(demand?.filter(|demand| demand.state == DemandState::Open)),
+            }
         }
         Ok(ReviewPage { items, next: page.next })
     }

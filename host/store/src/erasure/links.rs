@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rapport_model::identity::{Closing, EdgeId, Kind, Pair, Proof, Source};
+use rapport_model::identity::{Closing, Edge, EdgeId, Kind, Pair, Source};
 use rapport_model::{Eid, ProfileId, Timestamp};
 
 use crate::concurrent::all_of;
@@ -12,6 +12,7 @@ use crate::identity::{ATTEMPTS_MAX, Entry, HOPS_MAX, Root, Suggestion, Why};
 use crate::items::{Reader, s};
 use crate::keys;
 use crate::table::{Table, is_condition_failure, is_conflict};
+use crate::unfolded::Unfolded;
 
 /// Who closes links here, as logs of profiles that are left may say.
 const WHO: &str = "erasure";
@@ -155,7 +156,8 @@ impl Table {
 
     /// Deletes the links and suggestions of an endpoint that events proved first after an instant of their own clock, but for
     /// those that a person decided about. Gives the endpoints at their other ends: later proofs of the same have to be
-    /// handed in again.
+    /// handed in again. They are on the list of what could not be folded until that is done ([`Table::folded_again`]), so that
+    /// nobody forgets it.
     ///
     /// # Errors
     /// As [`Table::find`]: do it again.
@@ -164,24 +166,26 @@ impl Table {
         eid: &Eid,
         since: Timestamp,
         now: Timestamp,
-    ) -> Result<BTreeSet<Eid>, StoreError> {
-        let mut others = BTreeSet::new();
+    ) -> Result<Vec<Unfolded>, StoreError> {
+        let mut others = Vec::new();
         for pair in self.pairs_of(eid).await? {
-            let mut is_any = false;
-            for stored in self.edges_of_pair(&pair).await?.into_iter().filter(|stored| stored.edge.closed.is_none()) {
-                let is_event = |proof: &&Proof| matches!(proof.source, Source::Event { .. });
-                if stored.edge.proof.as_ref().filter(is_event).is_some_and(|proof| proof.at > since) {
-                    let who = "an address that changed hands".into();
-                    self.remove_edge_as(&stored.edge.id, &Closing { who, why: String::new(), at: now }).await?;
-                    is_any = true;
-                }
-            }
+            let is_later = |edge: &Edge| {
+                let proof = edge.proof.as_ref().filter(|proof| matches!(proof.source, Source::Event { .. }));
+                edge.closed.is_none() && proof.is_some_and(|proof| proof.at > since)
+            };
+            let edges = self.edges_of_pair(&pair).await?.into_iter().map(|stored| stored.edge);
+            let edges: Vec<Edge> = edges.filter(is_later).collect();
             let suggestion = self.suggestion(&pair).await?.filter(|found| found.decided.is_none());
-            if suggestion.is_some_and(|found| found.at > since) {
-                self.remove_suggestion(&pair).await?;
-                is_any = true;
+            let suggestion = suggestion.filter(|found| found.at > since);
+            let Some(other) = pair.other(eid).filter(|_| !edges.is_empty() || suggestion.is_some()) else { continue };
+            others.push(self.set_aside(other, "links to be proven again", now, |_| Some(now)).await?);
+            for edge in edges {
+                let who = "an address that changed hands".into();
+                self.remove_edge_as(&edge.id, &Closing { who, why: String::new(), at: now }).await?;
             }
-            others.extend(pair.other(eid).filter(|_| is_any).cloned());
+            if suggestion.is_some() {
+                self.remove_suggestion(&pair).await?;
+            }
         }
         Ok(others)
     }

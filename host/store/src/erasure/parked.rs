@@ -22,6 +22,9 @@ use crate::table::{Order, Range, Table};
 pub const PARKED_NAMED_MAX: usize = 1_000;
 /// Parked webhooks read at once. Each may stand in a blob of 41 MiB, and is unpacked one by one.
 const PAGE_ITEMS: i32 = 25;
+/// Items of [`ITEMS_A_CALL_MAX`](crate::erasure::ITEMS_A_CALL_MAX) that one parked webhook counts for: it is unpacked and
+/// searched, and may have been large.
+const SHARE_OF_A_WEBHOOK: u64 = 20;
 /// Events that are looked at for one that vouches for an identifier: the newest of each endpoint.
 const VOUCHING_MAX: i32 = 200;
 
@@ -61,31 +64,55 @@ struct Person {
 }
 
 impl Table {
-    /// Deletes the parked webhooks that are certainly of an erasure's endpoints, and names those that may be.
-    pub(super) async fn forget_parked(&self, erasure: &mut Erasure, connections: &[String]) -> Result<(), StoreError> {
+    /// Deletes the parked webhooks that are certainly of an erasure's endpoints, and names those that may be. Gives whether all
+    /// were looked at: else the call's share is used up, and the next one goes on.
+    pub(super) async fn forget_parked(
+        &self,
+        erasure: &mut Erasure,
+        connections: &[String],
+        left: &mut u64,
+    ) -> Result<bool, StoreError> {
         let person = self.person(&erasure.members).await?;
         let only = erasure.connection.clone();
-        let searched = connections.iter().filter(|name| only.as_ref().is_none_or(|only| only == *name));
+        let mut searched: Vec<&String> =
+            connections.iter().filter(|name| only.as_ref().is_none_or(|only| only == *name)).collect();
+        searched.sort();
+        // Connections may have come and gone since the call before: the order of their names says what is behind it.
+        let begin = erasure.searched.clone().unwrap_or_default();
         for connection in searched {
             for shard in 0..keys::PARKED_SHARDS {
+                let place = (connection.as_str(), u64::from(shard));
+                if place < (begin.0.as_str(), begin.1) {
+                    continue;
+                }
                 let pk = keys::parked_pk(self.tenant(), connection, shard);
+                let from = if place == (begin.0.as_str(), begin.1) { format!("{} ", begin.2) } else { "0".to_owned() };
                 let mut start = None;
                 loop {
-                    let range = Range { start, limit: Some(PAGE_ITEMS), ..Range::new(&pk, "0", keys::END) };
+                    let range = Range { start, limit: Some(PAGE_ITEMS), ..Range::new(&pk, &from, keys::END) };
                     let page = self.page(range).await?;
                     for item in &page.items {
                         let Some(mention) = self.mention_in(item, &person, connection).await? else { continue };
                         let id = ParkedId::of(connection, shard, Reader(item).text("sk")?).to_string();
                         self.settle_parked(erasure, (id, mention), item).await?;
                     }
+                    *left = left.saturating_sub(page.items.len() as u64 * SHARE_OF_A_WEBHOOK);
                     start = page.next;
+                    if *left == 0
+                        && let Some(last) = page.items.last()
+                    {
+                        let last = Reader(last).text("sk")?.to_owned();
+                        erasure.searched = Some((connection.clone(), u64::from(shard), last));
+                        self.save(erasure).await?;
+                        return Ok(false);
+                    }
                     if start.is_none() {
                         break;
                     }
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Writes down what becomes of a webhook, then does it.

@@ -136,7 +136,7 @@ fn is_of(item: &Item, living: &BTreeSet<EventKey>) -> bool {
     match kind_of(item).as_str() {
         "C" | "T" => !living.is_empty(),
         "R" => {
-            let key = Reader(item).text_opt("sk").and_then(|sk| EventKey::parse(sk.strip_prefix(keys::WEBHOOKS)?));
+            let key = Reader(item).text_opt("sk").and_then(keys::event_key_of_webhook);
             key.is_some_and(|key| living.contains(&key))
         }
         _ => source_of(item).is_some_and(|source| living.contains(&source)),

@@ -63,6 +63,7 @@ impl Table {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Blob`]: do it again.
     pub async fn sweep(&self, eid: &Eid, erased: &Erased) -> Result<(), StoreError> {
+        self.hand_over_later(eid).await?;
         for (from, to) in PASSES {
             let mut start = None;
             loop {
@@ -151,6 +152,8 @@ impl Table {
             Some(name) => Going::Connection { name, up_to: erasure.up_to, demanded_at: erasure.requested_at },
         };
         let members = erasure.members.clone();
+        // What happened since the address gave way is somebody else's.
+        self.hand_over_later(eid).await?;
         for (from, to) in PASSES {
             let mut start = None;
             loop {
@@ -215,7 +218,7 @@ impl Table {
                     None => true,
                 },
                 // A webhook goes with its event, which went in the pass before.
-                "R" => match EventKey::parse(&sk[keys::WEBHOOKS.len()..]) {
+                "R" => match keys::event_key_of_webhook(sk) {
                     Some(key) => self.get(self.endpoint_pk(eid), keys::event_sk(&key)).await?.is_none(),
                     None => true,
                 },

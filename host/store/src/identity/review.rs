@@ -256,12 +256,23 @@ impl Table {
         let mut items = Vec::new();
         for item in &page.items {
             let reader = Reader(item);
-            let id = Pair::parse(reader.text("sk")?).ok_or_else(|| reader.corrupt("`sk` is no pair"))?;
-            let open = self.suggestion(&id).await?.filter(|found| found.state == SuggestionState::Open);
-            if let Some(open) = open
-                && self.find(id.low()).await?.pid != self.find(id.high()).await?.pid
-            {
-                items.push(open);
+            let Some(id) = Pair::parse(reader.text("sk")?) else { continue };
+            let open = match self.suggestion(&id).await {
+                // One that cannot be read hides no other.
+                Err(error) if !error.is_passing() => {
+                    tracing::error!(suggestion = %id, %error, "left out of a list");
+                    continue;
+                }
+                open => open?.filter(|found| found.state == SuggestionState::Open),
+            };
+            let Some(open) = open else { continue };
+            match (self.find(id.low()).await, self.find(id.high()).await) {
+                (Ok(low), Ok(high)) if low.pid == high.pid => {}
+                (Ok(_), Ok(_)) => items.push(open),
+                (Err(error), _) | (_, Err(error)) if !error.is_passing() => {
+                    tracing::error!(suggestion = %id, %error, "left out of a list");
+                }
+                (Err(error), _) | (_, Err(error)) => return Err(error),
             }
         }
         Ok(ReviewPage { items, next: page.next })
@@ -281,9 +292,11 @@ impl Table {
             let reader = Reader(item);
             let id = EdgeId::parse(reader.text("sk")?).ok_or_else(|| reader.corrupt("`sk` is no edge"))?;
             let held = reader.text_opt("held").map(|_| reader.json("held")).transpose()?;
-            Ok(Conflict { id, held, since: reader.number("since")? })
+            Ok::<_, StoreError>(Conflict { id, held, since: reader.number("since")? })
         };
-        let items = page.items.iter().map(conflict).collect::<Result<_, StoreError>>()?;
+        // One that cannot be read hides no other.
+        let left_out = |error: &StoreError| tracing::error!(%error, "left out of a list");
+        let items = page.items.iter().filter_map(|item| conflict(item).inspect_err(left_out).ok()).collect();
         Ok(ReviewPage { items, next: page.next })
     }
 

@@ -269,17 +269,20 @@ enum End {
 
 async fn explain(
     State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
     id: InPath<String>,
     InQuery(ends): InQuery<FromTo>,
 ) -> Result<Response, Problem> {
     let Path(id) = id?;
     let pid = profile_id(&id)?;
     let [from, to] = [endpoint(&gateway, "from", &ends.from).await?, endpoint(&gateway, "to", &ends.to).await?];
+    [&from, &to].into_iter().for_each(|end| caller.touches(end));
     Ok(axum::Json(gateway.explain(&pid, &from, &to).await?).into_response())
 }
 
 async fn explain_by_body(
     State(gateway): State<Arc<Gateway>>,
+    Extension(caller): Extension<Caller>,
     id: InPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -294,6 +297,7 @@ async fn explain_by_body(
         }),
     };
     let [from, to] = [eid("from", from).await?, eid("to", to).await?];
+    [&from, &to].into_iter().for_each(|end| caller.touches(end));
     Ok(axum::Json(gateway.explain(&pid, &from, &to).await?).into_response())
 }
 
