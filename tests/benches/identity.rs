@@ -19,11 +19,7 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use engine::Engine;
 use rapport_egress::{Egress, Network};
-use rapport_gateway::Gateway;
-use rapport_gateway::api_keys::ApiKeys;
-use rapport_gateway::connections::Connections;
-use rapport_gateway::feed::Feeds;
-use rapport_gateway::http::Door;
+use rapport_api::people::People;
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::identity::{Closing, EdgeId, Evidence, Named, Pair, Rule, Source};
 use rapport_model::{Basis, EndpointKey, Event, ProfileId, TenantKey};
@@ -65,7 +61,7 @@ fn micros(time: Duration) -> u128 {
 
 struct World {
     engine: Engine,
-    gateway: Gateway,
+    people: People,
     ends: [Party; 2],
 }
 
@@ -82,20 +78,8 @@ impl World {
             fill(&engine, &table, &named, events.div_ceil(2) * usize::from(index == 0) + events / 2 * index).await;
             ends.push(Party::from(&named));
         }
-        let gateway = Gateway {
-            table,
-            connections: Connections::default(),
-            feeds: Feeds::default(),
-            objects: Objects::default(),
-            api_keys: ApiKeys::default(),
-            door: Door::default(),
-            egress: Egress::new(Network::Public),
-            certificates: Arc::default(),
-            public_url: String::new(),
-            stored: Arc::new(Notify::new()),
-            now: || NOW,
-        };
-        Self { engine, gateway, ends: ends.try_into().ok().unwrap() }
+        let people = People { table, connections: Arc::new([]), now: || NOW };
+        Self { engine, people, ends: ends.try_into().ok().unwrap() }
     }
 
     async fn measure(&self) -> [Duration; 3] {
@@ -106,7 +90,7 @@ impl World {
             times[0].push(began.elapsed());
             let began = Instant::now();
             let pid = ProfileId::implied(&self.ends[0].eid);
-            let page = self.gateway.timeline(&pid, PAGE, None).await.unwrap().unwrap();
+            let page = self.people.timeline(&pid, PAGE, None).await.unwrap().unwrap();
             times[2].push(began.elapsed());
             assert!(!page.items.is_empty());
             let began = Instant::now();
@@ -136,13 +120,13 @@ impl World {
         let at = NOW + round;
         let evidence = Evidence { rule: Rule::Manual, source, at, last: at, old: None, now: at };
         let [a, b] = &self.ends;
-        self.gateway.table.prove(a, b, &evidence).await.unwrap().unwrap();
+        self.people.table.prove(a, b, &evidence).await.unwrap().unwrap();
     }
 
     async fn unlink(&self, round: u64) {
         let pair = Pair::new(&self.ends[0].eid, &self.ends[1].eid).unwrap();
         let closing = Closing { who: "a benchmark".into(), why: String::new(), at: NOW + round };
-        self.gateway.table.unlink(&EdgeId { pair, rule: Rule::Manual }, &closing).await.unwrap().unwrap();
+        self.people.table.unlink(&EdgeId { pair, rule: Rule::Manual }, &closing).await.unwrap().unwrap();
     }
 }
 

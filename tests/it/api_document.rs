@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::body::Body;
 use axum::http::Request;
 use jsonschema::Validator;
-use rapport_gateway::http::document;
+use rapport_api::document;
 use rapport_model::event::Attestation;
 use serde_json::{Map, Value, json};
 
@@ -446,7 +446,7 @@ async fn furnished(api: &Api) -> Vec<String> {
         let events = vec![said, erased];
         let records: Vec<_> = (1..).zip(&events).map(|(n, event)| crate::erasure::record(event, n)).collect();
         api.table.put_events(events, webhook.clone()).await.unwrap();
-        rapport_gateway::fold::fold_batch(&api.table, &records, 1_790_668_900_000).await.unwrap();
+        rapport_projections::fold::fold_batch(&api.table, &records, 1_790_668_900_000).await.unwrap();
     }
     pool
 }

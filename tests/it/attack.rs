@@ -21,16 +21,15 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use rapport_gateway::feed::{Delivery, NotFed};
-use rapport_gateway::http::router;
-use rapport_gateway::{Gateway, fold};
+use rapport_inbound::feed::{Delivery, NotFed};
+use rapport_projections::fold;
 use rapport_store::stream::StreamReader;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tower::ServiceExt;
 
 use self::arms::{Arm, Signed};
-use crate::support::{API_KEY, Data, NOW, Text, gateway};
+use crate::support::{API_KEY, Data, Gateway, NOW, Text, gateway_at};
 
 /// Acknowledged events of a run.
 const EVENTS: u64 = 10_000;
@@ -94,10 +93,9 @@ impl Target {
     async fn new(arms: &[Arm]) -> Self {
         let data = Data::new().await;
         let connections = arms.iter().map(Arm::configured);
-        let plain = Arc::into_inner(gateway(data.table.clone(), connections)).unwrap();
-        let gateway = Arc::new(Gateway { now: tick, ..plain });
+        let gateway = gateway_at(data.table.clone(), connections, tick);
         let reader = Mutex::new(data.stream().await);
-        Self { router: router(Arc::clone(&gateway)), gateway, data, reader }
+        Self { router: gateway.router(), gateway, data, reader }
     }
 
     async fn ask(&self, request: Request<Body>) -> (u16, String, Vec<u8>) {

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::Pin;
 
-use rapport_gateway::erasure::proceed;
-use rapport_gateway::fold::fold_batch;
+use rapport_projections::erasure::proceed;
+use rapport_projections::fold::fold_batch;
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::{Eid, Event, TenantKey};
 use rapport_store::blobs::Blobs;

@@ -99,7 +99,7 @@ async fn pages_of_a_timeline_are_the_sorted_whole_whatever_happens_between_them(
         let (mut shown, mut cursor, mut page) = (Vec::new(), None, 0);
         loop {
             let limit = 1 + usize::try_from(below(9)).unwrap();
-            let timeline = gateway.timeline(&profile, limit, cursor.as_ref()).await.unwrap().unwrap();
+            let timeline = gateway.people().timeline(&profile, limit, cursor.as_ref()).await.unwrap().unwrap();
             assert!(timeline.items.len() <= limit);
             shown.extend(timeline.items.iter().map(|item| {
                 let text = |name: &str| item[name].as_str().unwrap().to_owned();
@@ -126,8 +126,8 @@ async fn pages_of_a_timeline_are_the_sorted_whole_whatever_happens_between_them(
     }
 }
 
-async fn look_up(gateway: &rapport_gateway::Gateway) -> rapport_model::ProfileId {
-    gateway.look_up("phone", None, "+16505551234").await.unwrap().unwrap().unwrap().id
+async fn look_up(gateway: &crate::support::Gateway) -> rapport_model::ProfileId {
+    gateway.people().look_up("phone", None, "+16505551234").await.unwrap().unwrap().unwrap().id
 }
 
 fn pair(table: &rapport_store::Table) -> Pair {

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use rapport_gateway::config::{ConnectionConfig, FeedConfig};
-use rapport_gateway::connections::Connection;
-use rapport_gateway::feed::{Delivery, Fed, NotFed};
-use rapport_gateway::replay::Replayed;
+use rapport_config::{ConnectionConfig, FeedConfig};
+use rapport_connections::Connection;
+use rapport_inbound::feed::{Delivery, Fed, NotFed};
+use rapport_inbound::replay::Replayed;
 use rapport_store::objects::{ObjectError, Objects};
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rapport_gateway::fold::{fold_batch, rebuild};
+use rapport_projections::fold::{fold_batch, rebuild};
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::identity::{Evidence, Held, MEMBERS_MAX, Named, Rule, Source, named};
 use rapport_model::profile::Profile;
@@ -310,7 +310,7 @@ async fn a_message_that_was_recorded_twice_does_not_break_the_timeline() {
     arrive(&data, &events, 1).await;
     let gateway = gateway(data.table.clone(), []);
     let profile = profile_of(&data, "test", "someone").await;
-    let timeline = gateway.timeline(&profile.id, 50, None).await.unwrap().unwrap();
+    let timeline = gateway.people().timeline(&profile.id, 50, None).await.unwrap().unwrap();
     assert_eq!(timeline.items.len(), 2);
 }
 
@@ -412,7 +412,7 @@ async fn arrive(data: &Data, events: &[NewEvent], seed: u64) {
 
 async fn profile_of(data: &Data, scheme: &str, value: &str) -> Profile {
     let gateway = gateway(data.table.clone(), []);
-    gateway.look_up(scheme, None, value).await.unwrap().unwrap().unwrap()
+    gateway.people().look_up(scheme, None, value).await.unwrap().unwrap().unwrap()
 }
 
 /// A profile without its id: which of two survives a merge depends on which was known to be older at that time.

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use rapport_gateway::door::Head;
+use rapport_inbound::door::Head;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -49,7 +49,7 @@ async fn without_a_proof_in_its_head_no_byte_of_a_body_is_waited_for() {
 #[tokio::test]
 async fn a_forgery_waits_for_no_turn_and_takes_none() {
     let service = Service::start([wa_eu()]).await;
-    let connection = service.gateway.connections.get("wa-eu").unwrap().unwrap();
+    let connection = service.gateway.host.connections.get("wa-eu").unwrap().unwrap();
     let mut turns = Vec::new();
     while let Ok(Some(turn)) = tokio::time::timeout(Duration::from_millis(20), connection.turn()).await {
         turns.push(turn);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use rapport_gateway::Gateway;
+use crate::support::Gateway;
 use rapport_model::event::{Attestation, Body, Consent, ConsentState, Contact, Identifier, Replacement};
 use rapport_model::identity::{Closing, Edge, EdgeId, Evidence, Held, Kind, Pair, Rule, Source, Withdrawal, partition};
 use rapport_model::{Eid, EndpointKey, Event, ProfileId, Timestamp};
@@ -52,7 +52,7 @@ async fn a_wrong_merge_of_two_people_is_undone_as_if_it_had_never_been() {
     // The ids of before mean whom they meant before.
     for (before, after) in before.iter().zip(&after) {
         let id = ProfileId::parse(before["id"].as_str().unwrap()).unwrap();
-        assert_eq!(serde_json::to_value(gateway.profile(&id).await.unwrap().unwrap()).unwrap(), *after);
+        assert_eq!(serde_json::to_value(gateway.people().profile(&id).await.unwrap().unwrap()).unwrap(), *after);
     }
     let Explanation::Apart(said) = table.explain(&phones[0], &phones[1]).await.unwrap() else { panic!("connected") };
     assert_eq!(said[0].closed, Some(closing(2_000)));
@@ -277,7 +277,7 @@ async fn arrive(data: &Data, log: &[NewEvent]) {
 }
 
 async fn profile(gateway: &Gateway, scheme: &str, value: &str) -> Value {
-    let found = gateway.look_up(scheme, None, value).await.unwrap().unwrap();
+    let found = gateway.people().look_up(scheme, None, value).await.unwrap().unwrap();
     serde_json::to_value(found.unwrap_or_else(|| panic!("{scheme}:{value} was never seen"))).unwrap()
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use rapport_gateway::erasure::proceed;
+use rapport_projections::erasure::proceed;
 use rapport_model::event::{Attestation, Identifier};
 use rapport_model::identity::{
     Closing, Edge, EdgeId, Evidence, Kind, Named, Pair, Partition, Rule, Rules, Source, Withdrawal, partition,

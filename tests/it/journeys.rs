@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rapport_gateway::replay::Replayed;
+use rapport_inbound::replay::Replayed;
 use rapport_model::ProfileId;
 use rapport_sdk::testing::Connection;
 use serde_json::{Value, json};

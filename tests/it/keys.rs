@@ -10,10 +10,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use rapport_gateway::api_keys::{ApiKey, ApiKeys};
-use rapport_gateway::http::document;
-use rapport_gateway::scope::{Scope, Scopes};
-use rapport_gateway::{Gateway, config};
+use rapport_api::api_keys::{ApiKey, ApiKeys};
+use rapport_api::document;
+use rapport_config::scope::{Scope, Scopes};
+use rapport_config as config;
 use rapport_sandbox::Secret;
 use rapport_store::audit::{Day, Phase, Record};
 use rapport_store::blobs::Blobs;
@@ -21,7 +21,7 @@ use rapport_store::embedded::Embedded;
 use serde_json::{Value, json};
 
 use crate::support::{
-    API_KEY, Answer, Data, NOW, POWERLESS_KEY, Service, Text, api_keys, connection, gateway, send, table_of,
+    API_KEY, Answer, Data, NOW, POWERLESS_KEY, Service, Text, api_keys, connection, gateway_of, send, table_of,
     unverified, wa_eu,
 };
 
@@ -58,8 +58,8 @@ fn operations() -> Vec<Operation> {
 
 async fn service_with(keys: ApiKeys) -> Service {
     let data = Data::new().await;
-    let plain = Arc::into_inner(gateway(data.table.clone(), [wa_eu()])).unwrap();
-    Service::of(Arc::new(Gateway { api_keys: keys, ..plain }), data).await
+    let gateway = gateway_of(data.table.clone(), [wa_eu()], Objects::default(), (keys, || NOW));
+    Service::of(gateway, data).await
 }
 
 async fn call(service: &Service, key: &str, method: &str, target: &str, body: &Value) -> Answer {
@@ -498,7 +498,7 @@ fn every_connector_says_what_kind_each_of_its_secrets_is() {
             secrets: [].into(),
             feed: None,
         };
-        let lacking = rapport_gateway::connections::lacking("a", &manifest, &written);
+        let lacking = rapport_connections::lacking("a", &manifest, &written);
         let needs_one = manifest.secrets.values().any(|known| !known.optional);
         assert!(!needs_one || lacking.is_some_and(|said| said.contains("is not set")), "{}", folder.display());
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rapport_gateway::Gateway;
+use crate::support::Gateway;
 use rapport_store::nonces::Claim;
 use serde_json::{Value, json};
 

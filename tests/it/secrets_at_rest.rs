@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rapport_gateway::receive::Incoming;
-use rapport_gateway::replay::Replayed;
+use rapport_inbound::receive::Incoming;
+use rapport_inbound::replay::Replayed;
 use rapport_sandbox::with_manifest;
 use rapport_sdk::testing as kit;
 use rapport_store::RawWebhook;
@@ -17,7 +17,7 @@ use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::connectors::{hostile as hostile_component, plugins};
-use crate::support::{Data, HOSTILE_SECRET, Service, gateway, sandbox, secret_values, written};
+use crate::support::{Data, HOSTILE_SECRET, Service, gateway_at, sandbox, secret_values, written};
 
 /// Bytes of the shortest secret that is searched for, as the host says.
 const SEARCHED_BYTES_MIN: usize = 8;
@@ -110,12 +110,11 @@ async fn after_all_fixtures_of_all_connectors_no_secret_is_in_table_blobs_or_log
             let config = written(serde_json::from_str(of_fixture.config()).unwrap());
             let name = of_fixture.name();
             let made =
-                rapport_gateway::connections::Connection::new(name, connector.clone(), &config, secret_values(&named));
+                rapport_connections::Connection::new(name, connector.clone(), &config, secret_values(&named));
             // What AWS alone delivers has no URL.
             let Ok(connection) = made else { continue };
-            let mut gateway = Arc::into_inner(gateway(data.table.clone(), [connection])).unwrap();
+            let gateway = gateway_at(data.table.clone(), [connection], || CLOCK.load(Ordering::Relaxed));
             CLOCK.store(of_fixture.now(), Ordering::Relaxed);
-            gateway.now = || CLOCK.load(Ordering::Relaxed);
             let kit_webhook = &fixture.webhook;
             let mut whole = RawWebhook {
                 method: kit_webhook.method.clone(),
@@ -130,7 +129,7 @@ async fn after_all_fixtures_of_all_connectors_no_secret_is_in_table_blobs_or_log
                 let request_id = format!("{id}/{}", fixture.name);
                 let incoming = Incoming { connection: name.to_owned(), token: token.clone(), webhook, request_id };
                 let status =
-                    gateway.receive(incoming).await.map_or_else(|problem| problem.status, |answer| answer.status);
+                    gateway.receive(incoming).await.map_or_else(|refusal| refusal.status(), |answer| answer.status);
                 statuses.insert(status);
             }
             parked += data.table.parked(name).await.unwrap().len();
@@ -210,7 +209,7 @@ async fn a_parked_webhook_is_replayed_without_the_proof_that_it_came_with_and_af
         let connector = sandbox().load_component(&component, "hostile").unwrap();
         let config = json!({"behaviour": behaviour, "when": "after"});
         let secrets = secret_values(&[("signing-secret", vec![secret])]);
-        rapport_gateway::connections::Connection::new("shop", connector, &written(config), secrets).unwrap()
+        rapport_connections::Connection::new("shop", connector, &written(config), secrets).unwrap()
     };
     let broken = Service::start([connection("trap", HOSTILE_SECRET)]).await;
     let body = json!({"id": "m-1", "from": "someone", "at": 1_790_668_800_000u64, "text": "hello"});

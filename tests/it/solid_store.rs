@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use rapport_gateway::fold::aside::{take_up, take_up_due};
-use rapport_gateway::fold::{fold_batch, unreadable};
+use rapport_projections::fold::aside::{take_up, take_up_due};
+use rapport_projections::fold::{fold_batch, unreadable};
 use rapport_model::conversation::{Head, NAMES_MAX};
 use rapport_model::event::{Attestation, Body, ConsentState, DeliveryState, ProviderError};
 use rapport_model::fold::ConsentCell;
@@ -54,7 +54,7 @@ fn nested(levels: usize) -> String {
     format!("{}\"name\"{}", "[".repeat(levels), "]".repeat(levels))
 }
 
-fn telegram() -> rapport_gateway::connections::Connection {
+fn telegram() -> rapport_connections::Connection {
     connection("tg-eu", "telegram", &json!({}), &[("secret-token", vec!["test_secret_token-1"])])
 }
 
@@ -237,7 +237,7 @@ async fn thousands_of_names_at_one_person_stop_nobody_and_leave_a_list_that_can_
     }
     fold_all(table, &mut data.stream().await).await;
     let gateway = gateway(table.clone(), []);
-    let known = async |scheme: &str, value: &str| gateway.look_up(scheme, None, value).await.unwrap().unwrap();
+    let known = async |scheme: &str, value: &str| gateway.people().look_up(scheme, None, value).await.unwrap().unwrap();
     assert!(known("whatsapp", "16505550000").await.is_some());
     let victim = known("email", "victim@example.com").await.unwrap();
     assert_eq!(victim.counters["messages_received"], NAMES_MAX as u64 / 2);
@@ -274,7 +274,7 @@ async fn a_conversation_that_storage_refuses_is_set_aside_and_taken_up_again_and
     data.put(said(table, "3", NOW - 7_000, BOB, "I am Bob")).await;
     fold_all(table, &mut reader).await;
     let gateway = gateway(table.clone(), []);
-    assert!(gateway.look_up("whatsapp", None, "16505550000").await.unwrap().unwrap().is_some(), "Bob is known");
+    assert!(gateway.people().look_up("whatsapp", None, "16505550000").await.unwrap().unwrap().is_some(), "Bob is known");
     let aside = table.unfolded(10, None).await.unwrap().items;
     assert_eq!(aside.len(), 1);
     assert_eq!((aside[0].reason.as_str(), aside[0].again_at), ("refused: PutItem", None));
@@ -282,11 +282,11 @@ async fn a_conversation_that_storage_refuses_is_set_aside_and_taken_up_again_and
 
     assert!(take_up(table, &aside[0], NOW).await.unwrap());
     assert_eq!(table.unfolded(10, None).await.unwrap().items, []);
-    let ada = gateway.look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
+    let ada = gateway.people().look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
     assert_eq!(ada.counters["messages_received"], 2, "both, and each once");
     data.put(said(table, "4", NOW - 6_000, ADA, "third")).await;
     fold_all(table, &mut reader).await;
-    let ada = gateway.look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
+    let ada = gateway.people().look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
     assert_eq!(ada.counters["messages_received"], 3);
 }
 
@@ -317,7 +317,7 @@ async fn an_erasure_while_the_fold_lags_leaves_the_fold_nothing_to_wait_for() {
     data.put(said(table, "3", NOW - 7_000, BOB, "I am Bob")).await;
     let gateway = gateway(table.clone(), []);
     let eid = said(table, "1", NOW, ADA, "").eid;
-    let receipt = gateway.erase(&eid, asked()).await.unwrap().unwrap();
+    let receipt = gateway.people().erase(&eid, asked()).await.unwrap().unwrap();
     assert_eq!((receipt.removed["events"], receipt.removed["blobs"]), (2, 1));
 
     let batches = reader.next().await.unwrap();
@@ -327,8 +327,8 @@ async fn an_erasure_while_the_fold_lags_leaves_the_fold_nothing_to_wait_for() {
         fold_batch(table, &batch.events, NOW).await.unwrap();
         reader.handled(batch).await.unwrap();
     }
-    assert!(gateway.look_up("whatsapp", None, "16505550000").await.unwrap().unwrap().is_some());
-    assert!(gateway.look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().is_none());
+    assert!(gateway.people().look_up("whatsapp", None, "16505550000").await.unwrap().unwrap().is_some());
+    assert!(gateway.people().look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().is_none());
     assert_eq!(table.unfolded(10, None).await.unwrap().items, []);
 }
 
@@ -552,11 +552,11 @@ async fn what_passes_is_tried_again_by_itself() {
     assert!(!take_up_due(table, NOW + 999).await.unwrap(), "not yet");
     assert!(take_up_due(table, NOW + 1_000).await.unwrap());
     assert_eq!(table.unfolded(9, None).await.unwrap().items, []);
-    let ada = gateway(table.clone(), []).look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
+    let ada = gateway(table.clone(), []).people().look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
     assert_eq!(ada.counters["messages_received"], 1);
     // The record that had passed, or that comes after all, is counted once.
     fold_all(table, &mut data.stream().await).await;
-    let ada = gateway(table.clone(), []).look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
+    let ada = gateway(table.clone(), []).people().look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
     assert_eq!(ada.counters["messages_received"], 1);
 }
 
@@ -624,11 +624,11 @@ async fn whose_events_cannot_be_read_is_on_the_list_once() {
     }
     let aside = table.unfolded(9, None).await.unwrap().items;
     assert_eq!((aside.len(), aside[0].reason.as_str()), (1, "unreadable event: missing-blob"));
-    let bob = gateway(table.clone(), []).look_up("whatsapp", None, "16505550000").await.unwrap().unwrap();
+    let bob = gateway(table.clone(), []).people().look_up("whatsapp", None, "16505550000").await.unwrap().unwrap();
     assert!(bob.is_some());
 }
 
 /// Whoever asks for an erasure.
-fn asked() -> rapport_gateway::links::Word {
-    rapport_gateway::links::Word { who: "ada".into(), reason: "she asked".into() }
+fn asked() -> rapport_api::people::links::Word {
+    rapport_api::people::links::Word { who: "ada".into(), reason: "she asked".into() }
 }

@@ -41,7 +41,7 @@ async fn world() -> World {
     let mail = connection("mail", "email", &config, &[]);
     let data = Data::new().await;
     let mut gateway = Arc::into_inner(gateway(data.table.clone(), [mail])).unwrap();
-    gateway.egress = Egress::new(sns.network.clone());
+    gateway.host.egress = Egress::new(sns.network.clone());
     gateway.now = || FIXTURES_NOW;
     let service = Service::of(Arc::new(gateway), data).await;
     World { sns, service, is_up }

@@ -21,13 +21,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rapport_egress::{Egress, Network};
-use rapport_gateway::Gateway;
-use rapport_gateway::api_keys::{ApiKey, ApiKeys};
-use rapport_gateway::config::ConnectionConfig;
-use rapport_gateway::connections::{Connection, ConnectionError, Connections, SecretValues};
-use rapport_gateway::fold::fold_batch;
-use rapport_gateway::http::{Door, router};
-use rapport_gateway::scope::{Scope, Scopes};
+use rapport_api::people::People;
+use rapport_api::{Api, ApiKey, ApiKeys, Door, router};
+use rapport_config::ConnectionConfig;
+use rapport_connections::{Connection, ConnectionError, Connections, ConnectorHost, SecretValues};
+use rapport_http::served;
+use rapport_inbound::{Inbound, hooks};
+use rapport_projections::fold::fold_batch;
+use rapport_config::scope::{Scope, Scopes};
 use rapport_model::TenantKey;
 use rapport_sandbox::{Connector, Options, Sandbox, Secret, with_manifest};
 use rapport_store::blobs::Blobs;
@@ -126,7 +127,7 @@ pub async fn fold_all(table: &Table, reader: &mut StreamReader) {
             return;
         }
         for batch in &batches {
-            rapport_gateway::fold::unreadable(table, &batch.unreadable, NOW).await.unwrap();
+            rapport_projections::fold::unreadable(table, &batch.unreadable, NOW).await.unwrap();
             fold_batch(table, &batch.events, NOW).await.unwrap();
             if !batch.events.is_empty() {
                 reader.handled(batch).await.unwrap();
@@ -135,32 +136,79 @@ pub async fn fold_all(table: &Table, reader: &mut StreamReader) {
     }
 }
 
-/// The use cases over a table, without a listener.
+/// All use cases over a table, without a listener.
+pub struct Gateway {
+    pub inbound: Arc<Inbound>,
+    pub api: Arc<Api>,
+}
+
+/// Most tests receive.
+impl std::ops::Deref for Gateway {
+    type Target = Inbound;
+
+    fn deref(&self) -> &Inbound {
+        &self.inbound
+    }
+}
+
+impl Gateway {
+    /// Those of people.
+    pub fn people(&self) -> &People {
+        &self.api.people
+    }
+
+    /// All routes.
+    pub fn router(&self) -> axum::Router {
+        let beside = hooks::routes().into_iter().map(|route| route.described()).collect();
+        let routes = hooks::served(Arc::clone(&self.inbound)).merge(router::served(Arc::clone(&self.api), beside));
+        served(routes, self.inbound.table.clone())
+    }
+}
+
+/// The use cases over a table.
 pub fn gateway(table: Table, connections: impl IntoIterator<Item = Connection>) -> Arc<Gateway> {
     gateway_with(table, connections, Objects::default())
 }
 
 /// The same, with what stands for S3.
 pub fn gateway_with(table: Table, connections: impl IntoIterator<Item = Connection>, objects: Objects) -> Arc<Gateway> {
+    gateway_of(table, connections, objects, (usual_keys(), || NOW))
+}
+
+/// The same, by another clock.
+pub fn gateway_at(table: Table, connections: impl IntoIterator<Item = Connection>, now: fn() -> u64) -> Arc<Gateway> {
+    gateway_of(table, connections, Objects::default(), (usual_keys(), now))
+}
+
+/// The keys of most tests: one that may do everything, and one that may do nothing that any route asks for.
+pub fn usual_keys() -> ApiKeys {
+    api_keys(&[("test", API_KEY, Scopes::all()), ("powerless", POWERLESS_KEY, Scopes::none().and(Scope::Write))])
+}
+
+/// The use cases, of everything that they need.
+pub fn gateway_of(
+    table: Table,
+    connections: impl IntoIterator<Item = Connection>,
+    objects: Objects,
+    (keys, now): (ApiKeys, fn() -> u64),
+) -> Arc<Gateway> {
     let connections: Vec<_> = connections.into_iter().collect();
     let feeds = connections.iter().filter_map(|connection| Some((&connection.name, connection.feed.as_ref()?)));
     let feeds = feeds.flat_map(|(name, feed)| feed.from.iter().map(|origin| (origin.clone(), name.clone())));
-    Arc::new(Gateway {
-        table,
-        feeds: feeds.collect(),
+    let feeds = feeds.collect();
+    let names: Vec<String> = connections.iter().map(|connection| connection.name.clone()).collect();
+    let api =
+        Api { people: People { table: table.clone(), connections: names.into(), now }, keys, door: Door::default() };
+    let host = ConnectorHost {
         connections: Connections::new(connections),
-        objects,
-        api_keys: api_keys(&[
-            ("test", API_KEY, Scopes::all()),
-            ("powerless", POWERLESS_KEY, Scopes::none().and(Scope::Write)),
-        ]),
-        door: Door::default(),
-        egress: Egress::new(Network::Public),
         certificates: Arc::default(),
-        public_url: "https://rapport.example".to_owned(),
-        stored: Arc::new(Notify::new()),
-        now: || NOW,
-    })
+        egress: Egress::new(Network::Public),
+        tenant_key: table.tenant_key().clone(),
+        now,
+    };
+    let public_url = "https://rapport.example".to_owned();
+    let inbound = Inbound { table, host, feeds, objects, public_url, stored: Arc::new(Notify::new()), now };
+    Arc::new(Gateway { inbound: Arc::new(inbound), api: Arc::new(api) })
 }
 
 /// Keys of the API: name, secret, scopes.
@@ -199,7 +247,7 @@ impl Service {
         let address = listener.local_addr().unwrap();
         let reader = Arc::new(Mutex::new(data.stream().await));
         let mut tasks = JoinSet::new();
-        let routes = router(Arc::clone(&gateway));
+        let routes = gateway.router();
         let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
         tasks.spawn(async move { axum::serve(listener, routes).await.unwrap() });
         tasks.spawn(fold_for_ever(data.table.clone(), Arc::clone(&reader), Arc::clone(&gateway.stored)));

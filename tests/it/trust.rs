@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rapport_gateway::fold::aside::take_up;
+use rapport_projections::fold::aside::take_up;
 use rapport_model::EndpointKey;
 use rapport_model::event::Attestation;
 use rapport_model::identity::Rules;

@@ -1,6 +1,6 @@
 //! Elements of a webhook that its connector could not read: their siblings are stored, and the webhook is parked besides.
 
-use rapport_gateway::replay::Replayed;
+use rapport_inbound::replay::Replayed;
 use rapport_model::event::{
     Attestation, Body, Contact, Covered, Delivery, DeliveryState, Event, Identifier, ProviderError,
 };
@@ -16,7 +16,7 @@ fn item(id: Option<&str>, n: u64) -> Value {
     item
 }
 
-fn shop() -> rapport_gateway::connections::Connection {
+fn shop() -> rapport_connections::Connection {
     hostile("shop", json!({"by-body": true}))
 }
 

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
+use rapport_config::scope::Scopes;
+use rapport_config::{ApiKeyConfig, SECRET_BYTES_MIN};
 use rapport_model::Timestamp;
-use rapport_sandbox::Secret;
+use rapport_model::secret::Secret;
 use ring::digest::{SHA256, digest};
 
-use crate::config::ApiKeyConfig;
-use crate::credentials::SECRET_BYTES_MIN;
-use crate::scope::Scopes;
 
 /// One key of the API, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,43 +1,31 @@
-//! Whether the service works, and what it takes.
+//! The route of the document.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header;
-use schemars::JsonSchema;
-use serde::Serialize;
+use rapport_http::page::{Page, Verb};
+use rapport_http::route::{Described, Route};
 
-use crate::Gateway;
-use crate::http::openapi::document;
-use crate::http::page::{Page, Verb};
-use crate::http::routes::Route;
-use crate::problem::Problem;
+use crate::openapi::document;
 
-pub(super) fn routes() -> Vec<Route> {
-    let page = Page::new("Whether storage answers").gives::<Health>(200, "It does").refuses(&[500, 503]);
-    vec![Route::new("/healthz", get(health)).with(Verb::Get, page)]
+pub(crate) fn routes(beside: Vec<Described>) -> Vec<Route<()>> {
+    // Made when somebody asks for it first.
+    let made: Arc<(Vec<Described>, OnceLock<String>)> = Arc::new((beside, OnceLock::new()));
+    let openapi = move || {
+        let made = Arc::clone(&made);
+        async move {
+            let (beside, made) = &*made;
+            let text = made.get_or_init(|| document(beside).to_string()).clone();
+            let response: Response = ([(header::CONTENT_TYPE, "application/json")], text).into_response();
+            response
+        }
+    };
+    vec![Route::new("/openapi.json", get(openapi)).with(Verb::Get, page())]
 }
 
-pub(super) fn document_route() -> Vec<Route> {
-    let page = Page::new("This document").answer(200, "OpenAPI 3.1");
-    vec![Route::new("/openapi.json", get(openapi)).with(Verb::Get, page)]
-}
-
-/// What a healthy service says.
-#[derive(Serialize, JsonSchema)]
-struct Health {
-    /// `ok`.
-    status: &'static str,
-}
-
-async fn health(State(gateway): State<Arc<Gateway>>) -> Result<Response, Problem> {
-    gateway.table.ping().await?;
-    Ok(axum::Json(Health { status: "ok" }).into_response())
-}
-
-async fn openapi() -> Response {
-    static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
-    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
+/// The document's own page.
+pub(crate) fn page() -> Page {
+    Page::new("This document").answer(200, "OpenAPI 3.1")
 }

@@ -1,6 +1,8 @@
 //! Who may call the API: holders of a key, each what its scopes say. Every call of theirs is recorded in the audit and is
 //! a line of the log, whatever came of it.
 
+pub mod wrong;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,18 +12,17 @@ use axum::extract::{ConnectInfo, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, header};
+use rapport_config::scope::{Scope, Scopes};
+use rapport_http::page::Verb;
+use rapport_http::{Problem, RequestId};
 use rapport_model::identity::{Author, EdgeId, Pair};
 use rapport_model::{Eid, EventKey, ProfileId, Timestamp};
 use rapport_store::audit::{Phase, Record, SUBJECTS_MAX};
 use ring::digest::{SHA256, digest};
 
-use crate::Gateway;
 use crate::api_keys::ApiKey;
-use crate::http::RequestId;
-use crate::http::page::Verb;
-use crate::http::wrong_keys::{Manner, RETRY_AFTER_S, WrongKeys};
-use crate::problem::Problem;
-use crate::scope::{Scope, Scopes};
+use crate::keys::wrong::{Manner, RETRY_AFTER_S, WrongKeys};
+use crate::state::Api;
 
 /// What the process remembers of who called: nothing that is needed after it ends.
 #[derive(Default)]
@@ -58,7 +59,7 @@ pub struct ClientAddress(pub IpAddr);
 
 /// With which key a request came, as an extension of it, and what is to be recorded of the call.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     key: Arc<str>,
     may: Scopes,
     notes: Arc<Mutex<Notes>>,
@@ -106,7 +107,7 @@ impl Caller {
 
 /// One operation of a route: what a key must be allowed, and what the audit calls it.
 #[derive(Clone, Debug)]
-pub(super) struct Operation {
+pub(crate) struct Operation {
     pub verb: Verb,
     pub scope: Scope,
     pub name: Arc<str>,
@@ -121,14 +122,14 @@ impl Operation {
 
 /// The operations of one route.
 #[derive(Clone)]
-pub(super) struct Guarded {
-    pub gateway: Arc<Gateway>,
+pub(crate) struct Guarded {
+    pub api: Arc<Api>,
     pub operations: Arc<[Operation]>,
 }
 
 /// Lets a key do what its scopes say. What changes anything is in the audit before it begins: without that, it does not.
-pub(super) async fn guard(
-    State(Guarded { gateway, operations }): State<Guarded>,
+pub(crate) async fn guard(
+    State(Guarded { api, operations }): State<Guarded>,
     params: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
     request: Request,
     next: Next,
@@ -157,8 +158,8 @@ pub(super) async fn guard(
         .into_response();
     }
     if operation.changes() {
-        let record = record(&caller, &request_id(request.extensions()), (gateway.now)(), Phase::Begun, None);
-        if let Err(error) = gateway.table.append_to_audit(&record).await {
+        let record = record(&caller, &request_id(request.extensions()), (api.people.now)(), Phase::Begun, None);
+        if let Err(error) = api.people.table.append_to_audit(&record).await {
             tracing::error!(%error, request_id = record.request_id, "audit not written; nothing was done");
             return Problem::unavailable("the call cannot be recorded, so nothing was done; try again").into_response();
         }
@@ -187,19 +188,19 @@ fn is_event_id(text: &str) -> bool {
 }
 
 /// Lets only holders of an API key through, and records what they do. Nothing under `/v1` may be kept by a cache.
-pub(super) async fn authorise(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
-    let (began, at) = (Instant::now(), (gateway.now)());
+pub(crate) async fn authorise(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
+    let (began, at) = (Instant::now(), (api.people.now)());
     let id = request_id(request.extensions());
-    let mut response = match admitted(&gateway, request.headers(), at) {
+    let mut response = match admitted(&api, request.headers(), at) {
         Ok(key) => {
             let caller = Caller::new(key);
             request.extensions_mut().insert(caller.clone());
             let response = next.run(request).await;
-            recorded(&gateway, &caller, response, Call { id: &id, at, began }).await
+            recorded(&api, &caller, response, Call { id: &id, at, began }).await
         }
         Err(NotAdmitted { key, is_guess, problem }) => {
             let address = client_address(&request);
-            refused(&gateway, key, is_guess.then_some(address), problem, &id).await
+            refused(&api, key, is_guess.then_some(address), problem, &id).await
         }
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -215,7 +216,7 @@ struct NotAdmitted {
     problem: Problem,
 }
 
-fn admitted<'a>(gateway: &'a Gateway, headers: &HeaderMap, now: Timestamp) -> Result<&'a ApiKey, NotAdmitted> {
+fn admitted<'a>(api: &'a Api, headers: &HeaderMap, now: Timestamp) -> Result<&'a ApiKey, NotAdmitted> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.split_once(' '));
     let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
@@ -225,13 +226,13 @@ fn admitted<'a>(gateway: &'a Gateway, headers: &HeaderMap, now: Timestamp) -> Re
         is_guess: key.is_none() && !token.is_empty(),
         problem: Problem::unauthenticated(detail),
     };
-    match gateway.api_keys.find(token) {
+    match api.keys.find(token) {
         Some(key) if key.is_over(now) => {
             let fix = format!("fix: make a new one, and set `secret` and `not-after` under `[api.keys.{}]`", key.name);
             Err(refusal(format!("the API key `{}` is over since its `not-after`; {fix}", key.name), Some(key)))
         }
         Some(key) => Ok(key),
-        None if gateway.api_keys.is_empty() => {
+        None if api.keys.is_empty() => {
             let fix = "fix: name one in rapport.toml, `[api.keys.NAME]` with `secret` and `may`";
             Err(refusal(format!("no API key is configured; {fix}"), None))
         }
@@ -249,7 +250,7 @@ fn admitted<'a>(gateway: &'a Gateway, headers: &HeaderMap, now: Timestamp) -> Re
 
 /// Answers who has no key, a guesser later than others. `guess`: from where a wrong key came.
 async fn refused(
-    gateway: &Gateway,
+    api: &Api,
     key: Option<String>,
     guess: Option<Option<IpAddr>>,
     problem: Problem,
@@ -258,9 +259,9 @@ async fn refused(
     let mut problem = problem;
     let mut in_all = 0;
     if let Some(address) = guess {
-        let verdict = gateway.door.wrong_keys.count(address, Instant::now());
+        let verdict = api.door.wrong_keys.count(address, Instant::now());
         in_all = verdict.in_all;
-        let has_waited = gateway.door.wrong_keys.wait(verdict.wait).await;
+        let has_waited = api.door.wrong_keys.wait(verdict.wait).await;
         if verdict.is_too_many || !has_waited {
             problem = Problem::too_many("too many wrong API keys; fix: send a key of `[api.keys]` in rapport.toml");
         }
@@ -286,20 +287,20 @@ struct Call<'a> {
 
 /// Records what came of a call. What is not recorded is not given out: the answer is 503 then. Of what was recorded when it
 /// began, and is done, the answer stays as it is.
-async fn recorded(gateway: &Gateway, caller: &Caller, response: Response, call: Call<'_>) -> Response {
+async fn recorded(api: &Api, caller: &Caller, response: Response, call: Call<'_>) -> Response {
     let Call { id, at, began } = call;
     let status = response.status().as_u16();
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let record = record(caller, id, at, Phase::Answered, Some((status, took_ms)));
-    let is_first = gateway.door.is_first_of_the_hour(&caller.key, at);
+    let is_first = api.door.is_first_of_the_hour(&caller.key, at);
     let key_use = async {
         if is_first {
-            gateway.table.key_was_used(&caller.key, at).await.map(|()| gateway.door.recorded(&caller.key, at))
+            api.people.table.key_was_used(&caller.key, at).await.map(|()| api.door.recorded(&caller.key, at))
         } else {
             Ok(())
         }
     };
-    let (appended, key_use) = tokio::join!(gateway.table.append_to_audit(&record), key_use);
+    let (appended, key_use) = tokio::join!(api.people.table.append_to_audit(&record), key_use);
     if let Err(error) = key_use {
         tracing::warn!(%error, key = record.key, "that a key was used is not recorded");
     }
@@ -365,14 +366,6 @@ fn client_address(request: &Request) -> Option<IpAddr> {
     let extensions = request.extensions();
     let by_server = || extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     extensions.get::<ClientAddress>().map(|address| address.0).or_else(by_server)
-}
-
-/// Whether two secrets are the same, in a time that depends on neither. An empty one is never the same as anything.
-pub(crate) fn same_secret(secret: &[u8], candidate: &[u8]) -> bool {
-    let (secret_hash, candidate_hash) = (digest(&SHA256, secret), digest(&SHA256, candidate));
-    let pairs = secret_hash.as_ref().iter().zip(candidate_hash.as_ref());
-    let differences = pairs.fold(0, |differences, (a, b)| differences | (a ^ b));
-    std::hint::black_box(differences) == 0 && !secret.is_empty()
 }
 
 impl Verb {

@@ -1,15 +1,17 @@
 //! `/openapi.json`: what the routes' pages say, as one document of OpenAPI 3.1. Schemas are those of the types that the
 //! routes take and give, and bodies are checked against the same ones (`input`).
 
+use rapport_config::scope::Scope;
+use rapport_http::page::{Generators, Verb};
+use rapport_http::route::{Described, operation_id};
+use rapport_http::serve::routes_of_health;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::http::page::Generators;
-use crate::http::routes;
-use crate::scope::Scope;
+use crate::{document, router};
 
-/// The document.
-pub fn document() -> Value {
+/// The document: the API's own routes, and those beside it.
+pub fn document(beside: &[Described]) -> Value {
     let settings =
         || SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
     let mut generators = Generators {
@@ -17,10 +19,14 @@ pub fn document() -> Value {
         gives: settings().for_serialize().into_generator(),
     };
     let mut paths = Map::new();
-    for route in routes::all() {
+    let own = vec![Described { path: "/openapi.json", pages: vec![(Verb::Get, document::page())] }];
+    let health = routes_of_health().into_iter().map(|route| route.described());
+    let own: Vec<Described> = health.chain(own).collect();
+    let api: Vec<Described> = router::routes().into_iter().map(|route| route.described()).collect();
+    for route in own.iter().chain(beside).chain(&api) {
         let mut item = Map::new();
         for (verb, page) in &route.pages {
-            let mut operation = page.operation(&id_of(verb.name(), route.path), &mut generators);
+            let mut operation = page.operation(&operation_id(verb.name(), route.path), &mut generators);
             if let Some(scope) = page.scope() {
                 // Since OpenAPI 3.1 the roles that a key needs may be named for every kind of scheme.
                 operation["security"] = json!([{"key": [scope.name()]}]);
@@ -50,12 +56,6 @@ pub fn document() -> Value {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": scheme(), "x-scopes": scopes}},
         },
     })
-}
-
-/// `get /v1/links/{id}` is `get-links-id`.
-pub(super) fn id_of(verb: &str, path: &str) -> String {
-    let words = path.trim_start_matches("/v1").split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
-    std::iter::once(verb).chain(words).collect::<Vec<_>>().join("-")
 }
 
 /// What opens the API, in words.

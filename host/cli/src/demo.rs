@@ -56,9 +56,9 @@ pub async fn run(options: &Options, terminal: &Terminal) -> Result<()> {
     let origin = format!("http://{}", listener.local_addr()?);
     let data = Data::serve(&folder.path().join("data"))?;
     let public_url = FIXTURES_URL.to_owned();
-    let gateway = service::gateway(&settings, &data, public_url, &|step| terminal.progress(step)).await?;
+    let service = service::service(&settings, &data, public_url, &|step| terminal.progress(step)).await?;
     terminal.step(&format!("serving {origin}, data in {}", folder.path().display()));
-    let serving = tokio::spawn(service::serve(gateway, listener));
+    let serving = tokio::spawn(service::serve(service, listener));
 
     let provider = Provider::of(origin.clone());
     println!("\n{}\n", terminal.paint(Tone::Heading, "What providers send, and what they are answered"));

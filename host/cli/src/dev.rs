@@ -31,19 +31,19 @@ pub async fn run(config: &Path, listen: SocketAddr, data: &Path, terminal: &Term
     let address = listener.local_addr()?;
     let data = Data::serve(data)?;
     let public_url = settings.config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let gateway = service::gateway(&settings, &data, public_url, &|step| terminal.progress(step)).await?;
+    let service = service::service(&settings, &data, public_url, &|step| terminal.progress(step)).await?;
     println!("rapport listens on http://{address}");
     for (connection, written) in &settings.config.connections {
-        println!("  {connection}: {}/hooks/{connection}", gateway.public_url);
+        println!("  {connection}: {}/hooks/{connection}", service.inbound.public_url);
         if written.feed.is_some() {
             println!("  {connection}: rapport feed {connection} FILE");
         }
     }
-    for warning in service::warnings(&settings.config, &gateway) {
+    for warning in service::warnings(&settings.config, &service.inbound) {
         eprintln!("warning: {warning}");
     }
     tokio::select! {
-        served = service::serve(gateway, listener) => served,
+        served = service::serve(service, listener) => served,
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
 }

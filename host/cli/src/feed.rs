@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use rapport_gateway::Gateway;
-use rapport_gateway::feed::{Delivery, Fed, batch};
+use rapport_inbound::Inbound;
+use rapport_inbound::feed::{Delivery, Fed, batch};
 
 use crate::Terminal;
 use crate::parked::Place;
@@ -54,17 +54,17 @@ pub async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
     let deliveries =
         deliveries(&read(file).with_context(|| format!("`{name}`"))?).with_context(|| format!("`{name}`"))?;
     let data = Data::join_or_make(&place.data)?.with_objects(objects.as_deref());
-    let gateway = service::gateway(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
+    let service = service::service(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
     let origins = written.feed.map(|feed| feed.from).unwrap_or_default();
     let mut failed = 0;
     for delivery in &deliveries {
-        failed += usize::from(!feed(&gateway, connection, delivery).await);
+        failed += usize::from(!feed(&service.inbound, connection, delivery).await);
         if delivery.origin != QUEUE && !origins.contains(&delivery.origin) {
             let origin = &delivery.origin;
             eprintln!("note: `{origin}` is not in the connection's `feed.from`; deployed, this would not come here");
         }
     }
-    data.fold_here(&gateway).await?;
+    data.fold_here(&service.inbound).await?;
     if failed > 0 {
         bail!("{failed} of {} were not taken", deliveries.len());
     }
@@ -72,8 +72,8 @@ pub async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
 }
 
 /// Prints a line; whether it was taken.
-async fn feed(gateway: &Gateway, connection: &str, delivery: &Delivery) -> bool {
-    let fed = gateway.feed_to(connection, delivery, "rapport-feed").await;
+async fn feed(inbound: &Inbound, connection: &str, delivery: &Delivery) -> bool {
+    let fed = inbound.feed_to(connection, delivery, "rapport-feed").await;
     match &fed {
         Ok(Fed::Stored { events, parked }) => {
             let plural = if *events == 1 { "" } else { "s" };

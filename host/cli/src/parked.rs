@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use rapport_gateway::Gateway;
-use rapport_gateway::replay::Replayed;
+use rapport_inbound::Inbound;
+use rapport_inbound::replay::Replayed;
 use rapport_model::profile::rfc3339;
 use rapport_store::parked::{Parked, ParkedId};
 
@@ -63,21 +63,21 @@ pub async fn run(command: &Command, terminal: &Terminal) -> Result<()> {
     };
     let settings = Settings::read(&place.config)?;
     let data = Data::join(&place.data)?;
-    let gateway = service::gateway(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
+    let service = service::service(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
     match command {
-        Command::List { connection, .. } => list(&gateway, connection.as_deref()).await,
-        Command::Show { id, .. } => show(&gateway, id).await,
+        Command::List { connection, .. } => list(&service.inbound, connection.as_deref()).await,
+        Command::Show { id, .. } => show(&service.inbound, id).await,
         Command::Replay { ids, .. } => {
-            let replayed = replay(&gateway, ids).await;
+            let replayed = replay(&service.inbound, ids).await;
             // A running service folds what was stored; without one it is done here.
-            data.fold_here(&gateway).await?;
+            data.fold_here(&service.inbound).await?;
             replayed
         }
     }
 }
 
-async fn list(gateway: &Gateway, connection: Option<&str>) -> Result<()> {
-    let all = all(gateway, connection).await?;
+async fn list(inbound: &Inbound, connection: Option<&str>) -> Result<()> {
+    let all = all(inbound, connection).await?;
     for parked in &all {
         let Parked { id, received_at, reason, detail, .. } = parked;
         println!("{id}  {}  {reason}: {detail}", rfc3339(*received_at));
@@ -86,21 +86,21 @@ async fn list(gateway: &Gateway, connection: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-async fn all(gateway: &Gateway, connection: Option<&str>) -> Result<Vec<Parked>> {
+async fn all(inbound: &Inbound, connection: Option<&str>) -> Result<Vec<Parked>> {
     let mut all = Vec::new();
     match connection {
-        Some(connection) => all.extend(gateway.table.parked(connection).await?),
+        Some(connection) => all.extend(inbound.table.parked(connection).await?),
         None => {
-            for connection in gateway.connections.names() {
-                all.extend(gateway.table.parked(connection).await?);
+            for connection in inbound.host.connections.names() {
+                all.extend(inbound.table.parked(connection).await?);
             }
         }
     }
     Ok(all)
 }
 
-async fn show(gateway: &Gateway, id: &str) -> Result<()> {
-    let Some(parked) = gateway.table.parked_one(&parse(id)?).await? else { bail!("nothing is parked as `{id}`") };
+async fn show(inbound: &Inbound, id: &str) -> Result<()> {
+    let Some(parked) = inbound.table.parked_one(&parse(id)?).await? else { bail!("nothing is parked as `{id}`") };
     let Parked { received_at, reason, detail, connector_digest, webhook, .. } = parked;
     let Some(webhook) = webhook else { bail!("`{id}` cannot be read any more; the log says why") };
     println!("# received {}, {reason}: {detail}", rfc3339(received_at));
@@ -113,14 +113,14 @@ async fn show(gateway: &Gateway, id: &str) -> Result<()> {
     Ok(())
 }
 
-async fn replay(gateway: &Gateway, ids: &[String]) -> Result<()> {
+async fn replay(inbound: &Inbound, ids: &[String]) -> Result<()> {
     let ids: Vec<ParkedId> = match ids {
-        [] => all(gateway, None).await?.into_iter().map(|parked| parked.id).collect(),
+        [] => all(inbound, None).await?.into_iter().map(|parked| parked.id).collect(),
         ids => ids.iter().map(|id| parse(id)).collect::<Result<_>>()?,
     };
     let mut failed = 0;
     for id in &ids {
-        let outcome = match gateway.replay(id).await? {
+        let outcome = match inbound.replay(id).await? {
             Replayed::Stored { events } => format!("stored, {events} events"),
             Replayed::Ignored(detail) => format!("ignored: {detail}"),
             Replayed::StillParked { reason, detail } => {

@@ -1,7 +1,9 @@
 //! `rapport repair`: endpoints whose ways lead to no profile are brought back to theirs.
 
 use anyhow::{Result, bail};
-use rapport_gateway::repair::ITEMS_MAX;
+use rapport_api::operations::Operations;
+use rapport_api::operations::repair::ITEMS_MAX;
+use rapport_api::people::People;
 use rapport_store::identity::RepairCursor;
 
 use crate::Terminal;
@@ -15,11 +17,13 @@ use crate::service::{self, Data, Settings};
 pub async fn run(place: &Place, terminal: &Terminal) -> Result<()> {
     let settings = Settings::read(&place.config)?;
     let data = Data::join(&place.data)?;
-    let gateway = service::gateway(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
+    let service = service::service(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
+    let People { table, now, .. } = &service.api.people;
+    let operations = Operations { table: table.clone(), now: *now };
     let (mut tried, mut mended, mut left) = (0, 0, 0);
     let mut cursor: Option<RepairCursor> = None;
     loop {
-        let step = gateway.repair(ITEMS_MAX, cursor.as_ref()).await?;
+        let step = operations.repair(ITEMS_MAX, cursor.as_ref()).await?;
         tried += step.tried;
         mended += step.mended.len();
         left += step.left.len();

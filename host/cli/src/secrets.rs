@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use rapport_gateway::config::SecretRef;
+use rapport_config::SecretRef;
 use rapport_model::TenantKey;
 use rapport_sandbox::Secret;
 use ring::rand::{SecureRandom, SystemRandom};

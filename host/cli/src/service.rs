@@ -1,4 +1,4 @@
-//! The service as one local process: gateway, fold and embedded DynamoDB.
+//! The service as one local process: what receives, what answers, the fold, and an embedded DynamoDB.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -14,13 +14,14 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rapport_egress::{Egress, Network};
-use rapport_gateway::Gateway;
-use rapport_gateway::api_keys::{ApiKey, ApiKeys};
-use rapport_gateway::config::{Config, ConnectionConfig, SecretRef};
-use rapport_gateway::connections::{self, Connection, Connections, SecretValues};
-use rapport_gateway::feed::Feeds;
-use rapport_gateway::fold::{self, fold_batch};
-use rapport_gateway::http::{Door, router};
+use rapport_api::people::People;
+use rapport_api::{Api, ApiKey, ApiKeys, Door, router};
+use rapport_config::{Config, ConnectionConfig, SecretRef};
+use rapport_connections::{self as connections, Connection, Connections, ConnectorHost, SecretValues};
+use rapport_http::served;
+use rapport_inbound::feed::Feeds;
+use rapport_inbound::{Inbound, hooks};
+use rapport_projections::fold::{self, fold_batch};
 use rapport_sandbox::{Connector, Options, Sandbox};
 use rapport_store::blobs::Blobs;
 use rapport_store::embedded::Embedded;
@@ -109,10 +110,10 @@ impl Data {
     ///
     /// # Errors
     /// Storage failed; what is not folded waits.
-    pub async fn fold_here(&self, gateway: &Gateway) -> Result<()> {
+    pub async fn fold_here(&self, inbound: &Inbound) -> Result<()> {
         if self.is_served_here() {
-            let mut reader = StreamReader::open(gateway.table.clone()).await?;
-            while fold_once(&mut reader, gateway).await? > 0 {}
+            let mut reader = StreamReader::open(inbound.table.clone()).await?;
+            while fold_once(&mut reader, inbound).await? > 0 {}
         }
         Ok(())
     }
@@ -184,16 +185,23 @@ impl Settings {
     }
 }
 
-/// Makes a gateway of a configuration: connectors built and compiled, secrets resolved.
+/// What one process does: it receives, and it answers.
+#[derive(Clone)]
+pub struct Service {
+    pub inbound: Arc<Inbound>,
+    pub api: Arc<Api>,
+}
+
+/// Makes a service of a configuration: connectors built and compiled, secrets resolved.
 ///
 /// # Errors
 /// The first thing that is missing or wrong, named with the fix.
-pub async fn gateway(
+pub async fn service(
     settings: &Settings,
     data: &Data,
     public_url: String,
     progress: &dyn Fn(&Progress),
-) -> Result<Arc<Gateway>> {
+) -> Result<Service> {
     let Settings { config, base, .. } = settings;
     let sandbox = Sandbox::new(Options::default())?;
     let mut connectors: HashMap<&str, Connector> = HashMap::new();
@@ -214,29 +222,45 @@ pub async fn gateway(
         }
         connections.push(connection);
     }
-    Ok(Arc::new(Gateway {
-        table: data.table(config, base).await?,
-        connections: Connections::new(connections),
+    let table = data.table(config, base).await?;
+    let connections = Connections::new(connections);
+    let names: Vec<String> = connections.names().map(str::to_owned).collect();
+    let api = Api {
+        people: People { table: table.clone(), connections: names.into(), now },
+        keys: api_keys(config, base)?,
+        door: Door::default(),
+    };
+    let host = ConnectorHost {
+        connections,
+        certificates: Arc::default(),
+        egress: Egress::new(Network::Public),
+        tenant_key: table.tenant_key().clone(),
+        now,
+    };
+    let inbound = Inbound {
+        table,
+        host,
         feeds: Feeds::of(config),
         objects: data.objects.clone(),
-        api_keys: api_keys(config, base)?,
-        door: Door::default(),
-        egress: Egress::new(Network::Public),
-        certificates: Arc::default(),
         public_url,
         stored: Arc::new(Notify::new()),
         now,
-    }))
+    };
+    Ok(Service { inbound: Arc::new(inbound), api: Arc::new(api) })
 }
 
-/// Serves a gateway and folds its stream, until the process ends.
+/// Serves a service and folds its stream, until the process ends.
 ///
 /// # Errors
 /// The stream cannot be opened, or the listener fails.
-pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener) -> Result<()> {
-    let reader = StreamReader::open(gateway.table.clone()).await?;
-    tokio::spawn(fold_for_ever(reader, Arc::clone(&gateway)));
-    listen_for_ever(listener, router(gateway), HEAD_TIME_MAX).await
+pub async fn serve(service: Service, listener: TcpListener) -> Result<()> {
+    let Service { inbound, api } = service;
+    let table = inbound.table.clone();
+    let reader = StreamReader::open(table.clone()).await?;
+    tokio::spawn(fold_for_ever(reader, Arc::clone(&inbound)));
+    let described = hooks::routes().into_iter().map(|route| route.described()).collect();
+    let routes = hooks::served(inbound).merge(router::served(api, described));
+    listen_for_ever(listener, served(routes, table), HEAD_TIME_MAX).await
 }
 
 /// How long a client may take for the head of a request, from its first byte or from the end of the one before.
@@ -281,18 +305,18 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(fix)
 }
 
-async fn fold_for_ever(mut reader: StreamReader, gateway: Arc<Gateway>) {
+async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>) {
     let mut looked_at = Instant::now();
     loop {
         if looked_at.elapsed() >= LOOK_EVERY {
             looked_at = Instant::now();
-            if let Err(error) = fold::aside::take_up_due(&gateway.table, (gateway.now)()).await {
+            if let Err(error) = fold::aside::take_up_due(&inbound.table, (inbound.now)()).await {
                 tracing::error!(%error, "what was set aside cannot be taken up");
             }
         }
-        match fold_once(&mut reader, &gateway).await {
+        match fold_once(&mut reader, &inbound).await {
             Ok(0) => {
-                let _ = tokio::time::timeout(FOLD_EVERY, gateway.stored.notified()).await;
+                let _ = tokio::time::timeout(FOLD_EVERY, inbound.stored.notified()).await;
             }
             Ok(_) => {}
             Err(error) => {
@@ -308,13 +332,13 @@ async fn fold_for_ever(mut reader: StreamReader, gateway: Arc<Gateway>) {
 ///
 /// # Errors
 /// Storage failed: after [`StreamReader::rewind`] the same records come again.
-pub async fn fold_once(reader: &mut StreamReader, gateway: &Gateway) -> Result<usize, StoreError> {
+pub async fn fold_once(reader: &mut StreamReader, inbound: &Inbound) -> Result<usize, StoreError> {
     let mut records = 0;
     for mut batch in reader.next().await? {
-        let now = (gateway.now)();
-        fold::unreadable(&gateway.table, &batch.unreadable, now).await?;
-        let (waits, aside) = fold::waiting(&gateway.table, std::mem::take(&mut batch.waiting), now).await;
-        fold_batch(&gateway.table, &batch.events, now).await?;
+        let now = (inbound.now)();
+        fold::unreadable(&inbound.table, &batch.unreadable, now).await?;
+        let (waits, aside) = fold::waiting(&inbound.table, std::mem::take(&mut batch.waiting), now).await;
+        fold_batch(&inbound.table, &batch.events, now).await?;
         // Whoever was set aside is folded from the log: what came after it of theirs is there.
         if let Some(waits) = waits {
             return Err(waits.error);
@@ -342,7 +366,7 @@ fn api_keys(config: &Config, base: &Path) -> Result<ApiKeys> {
 }
 
 /// What works and should be otherwise: in the configuration, and of connections that no webhook can be verified for.
-pub fn warnings(config: &Config, gateway: &Gateway) -> Vec<String> {
+pub fn warnings(config: &Config, inbound: &Inbound) -> Vec<String> {
     let lacking = config.connections.iter().filter_map(|(name, written)| {
         let connection = gateway.connections.get(name).ok().flatten()?;
         connections::lacking(name, connection.connector.manifest(), written)

@@ -20,6 +20,10 @@ pub const CONNECTIONS_MAX: usize = 1_000;
 /// Bytes. A connection's name is part of URLs, keys and logs.
 pub const CONNECTION_NAME_BYTES_MAX: usize = 64;
 
+/// Bytes. The shortest secret that is compared as it comes and that the operator makes up: an API key, a token in a URL, a
+/// Basic password. 16 bytes of `openssl rand -hex` are 64 random bits, more than can be tried over a network.
+pub const SECRET_BYTES_MIN: usize = 16;
+
 /// A configuration file, read but not resolved: it holds no secret.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {

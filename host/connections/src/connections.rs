@@ -1,23 +1,20 @@
 //! The connections of a process: each a connector with its configuration and secrets, ready to be called.
 
-mod secrets;
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rapport_model::Timestamp;
+use rapport_config::{ConnectionConfig, FeedConfig};
 use rapport_model::hosts;
-use rapport_sandbox::{Certificate, Check, Connector, Gate, Manifest, Secret, Secrets};
+use rapport_model::written::fix_for_unknown_key;
+use rapport_sandbox::{Connector, Gate, Manifest, Secret};
 use serde_json::Value as Json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::certificates::Certificates;
-use crate::config::{ConnectionConfig, FeedConfig};
 use crate::credentials::{self, BASIC, PATH_TOKEN, Vouching};
 use crate::redaction::Known;
 use crate::refusals::Refusals;
-pub use secrets::{SecretValues, lacking};
+use crate::secrets::SecretValues;
 
 /// Calls of one connection that run at once, of the sandbox's 16: a connector that loops cannot take the others' turns.
 const CALLS_AT_ONCE_MAX: usize = 4;
@@ -32,45 +29,18 @@ pub struct Connection {
     /// JSON text, valid against the connector's schema.
     pub config: String,
     pub secrets: Arc<SecretValues>,
-    pub(crate) vouching: Vouching,
+    pub vouching: Vouching,
     /// What AWS may deliver to it.
     pub feed: Option<FeedConfig>,
     /// Versions of its secrets that cannot be used, while others can.
     pub left_out: Vec<ConnectionError>,
     /// What proves its webhooks before its connector is called; none: the connector alone decides.
-    pub(crate) gate: Option<Gate>,
+    pub gate: Option<Gate>,
     /// What nothing of it that is stored may hold.
-    pub(crate) known_secrets: Known,
-    pub(crate) refusals: Refusals,
+    pub known_secrets: Known,
+    pub refusals: Refusals,
     turns: Semaphore,
     waiting: AtomicUsize,
-}
-
-/// What one call of a connector verifies with: its connection's secrets, and the certificates that are known by now.
-pub(crate) struct Keys {
-    pub secrets: Arc<SecretValues>,
-    pub certificates: Arc<Certificates>,
-    pub now: Timestamp,
-    /// What was proven when the webhook came, of one that is read again.
-    pub proven: BTreeSet<String>,
-}
-
-impl Secrets for Keys {
-    fn versions(&self, name: &str) -> Option<&[Secret]> {
-        self.secrets.versions(name)
-    }
-
-    fn was_proven(&self, check: &Check<'_>) -> bool {
-        !self.proven.is_empty() && self.proven.contains(&check.name())
-    }
-
-    /// A connection may pin a certificate's public key under its URL, where nothing can be fetched.
-    fn certificate(&self, url: &str) -> Certificate {
-        match self.secrets.versions(url).and_then(<[Secret]>::first) {
-            Some(pinned) => Certificate::Key(pinned.reveal().to_vec()),
-            None => self.certificates.get(url, self.now),
-        }
-    }
 }
 
 /// Why a connection cannot be set up.
@@ -175,7 +145,7 @@ fn check_names(connection: &str, manifest: &Manifest, secrets: &SecretValues) ->
             connection: connection.to_owned(),
             connector: manifest.id.clone(),
             secret: secret.clone(),
-            fix: rapport_sandbox::fix_for_unknown_key(secret, &known),
+            fix: fix_for_unknown_key(secret, &known),
         }),
     }
 }
@@ -261,7 +231,7 @@ pub struct Connections {
     all: BTreeMap<String, Mutex<Option<Arc<Connection>>>>,
     load: Option<Loader>,
     /// Webhooks to names that are no connection's.
-    pub(crate) unknown: Refusals,
+    pub unknown: Refusals,
 }
 
 /// Makes a connection by its name. Blocks for as long as its connector takes to load, some milliseconds.

@@ -6,23 +6,19 @@ use base64::engine::general_purpose::STANDARD;
 use rapport_sandbox::{Secret, Secrets};
 use rapport_store::RawWebhook;
 
-use crate::connections::{Connection, SecretValues};
-use crate::http::same_secret;
+use crate::connections::Connection;
+use crate::secrets::{SecretValues, same_secret};
 
 /// The secret that stands in the URL: `/hooks/<connection>/<token>`.
 pub const PATH_TOKEN: &str = "path-token";
 /// The secret that an `Authorization: Basic` field holds: `user:password`.
 pub const BASIC: &str = "basic";
 
-/// Bytes. The shortest secret that is compared as it comes and that the operator makes up: an API key, a token in a URL, a
-/// Basic password. 16 bytes of `openssl rand -hex` are 64 random bits, more than can be tried over a network.
-pub const SECRET_BYTES_MIN: usize = 16;
-
 const AUTHORIZATION: &str = "authorization";
 
 /// Who vouches for the webhooks of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Vouching {
+pub enum Vouching {
     /// Its connector, by calling `verify`.
     Connector,
     /// What was checked before its connector is called: the credentials that came with it, since its provider signs
@@ -33,7 +29,7 @@ pub(crate) enum Vouching {
 }
 
 /// Whether a connection has credentials to ask for.
-pub(crate) fn has_any(secrets: &SecretValues) -> bool {
+pub fn has_any(secrets: &SecretValues) -> bool {
     !usable(secrets, PATH_TOKEN).is_empty() || !usable(secrets, BASIC).is_empty()
 }
 
@@ -41,7 +37,7 @@ pub(crate) fn has_any(secrets: &SecretValues) -> bool {
 ///
 /// # Errors
 /// Why it may not go on, for the operator: it lacks them, or has a token where none belongs.
-pub(crate) fn check(
+pub fn check(
     connection: &Connection,
     token: Option<&str>,
     headers: &[(String, String)],
@@ -65,7 +61,7 @@ pub(crate) fn check(
 }
 
 /// The webhook as its connector may see it.
-pub(crate) fn without(connection: &Connection, mut webhook: RawWebhook) -> RawWebhook {
+pub fn without(connection: &Connection, mut webhook: RawWebhook) -> RawWebhook {
     if !usable(&connection.secrets, BASIC).is_empty() {
         webhook.headers.retain(|(name, _)| name != AUTHORIZATION);
     }

@@ -14,8 +14,8 @@ use rapport_model::Event;
 use rapport_sandbox::{LogLine, Redact};
 use rapport_store::RawWebhook;
 
-use crate::connections::SecretValues;
 use crate::credentials::BASIC;
+use crate::secrets::SecretValues;
 
 /// Bytes of the shortest secret that is looked for inside of other text: a shorter one is part of words, and taking it out
 /// would ruin what customers wrote. It is taken out where it is a whole header field, or a whole parameter of the URL.
@@ -27,7 +27,7 @@ const NAMED_SEARCHED_MAX: usize = 64;
 
 /// What stands for the secrets of a connection.
 #[derive(Default)]
-pub(crate) struct Known(Vec<Needle>);
+pub struct Known(Vec<Needle>);
 
 /// A value that is taken out, and what takes its place.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ struct Needle {
 }
 
 /// What is taken out of one webhook.
-pub(crate) struct Redaction<'a> {
+pub struct Redaction<'a> {
     known: &'a [Needle],
     /// Values that the manifest names, as they are in this webhook.
     named: Vec<Needle>,

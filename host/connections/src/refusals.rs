@@ -12,7 +12,7 @@ const MINUTE_MS: u64 = 60_000;
 
 /// The refusals of one connection, or of all names that are none.
 #[derive(Default)]
-pub(crate) struct Refusals(Mutex<Minute>);
+pub struct Refusals(Mutex<Minute>);
 
 #[derive(Default)]
 struct Minute {

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use rapport_config::{ConnectionConfig, SECRET_BYTES_MIN};
 use rapport_model::hosts;
 use rapport_sandbox::{Manifest, Secret, SecretKind, Secrets};
+use ring::digest::{SHA256, digest};
 
-use super::ConnectionError;
-use crate::config::ConnectionConfig;
-use crate::credentials::{BASIC, PATH_TOKEN, SECRET_BYTES_MIN};
+use crate::connections::ConnectionError;
+use crate::credentials::{BASIC, PATH_TOKEN};
 
 /// The resolved secrets of a connection.
 #[derive(Default)]
@@ -32,11 +33,11 @@ impl SecretValues {
         self.0.iter().flat_map(|(name, versions)| versions.iter().map(move |version| (name.as_str(), version.reveal())))
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
         self.0.keys()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -45,7 +46,7 @@ impl SecretValues {
     ///
     /// # Errors
     /// A secret has no version that can be used.
-    pub(super) fn tried(
+    pub(crate) fn tried(
         &mut self,
         connection: &str,
         manifest: &Manifest,
@@ -133,4 +134,12 @@ pub fn lacking(name: &str, manifest: &Manifest, written: &ConnectionConfig) -> O
             known.what
         )
     })
+}
+
+/// Whether two secrets are the same, in a time that depends on neither. An empty one is never the same as anything.
+pub(crate) fn same_secret(secret: &[u8], candidate: &[u8]) -> bool {
+    let (secret_hash, candidate_hash) = (digest(&SHA256, secret), digest(&SHA256, candidate));
+    let pairs = secret_hash.as_ref().iter().zip(candidate_hash.as_ref());
+    let differences = pairs.fold(0, |differences, (a, b)| differences | (a ^ b));
+    std::hint::black_box(differences) == 0 && !secret.is_empty()
 }

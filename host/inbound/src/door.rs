@@ -11,14 +11,13 @@
 
 use std::sync::Arc;
 
+use rapport_connections::{Connection, credentials};
 use rapport_sandbox::{Entry, Pending};
 use rapport_store::RawWebhook;
 
-use crate::Gateway;
-use crate::connections::Connection;
-use crate::credentials;
-use crate::problem::Problem;
+use crate::inbound::Inbound;
 use crate::receive::{Answer, Incoming};
+use crate::refusal::Refusal;
 
 /// What is told to whoever proves nothing.
 pub(crate) const UNPROVEN: &str = "nothing proves that this is a webhook of a connection's provider; its operator finds the \
@@ -47,12 +46,12 @@ pub struct Admitted {
     body: Vec<u8>,
 }
 
-impl Gateway {
+impl Inbound {
     /// Lets a webhook in whose head does not speak against it.
     ///
     /// # Errors
     /// 401 nothing proves it, or there is no such connection; 500 its connection cannot be set up.
-    pub fn admit(&self, head: Head) -> Result<Admitted, Problem> {
+    pub fn admit(&self, head: Head) -> Result<Admitted, Refusal> {
         let found = self.connection(&head.connection)?;
         let Some(connection) = found else {
             let why = "no connection of that name; fix: check the webhook URL at the provider, or the configuration";
@@ -110,23 +109,23 @@ impl Gateway {
         let RawWebhook { method, url, headers, body } = webhook;
         let mut admitted = self.admit(Head { connection, token, method, url, headers, request_id })?;
         if body.len() > admitted.body_bytes_max() {
-            return Err(Problem::too_large(format!("a body may have {} bytes", admitted.body_bytes_max())));
+            return Err(Refusal::too_large(format!("a body may have {} bytes", admitted.body_bytes_max())));
         }
         admitted.read(&body);
         self.receive_admitted(admitted).await
     }
 
-    fn refuse_unproven(&self, connection: Option<&Connection>, head: &Head, detail: &str) -> Problem {
-        let refusals = connection.map_or(&self.connections.unknown, |connection| &connection.refusals);
-        let problem = Problem::unauthenticated(UNPROVEN);
+    fn refuse_unproven(&self, connection: Option<&Connection>, head: &Head, detail: &str) -> Refusal {
+        let refusals = connection.map_or(&self.host.connections.unknown, |connection| &connection.refusals);
+        let refusal = Refusal::unauthenticated(UNPROVEN);
         if let Some(suppressed) = refusals.count((self.now)()) {
-            let (request_id, status, reason) = (head.request_id.as_str(), problem.status, problem.name());
+            let (request_id, status, reason) = (head.request_id.as_str(), refusal.status(), refusal.name());
             // Of a name that is none as much as a name may have: it is whatever somebody sent.
             let name: String = head.connection.chars().take(NAME_CHARS_SHOWN_MAX).collect();
             let name = connection.map_or(format!("{name:?}"), |connection| connection.name.clone());
             tracing::warn!(request_id, connection = name, status, reason, detail, suppressed, "webhook refused");
         }
-        problem
+        refusal
     }
 }
 

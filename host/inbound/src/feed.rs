@@ -11,6 +11,9 @@ mod form;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rapport_config::Config;
+use rapport_connections::credentials::Vouching;
+use rapport_connections::{Connection, log_lines};
 use rapport_sandbox::ObjectPlace;
 use rapport_store::RawWebhook;
 use rapport_store::objects::ObjectError;
@@ -18,12 +21,10 @@ use rapport_store::objects::ObjectError;
 pub use batch::{NoBatch, batch};
 pub use delivery::Delivery;
 
-use crate::Gateway;
-use crate::config::Config;
-use crate::connections::Connection;
-use crate::credentials::Vouching;
+use crate::inbound::Inbound;
 use crate::left::Left;
-use crate::receive::{self, Done, judge, kept, log_lines, log_of, proven, redacted, redaction_of, sandbox_us};
+use crate::refusal::Refusal;
+use crate::receive::{self, Done, judge, kept, log_of, proven, redacted, redaction_of, sandbox_us};
 
 /// Which connections take what comes from where.
 #[derive(Clone, Debug, Default)]
@@ -86,11 +87,11 @@ pub enum NotFed {
     )]
     TooLarge { connector: String, bytes: usize, max: usize },
     /// The connector said that it is not proven, which AWS has done; or storage, or the sandbox, did not take it.
-    #[error("{title}: {detail}")]
-    Refused { title: &'static str, detail: String },
+    #[error("{0}")]
+    Refused(Refusal),
 }
 
-impl Gateway {
+impl Inbound {
     /// Gives a delivery to every connection that takes what comes from its origin.
     ///
     /// # Errors
@@ -123,20 +124,19 @@ impl Gateway {
     }
 
     async fn try_feed(&self, name: &str, delivery: &Delivery, request_id: &str) -> Result<Fed, NotFed> {
-        let refused = |title, detail| NotFed::Refused { title, detail };
-        let connection = self.connection(name).map_err(|problem| refused(problem.title, problem.detail))?;
+        let connection = self.connection(name).map_err(NotFed::Refused)?;
         let connection = &connection.ok_or(NotFed::NoConnection)?;
         let webhook = self.webhook(connection, delivery).await?;
         let received_at = (self.now)();
-        let called = self.call(connection, &webhook, received_at, &BTreeSet::new()).await;
-        let called = called.map_err(|problem| refused(problem.title, problem.detail))?;
+        let called = self.host.call(connection, &webhook, received_at, &BTreeSet::new()).await;
+        let called = called.map_err(|error| NotFed::Refused(error.into()))?;
         let (sandbox_us, proven, log) = (sandbox_us(&called), proven(&called), log_of(&called).clone());
         let verdict = judge(called, Vouching::Credentials);
         let redaction = redaction_of(connection, &verdict, &webhook);
         log_lines(request_id, connection, &redaction.lines(&log.lines), log.dropped);
         let verdict = redacted(verdict, &redaction);
         let verdict = self.only_once(verdict, connection, &webhook.body, received_at).await;
-        let verdict = verdict.map_err(|problem| refused(problem.title, problem.detail))?;
+        let verdict = verdict.map_err(NotFed::Refused)?;
         let why = match &verdict {
             receive::Verdict::Refuse { detail, .. } => detail.clone(),
             _ => String::new(),
@@ -150,7 +150,8 @@ impl Gateway {
             Ok(Done::Taken { events, left, .. }) => Ok(Fed::Stored { events, parked: left.map(|left| left.detail) }),
             Ok(Done::Ignored(detail)) => Ok(Fed::Ignored(detail)),
             Ok(Done::Parked { reason, detail }) => Ok(Fed::Parked { reason, detail }),
-            Err(problem) => Err(refused(problem.title, if why.is_empty() { problem.detail } else { why })),
+            Err(refusal) if why.is_empty() => Err(NotFed::Refused(refusal)),
+            Err(refusal) => Err(NotFed::Refused(Refusal { detail: why, ..refusal })),
         }
     }
 

@@ -1,25 +1,32 @@
 //! The routes of providers: what they send as it came, and what a connector answers.
 
+mod body;
+
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use rapport_http::input::InPath;
+use rapport_http::page::{Page, Verb};
+use rapport_http::route::{Route, router};
+use rapport_http::{Problem, PublicUrl, RequestId};
 use rapport_sandbox::HttpResponse;
 
-use crate::Gateway;
 use crate::door::Head;
-use crate::http::body;
-use crate::http::input::InPath;
-use crate::http::page::{Page, Verb};
-use crate::http::routes::Route;
-use crate::http::{PublicUrl, RequestId};
-use crate::problem::Problem;
-use crate::receive::Answer;
+use crate::inbound::Inbound;
+use crate::refusal::{Refusal, RefusalKind};
 
-pub(super) fn routes() -> Vec<Route> {
+/// The routes of providers, to be served.
+pub fn served(inbound: Arc<Inbound>) -> Router {
+    router(routes(), "").with_state(inbound)
+}
+
+/// The routes of providers.
+pub fn routes() -> Vec<Route<Arc<Inbound>>> {
     let page = |page: Page| {
         let page = page.parameter("connection", "A connection of the configuration");
         let page = page
@@ -41,43 +48,43 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn hook(
-    State(gateway): State<Arc<Gateway>>,
+    State(inbound): State<Arc<Inbound>>,
     connection: InPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let Path(connection) = connection?;
-    Ok(webhook(&gateway, connection, None, request).await)
+    Ok(webhook(&inbound, connection, None, request).await)
 }
 
 async fn hook_with_token(
-    State(gateway): State<Arc<Gateway>>,
+    State(inbound): State<Arc<Inbound>>,
     names: InPath<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
     let Path((connection, token)) = names?;
-    Ok(webhook(&gateway, connection, Some(token), request).await)
+    Ok(webhook(&inbound, connection, Some(token), request).await)
 }
 
-async fn webhook(gateway: &Gateway, connection: String, token: Option<String>, request: Request) -> Response {
+async fn webhook(inbound: &Inbound, connection: String, token: Option<String>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::POST) {
         let mut refusal = Problem::method_not_allowed("a webhook is a GET or a POST").into_response();
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
         return refusal;
     }
-    match received(gateway, connection, token, request).await {
+    match received(inbound, connection, token, request).await {
         Ok(response) => provider_response(response),
         Err(problem) => problem.into_response(),
     }
 }
 
 /// The head first: of what it does not let in, nothing of the body is read.
-async fn received(gateway: &Gateway, connection: String, token: Option<String>, request: Request) -> Answer {
+async fn received(inbound: &Inbound, connection: String, token: Option<String>, request: Request) -> Result<HttpResponse, Problem> {
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let (parts, body) = request.into_parts();
     // A token in the path is a secret: no connector and no stored webhook gets to see it.
     let path = token.as_ref().map_or_else(|| parts.uri.path().to_owned(), |_| format!("/hooks/{connection}"));
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let public_url = parts.extensions.get::<PublicUrl>().map_or(&gateway.public_url, |url| &url.0);
+    let public_url = parts.extensions.get::<PublicUrl>().map_or(&inbound.public_url, |url| &url.0);
     let head = Head {
         connection,
         token,
@@ -86,9 +93,9 @@ async fn received(gateway: &Gateway, connection: String, token: Option<String>, 
         headers: text_headers(&parts.headers),
         request_id,
     };
-    let mut admitted = gateway.admit(head)?;
+    let mut admitted = inbound.admit(head)?;
     let _room = body::read(&parts.headers, body, &mut admitted).await?;
-    gateway.receive_admitted(admitted).await
+    Ok(inbound.receive_admitted(admitted).await?)
 }
 
 /// Headers as a connector gets them: lower case, in order, repeats kept; bytes that are not UTF-8 as Latin-1 (RFC 9110).
@@ -116,4 +123,17 @@ fn provider_response(answer: HttpResponse) -> Response {
     // A challenge echoed as HTML would be a script of whoever sent it.
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// A refusal is a problem only here.
+impl From<Refusal> for Problem {
+    fn from(Refusal { kind, detail }: Refusal) -> Self {
+        match kind {
+            RefusalKind::Unauthenticated => Self::unauthenticated(detail),
+            RefusalKind::TooLarge => Self::too_large(detail),
+            RefusalKind::ConnectorFailed => Self::connector_failed(detail),
+            RefusalKind::Internal => Self::internal(detail),
+            RefusalKind::Unavailable => Self::unavailable(detail),
+        }
+    }
 }

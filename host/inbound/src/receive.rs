@@ -5,32 +5,23 @@ mod verdict;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rapport_connections::redaction::Redaction;
+use rapport_connections::{Connection, credentials, log_lines};
 use rapport_model::identity::settle;
 use rapport_model::{Eid, Event, EventKey};
-use rapport_sandbox::{
-    Call, CallError, Connector, Context, HttpResponse, Level, Log, LogLine, Receipt, Received, Webhook,
-};
+use rapport_sandbox::{CallError, HttpResponse, Log, Receipt, Received};
 use rapport_store::events::{NewEvent, Put};
 use rapport_store::nonces::Claim;
 use rapport_store::parked::NewParked;
 use rapport_store::{RawWebhook, StoreError};
 
-use crate::Gateway;
-use crate::connections::{Connection, Keys};
 use crate::content;
-use crate::credentials;
 use crate::door::UNPROVEN;
+use crate::inbound::Inbound;
 use crate::left::Left;
-use crate::problem::Problem;
-use crate::redaction::Redaction;
+use crate::refusal::{Refusal, RefusalKind};
 
 pub(crate) use verdict::{Verdict, judge};
-
-/// The status of what nothing proves.
-const FORGED: u16 = 401;
-
-/// Certificates that one call may have fetched: a provider signs with one.
-const CERTIFICATES_MAX: u32 = 2;
 
 /// A webhook as it arrived.
 pub struct Incoming {
@@ -43,7 +34,7 @@ pub struct Incoming {
 }
 
 /// What the provider is told.
-pub type Answer = Result<HttpResponse, Problem>;
+pub type Answer = Result<HttpResponse, Refusal>;
 
 /// A webhook on its way into storage.
 pub(crate) struct Delivery<'a> {
@@ -79,7 +70,7 @@ impl Done {
     }
 }
 
-impl Gateway {
+impl Inbound {
     /// Receives a webhook that came through the [door](crate::door).
     pub(crate) async fn receive_proven(
         &self,
@@ -89,14 +80,14 @@ impl Gateway {
     ) -> Answer {
         let webhook = credentials::without(connection, webhook);
         let received_at = (self.now)();
-        let called = self.call(connection, &webhook, received_at, &BTreeSet::new()).await?;
+        let called = self.host.call(connection, &webhook, received_at, &BTreeSet::new()).await?;
         let asks_for_confirmation = asks_for_confirmation(&called);
         let (sandbox_us, proven, log) = (sandbox_us(&called), proven(&called), log_of(&called).clone());
         let verdict = judge(called, connection.vouching);
         let redaction = redaction_of(connection, &verdict, &webhook);
         log_lines(&request_id, connection, &redaction.lines(&log.lines), log.dropped);
         if asks_for_confirmation {
-            self.confirm(connection, &webhook, &request_id).await?;
+            self.host.confirm(connection, &webhook, &request_id).await?;
         }
         let verdict = redacted(verdict, &redaction);
         let verdict = self.only_once(verdict, connection, &webhook.body, received_at).await?;
@@ -115,122 +106,34 @@ impl Gateway {
         connection: &Connection,
         body: &[u8],
         now: u64,
-    ) -> Result<Verdict, Problem> {
+    ) -> Result<Verdict, Refusal> {
         let Verdict::Take(Receipt { nonce: Some(nonce), .. }) = &verdict else { return Ok(verdict) };
         match self.table.claim_nonce(&connection.name, nonce, body, now).await? {
             Claim::Ours => Ok(verdict),
             Claim::Taken => Ok(Verdict::Refuse {
-                problem: Problem::unauthenticated(UNPROVEN),
+                refusal: Refusal::unauthenticated(UNPROVEN),
                 detail: "a value that its provider uses once came before, with another body".into(),
             }),
         }
-    }
-
-    /// A connection by its name, made now if it is the first time.
-    pub(crate) fn connection(&self, name: &str) -> Result<Option<Arc<Connection>>, Problem> {
-        self.connections.get(name).map_err(|error| {
-            tracing::error!(connection = name, %error, "the connection cannot be set up");
-            Problem::internal("the connection cannot be set up; its operator finds the reason in the log")
-        })
-    }
-
-    /// Calls the connector, on its connection's turn, where blocking is allowed. A certificate that it needs is fetched
-    /// first, and the call made again: nothing happened in it.
-    pub(crate) async fn call(
-        &self,
-        connection: &Arc<Connection>,
-        webhook: &RawWebhook,
-        now: u64,
-        proven: &BTreeSet<String>,
-    ) -> Result<Result<Received, CallError>, Problem> {
-        let mut fetched = 0;
-        loop {
-            let called = self.in_sandbox(connection, webhook, now, proven, Connector::receive).await?;
-            let url = called.as_ref().err().and_then(|error| error.certificate_url.as_deref());
-            let Some(url) = url.filter(|_| fetched < CERTIFICATES_MAX) else { return Ok(called) };
-            fetched += 1;
-            let hosts = &connection.connector.manifest().hosts;
-            if !self.certificates.fetch(&self.egress, &connection.name, url, hosts, (self.now)()).await {
-                return Ok(called);
-            }
-        }
-    }
-
-    async fn in_sandbox<T: Send + 'static>(
-        &self,
-        connection: &Arc<Connection>,
-        webhook: &RawWebhook,
-        now: u64,
-        proven: &BTreeSet<String>,
-        function: fn(&Connector, &Call<'_>) -> T,
-    ) -> Result<T, Problem> {
-        let busy = || Problem::unavailable("too many webhooks of this connection wait; deliver it again");
-        let _turn = connection.turn().await.ok_or_else(busy)?;
-        let entropy = self.table.tenant_key().entropy(&connection.name, &webhook.body);
-        let secrets = Arc::clone(&connection.secrets);
-        let certificates = Arc::clone(&self.certificates);
-        let keys = Arc::new(Keys { secrets, certificates, now: (self.now)(), proven: proven.clone() });
-        let (connection, webhook) = (Arc::clone(connection), webhook.clone());
-        let work = move || {
-            let headers: Vec<(&str, &str)> =
-                webhook.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            let call = Call {
-                context: Context { connection: &connection.name, config: &connection.config, now, entropy: &entropy },
-                webhook: Webhook { method: &webhook.method, url: &webhook.url, headers: &headers, body: &webhook.body },
-                secrets: keys,
-            };
-            function(&connection.connector, &call)
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("the sandbox panicked"))
-    }
-
-    /// Confirms a subscription by a request of our own, before the provider is answered: if that fails, it asks again.
-    async fn confirm(
-        &self,
-        connection: &Arc<Connection>,
-        webhook: &RawWebhook,
-        request_id: &str,
-    ) -> Result<(), Problem> {
-        if !connection.connector.confirms() {
-            return Ok(());
-        }
-        let name = connection.name.as_str();
-        let asked = self.in_sandbox(connection, webhook, (self.now)(), &BTreeSet::new(), Connector::confirm).await?;
-        let url = asked.map_err(|error| {
-            tracing::error!(request_id, connection = name, %error, "the connector failed to confirm");
-            Problem::connector_failed("the connector failed while it confirmed a subscription")
-        })?;
-        let Some(url) = url else { return Ok(()) };
-        let allowed = &connection.connector.manifest().hosts.confirmations;
-        let problem = match self.egress.get(&url, allowed).await {
-            Ok(response) if (200..300).contains(&response.status) => {
-                tracing::info!(request_id, connection = name, "subscription confirmed");
-                return Ok(());
-            }
-            Ok(response) => format!("status {}", response.status),
-            Err(error) => error.to_string(),
-        };
-        tracing::error!(request_id, connection = name, problem, "subscription not confirmed");
-        Err(Problem::unavailable("the subscription could not be confirmed; deliver it again"))
     }
 
     /// Does what a verdict says.
     ///
     /// # Errors
     /// What was refused, and 503 for what storage did not take.
-    pub(crate) async fn carry_out(&self, verdict: Verdict, delivery: Delivery<'_>) -> Result<Done, Problem> {
+    pub(crate) async fn carry_out(&self, verdict: Verdict, delivery: Delivery<'_>) -> Result<Done, Refusal> {
         let Delivery { connection: Connection { name: connection, connector, refusals, .. }, name: request_id, .. } =
             delivery;
         let (connector, sandbox_us) = (connector.digest(), delivery.sandbox_us);
         let not_stored = |error: StoreError| {
             tracing::error!(request_id, connection, connector, %error, "webhook not stored");
-            Problem::unavailable("storage did not take the webhook; deliver it again")
+            Refusal::unavailable("storage did not take the webhook; deliver it again")
         };
         match verdict {
-            Verdict::Refuse { problem, detail } => {
-                let (status, reason) = (problem.status, problem.name());
+            Verdict::Refuse { refusal, detail } => {
+                let (status, reason) = (refusal.status(), refusal.name());
                 // What somebody forged is a line now and then; what the connector or storage did is one each.
-                let is_forged = status == FORGED;
+                let is_forged = refusal.kind == RefusalKind::Unauthenticated;
                 let count = if is_forged { refusals.count((self.now)()) } else { Some(0) };
                 if let Some(suppressed) = count {
                     tracing::warn!(
@@ -245,7 +148,7 @@ impl Gateway {
                         "webhook refused"
                     );
                 }
-                Err(problem)
+                Err(refusal)
             }
             Verdict::Ignore(detail) => {
                 tracing::info!(request_id, connection, connector, sandbox_us, detail, "webhook ignored");
@@ -423,7 +326,7 @@ pub(crate) fn redacted(verdict: Verdict, redaction: &Redaction<'_>) -> Verdict {
         }),
         Verdict::Ignore(detail) => Verdict::Ignore(redaction.line(detail)),
         Verdict::Park { reason, detail } => Verdict::Park { reason, detail: redaction.line(detail) },
-        Verdict::Refuse { problem, detail } => Verdict::Refuse { problem, detail: redaction.line(detail) },
+        Verdict::Refuse { refusal, detail } => Verdict::Refuse { refusal, detail: redaction.line(detail) },
     }
 }
 
@@ -447,21 +350,5 @@ pub(crate) fn log_of(called: &Result<Received, CallError>) -> &Log {
     match called {
         Ok(received) => &received.log,
         Err(error) => &error.log,
-    }
-}
-
-pub(crate) fn log_lines(request_id: &str, connection: &Connection, lines: &[LogLine], dropped: u64) {
-    let connection = connection.name.as_str();
-    for line in lines {
-        let message = line.message.as_str();
-        match line.level {
-            Level::Debug => tracing::debug!(request_id, connection, message, "connector says"),
-            Level::Info => tracing::info!(request_id, connection, message, "connector says"),
-            Level::Warn => tracing::warn!(request_id, connection, message, "connector says"),
-            Level::Error => tracing::error!(request_id, connection, message, "connector says"),
-        }
-    }
-    if dropped > 0 {
-        tracing::warn!(request_id, connection, dropped, "connector logs too much");
     }
 }

@@ -1,10 +1,10 @@
 //! A fixed connector reads a parked webhook again.
 
+use rapport_connections::credentials::Vouching;
 use rapport_store::StoreError;
 use rapport_store::parked::{Parked, ParkedId};
 
-use crate::Gateway;
-use crate::credentials::Vouching;
+use crate::inbound::Inbound;
 use crate::left::Left;
 use crate::receive::{Delivery, Verdict, judge, sandbox_us};
 
@@ -23,7 +23,7 @@ pub enum Replayed {
     NoConnection(String),
 }
 
-impl Gateway {
+impl Inbound {
     /// Replays one parked webhook through the connector that its connection has now.
     ///
     /// It was verified when it was parked, and counts as verified: its secret may have been rotated away since, and its
@@ -34,7 +34,7 @@ impl Gateway {
     /// [`StoreError`]: it stays parked.
     pub async fn replay(&self, id: &ParkedId) -> Result<Replayed, StoreError> {
         let Some(parked) = self.table.parked_one(id).await? else { return Ok(Replayed::Unknown) };
-        let connection = match self.connections.get(&parked.connection) {
+        let connection = match self.host.connections.get(&parked.connection) {
             Ok(Some(connection)) => connection,
             Ok(None) => return Ok(Replayed::NoConnection(parked.connection)),
             Err(error) => return Ok(still_parked("the connection cannot be set up", error.to_string())),
@@ -46,9 +46,9 @@ impl Gateway {
                 "what was parked cannot be read any more; the log says why".to_owned(),
             ));
         };
-        let called = match self.call(&connection, &webhook, received_at, &proven).await {
+        let called = match self.host.call(&connection, &webhook, received_at, &proven).await {
             Ok(called) => called.map(|received| rapport_sandbox::Received { verified: true, ..received }),
-            Err(problem) => return Ok(still_parked(problem.title, problem.detail)),
+            Err(error) => return Ok(still_parked("not called", error.to_string())),
         };
         let sandbox_us = sandbox_us(&called);
         match judge(called, Vouching::Connector) {
@@ -69,7 +69,7 @@ impl Gateway {
                 Ok(Replayed::Ignored(detail))
             }
             Verdict::Park { reason, detail } => Ok(still_parked(reason, detail)),
-            Verdict::Refuse { problem, detail } => Ok(still_parked(problem.title, detail)),
+            Verdict::Refuse { refusal, detail } => Ok(still_parked(refusal.name(), detail)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use rapport_gateway::package::Package;
+use rapport_config::package::Package;
 use rapport_sandbox::{Connector, LoadError, Options, PublicKey, Sandbox};
 
 /// Loads artefacts, and nothing that a trusted key did not sign.

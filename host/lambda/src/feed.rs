@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
-use rapport_gateway::feed;
+use rapport_inbound::feed;
 use serde_json::value::RawValue;
 
 use crate::batch::{self, NoBatch};
@@ -40,7 +40,7 @@ async fn take(service: &Service, payload: &RawValue, context: &Context) -> Resul
         }
         let began = Instant::now();
         // Why is in the log already.
-        if running.gateway.feed(&delivery, &context.request_id).await.is_err() {
+        if running.inbound.feed(&delivery, &context.request_id).await.is_err() {
             not_taken.push(name);
         }
         longest = longest.max(began.elapsed());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lambda_runtime::{Diagnostic, LambdaEvent};
-use rapport_gateway::fold::{self, NotFolded, aside, fold_batch};
+use rapport_projections::fold::{self, NotFolded, aside, fold_batch};
 use rapport_model::Eid;
 use rapport_store::events::UnreadableEvent;
 use rapport_store::heads::Sequence;
@@ -47,7 +47,7 @@ async fn fold(service: &Service, payload: &RawValue) -> Result<Option<String>, N
         ))
     })?;
     let running = service.running().await.map_err(|error| NoBatch(error.to_string()))?;
-    let (table, now) = (&running.gateway.table, (running.gateway.now)());
+    let (table, now) = (&running.inbound.table, (running.inbound.now)());
     let read = read(table, &batch.records).await;
     let unreadable = read.unreadable.len() + read.odd;
     let (numbers, events): (Vec<String>, Vec<_>) = read.events.into_iter().unzip();
@@ -124,7 +124,7 @@ const OPERATED_MAX: usize = 100;
 async fn operate(service: &Service, operation: Operation) -> Result<Box<RawValue>, Diagnostic> {
     let failed = |error: String| Diagnostic { error_type: "Rapport.Fold".to_owned(), error_message: error };
     let running = service.running().await.map_err(|error| failed(error.to_string()))?;
-    let (table, now) = (&running.gateway.table, (running.gateway.now)());
+    let (table, now) = (&running.inbound.table, (running.inbound.now)());
     let mut wanted = table.unfolded(OPERATED_MAX, None).await.map_err(|error| failed(error.to_string()))?.items;
     let answer = match operation {
         Operation::List => json!({"set_aside": wanted}),

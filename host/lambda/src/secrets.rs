@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rapport_gateway::api_keys::{ApiKey, ApiKeyError, ApiKeys};
-use rapport_gateway::config::{Config, ConnectionConfig, SecretRef};
-use rapport_gateway::connections::SecretValues;
-use rapport_gateway::package::ReferenceError;
+use rapport_api::api_keys::{ApiKey, ApiKeyError, ApiKeys};
+use rapport_config::{Config, ConnectionConfig, SecretRef};
+use rapport_connections::SecretValues;
+use rapport_config::package::ReferenceError;
 use rapport_model::TenantKey;
 use rapport_sandbox::Secret;
 use serde::Deserialize;

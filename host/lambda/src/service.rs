@@ -6,13 +6,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use rapport_egress::{Egress, Network};
-use rapport_gateway::Gateway;
-use rapport_gateway::api_keys::ApiKeys;
-use rapport_gateway::config::{Config, ConfigError};
-use rapport_gateway::connections::{self, Connection, Connections, Loader};
-use rapport_gateway::feed::Feeds;
-use rapport_gateway::http::{Door, Manner, api_router, webhook_router};
-use rapport_gateway::package::{self, Package, PackageError, ReferenceError, check_references};
+use rapport_api::keys::wrong::Manner;
+use rapport_api::people::People;
+use rapport_api::{Api, ApiKeys, Door, router};
+use rapport_config::{Config, ConfigError};
+use rapport_connections::connections::Loader;
+use rapport_connections::{self as connections, Connection, Connections, ConnectorHost};
+use rapport_http::served;
+use rapport_inbound::feed::Feeds;
+use rapport_inbound::{Inbound, hooks};
+use rapport_config::package::{self, Package, PackageError, ReferenceError, check_references};
 use rapport_store::aws::{Aws, TableOf};
 use rapport_store::{Claim, StoreError, Table};
 use tokio::sync::{Mutex, Notify};
@@ -48,7 +51,7 @@ struct Parts {
 /// A gateway, ready for events.
 #[derive(Clone)]
 pub struct Running {
-    pub gateway: Arc<Gateway>,
+    pub inbound: Arc<Inbound>,
     pub router: Router,
     secrets: Arc<SecretTexts>,
     read_at: Instant,
@@ -172,7 +175,7 @@ impl Parts {
         let kept = Running { read_at: now, ..running };
         let renewed = match self.read_secrets().await {
             Ok(secrets) if secrets == *kept.secrets => return kept,
-            Ok(secrets) => self.with_secrets(kept.gateway.table.clone(), secrets, now).map_err(NotReady::from),
+            Ok(secrets) => self.with_secrets(kept.inbound.table.clone(), secrets, now).map_err(NotReady::from),
             Err(error) => Err(error),
         };
         renewed.unwrap_or_else(|error| {
@@ -194,24 +197,36 @@ impl Parts {
     ) -> Result<Running, SecretsError> {
         let secrets = Arc::new(secrets);
         let names: Vec<String> = self.config.connections.keys().cloned().collect();
-        let gateway = Arc::new(Gateway {
-            table,
+        let api = Api {
+            people: People { table: table.clone(), connections: names.clone().into(), now },
+            keys: self.api_keys(&secrets)?,
+            door: Door::slowed(Manner::Refuse),
+        };
+        let host = ConnectorHost {
             connections: Connections::lazy(names, self.loader(Arc::clone(&secrets))),
+            certificates: Arc::default(),
+            egress: Egress::new(Network::Public),
+            tenant_key: table.tenant_key().clone(),
+            now,
+        };
+        let inbound = Arc::new(Inbound {
+            table: table.clone(),
+            host,
             feeds: Feeds::of(&self.config),
             objects: self.aws.objects(),
-            api_keys: self.api_keys(&secrets)?,
-            door: Door::slowed(Manner::Refuse),
-            egress: Egress::new(Network::Public),
-            certificates: Arc::default(),
             public_url: self.public_url.clone().unwrap_or_default(),
             stored: Arc::new(Notify::new()),
             now,
         });
-        let router = match self.role {
-            Role::Webhook => webhook_router(Arc::clone(&gateway)),
-            Role::Feed | Role::Api | Role::Fold => api_router(Arc::clone(&gateway)),
+        let routes = match self.role {
+            Role::Webhook => hooks::served(Arc::clone(&inbound)),
+            Role::Feed | Role::Api | Role::Fold => {
+                let beside = hooks::routes().into_iter().map(|route| route.described()).collect();
+                router::served(Arc::new(api), beside)
+            }
         };
-        Ok(Running { gateway, router, secrets, read_at })
+        let router = served(routes, table);
+        Ok(Running { inbound, router, secrets, read_at })
     }
 
     /// Only the API's function may read what opens the API.

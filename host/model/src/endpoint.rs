@@ -41,6 +41,7 @@ impl Basis {
 }
 
 /// The secret behind endpoint ids. Whoever has it can tell which item belongs to a given phone number.
+#[derive(Clone)]
 pub struct TenantKey(hmac::Key);
 
 /// Bytes. Below 128 bits of key an endpoint id could be searched for its phone number.

@@ -8,7 +8,7 @@
 
 pub mod aside;
 mod handover;
-pub(crate) mod identity;
+pub mod identity;
 
 use std::collections::{BTreeMap, BTreeSet};
 

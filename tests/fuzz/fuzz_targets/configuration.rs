@@ -1,7 +1,7 @@
 //! What an operator or an author of a connector writes: an error or a value, never a panic.
 #![no_main]
 
-use rapport_gateway::config::Config;
+use rapport_config::Config;
 use rapport_sandbox::Manifest;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {

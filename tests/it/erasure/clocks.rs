@@ -1,7 +1,7 @@
 //! An erasure by request goes by our clock: whatever time an event claims, it goes if it was here.
 
-use rapport_gateway::erasure::proceed;
-use rapport_gateway::fold::fold_batch;
+use rapport_projections::erasure::proceed;
+use rapport_projections::fold::fold_batch;
 use rapport_store::events::NewEvent;
 use serde_json::{Value, json};
 

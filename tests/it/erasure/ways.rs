@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rapport_gateway::erasure::proceed;
+use rapport_projections::erasure::proceed;
 use rapport_model::event::{Attestation, Identifier};
 use rapport_model::identity::{Closing, Edge, EdgeId, Evidence, Kind, Named, Pair, Rule, Source, partition};
 use rapport_model::{Eid, EndpointKey, TenantKey, Timestamp};
@@ -314,7 +314,7 @@ async fn what_hangs_together_too_much_to_be_changed_is_refused_with_the_way_out(
     let closing = Closing { who: "ada".into(), why: String::new(), at: 20 };
     let refused = people.table.unlink(&EdgeId { pair, rule: Rule::Manual }, &closing).await.unwrap_err();
     assert!(matches!(refused, StoreError::Entangled { .. }) && !refused.is_passing(), "{refused}");
-    let problem = rapport_gateway::problem::Problem::from(refused);
+    let problem = rapport_http::Problem::from(refused);
     assert_eq!((problem.status, problem.detail.contains("; fix: ")), (409, true), "{problem:?}");
 }
 

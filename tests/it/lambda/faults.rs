@@ -114,8 +114,8 @@ async fn profiles(table: &Table) -> BTreeMap<String, Value> {
     let gateway = gateway(table.clone(), []);
     let mut profiles = BTreeMap::new();
     for customer in customers() {
-        let profile = gateway.look_up("whatsapp", None, &customer).await.unwrap().unwrap().unwrap();
-        let timeline = gateway.timeline(&profile.id, 200, None).await.unwrap().unwrap();
+        let profile = gateway.people().look_up("whatsapp", None, &customer).await.unwrap().unwrap().unwrap();
+        let timeline = gateway.people().timeline(&profile.id, 200, None).await.unwrap().unwrap();
         let (profile, timeline) = (serde_json::to_value(profile).unwrap(), serde_json::to_value(timeline).unwrap());
         // Not when each arrived.
         let events: Vec<_> =

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use rapport_gateway::receive::Incoming;
+use rapport_inbound::receive::Incoming;
 use rapport_lambda::environment::Environment;
 use rapport_lambda::service::{SECRETS_KEPT, Service};
 use rapport_store::RawWebhook;

@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use rapport_gateway::Gateway;
-use rapport_gateway::http::router;
 use rapport_model::event::{Attestation, Identifier};
 use rapport_model::identity::{Evidence, Named, Rule, Source};
 use rapport_model::{Basis, EndpointKey, TenantKey};
@@ -19,7 +17,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::engine::Engine;
-use super::{API_KEY, NOW, TABLE, gateway};
+use super::{API_KEY, NOW, TABLE, gateway_at};
 
 /// Bytes of an answer: as many as a Lambda function may answer.
 const ANSWER_BYTES_MAX: usize = 6 << 20;
@@ -50,9 +48,7 @@ impl Api {
     pub async fn new() -> Self {
         let engine = Engine::new();
         let table = table(&engine).await;
-        let plain = gateway(table.clone(), []);
-        let plain = Arc::into_inner(plain).unwrap();
-        Self { router: router(Arc::new(Gateway { now: tick, ..plain })), table, engine }
+        Self { router: gateway_at(table.clone(), [], tick).router(), table, engine }
     }
 
     /// A request as it is.

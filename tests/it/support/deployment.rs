@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rapport_gateway::package::{self, Package, PackagedConnector};
+use rapport_config::package::{self, Package, PackagedConnector};
 use rapport_sandbox::artefact::pack;
 use rapport_sandbox::{SigningKey, Target};
 use ring::{digest, hmac};
@@ -117,7 +117,7 @@ impl World {
         for text in texts {
             let Sent { method, headers, body, .. } = super::events::text_webhook(&text);
             let webhook = rapport_store::RawWebhook { method, url: String::new(), headers, body };
-            let incoming = rapport_gateway::receive::Incoming {
+            let incoming = rapport_inbound::receive::Incoming {
                 connection: "wa-eu".to_owned(),
                 token: None,
                 webhook,
@@ -136,7 +136,7 @@ impl World {
     /// The profile of whoever has an identifier.
     pub async fn profile(&self, scheme: &str, value: &str) -> Option<Value> {
         let gateway = gateway(self.data.table.clone(), []);
-        let profile = gateway.look_up(scheme, None, value).await.unwrap().unwrap();
+        let profile = gateway.people().look_up(scheme, None, value).await.unwrap().unwrap();
         profile.map(|profile| serde_json::to_value(profile).unwrap())
     }
 

@@ -37,7 +37,7 @@ pub enum Manner {
 
 /// See the module's documentation.
 #[derive(Default)]
-pub(super) struct WrongKeys {
+pub(crate) struct WrongKeys {
     manner: Manner,
     counts: Mutex<Counts>,
     waiting: AtomicUsize,
@@ -71,7 +71,7 @@ impl Network {
 
 /// How a wrong key is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     /// Whether it is 429 and not 401.
     pub is_too_many: bool,
     /// How long the answer waits.
@@ -82,12 +82,12 @@ pub(super) struct Verdict {
 
 impl WrongKeys {
     /// A counter that slows down in this manner.
-    pub(super) fn slowed(manner: Manner) -> Self {
+    pub(crate) fn slowed(manner: Manner) -> Self {
         Self { manner, ..Self::default() }
     }
 
     /// Counts a wrong key.
-    pub(super) fn count(&self, address: Option<IpAddr>, now: Instant) -> Verdict {
+    pub(crate) fn count(&self, address: Option<IpAddr>, now: Instant) -> Verdict {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = counts.began.is_none_or(|began| now.saturating_duration_since(began) >= WINDOW);
         if is_over {
@@ -105,7 +105,7 @@ impl WrongKeys {
     }
 
     /// Waits before a wrong key is answered, unless too many wait already: then `false`, at once.
-    pub(super) async fn wait(&self, time: Duration) -> bool {
+    pub(crate) async fn wait(&self, time: Duration) -> bool {
         if time.is_zero() {
             return true;
         }
@@ -141,7 +141,7 @@ impl Drop for Place<'_> {
 }
 
 /// Seconds after which a guesser is told to come back.
-pub(super) const RETRY_AFTER_S: u64 = WINDOW.as_secs();
+pub(crate) const RETRY_AFTER_S: u64 = WINDOW.as_secs();
 
 #[cfg(test)]
 mod tests {

@@ -10,20 +10,20 @@ use rapport_store::audit::{AuditCursor, Day, KEPT_DAYS, Phase, Record};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Gateway;
-use crate::http::input::{InQuery, inputs};
-use crate::http::page::{Page, Verb};
-use crate::http::profiles::no_cursor;
-use crate::http::routes::Route;
-use crate::problem::Problem;
-use crate::scope::Scope;
+use rapport_http::input::{InQuery};
+use rapport_http::page::{Page, Verb};
+use crate::state::Api;
+use crate::people::answer::routes::no_cursor;
+use rapport_http::route::Route;
+use rapport_http::Problem;
+use rapport_config::scope::Scope;
 
 /// Records of a page.
 const RECORDS_DEFAULT: usize = 50;
 /// Records of a page at most. With ids and a name each is below 1 KB.
 const RECORDS_MAX: usize = 200;
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let audit_page = Page::new("Who called the API on a day, what for, and what came of it; newest first")
         .told(
             "A call that changes something has two records: one before it begins, and one with its answer. Records hold ids \
@@ -45,7 +45,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 const _: () = assert!(KEPT_DAYS == 400, "the page above says how long records are kept");
 
-inputs!(AuditQuery);
+rapport_http::inputs!(AuditQuery);
 
 /// A part of a day's records.
 #[derive(Deserialize, JsonSchema)]
@@ -116,19 +116,19 @@ impl From<Record> for AuditRecord {
     }
 }
 
-async fn audit(State(gateway): State<Arc<Gateway>>, InQuery(asked): InQuery<AuditQuery>) -> Result<Response, Problem> {
+async fn audit(State(api): State<Arc<Api>>, InQuery(asked): InQuery<AuditQuery>) -> Result<Response, Problem> {
     let no_day =
         || Problem::bad_request("query parameter `day` is no day since 1970, such as `2026-11-30`").of_field("day");
     let day = match asked.day.as_deref() {
         Some(text) => Day::parse(text).ok_or_else(no_day)?,
-        None => Day::of((gateway.now)()),
+        None => Day::of((api.people.now)()),
     };
     let cursor = match asked.cursor.as_deref().map(AuditCursor::parse) {
         Some(None) => return Err(no_cursor()),
         cursor => cursor.flatten(),
     };
     let limit = asked.limit.unwrap_or(RECORDS_DEFAULT);
-    let page = gateway.table.audit(day, asked.key.as_deref(), limit, cursor.as_ref()).await?;
+    let page = api.people.table.audit(day, asked.key.as_deref(), limit, cursor.as_ref()).await?;
     let items = page.records.into_iter().map(AuditRecord::from).collect();
     Ok(axum::Json(AuditPage { items, next: page.next.map(|next| next.to_string()) }).into_response())
 }
@@ -154,14 +154,14 @@ struct Key {
     last_used: Option<String>,
 }
 
-async fn keys(State(gateway): State<Arc<Gateway>>) -> Result<Response, Problem> {
+async fn keys(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
     let mut items = Vec::new();
-    for key in gateway.api_keys.all() {
+    for key in api.keys.all() {
         items.push(Key {
             name: key.name.clone(),
             may: key.may.names(),
             not_after: key.not_after.map(rfc3339),
-            last_used: gateway.table.key_last_used(&key.name).await?.map(rfc3339),
+            last_used: api.people.table.key_last_used(&key.name).await?.map(rfc3339),
         });
     }
     Ok(axum::Json(Keys { items }).into_response())

@@ -1,12 +1,14 @@
 //! Endpoints whose ways lead to no profile are brought back to theirs.
 
+pub(crate) mod routes;
+
 use rapport_model::{Eid, ProfileId};
 use rapport_store::StoreError;
 use rapport_store::identity::{Repair, RepairCursor};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::Gateway;
+use crate::operations::Operations;
 
 /// Items of the table that one step looks at when the caller does not say.
 pub const ITEMS_DEFAULT: usize = 500;
@@ -57,7 +59,7 @@ impl From<Repair> for RepairStep {
     }
 }
 
-impl Gateway {
+impl Operations {
     /// One step of a repair: the next `items` items of the table. The service may be in use.
     ///
     /// # Errors

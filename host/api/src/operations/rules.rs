@@ -1,7 +1,11 @@
 //! What other rules of identity would link or part, before anybody configures them.
 
+pub(crate) mod routes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use rapport_config::rules_of;
+use rapport_http::Problem;
 use rapport_model::canonical::VALUE_BYTES_MAX;
 use rapport_model::event::Attestation;
 use rapport_model::identity::partition::broken_limit;
@@ -12,10 +16,8 @@ use rapport_store::identity::{EvidencePage, Evident, ScanCursor, Suggestion};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Gateway;
-use crate::config::rules_of;
-use crate::links::LinkEnd;
-use crate::problem::Problem;
+use crate::operations::Operations;
+use crate::people::links::LinkEnd;
 
 /// Items of the table that one page looks at when the caller does not say.
 pub const ITEMS_DEFAULT: usize = 500;
@@ -103,7 +105,7 @@ pub enum ChangeTo {
     Conflict,
 }
 
-impl Gateway {
+impl Operations {
     /// What rules would change of the evidence among the next `items` items of the table. Nothing is written.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Who a customer is, and what was said: profiles and timelines for the API.
 
+pub(crate) mod routes;
+
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
@@ -20,9 +22,9 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use crate::Gateway;
-use crate::merged::Merged;
-use crate::shown::shown;
+use crate::people::People;
+use crate::people::merged::Merged;
+use crate::people::shown::shown;
 
 /// Events of a page when the caller does not say.
 pub const PAGE_DEFAULT: usize = 50;
@@ -138,7 +140,7 @@ impl Serialize for Cursor {
     }
 }
 
-impl Gateway {
+impl People {
     /// The profile of whoever has this identifier, else of whoever says so; none when it was never seen.
     ///
     /// # Errors

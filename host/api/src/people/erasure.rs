@@ -2,24 +2,24 @@
 //!
 //! What is erased, what stays and why it does not come back: [`rapport_store::erasure`].
 
-use rapport_model::event::{Attestation, Body};
-use rapport_model::identity::{Author, named};
+pub(crate) mod routes;
+
+use rapport_model::event::Attestation;
+use rapport_model::identity::Author;
 use rapport_model::profile::rfc3339;
 use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_projections::erasure::proceed;
 use rapport_store::erasure::{
-    Demand, DemandState, Erased, Erasure, PARKED_NAMED_MAX, ParkedDecision, ParkedOutcome, Requester,
+    Demand, DemandState, Erasure, PARKED_NAMED_MAX, ParkedDecision, ParkedOutcome, Requester,
 };
 use rapport_store::identity::{Decision, ReviewCursor};
-use rapport_store::stream::Inserted;
-use rapport_store::{StoreError, Table};
+use rapport_store::StoreError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Gateway;
-use crate::fold::rebuild;
-use crate::links::{LinkEnd, Word};
-use crate::review::Decided;
+use crate::people::People;
+use crate::people::links::{LinkEnd, Word};
+use crate::people::review::Decided;
 
 /// What an erasure did, or has done so far. It holds no personal data.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -217,7 +217,7 @@ impl From<&Requester> for RequestedBy {
     }
 }
 
-impl Gateway {
+impl People {
     /// Erases the whole person of an endpoint: as much as one call may. Calling again continues, and in the end gives the
     /// receipt again. None: the endpoint was never seen.
     ///
@@ -334,113 +334,9 @@ impl Gateway {
     }
 
     async fn proceed(&self, erasure: &mut Erasure, now: Timestamp) -> Result<(), StoreError> {
-        let connections: Vec<String> = self.connections.names().map(str::to_owned).collect();
-        proceed(&self.table, erasure, &connections, now).await?;
+        proceed(&self.table, erasure, &self.connections, now).await?;
         let (id, removed) = (erasure.id.as_str(), erasure.removed.values().sum::<u64>());
         tracing::info!(erasure = id, removed, completed = erasure.completed_at.is_some(), "a person is erased");
         Ok(())
     }
-}
-
-/// As much of an erasure as one call may do. `connections` are those whose parked webhooks are searched.
-///
-/// # Errors
-/// Storage failed: call again. [`StoreError::Remains`]: it cannot be completed.
-pub async fn proceed(
-    table: &Table,
-    erasure: &mut Erasure,
-    connections: &[String],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    while erasure.completed_at.is_none() {
-        table.continue_erasure(erasure, connections, now).await?;
-        let Some(survivors) = erasure.to_rebuild() else { return Ok(()) };
-        for eid in survivors {
-            match rebuild(table, eid, now).await {
-                // It would be as wrong the next time, and what is erased is gone.
-                Err(error) if !error.is_passing() => {
-                    tracing::error!(endpoint = %eid, %error, "not folded anew after an erasure");
-                }
-                done => drop(done?),
-            }
-        }
-        table.complete_erasure(erasure, now).await?;
-    }
-    Ok(())
-}
-
-/// Calls of an erasure that a fold makes at once: 20,000 items, within a function's time. Of what has more the endpoint is set
-/// aside, and taken up again by itself: it goes on where it stopped.
-const CALLS_OF_A_FOLD_MAX: u32 = 4;
-
-/// Erases what connections said of whomever their providers say they have erased, up to when they say so. Gives whether it
-/// did: then heads are to be read anew.
-pub(crate) async fn on_demand(table: &Table, records: &[&Inserted], now: Timestamp) -> Result<bool, StoreError> {
-    let demands = records.iter().map(|record| &record.stored);
-    let demands = demands.filter(|stored| matches!(stored.event.body, Body::ContactErased));
-    // Of each connection the last one says it all.
-    let mut last: BTreeMap<&str, &rapport_store::events::StoredEvent> = BTreeMap::new();
-    for stored in demands {
-        let known = last.entry(stored.connection.as_str()).or_insert(stored);
-        if known.event.at < stored.event.at {
-            *known = stored;
-        }
-    }
-    let mut did = false;
-    for (connection, stored) in last {
-        let Some(mut erasure) = table.begin_erasure_of_connection(stored, now).await? else { continue };
-        for _ in 0..CALLS_OF_A_FOLD_MAX {
-            if erasure.completed_at.is_none() {
-                proceed(table, &mut erasure, &[connection.to_owned()], now).await?;
-            }
-        }
-        if erasure.completed_at.is_none() {
-            return Err(StoreError::Contended { operation: "erase", attempts: CALLS_OF_A_FOLD_MAX });
-        }
-        tracing::info!(erasure = erasure.id, connection, "what a connection said is erased, as its provider says");
-        did = true;
-    }
-    Ok(did)
-}
-
-/// The records that are not erased. The others were delivered again since: they are deleted.
-pub(crate) async fn keep<'a>(
-    table: &Table,
-    records: &[&'a Inserted],
-    erased: &Erased,
-    now: Timestamp,
-) -> Result<Vec<&'a Inserted>, StoreError> {
-    let (mut kept, mut again) = (Vec::new(), Vec::new());
-    for record in records {
-        match table.is_erased(erased, &record.stored).await? {
-            true => again.push(*record),
-            false => kept.push(*record),
-        }
-    }
-    let mut is_odd = false;
-    for record in &again {
-        is_odd |= table.forget_again(&record.stored, now).await?;
-        let eid = &record.stored.eid;
-        let until = erased.by.get(&record.stored.connection).copied().unwrap_or_default().max(erased.up_to);
-        let named = named(table.tenant_key(), table.rules(), &record.stored.event.contact);
-        let others: BTreeSet<Eid> = named.into_iter().map(|named| named.eid).filter(|other| other != eid).collect();
-        for other in others {
-            table.forget_unused(&other, until).await?;
-        }
-    }
-    if let Some(first) = again.first() {
-        tracing::info!(events = again.len(), "what was erased came again, and was deleted");
-        // A fold that was under way has left something, which may have taken the place of something older.
-        if is_odd {
-            begin_anew(table, &first.stored.eid, now).await?;
-        }
-    }
-    Ok(kept)
-}
-
-/// Folds an endpoint from its log, after all that was folded before is deleted: something of it is erased.
-pub(crate) async fn begin_anew(table: &Table, eid: &Eid, now: Timestamp) -> Result<(), StoreError> {
-    let erased = table.erased(eid).await?;
-    table.sweep(eid, &erased).await?;
-    rebuild(table, eid, now).await.map(drop)
 }

@@ -14,10 +14,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::Gateway;
-use crate::answer::{PAGE_BYTES_MAX, PAGE_MAX, cloud_event_schema};
+use crate::people::People;
+use crate::people::answer::{PAGE_BYTES_MAX, PAGE_MAX, cloud_event_schema};
 
-pub use crate::answer::Cursor;
+pub use crate::people::answer::Cursor;
 
 /// One page.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -66,7 +66,7 @@ pub struct Suggested {
     pub record: Value,
 }
 
-impl Gateway {
+impl People {
     /// A page of everything about a person; none when there is no such profile.
     ///
     /// Pages do not repeat or skip what was there before the first, whatever arrives meanwhile.

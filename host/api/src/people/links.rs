@@ -1,23 +1,25 @@
 //! Links between identifiers: people make them, undo them, and ask why they are there.
 
+pub(crate) mod routes;
+
 use std::collections::BTreeSet;
 
+use rapport_http::Problem;
 use rapport_model::canonical::{SCHEME_BYTES_MAX, VALUE_BYTES_MAX, canonicalise};
 use rapport_model::event::Attestation;
 use rapport_model::identity::{Author, Closing, Edge, EdgeId, Evidence, Named, Pair, Rule, Source, Span};
 use rapport_model::profile::rfc3339;
 use rapport_model::{Basis, Eid, EventKey, Identifier, ProfileId, Timestamp};
+use rapport_projections::fold::identity::suggest_counterparts;
 use rapport_store::StoreError;
 use rapport_store::identity::{Explanation, Outcome, Party, Root, Standing};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use crate::Gateway;
-use crate::fold::identity::suggest_counterparts;
-use crate::merged::Merged;
-use crate::problem::Problem;
-use crate::review::{Suggestion, limit_text};
+use crate::people::People;
+use crate::people::merged::Merged;
+use crate::people::review::{Suggestion, limit_text};
 
 /// Characters of a reason or of who gives it: a sentence or two, stored with every link and log entry.
 pub const WORD_CHARS_MAX: usize = 500;
@@ -186,7 +188,7 @@ pub struct PastProfile {
     pub links: Vec<Link>,
 }
 
-impl Gateway {
+impl People {
     /// Links two identifiers on a person's word. What is linked by the same rule already stays as it is.
     ///
     /// # Errors

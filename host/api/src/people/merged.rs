@@ -9,7 +9,7 @@ use rapport_store::events::Found;
 use rapport_store::{StoreError, Table};
 use tokio::task::JoinSet;
 
-use crate::answer::Cursor;
+use crate::people::answer::Cursor;
 
 /// Items of an endpoint that are read at once, at least: fewer would be a request for each event.
 const ITEMS_MIN: usize = 16;

@@ -1,7 +1,10 @@
 //! What waits for a person: suggestions of links, and conflicts.
 
+pub(crate) mod routes;
+
 use std::collections::BTreeSet;
 
+use rapport_http::Problem;
 use rapport_model::event::Attestation;
 use rapport_model::identity::{Author, Held, Pair, Rule};
 use rapport_model::profile::rfc3339;
@@ -11,9 +14,8 @@ use rapport_store::identity::{self, Decision, ReviewCursor, SuggestionState};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::Gateway;
-use crate::links::{Link, LinkEnd, Word, refuse_conflict};
-use crate::problem::Problem;
+use crate::people::People;
+use crate::people::links::{Link, LinkEnd, Word, refuse_conflict};
 
 /// Items of a page when the caller does not say.
 pub const REVIEW_DEFAULT: usize = 50;
@@ -102,7 +104,7 @@ pub struct ConflictPage {
     pub next: Option<String>,
 }
 
-impl Gateway {
+impl People {
     /// Open suggestions.
     ///
     /// # Errors

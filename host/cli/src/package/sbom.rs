@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use rapport_gateway::package::{Package, PackagedConnector};
+use rapport_config::package::{Package, PackagedConnector};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,10 +1,10 @@
 //! What a call of a connector means for its webhook. Pure: all rules of acknowledgement are here.
 
+use rapport_connections::credentials::Vouching;
 use rapport_sandbox::{CallError, FailureKind, Receipt, Received, Rejection};
 
-use crate::credentials::Vouching;
 use crate::door::UNPROVEN;
-use crate::problem::Problem;
+use crate::refusal::Refusal;
 
 /// What a call of a connector means, before anything is done about it.
 #[derive(Debug, PartialEq)]
@@ -16,28 +16,28 @@ pub(crate) enum Verdict {
     /// Verified, but not handled: kept whole, answered 200.
     Park { reason: &'static str, detail: String },
     /// Not taken, and nothing is left of it.
-    Refuse { problem: Problem, detail: String },
+    Refuse { refusal: Refusal, detail: String },
 }
 
 /// What the outcome of a call means. Pure: all rules of acknowledgement are here.
 pub(crate) fn judge(called: Result<Received, CallError>, vouching: Vouching) -> Verdict {
-    let refuse = |detail: String, problem: fn(&'static str) -> Problem, public| Verdict::Refuse {
-        problem: problem(public),
+    let refuse = |detail: String, refusal: fn(&'static str) -> Refusal, public| Verdict::Refuse {
+        refusal: refusal(public),
         detail,
     };
     match called {
         Err(error) if error.kind == FailureKind::Busy => {
-            refuse(error.detail, Problem::unavailable, "all sandboxes are busy; deliver it again")
+            refuse(error.detail, Refusal::unavailable, "all sandboxes are busy; deliver it again")
         }
         Err(error) if error.kind == FailureKind::NotFetched => {
-            refuse(error.detail, Problem::unavailable, "the provider's certificate was not fetched; deliver it again")
+            refuse(error.detail, Refusal::unavailable, "the provider's certificate was not fetched; deliver it again")
         }
         Err(error) if error.verified || vouching == Vouching::Credentials => {
             Verdict::Park { reason: error.kind.name(), detail: error.detail }
         }
         Err(error) => refuse(
             error.to_string(),
-            Problem::connector_failed,
+            Refusal::connector_failed,
             "the connector failed before it had verified the webhook; nothing was stored",
         ),
         Ok(received) => judge_answer(received, vouching),
@@ -48,23 +48,23 @@ fn judge_answer(received: Received, vouching: Vouching) -> Verdict {
     let verified = received.verified || vouching == Vouching::Credentials;
     let unverified = |detail: String| match vouching {
         _ if received.unavailable => Verdict::Refuse {
-            problem: Problem::unavailable("the provider's certificate could not be had; deliver it again"),
+            refusal: Refusal::unavailable("the provider's certificate could not be had; deliver it again"),
             detail,
         },
         Vouching::Nobody => Verdict::Refuse {
-            problem: Problem::unauthenticated(UNPROVEN),
+            refusal: Refusal::unauthenticated(UNPROVEN),
             detail: format!(
                 "{detail}; fix: give the connection a secret `path-token` or `basic`, unless it is for deliveries of AWS only"
             ),
         },
         Vouching::Connector | Vouching::Credentials => Verdict::Refuse {
-            problem: Problem::connector_failed("the connector judged a webhook that it had not verified"),
+            refusal: Refusal::connector_failed("the connector judged a webhook that it had not verified"),
             detail: format!("{detail}; fix: the connector must call `verify` first"),
         },
     };
     match received.outcome {
         Err(Rejection::Unauthenticated(detail)) => {
-            Verdict::Refuse { problem: Problem::unauthenticated(UNPROVEN), detail }
+            Verdict::Refuse { refusal: Refusal::unauthenticated(UNPROVEN), detail }
         }
         Err(Rejection::Ignored(detail)) if verified => Verdict::Ignore(detail),
         Err(Rejection::Malformed(detail)) if verified => Verdict::Park { reason: "malformed", detail },
@@ -117,7 +117,7 @@ mod tests {
     fn status(verdict: &Verdict) -> u16 {
         match verdict {
             Verdict::Take(_) | Verdict::Ignore(_) | Verdict::Park { .. } => 200,
-            Verdict::Refuse { problem, .. } => problem.status,
+            Verdict::Refuse { refusal, .. } => refusal.status(),
         }
     }
 

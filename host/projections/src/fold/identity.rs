@@ -70,7 +70,7 @@ pub async fn apply(
 
 /// An address that is known in several bases may be one person's each time: suggestions. Whichever is seen later finds
 /// the others, since each is written before the others are looked for.
-pub(crate) async fn suggest_counterparts(
+pub async fn suggest_counterparts(
     table: &Table,
     named: &Named,
     (key, at): (&EventKey, Timestamp),

@@ -9,16 +9,17 @@ use rapport_store::identity::RepairCursor;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::Gateway;
-use crate::http::input::{InQuery, inputs};
-use crate::http::page::{Page, Verb};
-use crate::http::profiles::no_cursor;
-use crate::http::routes::Route;
-use crate::problem::Problem;
-use crate::repair::{ITEMS_DEFAULT, ITEMS_MAX, RepairStep};
-use crate::scope::Scope;
+use rapport_http::input::{InQuery};
+use rapport_http::page::{Page, Verb};
+use crate::people::answer::routes::no_cursor;
+use rapport_http::route::Route;
+use rapport_http::Problem;
+use crate::operations::Operations;
+use crate::state::Api;
+use crate::operations::repair::{ITEMS_DEFAULT, ITEMS_MAX, RepairStep};
+use rapport_config::scope::Scope;
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let page = Page::new("Brings endpoints back to their profiles whose ways lead nowhere")
         .told(
             "For a table with the fault that the problem `damaged` tells of. It reads the whole table, step by step, twice; \
@@ -30,7 +31,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![Route::new("/v1/repairs", post(repair)).may(Verb::Post, Scope::Operate, page)]
 }
 
-inputs!(RepairPage);
+rapport_http::inputs!(RepairPage);
 
 /// A part of the table.
 #[derive(Deserialize, JsonSchema)]
@@ -43,11 +44,11 @@ struct RepairPage {
     cursor: Option<String>,
 }
 
-async fn repair(State(gateway): State<Arc<Gateway>>, InQuery(page): InQuery<RepairPage>) -> Result<Response, Problem> {
+async fn repair(State(operations): State<Operations>, InQuery(page): InQuery<RepairPage>) -> Result<Response, Problem> {
     let cursor = match page.cursor.as_deref().map(RepairCursor::parse) {
         Some(None) => return Err(no_cursor()),
         cursor => cursor.flatten(),
     };
     let items = page.limit.unwrap_or(ITEMS_DEFAULT);
-    Ok(axum::Json(gateway.repair(items, cursor.as_ref()).await?).into_response())
+    Ok(axum::Json(operations.repair(items, cursor.as_ref()).await?).into_response())
 }

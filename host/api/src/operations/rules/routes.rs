@@ -9,16 +9,17 @@ use rapport_store::identity::ScanCursor;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::Gateway;
-use crate::http::input::{InQuery, inputs, json_body};
-use crate::http::page::{Page, Presence, Verb};
-use crate::http::profiles::no_cursor;
-use crate::http::routes::Route;
-use crate::problem::Problem;
-use crate::rules::{GivenRules, ITEMS_DEFAULT, ITEMS_MAX, RulesPreview};
-use crate::scope::Scope;
+use rapport_http::input::{InQuery, json_body};
+use rapport_http::page::{Page, Presence, Verb};
+use crate::people::answer::routes::no_cursor;
+use rapport_http::route::Route;
+use rapport_http::Problem;
+use crate::operations::Operations;
+use crate::state::Api;
+use crate::operations::rules::{GivenRules, ITEMS_DEFAULT, ITEMS_MAX, RulesPreview};
+use rapport_config::scope::Scope;
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let page = Page::new("The pairs that other rules would link or part; nothing is written")
         .told(
             "It reads the whole table, page by page: half a read unit for each 4 KB of it, and the evidence of each profile \
@@ -31,7 +32,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![Route::new("/v1/rules/preview", post(preview)).may(Verb::Post, Scope::Operate, page)]
 }
 
-inputs!(GivenRules, PreviewPage);
+rapport_http::inputs!(GivenRules, PreviewPage);
 
 /// A part of the table.
 #[derive(Deserialize, JsonSchema)]
@@ -45,7 +46,7 @@ struct PreviewPage {
 }
 
 async fn preview(
-    State(gateway): State<Arc<Gateway>>,
+    State(operations): State<Operations>,
     InQuery(page): InQuery<PreviewPage>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -56,5 +57,5 @@ async fn preview(
         cursor => cursor.flatten(),
     };
     let items = page.limit.unwrap_or(ITEMS_DEFAULT);
-    Ok(axum::Json(gateway.preview_rules(&rules, items, cursor.as_ref()).await?).into_response())
+    Ok(axum::Json(operations.preview_rules(&rules, items, cursor.as_ref()).await?).into_response())
 }

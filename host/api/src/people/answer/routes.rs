@@ -13,17 +13,18 @@ use rapport_model::{Eid, EventKey, ProfileId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::Gateway;
-use crate::answer::{Cursor, EventPart, PAGE_DEFAULT, PAGE_MAX, Timeline};
-use crate::http::input::{InPath, InQuery, inputs, json_body, json_text};
-use crate::http::keys::Caller;
-use crate::http::page::{Page, Presence, Verb};
-use crate::http::routes::Route;
-use crate::links::{Explained, GivenIdentifier, PastProfile};
-use crate::problem::Problem;
-use crate::scope::Scope;
+use crate::people::People;
+use crate::state::Api;
+use crate::people::answer::{Cursor, EventPart, PAGE_DEFAULT, PAGE_MAX, Timeline};
+use rapport_http::input::{InPath, InQuery, json_body, json_text};
+use crate::keys::Caller;
+use rapport_http::page::{Page, Presence, Verb};
+use rapport_http::route::Route;
+use crate::people::links::{Explained, GivenIdentifier, PastProfile};
+use rapport_http::Problem;
+use rapport_config::scope::Scope;
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let id = |page: Page| page.parameter("id", "The id of a profile, as another answer gave it");
     let found = |page: Page| page.gives::<Profile>(200, "The profile").refuses(&[400, 404, 500]);
     let look_up_page = found(Page::new("The profile of whoever has an identifier")).query::<LookUp>().told(
@@ -78,7 +79,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-inputs!(LookUp, AsOf, TimelinePage, FromTo, Ends, FromOffset);
+rapport_http::inputs!(LookUp, AsOf, TimelinePage, FromTo, Ends, FromOffset);
 
 /// An identifier, in a query.
 #[derive(Deserialize, JsonSchema)]
@@ -96,27 +97,27 @@ struct LookUp {
 }
 
 async fn look_up(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     Extension(caller): Extension<Caller>,
     InQuery(LookUp { scheme, scope, value }): InQuery<LookUp>,
 ) -> Result<Response, Problem> {
     refuse_lost_plus(&value, "query parameter `value`", "value")?;
-    find(&gateway, &caller, &GivenIdentifier { scheme, value, scope }).await
+    find(&people, &caller, &GivenIdentifier { scheme, value, scope }).await
 }
 
 async fn look_up_by_body(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    find(&gateway, &caller, &json_body(&parts.headers, body).await?).await
+    find(&people, &caller, &json_body(&parts.headers, body).await?).await
 }
 
-async fn find(gateway: &Gateway, caller: &Caller, given: &GivenIdentifier) -> Result<Response, Problem> {
+async fn find(people: &People, caller: &Caller, given: &GivenIdentifier) -> Result<Response, Problem> {
     // An empty scope in a query is how forms leave one out.
     let scope = given.scope.as_deref().filter(|scope| !scope.is_empty());
-    match gateway.look_up(&given.scheme, scope, &given.value).await? {
+    match people.look_up(&given.scheme, scope, &given.value).await? {
         Ok(Some(profile)) => {
             caller.touches(&profile.id);
             Ok(axum::Json(profile).into_response())
@@ -158,7 +159,7 @@ enum ProfileOrPast {
 }
 
 async fn profile(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     id: InPath<String>,
     InQuery(AsOf { as_of }): InQuery<AsOf>,
 ) -> Result<Response, Problem> {
@@ -167,10 +168,10 @@ async fn profile(
     if let Some(text) = as_of {
         let no_instant = || Problem::bad_request("query parameter `as-of` is no instant of RFC 3339 since 1970");
         let at = parse_rfc3339(&text).ok_or_else(|| no_instant().of_field("as-of"))?;
-        let past = gateway.profile_as_of(&id, at).await?.ok_or_else(no_profile)?;
+        let past = people.profile_as_of(&id, at).await?.ok_or_else(no_profile)?;
         return Ok(axum::Json(past).into_response());
     }
-    let profile = gateway.profile(&id).await?.ok_or_else(no_profile)?;
+    let profile = people.profile(&id).await?.ok_or_else(no_profile)?;
     if profile.id == id {
         return Ok(axum::Json(profile).into_response());
     }
@@ -194,7 +195,7 @@ struct TimelinePage {
 }
 
 async fn timeline(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     id: InPath<String>,
     InQuery(page): InQuery<TimelinePage>,
 ) -> Result<Response, Problem> {
@@ -204,7 +205,7 @@ async fn timeline(
         cursor => cursor.flatten(),
     };
     let limit = page.limit.unwrap_or(PAGE_DEFAULT);
-    match gateway.timeline(&profile_id(&id)?, limit, cursor.as_ref()).await? {
+    match people.timeline(&profile_id(&id)?, limit, cursor.as_ref()).await? {
         Some(timeline) => Ok(axum::Json(timeline).into_response()),
         None => Err(no_profile()),
     }
@@ -219,7 +220,7 @@ struct FromOffset {
 }
 
 async fn event(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     id: InPath<String>,
     InQuery(FromOffset { offset }): InQuery<FromOffset>,
 ) -> Result<Response, Problem> {
@@ -227,7 +228,7 @@ async fn event(
     let no_event = || Problem::not_found("no event of that id");
     let (endpoint, sequence) = id.split_once('.').ok_or_else(no_event)?;
     let (eid, key) = Eid::parse(endpoint).zip(EventKey::parse(sequence)).ok_or_else(no_event)?;
-    let part = gateway.event_part(&eid, &key, offset.unwrap_or_default()).await?.ok_or_else(no_event)?;
+    let part = people.event_part(&eid, &key, offset.unwrap_or_default()).await?.ok_or_else(no_event)?;
     Ok(axum::Json(part).into_response())
 }
 
@@ -268,20 +269,20 @@ enum End {
 }
 
 async fn explain(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     Extension(caller): Extension<Caller>,
     id: InPath<String>,
     InQuery(ends): InQuery<FromTo>,
 ) -> Result<Response, Problem> {
     let Path(id) = id?;
     let pid = profile_id(&id)?;
-    let [from, to] = [endpoint(&gateway, "from", &ends.from).await?, endpoint(&gateway, "to", &ends.to).await?];
+    let [from, to] = [endpoint(&people, "from", &ends.from).await?, endpoint(&people, "to", &ends.to).await?];
     [&from, &to].into_iter().for_each(|end| caller.touches(end));
-    Ok(axum::Json(gateway.explain(&pid, &from, &to).await?).into_response())
+    Ok(axum::Json(people.explain(&pid, &from, &to).await?).into_response())
 }
 
 async fn explain_by_body(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     Extension(caller): Extension<Caller>,
     id: InPath<String>,
     request: Request,
@@ -291,18 +292,18 @@ async fn explain_by_body(
     let (parts, body) = request.into_parts();
     let Ends { from, to } = json_body(&parts.headers, body).await?;
     let eid = async |name: &str, end: End| match end {
-        End::Identifier(given) => Ok(gateway.named_as_seen(&given, name).await?.eid),
+        End::Identifier(given) => Ok(people.named_as_seen(&given, name).await?.eid),
         End::Endpoint(text) => Eid::parse(&text).ok_or_else(|| {
             Problem::bad_request(format!("`{name}` is neither an identifier nor the id of an endpoint")).of_field(name)
         }),
     };
     let [from, to] = [eid("from", from).await?, eid("to", to).await?];
     [&from, &to].into_iter().for_each(|end| caller.touches(end));
-    Ok(axum::Json(gateway.explain(&pid, &from, &to).await?).into_response())
+    Ok(axum::Json(people.explain(&pid, &from, &to).await?).into_response())
 }
 
 /// An endpoint by its id, or by its identifier as JSON.
-async fn endpoint(gateway: &Gateway, name: &str, text: &str) -> Result<Eid, Problem> {
+async fn endpoint(people: &People, name: &str, text: &str) -> Result<Eid, Problem> {
     if let Some(eid) = Eid::parse(text) {
         return Ok(eid);
     }
@@ -316,17 +317,17 @@ async fn endpoint(gateway: &Gateway, name: &str, text: &str) -> Result<Eid, Prob
         ..refusal
     })?;
     refuse_lost_plus(&identifier.value, &format!("`value` of query parameter `{name}`"), name)?;
-    Ok(gateway.named_as_seen(&identifier, name).await?.eid)
+    Ok(people.named_as_seen(&identifier, name).await?.eid)
 }
 
-pub(super) fn profile_id(text: &str) -> Result<ProfileId, Problem> {
+pub(crate) fn profile_id(text: &str) -> Result<ProfileId, Problem> {
     ProfileId::parse(text).ok_or_else(no_profile)
 }
 
-pub(super) fn no_profile() -> Problem {
+pub(crate) fn no_profile() -> Problem {
     Problem::not_found("no profile of that id")
 }
 
-pub(super) fn no_cursor() -> Problem {
+pub(crate) fn no_cursor() -> Problem {
     Problem::bad_request("`cursor` is none that `next` has given").of_field("cursor")
 }

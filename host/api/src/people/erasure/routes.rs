@@ -10,19 +10,20 @@ use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::Gateway;
-use crate::erasure::{ParkedDecisions, Receipt, State as Progress};
-use crate::export::{Cursor, Export};
-use crate::http::input::{InPath, InQuery, inputs, json_body};
-use crate::http::keys::Caller;
-use crate::http::page::{Page, Presence, Verb};
-use crate::http::profiles::{no_cursor, no_profile, profile_id};
-use crate::http::routes::Route;
-use crate::links::{GivenIdentifier, WORD_CHARS_MAX, Word};
-use crate::problem::Problem;
-use crate::scope::Scope;
+use crate::people::People;
+use crate::state::Api;
+use crate::people::erasure::{ParkedDecisions, Receipt, State as Progress};
+use crate::people::export::{Cursor, Export};
+use rapport_http::input::{InPath, InQuery, json_body};
+use crate::keys::Caller;
+use rapport_http::page::{Page, Presence, Verb};
+use crate::people::answer::routes::{no_cursor, no_profile, profile_id};
+use rapport_http::route::Route;
+use crate::people::links::{GivenIdentifier, WORD_CHARS_MAX, Word};
+use rapport_http::Problem;
+use rapport_config::scope::Scope;
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let location = &[("Location", "Where to go on")];
     let done = |page: Page| {
         let page = page.gives::<Receipt>(200, "All is gone: the receipt");
@@ -62,7 +63,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-inputs!(NewErasure, From, ParkedDecisions);
+rapport_http::inputs!(NewErasure, From, ParkedDecisions);
 
 /// Who is to be forgotten.
 #[derive(Deserialize, JsonSchema)]
@@ -80,42 +81,42 @@ struct NewErasure {
 }
 
 async fn erase(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let new: NewErasure = json_body(&parts.headers, body).await?;
-    let named = gateway.named(&new.identifier, "identifier")?;
-    let eid = gateway.known(named.key).await?.map_or(named.eid, |key| gateway.table.eid(&key));
+    let named = people.named(&new.identifier, "identifier")?;
+    let eid = people.known(named.key).await?.map_or(named.eid, |key| people.table.eid(&key));
     caller.touches(&eid);
     let word = Word { who: caller.signs(new.by.as_deref()), reason: new.reason.unwrap_or_default() };
-    let receipt = gateway.erase(&eid, word).await?;
+    let receipt = people.erase(&eid, word).await?;
     let receipt = receipt.ok_or_else(|| Problem::not_found("nobody with that identifier was seen"))?;
     caller.touches(&receipt.id);
     Ok(answer(&receipt))
 }
 
-async fn receipt(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Result<Response, Problem> {
+async fn receipt(State(people): State<People>, id: InPath<String>) -> Result<Response, Problem> {
     let Path(id) = id?;
-    let erasure = gateway.table.erasure(erasure_id(&id)?).await?.ok_or_else(no_erasure)?;
+    let erasure = people.table.erasure(erasure_id(&id)?).await?.ok_or_else(no_erasure)?;
     Ok(axum::Json(Receipt::from(&erasure)).into_response())
 }
 
-async fn go_on(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Result<Response, Problem> {
+async fn go_on(State(people): State<People>, id: InPath<String>) -> Result<Response, Problem> {
     let Path(id) = id?;
-    gateway.continue_erasure(erasure_id(&id)?).await?.map(|receipt| answer(&receipt)).ok_or_else(no_erasure)
+    people.continue_erasure(erasure_id(&id)?).await?.map(|receipt| answer(&receipt)).ok_or_else(no_erasure)
 }
 
 async fn decide_parked(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     id: InPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let Path(id) = id?;
     let (parts, body) = request.into_parts();
     let decisions: ParkedDecisions = json_body(&parts.headers, body).await?;
-    let (receipt, unknown) = gateway.decide_parked(erasure_id(&id)?, &decisions).await?.ok_or_else(no_erasure)?;
+    let (receipt, unknown) = people.decide_parked(erasure_id(&id)?, &decisions).await?.ok_or_else(no_erasure)?;
     if !unknown.is_empty() {
         let detail = "the receipt does not name all of these; fix: take ids of `parked.undecided`";
         let field = if decisions.delete.iter().any(|id| unknown.contains(id)) { "delete" } else { "keep" };
@@ -125,7 +126,7 @@ async fn decide_parked(
 }
 
 /// 200 with the receipt; 202 and where to go on while there is more to do. Nothing happens between calls.
-pub(super) fn answer(receipt: &Receipt) -> Response {
+pub(crate) fn answer(receipt: &Receipt) -> Response {
     let mut response = axum::Json(receipt).into_response();
     if receipt.state == Progress::Running {
         *response.status_mut() = StatusCode::ACCEPTED;
@@ -144,7 +145,7 @@ struct From {
 }
 
 async fn export(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     id: InPath<String>,
     InQuery(from): InQuery<From>,
 ) -> Result<Response, Problem> {
@@ -153,7 +154,7 @@ async fn export(
         Some(None) => return Err(no_cursor()),
         cursor => cursor.flatten(),
     };
-    let export = gateway.export(&profile_id(&id)?, cursor.as_ref()).await?;
+    let export = people.export(&profile_id(&id)?, cursor.as_ref()).await?;
     export.map(|export| axum::Json(export).into_response()).ok_or_else(no_profile)
 }
 

@@ -11,16 +11,17 @@ use rapport_model::identity::EdgeId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::Gateway;
-use crate::http::input::{InPath, InQuery, inputs, json_body, json_body_opt};
-use crate::http::keys::Caller;
-use crate::http::page::{Page, Presence, Verb};
-use crate::http::routes::Route;
-use crate::links::{GivenIdentifier, Link, Linked, NewLink, WORD_CHARS_MAX, Word};
-use crate::problem::Problem;
-use crate::scope::Scope;
+use rapport_http::input::{InPath, InQuery, json_body, json_body_opt};
+use crate::keys::Caller;
+use rapport_http::page::{Page, Presence, Verb};
+use rapport_http::route::Route;
+use crate::people::People;
+use crate::state::Api;
+use crate::people::links::{GivenIdentifier, Link, Linked, NewLink, WORD_CHARS_MAX, Word};
+use rapport_http::Problem;
+use rapport_config::scope::Scope;
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let id = |page: Page| page.parameter("id", "The id of a link, as another answer gave it");
     let location = &[("Location", "The link")];
     let post_page = Page::new("Links two identifiers: they are one person's")
@@ -56,13 +57,13 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-inputs!(NewLink, Reason, GivenIdentifier);
+rapport_http::inputs!(NewLink, Reason, GivenIdentifier);
 
 /// Why somebody does something, and who it is.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"reason": "two brothers share the number", "by": "ada"}))]
-pub(super) struct Reason {
+pub(crate) struct Reason {
     /// For whoever asks later.
     #[schemars(length(max = WORD_CHARS_MAX))]
     reason: Option<String>,
@@ -84,14 +85,14 @@ impl Reason {
 }
 
 async fn link(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let new: NewLink = json_body(&parts.headers, body).await?;
     let who = caller.signs(new.by.as_deref());
-    let (status, link) = match gateway.link(&new, who).await? {
+    let (status, link) = match people.link(&new, who).await? {
         Linked::Now(link) => (StatusCode::CREATED, link),
         Linked::Before(link) => (StatusCode::OK, link),
     };
@@ -100,14 +101,14 @@ async fn link(
     Ok((status, [(header::LOCATION, location)], axum::Json(link)).into_response())
 }
 
-async fn read(State(gateway): State<Arc<Gateway>>, id: InPath<String>) -> Result<Response, Problem> {
+async fn read(State(people): State<People>, id: InPath<String>) -> Result<Response, Problem> {
     let Path(id) = id?;
-    let link = gateway.the_link(&link_id(&id)?).await?.ok_or_else(no_link)?;
+    let link = people.the_link(&link_id(&id)?).await?.ok_or_else(no_link)?;
     Ok(axum::Json(link).into_response())
 }
 
 async fn unlink(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     Extension(caller): Extension<Caller>,
     id: InPath<String>,
     InQuery(asked): InQuery<Reason>,
@@ -117,7 +118,7 @@ async fn unlink(
     let (parts, body) = request.into_parts();
     let said: Reason = json_body_opt(&parts.headers, body).await?;
     let word = said.or(asked).word(&caller);
-    let link = gateway.unlink(&link_id(&id)?, word).await?.ok_or_else(no_link)?;
+    let link = people.unlink(&link_id(&id)?, word).await?.ok_or_else(no_link)?;
     Ok(axum::Json(link).into_response())
 }
 

@@ -12,21 +12,22 @@ use rapport_store::identity::ReviewCursor;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::Gateway;
-use crate::erasure::{DemandPage, ErasureDemand, Receipt};
-use crate::http::input::{InPath, InQuery, inputs, json_body_opt};
-use crate::http::keys::Caller;
-use crate::http::links::Reason;
-use crate::http::page::{Page, Presence, Verb};
-use crate::http::person::answer;
-use crate::http::profiles::no_cursor;
-use crate::http::routes::Route;
-use crate::links::Link;
-use crate::problem::Problem;
-use crate::review::{ConflictPage, REVIEW_DEFAULT, REVIEW_MAX, Suggestion, SuggestionPage};
-use crate::scope::Scope;
+use crate::people::People;
+use crate::state::Api;
+use crate::people::erasure::{DemandPage, ErasureDemand, Receipt};
+use rapport_http::input::{InPath, InQuery, json_body_opt};
+use crate::keys::Caller;
+use crate::people::links::routes::Reason;
+use rapport_http::page::{Page, Presence, Verb};
+use crate::people::erasure::routes::answer;
+use crate::people::answer::routes::no_cursor;
+use rapport_http::route::Route;
+use crate::people::links::Link;
+use rapport_http::Problem;
+use crate::people::review::{ConflictPage, REVIEW_DEFAULT, REVIEW_MAX, Suggestion, SuggestionPage};
+use rapport_config::scope::Scope;
 
-pub(super) fn routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let id = |page: Page| page.parameter("id", "The id of a suggestion, as the list gave it");
     let suggestions_page = Page::new("Links that a word suggests which does not link by itself")
         .told("Open ones, in no order that means anything. A page may have fewer items than asked for and not be the last.")
@@ -89,7 +90,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-inputs!(ListPage);
+rapport_http::inputs!(ListPage);
 
 /// A page of a list.
 #[derive(Deserialize, JsonSchema)]
@@ -113,67 +114,67 @@ impl ListPage {
 }
 
 async fn suggestions(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     InQuery(page): InQuery<ListPage>,
 ) -> Result<Response, Problem> {
     let (limit, cursor) = page.place()?;
-    Ok(axum::Json(gateway.suggestions(limit, cursor.as_ref()).await?).into_response())
+    Ok(axum::Json(people.suggestions(limit, cursor.as_ref()).await?).into_response())
 }
 
-async fn conflicts(State(gateway): State<Arc<Gateway>>, InQuery(page): InQuery<ListPage>) -> Result<Response, Problem> {
+async fn conflicts(State(people): State<People>, InQuery(page): InQuery<ListPage>) -> Result<Response, Problem> {
     let (limit, cursor) = page.place()?;
-    Ok(axum::Json(gateway.conflicts(limit, cursor.as_ref()).await?).into_response())
+    Ok(axum::Json(people.conflicts(limit, cursor.as_ref()).await?).into_response())
 }
 
 async fn accept(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     Extension(caller): Extension<Caller>,
     id: InPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (pair, reason) = decision(id, request).await?;
-    let link = gateway.accept(&pair, reason.word(&caller)).await?.ok_or_else(no_suggestion)?;
+    let link = people.accept(&pair, reason.word(&caller)).await?.ok_or_else(no_suggestion)?;
     Ok(axum::Json(link).into_response())
 }
 
 async fn dismiss(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     Extension(caller): Extension<Caller>,
     id: InPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (pair, reason) = decision(id, request).await?;
-    let suggestion = gateway.dismiss(&pair, reason.word(&caller)).await?.ok_or_else(no_suggestion)?;
+    let suggestion = people.dismiss(&pair, reason.word(&caller)).await?.ok_or_else(no_suggestion)?;
     Ok(axum::Json(suggestion).into_response())
 }
 
-async fn demands(State(gateway): State<Arc<Gateway>>, InQuery(page): InQuery<ListPage>) -> Result<Response, Problem> {
+async fn demands(State(people): State<People>, InQuery(page): InQuery<ListPage>) -> Result<Response, Problem> {
     let (limit, cursor) = page.place()?;
-    Ok(axum::Json(gateway.demands(limit, cursor.as_ref()).await?).into_response())
+    Ok(axum::Json(people.demands(limit, cursor.as_ref()).await?).into_response())
 }
 
 async fn accept_demand(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     Extension(caller): Extension<Caller>,
     id: InPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (endpoint, reason) = demand_decision(id, request).await?;
     caller.touches(&endpoint);
-    let receipt = gateway.accept_demand(&endpoint, reason.word(&caller)).await?.ok_or_else(no_demand)?;
+    let receipt = people.accept_demand(&endpoint, reason.word(&caller)).await?.ok_or_else(no_demand)?;
     caller.touches(&receipt.id);
     Ok(answer(&receipt))
 }
 
 async fn dismiss_demand(
-    State(gateway): State<Arc<Gateway>>,
+    State(people): State<People>,
     Extension(caller): Extension<Caller>,
     id: InPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (endpoint, reason) = demand_decision(id, request).await?;
     caller.touches(&endpoint);
-    let demand = gateway.dismiss_demand(&endpoint, reason.word(&caller)).await?.ok_or_else(no_demand)?;
+    let demand = people.dismiss_demand(&endpoint, reason.word(&caller)).await?.ok_or_else(no_demand)?;
     Ok(axum::Json(demand).into_response())
 }
 

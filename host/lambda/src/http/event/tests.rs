@@ -1,5 +1,5 @@
 use axum::body::to_bytes;
-use rapport_gateway::http::PublicUrl;
+use rapport_http::PublicUrl;
 use serde_json::{Value, json};
 
 use super::*;

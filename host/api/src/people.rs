@@ -1,0 +1,41 @@
+//! What is asked and decided about people.
+//!
+//! | what | file |
+//! |---|---|
+//! | who a customer is and what was said | [`answer`] |
+//! | links that people make and undo, and why two identifiers are one person | [`links`] |
+//! | what evidence alone does not decide waits for a person | [`review`] |
+//! | being forgotten | [`erasure`] |
+//! | being told what is known | [`export`] |
+
+pub mod answer;
+pub mod erasure;
+pub mod export;
+pub mod links;
+mod merged;
+pub mod review;
+mod shown;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use rapport_model::Timestamp;
+use rapport_store::Table;
+
+use crate::state::Api;
+
+/// What these use cases share.
+#[derive(Clone)]
+pub struct People {
+    pub table: Table,
+    /// Whose parked webhooks an erasure searches.
+    pub connections: Arc<[String]>,
+    /// Our clock: milliseconds since the epoch.
+    pub now: fn() -> Timestamp,
+}
+
+impl FromRef<Arc<Api>> for People {
+    fn from_ref(api: &Arc<Api>) -> Self {
+        api.people.clone()
+    }
+}

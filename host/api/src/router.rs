@@ -1,0 +1,54 @@
+//! All routes of the API, once: for the router and for the document.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+use rapport_http::route::{Described, Route, operation_id, router};
+use rapport_http::serve::{no_method, no_route};
+
+use crate::document;
+use crate::keys::{Guarded, Operation, authorise, guard};
+use crate::operations::{audit, repair, rules};
+use crate::people::{answer, erasure, links, review};
+use crate::state::Api;
+
+/// The routes of whoever has an API key, and what documents them. `beside` are other routes of the same service, which the
+/// document shows, too.
+pub fn served(api: Arc<Api>, beside: Vec<Described>) -> Router {
+    let with_key = guarded(routes(), "/v1", &api)
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), authorise));
+    let open = router(document::routes(beside), "");
+    open.merge(Router::new().nest("/v1", with_key).with_state(api))
+}
+
+/// Those that need an API key; each path begins with `/v1`.
+pub fn routes() -> Vec<Route<Arc<Api>>> {
+    let mut all = answer::routes::routes();
+    all.extend(links::routes::routes());
+    all.extend(erasure::routes::routes());
+    all.extend(review::routes::routes());
+    all.extend(rules::routes::routes());
+    all.extend(repair::routes::routes());
+    all.extend(audit::routes());
+    all
+}
+
+/// Routes as a router, where each operation asks for the scope that its page names.
+fn guarded(routes: Vec<Route<Arc<Api>>>, prefix: &str, api: &Arc<Api>) -> Router<Arc<Api>> {
+    let guarded = routes.into_iter().map(|route| {
+        let guarded = Guarded { api: Arc::clone(api), operations: operations(&route).into() };
+        Route { handler: route.handler.route_layer(middleware::from_fn_with_state(guarded, guard)), ..route }
+    });
+    router(guarded.collect(), prefix)
+}
+
+/// What a key has to be allowed, method by method.
+fn operations(route: &Route<Arc<Api>>) -> Vec<Operation> {
+    let operation = |(verb, page): &(rapport_http::page::Verb, rapport_http::page::Page)| {
+        let name = operation_id(verb.name(), route.path).into();
+        page.scope().map(|scope| Operation { verb: *verb, scope, name })
+    };
+    route.pages.iter().filter_map(operation).collect()
+}

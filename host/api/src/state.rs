@@ -1,0 +1,13 @@
+//! What the routes of the API share. One for each process.
+
+use crate::api_keys::ApiKeys;
+use crate::keys::Door;
+use crate::people::People;
+
+/// The API.
+pub struct Api {
+    pub people: People,
+    pub keys: ApiKeys,
+    /// What is remembered of who called.
+    pub door: Door,
+}

@@ -1,0 +1,24 @@
+//! A webhook, or what AWS delivers in its place, becomes durable events; only then is it acknowledged. The only crate that
+//! writes providers' events. It reads no profile.
+//!
+//! | what | file |
+//! |---|---|
+//! | a request proves that it is a provider's, or is refused | [`door`] |
+//! | a provider's webhook becomes durable events | [`receive`] |
+//! | what a call of a connector means: all rules of acknowledgement | `receive/verdict` |
+//! | what AWS delivers in a webhook's place becomes durable events | [`feed`] |
+//! | a fixed connector replays what an earlier one could not handle | [`replay`] |
+//! | the routes of providers | [`hooks`] |
+
+pub mod content;
+pub mod door;
+pub mod feed;
+pub mod hooks;
+mod inbound;
+mod left;
+pub mod receive;
+pub mod refusal;
+pub mod replay;
+
+pub use inbound::Inbound;
+pub use refusal::{Refusal, RefusalKind};

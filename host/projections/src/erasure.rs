@@ -1,0 +1,116 @@
+//! The steps of an erasure that follow events: what stays is folded anew, what a provider demands is done, what comes again is
+//! dropped. What is erased, what stays and why it does not come back: [`rapport_store::erasure`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rapport_model::event::Body;
+use rapport_model::identity::named;
+use rapport_model::{Eid, Timestamp};
+use rapport_store::erasure::{Erased, Erasure};
+use rapport_store::stream::Inserted;
+use rapport_store::{StoreError, Table};
+
+use crate::fold::rebuild;
+
+/// As much of an erasure as one call may do. `connections` are those whose parked webhooks are searched.
+///
+/// # Errors
+/// Storage failed: call again. [`StoreError::Remains`]: it cannot be completed.
+pub async fn proceed(
+    table: &Table,
+    erasure: &mut Erasure,
+    connections: &[String],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    while erasure.completed_at.is_none() {
+        table.continue_erasure(erasure, connections, now).await?;
+        let Some(survivors) = erasure.to_rebuild() else { return Ok(()) };
+        for eid in survivors {
+            match rebuild(table, eid, now).await {
+                // It would be as wrong the next time, and what is erased is gone.
+                Err(error) if !error.is_passing() => {
+                    tracing::error!(endpoint = %eid, %error, "not folded anew after an erasure");
+                }
+                done => drop(done?),
+            }
+        }
+        table.complete_erasure(erasure, now).await?;
+    }
+    Ok(())
+}
+
+/// Calls of an erasure that a fold makes at once: 20,000 items, within a function's time. Of what has more the endpoint is set
+/// aside, and taken up again by itself: it goes on where it stopped.
+const CALLS_OF_A_FOLD_MAX: u32 = 4;
+
+/// Erases what connections said of whomever their providers say they have erased, up to when they say so. Gives whether it
+/// did: then heads are to be read anew.
+pub(crate) async fn on_demand(table: &Table, records: &[&Inserted], now: Timestamp) -> Result<bool, StoreError> {
+    let demands = records.iter().map(|record| &record.stored);
+    let demands = demands.filter(|stored| matches!(stored.event.body, Body::ContactErased));
+    // Of each connection the last one says it all.
+    let mut last: BTreeMap<&str, &rapport_store::events::StoredEvent> = BTreeMap::new();
+    for stored in demands {
+        let known = last.entry(stored.connection.as_str()).or_insert(stored);
+        if known.event.at < stored.event.at {
+            *known = stored;
+        }
+    }
+    let mut did = false;
+    for (connection, stored) in last {
+        let Some(mut erasure) = table.begin_erasure_of_connection(stored, now).await? else { continue };
+        for _ in 0..CALLS_OF_A_FOLD_MAX {
+            if erasure.completed_at.is_none() {
+                proceed(table, &mut erasure, &[connection.to_owned()], now).await?;
+            }
+        }
+        if erasure.completed_at.is_none() {
+            return Err(StoreError::Contended { operation: "erase", attempts: CALLS_OF_A_FOLD_MAX });
+        }
+        tracing::info!(erasure = erasure.id, connection, "what a connection said is erased, as its provider says");
+        did = true;
+    }
+    Ok(did)
+}
+
+/// The records that are not erased. The others were delivered again since: they are deleted.
+pub(crate) async fn keep<'a>(
+    table: &Table,
+    records: &[&'a Inserted],
+    erased: &Erased,
+    now: Timestamp,
+) -> Result<Vec<&'a Inserted>, StoreError> {
+    let (mut kept, mut again) = (Vec::new(), Vec::new());
+    for record in records {
+        match table.is_erased(erased, &record.stored).await? {
+            true => again.push(*record),
+            false => kept.push(*record),
+        }
+    }
+    let mut is_odd = false;
+    for record in &again {
+        is_odd |= table.forget_again(&record.stored, now).await?;
+        let eid = &record.stored.eid;
+        let until = erased.by.get(&record.stored.connection).copied().unwrap_or_default().max(erased.up_to);
+        let named = named(table.tenant_key(), table.rules(), &record.stored.event.contact);
+        let others: BTreeSet<Eid> = named.into_iter().map(|named| named.eid).filter(|other| other != eid).collect();
+        for other in others {
+            table.forget_unused(&other, until).await?;
+        }
+    }
+    if let Some(first) = again.first() {
+        tracing::info!(events = again.len(), "what was erased came again, and was deleted");
+        // A fold that was under way has left something, which may have taken the place of something older.
+        if is_odd {
+            begin_anew(table, &first.stored.eid, now).await?;
+        }
+    }
+    Ok(kept)
+}
+
+/// Folds an endpoint from its log, after all that was folded before is deleted: something of it is erased.
+pub(crate) async fn begin_anew(table: &Table, eid: &Eid, now: Timestamp) -> Result<(), StoreError> {
+    let erased = table.erased(eid).await?;
+    table.sweep(eid, &erased).await?;
+    rebuild(table, eid, now).await.map(drop)
+}

@@ -1,0 +1,12 @@
+//! Events become what is known of people: heads, traits, consents, reachability, identity. Everything here can be computed
+//! again from the log. It needs the table, and neither connectors nor HTTP.
+//!
+//! | what | file |
+//! |---|---|
+//! | an event moves heads, traits, consents and identity; a log is folded anew | [`fold`] |
+//! | whose events could not be folded is set aside, and taken up again | [`fold::aside`] |
+//! | an address that changes hands | `fold/handover` |
+//! | the steps of an erasure that follow events | [`erasure`] |
+
+pub mod erasure;
+pub mod fold;
