@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use engine::Engine;
-use rapport_egress::{Egress, Network};
 use rapport_api::people::People;
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::identity::{Closing, EdgeId, Evidence, Named, Pair, Rule, Source};
@@ -26,9 +25,7 @@ use rapport_model::{Basis, EndpointKey, Event, ProfileId, TenantKey};
 use rapport_store::blobs::Blobs;
 use rapport_store::events::NewEvent;
 use rapport_store::identity::Party;
-use rapport_store::objects::Objects;
 use rapport_store::{Access, Claim, Entropy, RawWebhook, Table};
-use tokio::sync::Notify;
 
 /// Times that each operation is done.
 const ROUNDS: usize = 60;

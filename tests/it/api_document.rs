@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::support::document;
 use axum::body::Body;
 use axum::http::Request;
 use jsonschema::Validator;
-use rapport_api::document;
 use rapport_model::event::Attestation;
 use serde_json::{Map, Value, json};
 

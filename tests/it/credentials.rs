@@ -141,9 +141,8 @@ async fn an_event_without_a_time_has_that_of_its_first_delivery() {
     }
     // A redelivery on another day, to another process.
     let table = service.data.table.clone();
-    let mut later = std::sync::Arc::into_inner(crate::support::gateway(table, [connection()])).unwrap();
-    later.now = || NOW + 24 * 3600 * 1000;
-    let later = Service::of(std::sync::Arc::new(later), std::sync::Arc::clone(&service.data)).await;
+    let later = crate::support::gateway_at(table, [connection()], || NOW + 24 * 3600 * 1000);
+    let later = Service::of(later, std::sync::Arc::clone(&service.data)).await;
     assert_eq!(post(&later).await, 200);
 
     service.settle().await;

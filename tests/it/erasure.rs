@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::Pin;
 
-use rapport_projections::erasure::proceed;
-use rapport_projections::fold::fold_batch;
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::{Eid, Event, TenantKey};
+use rapport_projections::erasure::proceed;
+use rapport_projections::fold::fold_batch;
 use rapport_store::blobs::Blobs;
 use rapport_store::erasure::{Erasure, ITEMS_A_CALL_MAX};
 use rapport_store::events::NewEvent;

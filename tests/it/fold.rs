@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use rapport_projections::fold::{fold_batch, rebuild};
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::identity::{Evidence, Held, MEMBERS_MAX, Named, Rule, Source, named};
 use rapport_model::profile::Profile;
 use rapport_model::{Eid, Event, EventKey, ProfileId, Timestamp};
+use rapport_projections::fold::{fold_batch, rebuild};
 use rapport_store::events::NewEvent;
 use rapport_store::identity::{Outcome, Party, Standing};
 use rapport_store::stream::Inserted;

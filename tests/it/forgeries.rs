@@ -128,10 +128,10 @@ async fn what_the_head_proves_is_asked_without_a_body() {
         headers: signature.map(|value| ("x-hub-signature-256".to_owned(), value.to_owned())).into_iter().collect(),
         request_id: "r".into(),
     };
-    assert_eq!(service.gateway.admit(head(None)).err().unwrap().status, 401);
-    assert_eq!(service.gateway.admit(head(Some("sha256=0"))).err().unwrap().status, 401);
+    assert_eq!(service.gateway.admit(head(None)).err().unwrap().status(), 401);
+    assert_eq!(service.gateway.admit(head(Some("sha256=0"))).err().unwrap().status(), 401);
     let well_formed = format!("sha256={}", "0".repeat(64));
     let mut admitted = service.gateway.admit(head(Some(&well_formed))).unwrap();
     admitted.read(b"{}");
-    assert_eq!(service.gateway.receive_admitted(admitted).await.unwrap_err().status, 401);
+    assert_eq!(service.gateway.receive_admitted(admitted).await.unwrap_err().status(), 401);
 }

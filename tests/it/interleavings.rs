@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use rapport_projections::erasure::proceed;
 use rapport_model::event::{Attestation, Identifier};
 use rapport_model::identity::{
     Closing, Edge, EdgeId, Evidence, Kind, Named, Pair, Partition, Rule, Rules, Source, Withdrawal, partition,
 };
 use rapport_model::{Basis, Eid, EndpointKey, ProfileId, TenantKey};
+use rapport_projections::erasure::proceed;
 use rapport_store::blobs::Blobs;
 use rapport_store::identity::Party;
 use rapport_store::{Access, Claim, Clause, Entropy, StoreError, Table};

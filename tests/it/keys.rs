@@ -11,18 +11,18 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rapport_api::api_keys::{ApiKey, ApiKeys};
-use rapport_api::document;
-use rapport_config::scope::{Scope, Scopes};
 use rapport_config as config;
+use rapport_config::scope::{Scope, Scopes};
 use rapport_sandbox::Secret;
 use rapport_store::audit::{Day, Phase, Record};
 use rapport_store::blobs::Blobs;
 use rapport_store::embedded::Embedded;
+use rapport_store::objects::Objects;
 use serde_json::{Value, json};
 
 use crate::support::{
-    API_KEY, Answer, Data, NOW, POWERLESS_KEY, Service, Text, api_keys, connection, gateway_of, send, table_of,
-    unverified, wa_eu,
+    API_KEY, Answer, Data, NOW, POWERLESS_KEY, Service, Text, api_keys, connection, document, gateway_of, send,
+    table_of, unverified, wa_eu,
 };
 
 const ADA: &str = "+16505551234";
@@ -235,7 +235,7 @@ async fn what_cannot_be_recorded_is_neither_done_nor_given_out() {
     let data = Data::new().await;
     let refusing = Refusing::before(data.embedded.address()).await;
     let table = table_of(Embedded::at(refusing.address), Blobs::in_folder(data.blobs())).await;
-    let service = Service::of(gateway(table, [wa_eu()]), data).await;
+    let service = Service::of(crate::support::gateway(table, [wa_eu()]), data).await;
     service.deliver(&Text::new("16505551234", 1).webhook()).await;
     service.settle().await;
     assert!(service.look_up("phone", ADA).await.is_some());

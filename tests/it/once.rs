@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::support::Gateway;
 use rapport_store::nonces::Claim;
 use serde_json::{Value, json};
 
 use crate::support::faults::{Faults, Weather};
-use crate::support::{Data, NOW, Service, gateway, hostile, open, unverified};
+use crate::support::{Data, NOW, Service, gateway_at, hostile, open, unverified};
 use rapport_store::embedded::Embedded;
 
 fn message(nonce: &str, id: &str) -> Value {
@@ -85,9 +84,7 @@ async fn an_event_without_a_time_stays_a_duplicate_for_ever_also_of_an_erased_pe
         assert!(!first_seen || !item.contains_key("ttl"), "{item:?}");
     }
     let at = |now: fn() -> u64| {
-        let mut later: Gateway = Arc::into_inner(gateway(service.data.table.clone(), [connection()])).unwrap();
-        later.now = now;
-        Service::of(Arc::new(later), Arc::clone(&service.data))
+        Service::of(gateway_at(service.data.table.clone(), [connection()], now), Arc::clone(&service.data))
     };
     let next_year = at(|| NOW + 400 * 24 * 3600 * 1000).await;
     assert_eq!(next_year.send("POST", &target, &[], &untimed()).await.status, 200);

@@ -109,8 +109,7 @@ async fn after_all_fixtures_of_all_connectors_no_secret_is_in_table_blobs_or_log
             secrets.extend(secrets_of(of_fixture));
             let config = written(serde_json::from_str(of_fixture.config()).unwrap());
             let name = of_fixture.name();
-            let made =
-                rapport_connections::Connection::new(name, connector.clone(), &config, secret_values(&named));
+            let made = rapport_connections::Connection::new(name, connector.clone(), &config, secret_values(&named));
             // What AWS alone delivers has no URL.
             let Ok(connection) = made else { continue };
             let gateway = gateway_at(data.table.clone(), [connection], || CLOCK.load(Ordering::Relaxed));

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use rapport_projections::fold::aside::{take_up, take_up_due};
-use rapport_projections::fold::{fold_batch, unreadable};
 use rapport_model::conversation::{Head, NAMES_MAX};
 use rapport_model::event::{Attestation, Body, ConsentState, DeliveryState, ProviderError};
 use rapport_model::fold::ConsentCell;
 use rapport_model::identity::WEAK_MAX;
 use rapport_model::identity::named;
 use rapport_model::{Eid, EventKey};
+use rapport_projections::fold::aside::{take_up, take_up_due};
+use rapport_projections::fold::{fold_batch, unreadable};
 use rapport_store::blobs::INLINE_BYTES_MAX;
 use rapport_store::events::{Logged, NewEvent, Why};
 use rapport_store::heads::{AHEAD_MAX, GuardedHead};
@@ -274,7 +274,10 @@ async fn a_conversation_that_storage_refuses_is_set_aside_and_taken_up_again_and
     data.put(said(table, "3", NOW - 7_000, BOB, "I am Bob")).await;
     fold_all(table, &mut reader).await;
     let gateway = gateway(table.clone(), []);
-    assert!(gateway.people().look_up("whatsapp", None, "16505550000").await.unwrap().unwrap().is_some(), "Bob is known");
+    assert!(
+        gateway.people().look_up("whatsapp", None, "16505550000").await.unwrap().unwrap().is_some(),
+        "Bob is known"
+    );
     let aside = table.unfolded(10, None).await.unwrap().items;
     assert_eq!(aside.len(), 1);
     assert_eq!((aside[0].reason.as_str(), aside[0].again_at), ("refused: PutItem", None));
@@ -552,11 +555,13 @@ async fn what_passes_is_tried_again_by_itself() {
     assert!(!take_up_due(table, NOW + 999).await.unwrap(), "not yet");
     assert!(take_up_due(table, NOW + 1_000).await.unwrap());
     assert_eq!(table.unfolded(9, None).await.unwrap().items, []);
-    let ada = gateway(table.clone(), []).people().look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
+    let ada =
+        gateway(table.clone(), []).people().look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
     assert_eq!(ada.counters["messages_received"], 1);
     // The record that had passed, or that comes after all, is counted once.
     fold_all(table, &mut data.stream().await).await;
-    let ada = gateway(table.clone(), []).people().look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
+    let ada =
+        gateway(table.clone(), []).people().look_up("whatsapp", None, "16505551234").await.unwrap().unwrap().unwrap();
     assert_eq!(ada.counters["messages_received"], 1);
 }
 

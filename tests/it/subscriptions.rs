@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::connectors::repository;
 use crate::support::tls::{Server, response};
-use crate::support::{Data, Service, connection, gateway};
+use crate::support::{Data, Service, connection, gateway_at};
 
 const HOST: &str = "sns.eu-west-1.amazonaws.com";
 const CERTIFICATE: &str = "/SimpleNotificationService-0123456789abcdef.pem";
@@ -40,9 +40,8 @@ async fn world() -> World {
     let config = json!({"provider": "ses", "topic-arns": ["arn:aws:sns:eu-west-1:123456789012:mail"]});
     let mail = connection("mail", "email", &config, &[]);
     let data = Data::new().await;
-    let mut gateway = Arc::into_inner(gateway(data.table.clone(), [mail])).unwrap();
-    gateway.host.egress = Egress::new(sns.network.clone());
-    gateway.now = || FIXTURES_NOW;
+    let mut gateway = Arc::into_inner(gateway_at(data.table.clone(), [mail], || FIXTURES_NOW)).unwrap();
+    Arc::get_mut(&mut gateway.inbound).unwrap().host.egress = Egress::new(sns.network.clone());
     let service = Service::of(Arc::new(gateway), data).await;
     World { sns, service, is_up }
 }

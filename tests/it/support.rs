@@ -20,16 +20,16 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rapport_egress::{Egress, Network};
 use rapport_api::people::People;
 use rapport_api::{Api, ApiKey, ApiKeys, Door, router};
 use rapport_config::ConnectionConfig;
+use rapport_config::scope::{Scope, Scopes};
 use rapport_connections::{Connection, ConnectionError, Connections, ConnectorHost, SecretValues};
+use rapport_egress::{Egress, Network};
 use rapport_http::served;
 use rapport_inbound::{Inbound, hooks};
-use rapport_projections::fold::fold_batch;
-use rapport_config::scope::{Scope, Scopes};
 use rapport_model::TenantKey;
+use rapport_projections::fold::fold_batch;
 use rapport_sandbox::{Connector, Options, Sandbox, Secret, with_manifest};
 use rapport_store::blobs::Blobs;
 use rapport_store::embedded::Embedded;
@@ -163,6 +163,11 @@ impl Gateway {
         let routes = hooks::served(Arc::clone(&self.inbound)).merge(router::served(Arc::clone(&self.api), beside));
         served(routes, self.inbound.table.clone())
     }
+}
+
+/// The document of all routes.
+pub fn document() -> Value {
+    rapport_api::document(&hooks::routes().into_iter().map(|route| route.described()).collect::<Vec<_>>())
 }
 
 /// The use cases over a table.

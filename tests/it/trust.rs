@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use rapport_projections::fold::aside::take_up;
 use rapport_model::EndpointKey;
 use rapport_model::event::Attestation;
 use rapport_model::identity::Rules;
 use rapport_model::profile::rfc3339;
+use rapport_projections::fold::aside::take_up;
 use rapport_sdk::encoding::{base64, hex};
 use ring::hmac;
 use serde_json::{Value, json};

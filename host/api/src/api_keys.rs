@@ -8,7 +8,6 @@ use rapport_model::Timestamp;
 use rapport_model::secret::Secret;
 use ring::digest::{SHA256, digest};
 
-
 /// One key of the API, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {

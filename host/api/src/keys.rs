@@ -11,14 +11,13 @@ use std::time::Instant;
 use axum::extract::{ConnectInfo, RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, header};
 use rapport_config::scope::{Scope, Scopes};
 use rapport_http::page::Verb;
 use rapport_http::{Problem, RequestId};
 use rapport_model::identity::{Author, EdgeId, Pair};
 use rapport_model::{Eid, EventKey, ProfileId, Timestamp};
 use rapport_store::audit::{Phase, Record, SUBJECTS_MAX};
-use ring::digest::{SHA256, digest};
 
 use crate::api_keys::ApiKey;
 use crate::keys::wrong::{Manner, RETRY_AFTER_S, WrongKeys};
@@ -366,17 +365,6 @@ fn client_address(request: &Request) -> Option<IpAddr> {
     let extensions = request.extensions();
     let by_server = || extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     extensions.get::<ClientAddress>().map(|address| address.0).or_else(by_server)
-}
-
-impl Verb {
-    /// Whether a request is answered by this operation; `HEAD` is answered as `GET`.
-    fn is(self, method: &Method) -> bool {
-        match self {
-            Self::Get => matches!(*method, Method::GET | Method::HEAD),
-            Self::Post => *method == Method::POST,
-            Self::Delete => *method == Method::DELETE,
-        }
-    }
 }
 
 #[cfg(test)]

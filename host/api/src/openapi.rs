@@ -8,7 +8,8 @@ use rapport_http::serve::routes_of_health;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::{document, router};
+use crate::document::page;
+use crate::router;
 
 /// The document: the API's own routes, and those beside it.
 pub fn document(beside: &[Described]) -> Value {
@@ -19,7 +20,7 @@ pub fn document(beside: &[Described]) -> Value {
         gives: settings().for_serialize().into_generator(),
     };
     let mut paths = Map::new();
-    let own = vec![Described { path: "/openapi.json", pages: vec![(Verb::Get, document::page())] }];
+    let own = vec![Described { path: "/openapi.json", pages: vec![(Verb::Get, page())] }];
     let health = routes_of_health().into_iter().map(|route| route.described());
     let own: Vec<Described> = health.chain(own).collect();
     let api: Vec<Described> = router::routes().into_iter().map(|route| route.described()).collect();

@@ -15,6 +15,7 @@ pub mod links;
 mod merged;
 pub mod review;
 mod shown;
+pub mod views;
 
 use std::sync::Arc;
 

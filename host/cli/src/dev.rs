@@ -39,7 +39,7 @@ pub async fn run(config: &Path, listen: SocketAddr, data: &Path, terminal: &Term
             println!("  {connection}: rapport feed {connection} FILE");
         }
     }
-    for warning in service::warnings(&settings.config, &service.inbound) {
+    for warning in service::warnings(&settings.config, &service) {
         eprintln!("warning: {warning}");
     }
     tokio::select! {

@@ -1,9 +1,9 @@
 //! `rapport fold`: who could not be folded, and trying again.
 
 use anyhow::{Context, Result, bail};
-use rapport_projections::fold::aside::take_up;
 use rapport_model::Eid;
 use rapport_model::profile::rfc3339;
+use rapport_projections::fold::aside::take_up;
 use rapport_store::Table;
 use rapport_store::unfolded::Unfolded;
 

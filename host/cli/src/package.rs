@@ -13,8 +13,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use rapport_connections as connections;
 use rapport_config::package::{CONFIG_FILE, FILE, FORMAT, Package, PackagedConnector, check_references};
+use rapport_connections as connections;
 use rapport_sandbox::{Manifest, Options, Sandbox, SigningKey, Target, artefact, engine_name};
 use ring::digest::{SHA256, digest};
 

@@ -13,11 +13,11 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rapport_egress::{Egress, Network};
 use rapport_api::people::People;
 use rapport_api::{Api, ApiKey, ApiKeys, Door, router};
 use rapport_config::{Config, ConnectionConfig, SecretRef};
 use rapport_connections::{self as connections, Connection, Connections, ConnectorHost, SecretValues};
+use rapport_egress::{Egress, Network};
 use rapport_http::served;
 use rapport_inbound::feed::Feeds;
 use rapport_inbound::{Inbound, hooks};
@@ -366,13 +366,13 @@ fn api_keys(config: &Config, base: &Path) -> Result<ApiKeys> {
 }
 
 /// What works and should be otherwise: in the configuration, and of connections that no webhook can be verified for.
-pub fn warnings(config: &Config, inbound: &Inbound) -> Vec<String> {
+pub fn warnings(config: &Config, service: &Service) -> Vec<String> {
     let lacking = config.connections.iter().filter_map(|(name, written)| {
-        let connection = gateway.connections.get(name).ok().flatten()?;
+        let connection = service.inbound.host.connections.get(name).ok().flatten()?;
         connections::lacking(name, connection.connector.manifest(), written)
     });
     let mut warnings = config.warnings();
-    if gateway.api_keys.is_empty() {
+    if service.api.keys.is_empty() {
         warnings.push(
             "no API key is configured, so `/v1` is closed to everybody; fix: `[api.keys.NAME]` with `secret = \"env:…\"` and \
              `may = [\"read\"]`"

@@ -37,11 +37,7 @@ pub fn has_any(secrets: &SecretValues) -> bool {
 ///
 /// # Errors
 /// Why it may not go on, for the operator: it lacks them, or has a token where none belongs.
-pub fn check(
-    connection: &Connection,
-    token: Option<&str>,
-    headers: &[(String, String)],
-) -> Result<bool, String> {
+pub fn check(connection: &Connection, token: Option<&str>, headers: &[(String, String)]) -> Result<bool, String> {
     let tokens = usable(&connection.secrets, PATH_TOKEN);
     let pairs = usable(&connection.secrets, BASIC);
     if tokens.is_empty() && token.is_some() {

@@ -1,5 +1,6 @@
 //! The page of one operation in the document: what it takes, what it answers, in which words it refuses.
 
+use http::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
@@ -22,6 +23,17 @@ impl Verb {
             Self::Get => "get",
             Self::Post => "post",
             Self::Delete => "delete",
+        }
+    }
+}
+
+impl Verb {
+    /// Whether a request is answered by this operation; `HEAD` is answered as `GET`.
+    pub fn is(self, method: &Method) -> bool {
+        match self {
+            Self::Get => matches!(*method, Method::GET | Method::HEAD),
+            Self::Post => *method == Method::POST,
+            Self::Delete => *method == Method::DELETE,
         }
     }
 }

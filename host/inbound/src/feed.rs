@@ -23,8 +23,8 @@ pub use delivery::Delivery;
 
 use crate::inbound::Inbound;
 use crate::left::Left;
-use crate::refusal::Refusal;
 use crate::receive::{self, Done, judge, kept, log_of, proven, redacted, redaction_of, sandbox_us};
+use crate::refusal::Refusal;
 
 /// Which connections take what comes from where.
 #[derive(Clone, Debug, Default)]

@@ -78,7 +78,12 @@ async fn webhook(inbound: &Inbound, connection: String, token: Option<String>, r
 }
 
 /// The head first: of what it does not let in, nothing of the body is read.
-async fn received(inbound: &Inbound, connection: String, token: Option<String>, request: Request) -> Result<HttpResponse, Problem> {
+async fn received(
+    inbound: &Inbound,
+    connection: String,
+    token: Option<String>,
+    request: Request,
+) -> Result<HttpResponse, Problem> {
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let (parts, body) = request.into_parts();
     // A token in the path is a secret: no connector and no stored webhook gets to see it.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lambda_runtime::{Diagnostic, LambdaEvent};
-use rapport_projections::fold::{self, NotFolded, aside, fold_batch};
 use rapport_model::Eid;
+use rapport_projections::fold::{self, NotFolded, aside, fold_batch};
 use rapport_store::events::UnreadableEvent;
 use rapport_store::heads::Sequence;
 use rapport_store::lambda_stream::Record;

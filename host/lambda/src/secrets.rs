@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rapport_api::api_keys::{ApiKey, ApiKeyError, ApiKeys};
+use rapport_config::package::ReferenceError;
 use rapport_config::{Config, ConnectionConfig, SecretRef};
 use rapport_connections::SecretValues;
-use rapport_config::package::ReferenceError;
 use rapport_model::TenantKey;
 use rapport_sandbox::Secret;
 use serde::Deserialize;

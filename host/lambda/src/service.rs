@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use rapport_egress::{Egress, Network};
 use rapport_api::keys::wrong::Manner;
 use rapport_api::people::People;
 use rapport_api::{Api, ApiKeys, Door, router};
+use rapport_config::package::{self, Package, PackageError, ReferenceError, check_references};
 use rapport_config::{Config, ConfigError};
 use rapport_connections::connections::Loader;
 use rapport_connections::{self as connections, Connection, Connections, ConnectorHost};
+use rapport_egress::{Egress, Network};
 use rapport_http::served;
 use rapport_inbound::feed::Feeds;
 use rapport_inbound::{Inbound, hooks};
-use rapport_config::package::{self, Package, PackageError, ReferenceError, check_references};
 use rapport_store::aws::{Aws, TableOf};
 use rapport_store::{Claim, StoreError, Table};
 use tokio::sync::{Mutex, Notify};
@@ -52,6 +52,7 @@ struct Parts {
 #[derive(Clone)]
 pub struct Running {
     pub inbound: Arc<Inbound>,
+    pub api: Arc<Api>,
     pub router: Router,
     secrets: Arc<SecretTexts>,
     read_at: Instant,
@@ -197,11 +198,11 @@ impl Parts {
     ) -> Result<Running, SecretsError> {
         let secrets = Arc::new(secrets);
         let names: Vec<String> = self.config.connections.keys().cloned().collect();
-        let api = Api {
+        let api = Arc::new(Api {
             people: People { table: table.clone(), connections: names.clone().into(), now },
             keys: self.api_keys(&secrets)?,
             door: Door::slowed(Manner::Refuse),
-        };
+        });
         let host = ConnectorHost {
             connections: Connections::lazy(names, self.loader(Arc::clone(&secrets))),
             certificates: Arc::default(),
@@ -222,11 +223,11 @@ impl Parts {
             Role::Webhook => hooks::served(Arc::clone(&inbound)),
             Role::Feed | Role::Api | Role::Fold => {
                 let beside = hooks::routes().into_iter().map(|route| route.described()).collect();
-                router::served(Arc::new(api), beside)
+                router::served(Arc::clone(&api), beside)
             }
         };
         let router = served(routes, table);
-        Ok(Running { inbound, router, secrets, read_at })
+        Ok(Running { inbound, api, router, secrets, read_at })
     }
 
     /// Only the API's function may read what opens the API.

@@ -48,7 +48,7 @@ async fn a_rotated_secret_is_known_when_the_old_ones_are_old_and_those_stay_good
 async fn a_rotation_that_is_no_secret_any_more_keeps_the_old_ones() {
     let world = World::new().await;
     let service = service(&world, "api");
-    let opens = async |key: &str| service.running().await.unwrap().gateway.api_keys.find(key.as_bytes()).is_some();
+    let opens = async |key: &str| service.running().await.unwrap().api.keys.find(key.as_bytes()).is_some();
     assert!(opens(API_KEY).await);
     for broken in [
         json!("not an object"),
@@ -66,7 +66,7 @@ async fn a_rotation_that_is_no_secret_any_more_keeps_the_old_ones() {
     // Another tenant key would be another table: it is taken when a function starts, and never after.
     rotated["tenant-key"] = json!("another tenant key");
     world.services.put_secret(&rotated);
-    let name = async || service.running().await.unwrap().gateway.table.tenant_key().message_key("account", "message");
+    let name = async || service.running().await.unwrap().inbound.table.tenant_key().message_key("account", "message");
     let before = name().await;
     pass(SECRETS_KEPT);
     assert!(opens(API_KEY).await && opens("another key of it").await && !opens("too short").await);
@@ -91,9 +91,9 @@ async fn statuses(service: &Service, world: &World) -> Vec<u16> {
         let Sent { method, headers, body, .. } = signed(&Text::new("16505551234", before as u64).webhook(), secret);
         let webhook = RawWebhook { method, url: String::new(), headers, body };
         let incoming = Incoming { connection: "wa-eu".to_owned(), token: None, webhook, request_id: String::new() };
-        let status = match service.running().await.unwrap().gateway.receive(incoming).await {
+        let status = match service.running().await.unwrap().inbound.receive(incoming).await {
             Ok(response) => response.status,
-            Err(problem) => problem.status,
+            Err(refusal) => refusal.status(),
         };
         assert_eq!(world.events().await - before, usize::from(status == 200), "{status}");
         statuses.push(status);

@@ -1,7 +1,6 @@
 //! The API without a socket: the real router over the real store and an engine in this thread.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;

@@ -10,13 +10,13 @@ use rapport_store::audit::{AuditCursor, Day, KEPT_DAYS, Phase, Record};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use rapport_http::input::{InQuery};
-use rapport_http::page::{Page, Verb};
-use crate::state::Api;
 use crate::people::answer::routes::no_cursor;
-use rapport_http::route::Route;
-use rapport_http::Problem;
+use crate::state::Api;
 use rapport_config::scope::Scope;
+use rapport_http::Problem;
+use rapport_http::input::InQuery;
+use rapport_http::page::{Page, Verb};
+use rapport_http::route::Route;
 
 /// Records of a page.
 const RECORDS_DEFAULT: usize = 50;

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::operations::Operations;
-use crate::people::links::LinkEnd;
+use crate::people::views::{LinkEnd, ends};
 
 /// Items of the table that one page looks at when the caller does not say.
 pub const ITEMS_DEFAULT: usize = 500;
@@ -161,7 +161,7 @@ impl Operations {
         }
         preview.profiles += around.roots.len() as u64;
         let ends: Vec<LinkEnd> =
-            self.ends(around.kinds.keys().cloned()).await?.into_iter().map(|(end, _)| end).collect();
+            ends(&self.table, around.kinds.keys().cloned()).await?.into_iter().map(|(end, _)| end).collect();
         let never: BTreeSet<_> =
             ends.iter().filter(|end| !may_link(end, rules)).map(|end| end.endpoint.clone()).collect();
         let profiles: Vec<BTreeSet<_>> = around.roots.into_iter().map(|root| root.members).collect();
@@ -185,7 +185,7 @@ impl Operations {
         rules: &Rules,
     ) -> Result<Option<RulesChange>, StoreError> {
         let pair = [suggestion.id.low().clone(), suggestion.id.high().clone()];
-        let ends: [_; 2] = self.ends(pair).await?.try_into().expect("two were asked for");
+        let ends: [_; 2] = ends(&self.table, pair).await?.try_into().expect("two were asked for");
         let [(a, root_a), (b, root_b)] = ends;
         let believed = rules.linking.contains(&suggestion.attestation) && may_link(&a, rules) && may_link(&b, rules);
         if !believed || root_a.pid == root_b.pid {

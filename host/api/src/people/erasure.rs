@@ -4,22 +4,25 @@
 
 pub(crate) mod routes;
 
+use std::collections::BTreeMap;
+
 use rapport_model::event::Attestation;
 use rapport_model::identity::Author;
 use rapport_model::profile::rfc3339;
 use rapport_model::{Eid, EventKey, Timestamp};
 use rapport_projections::erasure::proceed;
+use rapport_store::StoreError;
 use rapport_store::erasure::{
     Demand, DemandState, Erasure, PARKED_NAMED_MAX, ParkedDecision, ParkedOutcome, Requester,
 };
 use rapport_store::identity::{Decision, ReviewCursor};
-use rapport_store::StoreError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::people::People;
-use crate::people::links::{LinkEnd, Word};
+use crate::people::links::Word;
 use crate::people::review::Decided;
+use crate::people::views::{LinkEnd, ends};
 
 /// What an erasure did, or has done so far. It holds no personal data.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -309,7 +312,7 @@ impl People {
     }
 
     async fn demanded(&self, demand: Demand) -> Result<Option<ErasureDemand>, StoreError> {
-        let Some((endpoint, _)) = self.ends([demand.endpoint.clone()]).await?.pop() else { return Ok(None) };
+        let Some((endpoint, _)) = ends(&self.table, [demand.endpoint.clone()]).await?.pop() else { return Ok(None) };
         let decided = demand.decided.map(|Decision { who: Author { key, by }, why, at }| Decided {
             key,
             by,

@@ -15,11 +15,11 @@ use rapport_store::StoreError;
 use rapport_store::identity::{Explanation, Outcome, Party, Root, Standing};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::task::JoinSet;
 
 use crate::people::People;
 use crate::people::merged::Merged;
-use crate::people::review::{Suggestion, limit_text};
+use crate::people::review::Suggestion;
+use crate::people::views::{LinkEnd, ends, limit_text};
 
 /// Characters of a reason or of who gives it: a sentence or two, stored with every link and log entry.
 pub const WORD_CHARS_MAX: usize = 500;
@@ -83,21 +83,6 @@ pub struct Link {
     pub closed: Option<LinkClosing>,
     /// When it was in force, by our clock.
     pub in_force: Vec<LinkSpan>,
-}
-
-/// One end of a link.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct LinkEnd {
-    /// The id of the endpoint.
-    pub endpoint: Eid,
-    /// Null, as are its scope and value: it was never seen, or it was erased.
-    pub scheme: Option<String>,
-    pub scope: Option<String>,
-    pub value: Option<String>,
-    /// Whether it is proved, or only claimed or said; null as the scheme.
-    pub basis: Option<Basis>,
-    /// Whose it is now.
-    pub profile: ProfileId,
 }
 
 /// What a link does.
@@ -257,7 +242,7 @@ impl People {
     /// Storage failed.
     pub async fn profile_as_of(&self, pid: &ProfileId, at: Timestamp) -> Result<Option<PastProfile>, StoreError> {
         let Some(past) = self.table.as_of(pid, at).await? else { return Ok(None) };
-        let identifiers = self.ends(past.members).await?.into_iter().map(|(end, _)| end).collect();
+        let identifiers = ends(&self.table, past.members).await?.into_iter().map(|(end, _)| end).collect();
         let links = self.links(past.edges).await?;
         Ok(Some(PastProfile { id: past.pid, as_of: rfc3339(at), identifiers, links }))
     }
@@ -326,7 +311,7 @@ impl People {
     pub(crate) async fn links(&self, edges: Vec<Edge>) -> Result<Vec<Link>, StoreError> {
         let eids: BTreeSet<Eid> =
             edges.iter().flat_map(|edge| [edge.id.pair.low().clone(), edge.id.pair.high().clone()]).collect();
-        let ends = self.ends(eids).await?;
+        let ends = ends(&self.table, eids).await?;
         let find = |eid: &Eid| ends.iter().find(|(end, _)| end.endpoint == *eid);
         let shown = edges.iter().filter_map(|edge| {
             let ((a, root), (b, _)) = (find(edge.id.pair.low())?, find(edge.id.pair.high())?);
@@ -335,35 +320,8 @@ impl People {
         Ok(shown.collect())
     }
 
-    /// Endpoints with their profiles, in their order.
-    pub(crate) async fn ends(&self, eids: impl IntoIterator<Item = Eid>) -> Result<Vec<(LinkEnd, Root)>, StoreError> {
-        let mut reads = JoinSet::new();
-        for eid in eids {
-            let table = self.table.clone();
-            reads
-                .spawn(async move { Ok::<_, StoreError>((table.endpoint(&eid).await?, table.find(&eid).await?, eid)) });
-        }
-        let mut ends = Vec::new();
-        while let Some(read) = reads.join_next().await {
-            let (state, root, endpoint) = read.expect("reading an endpoint does not panic")?;
-            let basis = state.as_ref().map(|state| state.basis);
-            let key = state.map(|state| state.key);
-            let end = LinkEnd {
-                endpoint,
-                scheme: key.as_ref().map(|key| key.scheme.clone()),
-                scope: key.as_ref().and_then(|key| key.scope.clone()),
-                value: key.map(|key| key.value),
-                basis,
-                profile: root.pid.clone(),
-            };
-            ends.push((end, root));
-        }
-        ends.sort_by(|(a, _), (b, _)| a.endpoint.cmp(&b.endpoint));
-        Ok(ends)
-    }
-
     async fn end(&self, eid: &Eid) -> Result<(LinkEnd, Root), StoreError> {
-        let mut ends = self.ends([eid.clone()]).await?;
+        let mut ends = ends(&self.table, [eid.clone()]).await?;
         Ok(ends.pop().expect("one was asked for"))
     }
 }

@@ -15,7 +15,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::people::People;
-use crate::people::links::{Link, LinkEnd, Word, refuse_conflict};
+use crate::people::links::{Link, Word, refuse_conflict};
+use crate::people::views::{LinkEnd, ends, limit_text};
 
 /// Items of a page when the caller does not say.
 pub const REVIEW_DEFAULT: usize = 50;
@@ -218,20 +219,7 @@ impl People {
 
     async fn ends_of(&self, pairs: impl Iterator<Item = &Pair>) -> Result<Vec<LinkEnd>, StoreError> {
         let eids: BTreeSet<Eid> = pairs.flat_map(|pair| [pair.low().clone(), pair.high().clone()]).collect();
-        Ok(self.ends(eids).await?.into_iter().map(|(end, _)| end).collect())
-    }
-}
-
-/// What stands against a link, in a sentence without a value; none: it was set aside.
-pub(crate) fn limit_text(held: Option<&Held>) -> String {
-    match held {
-        Some(Held::Unique(kind)) => match &kind.scope {
-            Some(scope) => format!("one person would have too many identifiers of `{}` in `{scope}`", kind.scheme),
-            None => format!("one person would have too many identifiers of `{}`", kind.scheme),
-        },
-        Some(Held::Size) => "one person would have too many identifiers".to_owned(),
-        Some(Held::Superseded) => "one of the two gave way to another identifier".to_owned(),
-        None => "too many profiles are in conflict with each other".to_owned(),
+        Ok(ends(&self.table, eids).await?.into_iter().map(|(end, _)| end).collect())
     }
 }
 

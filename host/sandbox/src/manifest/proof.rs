@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::{json, optional_text, refuse_unknown, take_table, wrong};
+use rapport_model::written::json_of_toml;
+
+use super::{optional_text, refuse_unknown, take_table, wrong};
 use crate::error::ManifestError;
 use crate::verify::{DigestAlgorithm, MacAlgorithm, SignatureAlgorithm};
 
@@ -262,7 +264,7 @@ pub(super) fn replay(value: Value) -> Result<Vec<Replay>, ManifestError> {
 /// The key `when` of a table.
 pub(super) fn when(table: &mut Table, prefix: &str) -> Result<When, ManifestError> {
     let when = take_table(table, "when")?.into_iter().map(|(key, values)| match values {
-        Value::Array(values) if !values.is_empty() => Ok((key, values.into_iter().map(json).collect())),
+        Value::Array(values) if !values.is_empty() => Ok((key, values.into_iter().map(json_of_toml).collect())),
         other => Err(wrong(&format!("{prefix}when.{key}"), "a list of values", &other)),
     });
     when.collect::<Result<_, _>>().map(When)

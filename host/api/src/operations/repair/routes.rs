@@ -9,15 +9,15 @@ use rapport_store::identity::RepairCursor;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use rapport_http::input::{InQuery};
-use rapport_http::page::{Page, Verb};
-use crate::people::answer::routes::no_cursor;
-use rapport_http::route::Route;
-use rapport_http::Problem;
 use crate::operations::Operations;
-use crate::state::Api;
 use crate::operations::repair::{ITEMS_DEFAULT, ITEMS_MAX, RepairStep};
+use crate::people::answer::routes::no_cursor;
+use crate::state::Api;
 use rapport_config::scope::Scope;
+use rapport_http::Problem;
+use rapport_http::input::InQuery;
+use rapport_http::page::{Page, Verb};
+use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let page = Page::new("Brings endpoints back to their profiles whose ways lead nowhere")

@@ -9,15 +9,15 @@ use rapport_store::identity::ScanCursor;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::operations::Operations;
+use crate::operations::rules::{GivenRules, ITEMS_DEFAULT, ITEMS_MAX, RulesPreview};
+use crate::people::answer::routes::no_cursor;
+use crate::state::Api;
+use rapport_config::scope::Scope;
+use rapport_http::Problem;
 use rapport_http::input::{InQuery, json_body};
 use rapport_http::page::{Page, Presence, Verb};
-use crate::people::answer::routes::no_cursor;
 use rapport_http::route::Route;
-use rapport_http::Problem;
-use crate::operations::Operations;
-use crate::state::Api;
-use crate::operations::rules::{GivenRules, ITEMS_DEFAULT, ITEMS_MAX, RulesPreview};
-use rapport_config::scope::Scope;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let page = Page::new("The pairs that other rules would link or part; nothing is written")

@@ -13,16 +13,16 @@ use rapport_model::{Eid, EventKey, ProfileId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::people::People;
-use crate::state::Api;
-use crate::people::answer::{Cursor, EventPart, PAGE_DEFAULT, PAGE_MAX, Timeline};
-use rapport_http::input::{InPath, InQuery, json_body, json_text};
 use crate::keys::Caller;
+use crate::people::People;
+use crate::people::answer::{Cursor, EventPart, PAGE_DEFAULT, PAGE_MAX, Timeline};
+use crate::people::links::{Explained, GivenIdentifier, PastProfile};
+use crate::state::Api;
+use rapport_config::scope::Scope;
+use rapport_http::Problem;
+use rapport_http::input::{InPath, InQuery, json_body, json_text};
 use rapport_http::page::{Page, Presence, Verb};
 use rapport_http::route::Route;
-use crate::people::links::{Explained, GivenIdentifier, PastProfile};
-use rapport_http::Problem;
-use rapport_config::scope::Scope;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let id = |page: Page| page.parameter("id", "The id of a profile, as another answer gave it");

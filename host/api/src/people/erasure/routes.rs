@@ -10,18 +10,18 @@ use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::keys::Caller;
 use crate::people::People;
-use crate::state::Api;
+use crate::people::answer::routes::{no_cursor, no_profile, profile_id};
 use crate::people::erasure::{ParkedDecisions, Receipt, State as Progress};
 use crate::people::export::{Cursor, Export};
-use rapport_http::input::{InPath, InQuery, json_body};
-use crate::keys::Caller;
-use rapport_http::page::{Page, Presence, Verb};
-use crate::people::answer::routes::{no_cursor, no_profile, profile_id};
-use rapport_http::route::Route;
 use crate::people::links::{GivenIdentifier, WORD_CHARS_MAX, Word};
-use rapport_http::Problem;
+use crate::state::Api;
 use rapport_config::scope::Scope;
+use rapport_http::Problem;
+use rapport_http::input::{InPath, InQuery, json_body};
+use rapport_http::page::{Page, Presence, Verb};
+use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let location = &[("Location", "Where to go on")];

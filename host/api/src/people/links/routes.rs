@@ -11,15 +11,15 @@ use rapport_model::identity::EdgeId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use rapport_http::input::{InPath, InQuery, json_body, json_body_opt};
 use crate::keys::Caller;
+use crate::people::People;
+use crate::people::links::{GivenIdentifier, Link, Linked, NewLink, WORD_CHARS_MAX, Word};
+use crate::state::Api;
+use rapport_config::scope::Scope;
+use rapport_http::Problem;
+use rapport_http::input::{InPath, InQuery, json_body, json_body_opt};
 use rapport_http::page::{Page, Presence, Verb};
 use rapport_http::route::Route;
-use crate::people::People;
-use crate::state::Api;
-use crate::people::links::{GivenIdentifier, Link, Linked, NewLink, WORD_CHARS_MAX, Word};
-use rapport_http::Problem;
-use rapport_config::scope::Scope;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let id = |page: Page| page.parameter("id", "The id of a link, as another answer gave it");

@@ -12,20 +12,20 @@ use rapport_store::identity::ReviewCursor;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::people::People;
-use crate::state::Api;
-use crate::people::erasure::{DemandPage, ErasureDemand, Receipt};
-use rapport_http::input::{InPath, InQuery, json_body_opt};
 use crate::keys::Caller;
-use crate::people::links::routes::Reason;
-use rapport_http::page::{Page, Presence, Verb};
-use crate::people::erasure::routes::answer;
+use crate::people::People;
 use crate::people::answer::routes::no_cursor;
-use rapport_http::route::Route;
+use crate::people::erasure::routes::answer;
+use crate::people::erasure::{DemandPage, ErasureDemand, Receipt};
 use crate::people::links::Link;
-use rapport_http::Problem;
+use crate::people::links::routes::Reason;
 use crate::people::review::{ConflictPage, REVIEW_DEFAULT, REVIEW_MAX, Suggestion, SuggestionPage};
+use crate::state::Api;
 use rapport_config::scope::Scope;
+use rapport_http::Problem;
+use rapport_http::input::{InPath, InQuery, json_body_opt};
+use rapport_http::page::{Page, Presence, Verb};
+use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let id = |page: Page| page.parameter("id", "The id of a suggestion, as the list gave it");
@@ -113,10 +113,7 @@ impl ListPage {
     }
 }
 
-async fn suggestions(
-    State(people): State<People>,
-    InQuery(page): InQuery<ListPage>,
-) -> Result<Response, Problem> {
+async fn suggestions(State(people): State<People>, InQuery(page): InQuery<ListPage>) -> Result<Response, Problem> {
     let (limit, cursor) = page.place()?;
     Ok(axum::Json(people.suggestions(limit, cursor.as_ref()).await?).into_response())
 }
