@@ -43,19 +43,20 @@ SENDS = [".send()", " Request { service:"]
 
 # Where the code of a role begins.
 ROOTS = {
-    "webhook": ["Parts::start", "Gateway::receive", "Table::ping"],
-    "feed": ["Parts::start", "Gateway::feed"],
+    "webhook": ["Parts::start", "Inbound::receive", "Table::ping"],
+    "feed": ["Parts::start", "Inbound::feed"],
     "api": [
         "Parts::start",
         "Table::ping",
-        *(f"Gateway::{use}" for use in ["look_up", "profile", "timeline", "profile_as_of", "explain"]),
-        *(f"Gateway::{use}" for use in ["link", "unlink", "the_link", "preview_rules"]),
+        *(f"People::{use}" for use in ["look_up", "profile", "timeline", "profile_as_of", "explain"]),
+        *(f"People::{use}" for use in ["link", "unlink", "the_link"]),
+        "Operations::preview_rules",
         "Table::erasure",
-        "Gateway::repair",
-        *(f"Gateway::{use}" for use in ["erase", "continue_erasure", "export", "event_part"]),
-        *(f"Gateway::{use}" for use in ["decide_parked", "demands", "accept_demand", "dismiss_demand"]),
+        "Operations::repair",
+        *(f"People::{use}" for use in ["erase", "continue_erasure", "export", "event_part"]),
+        *(f"People::{use}" for use in ["decide_parked", "demands", "accept_demand", "dismiss_demand"]),
         *(f"Table::{use}" for use in ["append_to_audit", "audit", "key_was_used", "key_last_used"]),
-        *(f"Gateway::{use}" for use in ["suggestions", "the_suggestion", "accept", "dismiss", "conflicts"]),
+        *(f"People::{use}" for use in ["suggestions", "the_suggestion", "accept", "dismiss", "conflicts"]),
     ],
     "fold": [
         "Parts::start",
@@ -84,7 +85,15 @@ ELSEWHERE = {
 }
 
 # Folders with code of the functions. The command line calls AWS with the rights of whoever runs it.
-FOLDERS = ["host/store/src", "host/gateway/src", "host/lambda/src"]
+FOLDERS = [
+    "host/api/src",
+    "host/connections/src",
+    "host/http/src",
+    "host/inbound/src",
+    "host/lambda/src",
+    "host/projections/src",
+    "host/store/src",
+]
 
 # What stands before the dot, and whose method it is.
 RECEIVERS = {
@@ -92,7 +101,11 @@ RECEIVERS = {
     "blobs": "Blobs",
     "bucket": "Bucket",
     "buckets": "Buckets",
-    "gateway": "Gateway",
+    "api": "Api",
+    "host": "ConnectorHost",
+    "inbound": "Inbound",
+    "operations": "Operations",
+    "people": "People",
     "objects": "Objects",
     "table": "Table",
 }
@@ -214,7 +227,8 @@ class Code:
 
     def routes(self):
         """The paths of the router, but those under `/v1`."""
-        texts = [text for path, text in self.files.items() if path.startswith("host/gateway/src/http/")]
+        rooms = ("host/api/src/", "host/http/src/", "host/inbound/src/")
+        texts = [text for path, text in self.files.items() if path.startswith(rooms)]
         paths = set(re.findall(r'\bRoute::new\(\s*"([^"]+)"', "\n".join(texts)))
         return {path for path in paths if not path.startswith("/v1/")}
 

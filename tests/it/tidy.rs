@@ -36,21 +36,61 @@ impl Source {
     }
 }
 
-/// Each crate of the host may use these others of ours; what is not here may use none.
-const DEPENDENCIES: [(&str, &[&str]); 7] = [
+/// Each crate of the host may use these others of ours; what is not here may use none. Its dependencies are its rights.
+const DEPENDENCIES: [(&str, &[&str]); 12] = [
     ("rapport-sandbox", &["rapport-model"]),
     ("rapport-store", &["rapport-model"]),
     ("rapport-egress", &["rapport-model"]),
-    ("rapport-gateway", &["rapport-model", "rapport-sandbox", "rapport-store", "rapport-egress"]),
+    ("rapport-config", &["rapport-model"]),
+    ("rapport-http", &["rapport-model", "rapport-config", "rapport-store"]),
+    // The only one that may use the sandbox and the way out together.
+    (
+        "rapport-connections",
+        &["rapport-model", "rapport-config", "rapport-sandbox", "rapport-egress", "rapport-store"],
+    ),
+    // It writes events, and reads no profile.
+    (
+        "rapport-inbound",
+        &["rapport-model", "rapport-config", "rapport-http", "rapport-sandbox", "rapport-store", "rapport-connections"],
+    ),
+    // It needs the table alone.
+    ("rapport-projections", &["rapport-model", "rapport-store"]),
+    // It calls no connector.
+    (
+        "rapport-api",
+        &["rapport-model", "rapport-config", "rapport-http", "rapport-store", "rapport-projections"],
+    ),
     ("rapport-lambda", HOST),
     ("rapport-cli", CLI),
     ("rapport-hostile", &["rapport-sdk"]),
 ];
 /// The binaries wire the parts together, so they may name all.
-const HOST: &[&str] = &["rapport-model", "rapport-sandbox", "rapport-store", "rapport-egress", "rapport-gateway"];
+const HOST: &[&str] = &[
+    "rapport-model",
+    "rapport-sandbox",
+    "rapport-store",
+    "rapport-egress",
+    "rapport-config",
+    "rapport-http",
+    "rapport-connections",
+    "rapport-inbound",
+    "rapport-projections",
+    "rapport-api",
+];
 /// The kit runs the SDK's conformance suite on built connectors.
-const CLI: &[&str] =
-    &["rapport-model", "rapport-sandbox", "rapport-store", "rapport-egress", "rapport-gateway", "rapport-sdk"];
+const CLI: &[&str] = &[
+    "rapport-model",
+    "rapport-sandbox",
+    "rapport-store",
+    "rapport-egress",
+    "rapport-config",
+    "rapport-http",
+    "rapport-connections",
+    "rapport-inbound",
+    "rapport-projections",
+    "rapport-api",
+    "rapport-sdk",
+];
 /// Where connectors of one family have what they share: a folder of `plugins/` without a connector.toml.
 const FAMILIES: &[&str] = &["rapport-meta"];
 
@@ -116,7 +156,7 @@ const PROVIDERS_AS_WORDS: [&str; 5] = ["meta", "slack", "stripe", "intercom", "p
 /// Lines of the host that name a provider: examples of a configuration, which names a folder of plugins/.
 const PROVIDERS_ALLOWED: [(&str, &str); 2] = [
     ("host/cli/src/dev.rs", "connector = \"whatsapp\""),
-    ("host/gateway/src/config.rs", "such as `connector = \\\"whatsapp\\\"`"),
+    ("host/config/src/config.rs", "such as `connector = \\\"whatsapp\\\"`"),
 ];
 
 #[test]

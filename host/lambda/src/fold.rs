@@ -22,7 +22,7 @@ use crate::service::Service;
 /// and what was folded among them is recognised.
 ///
 /// # Errors
-/// The event is no batch of a stream, or there is no gateway now: Lambda hands in the whole batch again.
+/// The event is no batch of a stream, or the service is not ready: Lambda hands in the whole batch again.
 pub async fn answer(service: Arc<Service>, event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, Diagnostic> {
     let LambdaEvent { payload, context } = event;
     if let Ok(Asked { fold }) = serde_json::from_str(payload.get()) {

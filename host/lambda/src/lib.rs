@@ -1,13 +1,13 @@
-//! The `bootstrap` binary of AWS Lambda: events of HTTP and of the table's stream go to the gateway's use cases.
+//! The `bootstrap` binary of AWS Lambda: events of HTTP and of the table's stream go to the use cases.
 //!
 //! One binary, four functions, told apart by the handler's name:
 //!
 //! | handler | event | goes to |
 //! |---|---|---|
-//! | `webhook` | HTTP API (payload 2.0) or function URL | `/hooks/…` of `gateway::http` |
-//! | `feed` | a batch of a queue, or of a Kinesis stream | `gateway::feed` |
-//! | `api` | as `webhook` | `/v1/…` of `gateway::http` |
-//! | `fold` | a batch of the table's stream | `gateway::fold` |
+//! | `webhook` | HTTP API (payload 2.0) or function URL | `/hooks/…` of `inbound` |
+//! | `feed` | a batch of a queue, or of a Kinesis stream | `inbound::feed` |
+//! | `api` | as `webhook` | `/v1/…` of `api` |
+//! | `fold` | a batch of the table's stream | `projections::fold` |
 //!
 //! What is wrong with the deployment ends the process while it starts, and Lambda counts an error. What is wrong with one
 //! connection, or passes, is an answer of 500 or 503, so that the provider delivers again. Nothing is kept between events

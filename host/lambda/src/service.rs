@@ -1,4 +1,4 @@
-//! The gateway of this process: made when it can be, kept while the process lives, its secrets renewed.
+//! The service of this process: made when it can be, kept while the process lives, its secrets renewed.
 
 use std::fs;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ struct Parts {
     public_url: Option<String>,
 }
 
-/// A gateway, ready for events.
+/// A service, ready for events.
 #[derive(Clone)]
 pub struct Running {
     pub inbound: Arc<Inbound>,
@@ -76,7 +76,7 @@ pub enum StartError {
     NotPackaged { connection: String, connector: String },
 }
 
-/// There is no gateway now.
+/// The service is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     #[error(transparent)]
@@ -138,7 +138,7 @@ impl Service {
         }
     }
 
-    /// The gateway, made now if there is none.
+    /// The service, made now if there is none.
     ///
     /// # Errors
     /// [`NotReady`]: the next event tries again.

@@ -84,7 +84,7 @@ impl Table {
     /// Takes in that a pair's proofs of [`Rule::SamePayload`] up to an instant of the provider's clock no longer count.
     /// Also when there are none yet: those that come later may be older. Doing it again is harmless.
     ///
-    /// Afterwards, proofs that only conversation heads remember have to be handed in again (`gateway::fold` does).
+    /// Afterwards, proofs that only conversation heads remember have to be handed in again (`projections::fold` does).
     ///
     /// # Errors
     /// As [`Table::prove`]; [`StoreError::Entangled`].

@@ -21,7 +21,7 @@ fn event(change: impl FnOnce(&mut Value)) -> Event {
     Event::parse(&serde_json::value::to_raw_value(&event).unwrap()).unwrap()
 }
 
-/// The URL that a signature is checked over, as `gateway::http` puts it together.
+/// The URL that a signature is checked over, as `inbound::hooks` puts it together.
 fn url(event: Event, public_url: Option<&str>) -> String {
     let request = event.into_request(public_url).unwrap();
     let PublicUrl(before) = request.extensions().get().unwrap();
