@@ -44,10 +44,7 @@ const DEPENDENCIES: [(&str, &[&str]); 12] = [
     ("rapport-config", &["rapport-model"]),
     ("rapport-http", &["rapport-model", "rapport-config", "rapport-store"]),
     // The only one that may use the sandbox and the way out together.
-    (
-        "rapport-connections",
-        &["rapport-model", "rapport-config", "rapport-sandbox", "rapport-egress", "rapport-store"],
-    ),
+    ("rapport-connections", &["rapport-model", "rapport-config", "rapport-sandbox", "rapport-egress", "rapport-store"]),
     // It writes events, and reads no profile.
     (
         "rapport-inbound",
@@ -56,10 +53,7 @@ const DEPENDENCIES: [(&str, &[&str]); 12] = [
     // It needs the table alone.
     ("rapport-projections", &["rapport-model", "rapport-store"]),
     // It calls no connector.
-    (
-        "rapport-api",
-        &["rapport-model", "rapport-config", "rapport-http", "rapport-store", "rapport-projections"],
-    ),
+    ("rapport-api", &["rapport-model", "rapport-config", "rapport-http", "rapport-store", "rapport-projections"]),
     ("rapport-lambda", HOST),
     ("rapport-cli", CLI),
     ("rapport-hostile", &["rapport-sdk"]),

@@ -1,6 +1,6 @@
 //! The command as its users meet it: help that teaches, and mistakes that are named with their fix.
 //!
-//! Cargo builds the command for these tests, so `cargo test` always has a fresh one; `tests/it/durability.rs` runs it, too.
+//! Cargo builds the command for these tests, so `cargo test` always has a fresh one; `tests/it/inbound/durability.rs` runs it, too.
 
 use std::fs;
 use std::process::{Command, Output};

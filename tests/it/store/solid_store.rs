@@ -20,7 +20,7 @@ use rapport_store::stream::StreamReader;
 use rapport_store::{RawWebhook, Table};
 use serde_json::{Value, json};
 
-use crate::erasure::{identifier, said};
+use crate::people::erasure::{identifier, said};
 use crate::support::deployment::World;
 use crate::support::events::{Door, Sent, batch, records, text_webhook};
 use crate::support::{

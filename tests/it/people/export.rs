@@ -10,7 +10,7 @@ use rapport_store::events::NewEvent;
 use rapport_store::identity::Party;
 use serde_json::{Value, json};
 
-use crate::erasure::{identifier, said};
+use crate::people::erasure::{identifier, said};
 use crate::support::{Data, NOW, Service, fold_all, gateway, wa_eu};
 
 const NUMBER: &[(&str, &str)] = &[("whatsapp", "16505551234"), ("phone", "+16505551234")];

@@ -429,7 +429,7 @@ async fn furnished(api: &Api) -> Vec<String> {
     }
     api.said(&parties[0], &parties[2], Attestation::Provider).await;
     pool.push("2030-01-01T00:00:00Z".to_owned());
-    let event = crate::erasure::said(&api.table, "1", 1_790_668_800_000, &[("chat", "carol")], "hello");
+    let event = crate::people::erasure::said(&api.table, "1", 1_790_668_800_000, &[("chat", "carol")], "hello");
     pool.push(format!("{}.{}", event.eid, event.key));
     let webhook =
         rapport_store::RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: vec![] };
@@ -438,13 +438,13 @@ async fn furnished(api: &Api) -> Vec<String> {
     for n in 0..12u64 {
         let who = [("desk.user", format!("user-{n}"))];
         let who: Vec<(&str, &str)> = who.iter().map(|(scheme, value)| (*scheme, value.as_str())).collect();
-        let said = crate::erasure::said(&api.table, "said", 1_790_668_800_000, &who, "hello");
-        let mut erased = crate::erasure::said(&api.table, "erased", 1_790_668_800_001, &who, "");
+        let said = crate::people::erasure::said(&api.table, "said", 1_790_668_800_000, &who, "hello");
+        let mut erased = crate::people::erasure::said(&api.table, "erased", 1_790_668_800_001, &who, "");
         erased.event.body = rapport_model::event::Body::ContactErased;
         erased.connection = "desk".to_owned();
         pool.push(said.eid.to_string());
         let events = vec![said, erased];
-        let records: Vec<_> = (1..).zip(&events).map(|(n, event)| crate::erasure::record(event, n)).collect();
+        let records: Vec<_> = (1..).zip(&events).map(|(n, event)| crate::people::erasure::record(event, n)).collect();
         api.table.put_events(events, webhook.clone()).await.unwrap();
         rapport_projections::fold::fold_batch(&api.table, &records, 1_790_668_900_000).await.unwrap();
     }

@@ -1,0 +1,3 @@
+//! Configured connectors: the way out.
+
+mod egress;

@@ -1,0 +1,3 @@
+//! Events become what is known.
+
+mod fold;

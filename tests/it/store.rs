@@ -1,0 +1,4 @@
+//! The table: what it holds at its worst, and that no interleaving is wrong.
+
+mod interleavings;
+mod solid_store;
