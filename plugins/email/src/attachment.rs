@@ -18,6 +18,8 @@ pub struct Attachment<'a> {
     pub size: Option<u64>,
     /// The bytes, where they may be part of a report; nothing for the others.
     pub content: Cow<'a, [u8]>,
+    /// Whether that is only the beginning of them.
+    pub is_cut: bool,
 }
 
 impl Attachment<'_> {

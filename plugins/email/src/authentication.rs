@@ -12,9 +12,10 @@ pub fn proves(mail: &Mail, domain: &str) -> bool {
     has_one_author(mail) && mail.from.first().is_some_and(|from| is_aligned(domain, address::domain(&from.address)))
 }
 
-/// A mail with two authors, with two `From` fields, or with a garbled one, shows one and was checked for the other.
+/// A mail with two authors, with two `From` fields, or with a garbled one, shows one and was checked for the other. So may
+/// one with more fields than are read.
 pub fn has_one_author(mail: &Mail) -> bool {
-    mail.from.len() == 1 && mail.author_fields() <= 1 && !mail.is_author_guessed
+    mail.from.len() == 1 && mail.author_fields() <= 1 && !mail.is_author_guessed && !mail.headers.is_cut()
 }
 
 /// The word of a verdict, such as `Pass (sender SPF authorized) identity=…`.

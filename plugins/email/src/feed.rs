@@ -82,6 +82,8 @@ pub struct Unwrapped<'a> {
     /// EventBridge's time.
     pub time: Text<'a>,
     pub about: About,
+    /// Records beside the first, which is all that SES sends.
+    pub more: usize,
 }
 
 /// What an event of EventBridge that says no kind of its own is about.
@@ -103,9 +105,9 @@ pub fn unwrapped(raw: &RawValue) -> Unwrapped<'_> {
             None if OF_NO_MAIL.iter().any(|beginning| detail_type.starts_with(beginning)) => About::NoMail,
             None => About::Unknown,
         };
-        return Unwrapped { raw: detail, kind, time: wrapping.time, about };
+        return Unwrapped { raw: detail, kind, time: wrapping.time, about, more: 0 };
     }
     let head = wrapping.records.first().and_then(|record| lenient::field(record, "ses"));
     let (raw, kind) = head.map_or((raw, None), |head| (head, Some("Received")));
-    Unwrapped { raw, kind, time: None, about: About::Mail }
+    Unwrapped { raw, kind, time: None, about: About::Mail, more: wrapping.records.len().saturating_sub(1) }
 }

@@ -41,6 +41,11 @@ pub fn fields(block: &[u8]) -> Vec<(String, Vec<u8>)> {
     fields
 }
 
+/// Whether a block has more than these fields of it.
+pub fn is_cut(block: &[u8], fields: &[(String, Vec<u8>)]) -> bool {
+    fields.len() >= FIELDS_MAX || block.len() >= HEAD_BYTES_MAX
+}
+
 /// The name and the value of a line that begins a field; none if it does not.
 pub fn field(line: &[u8]) -> Option<(String, &[u8])> {
     /// Longest name: a field has to fit a line (RFC 5322, section 2.1.1).

@@ -31,9 +31,15 @@ pub fn parse(text: &str) -> Option<u64> {
 pub fn dated(text: &str) -> Option<Dated> {
     let text = text.trim();
     match instant::parse(text) {
-        Some(ms) => Some(Dated { ms, has_zone: true }),
+        Some(ms) => Some(Dated { ms, has_zone: ends_in_zone(text) }),
         None => Words::of(text).dated(),
     }
+}
+
+/// Whether an instant of RFC 3339 says its offset: some programs leave it out.
+fn ends_in_zone(text: &str) -> bool {
+    let clock = text.get("2026-01-01T".len()..).unwrap_or_default();
+    clock.ends_with(['Z', 'z']) || clock.contains(['+', '-'])
 }
 
 /// When a mail was sent: by the sender's clock, unless the trace of the servers (`Received`) shows that this one is wrong,
@@ -373,6 +379,10 @@ mod tests {
             "Thu, 1 Jan 2026 00:00:00 +9900",
             "Thu, 1 Jan 2026 00:00:00 IST",
             "Thu, 1 Jan 2026 00:00:00 Europe/Paris",
+            "2026-01-01 00:00:00",
+            "2026-01-01T00:00:00",
+            "2026-01-01T00:00:00.000",
+            "2026-01-01T00:00",
         ] {
             assert_eq!(dated(text), Some(Dated { ms: 1_767_225_600_000, has_zone: false }), "{text}");
         }

@@ -26,6 +26,9 @@ pub struct Language {
     pub heads: [&'static [&'static str]; 4],
     /// Said of whoever is quoted, before or after the name. Of several words the last one.
     pub verbs: &'static [&'static str],
+    /// Said of whoever writes, beside such a verb: "I wrote". Only where the verb is the same as of somebody else; the word
+    /// may be the one that makes the verb: "he escrito".
+    pub selves: &'static [&'static str],
     /// How the line begins that says who is quoted, where the time is in front.
     pub openings: &'static [&'static str],
     /// How the subject begins that a program gives to the answer of somebody who is absent.
@@ -51,6 +54,7 @@ mod tests {
                 language.forwarded,
                 language.original,
                 language.verbs,
+                language.selves,
                 language.openings,
                 language.absences,
             ];

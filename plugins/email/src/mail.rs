@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use rapport_sdk::Unread;
 use serde::Serialize;
 
 use crate::attachment::Attachment;
@@ -57,6 +58,8 @@ pub struct Mail<'a> {
     pub is_authenticated: bool,
     /// What only this provider knows: a reverse-DNS key, and JSON.
     pub extension: Option<(&'static str, String)>,
+    /// What of it could not be read.
+    pub unread: Unread,
 }
 
 /// What the mail's way said, apart from the mail itself.
@@ -70,11 +73,15 @@ pub struct Envelope {
 
 /// Header fields in their order: the name in lower case, the value as it came but unfolded.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers {
+    pairs: Vec<(String, String)>,
+    /// There are more of them, or longer ones, than are read.
+    is_cut: bool,
+}
 
 impl Headers {
     pub fn push(&mut self, name: &str, value: &str) {
-        self.0.push((name.trim().to_ascii_lowercase(), unfolded(value)));
+        self.pairs.push((name.trim().to_ascii_lowercase(), unfolded(value)));
     }
 
     /// The topmost field of this name, which is given in lower case.
@@ -89,11 +96,16 @@ impl Headers {
     }
 
     pub fn all<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h str> {
-        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     pub fn pairs(&self) -> &[(String, String)] {
-        &self.0
+        &self.pairs
+    }
+
+    /// Whether there are fields of which nothing is known.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Reads a block of header fields, which need not end with an empty line. Mail of before 2012 may hold any 8-bit
@@ -103,7 +115,8 @@ impl Headers {
         let content_type =
             fields.iter().find(|(name, _)| name == "content-type").map(|(_, value)| Parameters::read(value));
         let declared = content_type.as_ref().and_then(|found| found.get("charset"));
-        Headers(fields.iter().map(|(name, value)| (name.clone(), head::text(value, declared))).collect())
+        let pairs = fields.iter().map(|(name, value)| (name.clone(), head::text(value, declared))).collect();
+        Headers { pairs, is_cut: head::is_cut(block, &fields) }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::mail::{self, Envelope, Mail, ids_in, mailboxes_in};
 use crate::multipart::Form;
 use crate::notice::extension;
 use crate::payload::{MailgunRoot, MailgunSignature};
-use crate::{address, authentication, instant, mailgun_event, message, mime};
+use crate::{address, authentication, instant, mailgun_event, message, mime, multipart};
 
 const SIGNING_KEY: &str = "signing-key";
 const ALGORITHM: MacAlgorithm = MacAlgorithm::HmacSha256;
@@ -84,8 +84,17 @@ fn refused(reason: &str) -> Rejection {
     Rejection::Unauthenticated(reason.into())
 }
 
+/// A mail, as its raw message or taken apart.
+///
+/// Mailgun makes a field of the form of every header field of the mail, too, under the name that the sender gave it. What
+/// says how the mail is to be read, and what came from Mailgun, is looked at for whose it is.
 fn inbound(form: &Form, scene: &Scene) -> Result<Mail<'static>, Rejection> {
-    let mut mail = match form.bytes("body-mime").filter(|raw| !raw.is_empty()) {
+    let raw = form.exact("body-mime").filter(|raw| !raw.is_empty());
+    // Mailgun sends one or the other. With both, one of them is the sender's.
+    let is_taken_apart = form.exact("message-headers").is_some() || form.has("body-plain");
+    let is_doubtful = raw.is_some() && is_taken_apart;
+    let raw = raw.filter(|_| !is_doubtful);
+    let mut mail = match raw {
         Some(raw) => mime::read(raw).ok_or_else(|| Rejection::Malformed("expected a mail in `body-mime`".into()))?,
         None => taken_apart(form),
     };
@@ -96,13 +105,15 @@ fn inbound(form: &Form, scene: &Scene) -> Result<Mail<'static>, Rejection> {
     if mail.from.is_empty() && recipients.is_empty() {
         return Err(Rejection::Malformed("expected the fields of a route, found no `from` and no `recipient`".into()));
     }
-    mail.envelope = Envelope { sender: form.text("sender").map(Cow::into_owned), recipients };
-    mail.is_authenticated = is_authenticated(&mail, scene);
+    let sender =
+        if raw.is_some() { form.exact("sender").map(multipart::text) } else { own(form, &mail.headers, "sender") };
+    mail.envelope = Envelope { sender: sender.map(Cow::into_owned), recipients };
+    mail.is_authenticated = !is_doubtful && is_authenticated(&mail, scene);
     let header =
         |name: &str| mail.headers.only(name).map(str::to_owned).or_else(|| form.filled(name).map(Cow::into_owned));
     let (spf, dkim) = (header("x-mailgun-spf"), header("x-mailgun-dkim-check-result"));
     let (flag, score) = (header("x-mailgun-sflag"), header("x-mailgun-sscore"));
-    let url = form.filled("message-url");
+    let url = own(form, &mail.headers, "message-url");
     let fields = [
         ("spf", spf.as_deref()),
         ("dkim", dkim.as_deref()),
@@ -112,6 +123,18 @@ fn inbound(form: &Form, scene: &Scene) -> Result<Mail<'static>, Rejection> {
     ];
     mail.extension = extension("com.mailgun.inbound", &fields);
     Ok(mail)
+}
+
+/// A field that Mailgun itself writes, if there is one: those that the mail's own head brings under this name are not it. Of a
+/// mail whose head is not known only the exact name counts.
+fn own<'f>(form: &'f Form, headers: &mail::Headers, name: &str) -> Option<Cow<'f, str>> {
+    let of_sender = headers.all(name).count();
+    match of_sender {
+        0 if !headers.pairs().is_empty() => form.text(name),
+        0 => form.exact(name).map(multipart::text),
+        // The last one is Mailgun's.
+        _ => form.exact(name).filter(|_| form.count(name) > of_sender).map(multipart::text),
+    }
 }
 
 /// `message-headers` has every field in its order; each stands also as a field of the form.
@@ -154,7 +177,12 @@ fn taken_apart(form: &Form) -> Mail<'static> {
     mail.text = field("body-plain").map(Cow::Owned);
     mail.html = field("body-html").map(Cow::Owned);
     mail.new_text = field("stripped-text").map(Cow::Owned);
-    mail.attachments = attachments(form);
+    let mut unread = Unread::default();
+    if form.exact("message-headers").is_some_and(|list| !list.is_empty()) && mail.headers.pairs().is_empty() {
+        unread.tell("message-headers", "it is no array of header fields");
+    }
+    mail.attachments = attachments(form, &mail.headers, &mut unread);
+    mail.unread = unread;
     mail
 }
 
@@ -172,7 +200,7 @@ pub fn headers(form: &Form) -> mail::Headers {
 }
 
 /// Files that came along, or (`store`) the URLs where Mailgun keeps them for three days.
-fn attachments(form: &Form) -> Vec<Attachment<'static>> {
+fn attachments(form: &Form, headers: &mail::Headers, unread: &mut Unread) -> Vec<Attachment<'static>> {
     #[derive(Deserialize, Default)]
     #[serde(default, rename_all = "kebab-case")]
     struct Stored {
@@ -185,16 +213,25 @@ fn attachments(form: &Form) -> Vec<Attachment<'static>> {
         #[serde(deserialize_with = "lenient::integer")]
         size: Option<u64>,
     }
-    let map = form.text("content-id-map").unwrap_or_default();
+    let map = own(form, headers, "content-id-map").unwrap_or_default();
     let map: BTreeMap<String, serde_json::Value> = serde_json::from_str(&map).unwrap_or_default();
     let id_of = |field: &str| {
         map.iter().find(|(_, value)| value.as_str() == Some(field)).and_then(|(id, _)| attachment::content_id(id))
     };
     let mut files = form.files(id_of);
-    let stored = form.text("attachments").unwrap_or_default();
-    let stored: Vec<serde_json::Value> = serde_json::from_str(&stored).unwrap_or_default();
-    for file in stored.into_iter().filter_map(|file| serde_json::from_value::<Stored>(file).ok()) {
-        let Some(url) = file.url else { continue };
+    let stored = own(form, headers, "attachments").unwrap_or_default();
+    let is_list = stored.trim().is_empty() || stored.trim_start().starts_with('[');
+    let list: Option<Vec<serde_json::Value>> = serde_json::from_str(&stored).ok().filter(|_| is_list);
+    if list.is_none() && !stored.trim().is_empty() {
+        unread.tell("attachments", "it is no array");
+    }
+    for (index, file) in list.unwrap_or_default().into_iter().enumerate() {
+        let file = Some(file).filter(serde_json::Value::is_object);
+        let file = file.and_then(|file| serde_json::from_value::<Stored>(file).ok()).unwrap_or_default();
+        let Some(url) = file.url else {
+            unread.tell(&format!("attachments[{index}]"), "it has no `url`");
+            continue;
+        };
         files.push(Attachment {
             content_id: id_of(&url),
             source: MediaSource::Url(url),
@@ -202,6 +239,7 @@ fn attachments(form: &Form) -> Vec<Attachment<'static>> {
             file_name: file.name.as_deref().and_then(attachment::file_name),
             size: file.size,
             content: Cow::Borrowed(&[]),
+            is_cut: false,
         });
     }
     files

@@ -72,14 +72,15 @@ struct Extension<'m> {
 ///
 /// # Errors
 /// `Ignored` if it was for none of the connection's mailboxes; `Malformed` if nobody is known to have sent it.
-pub fn events(mail: Mail, scene: &Scene) -> Result<Receipt, Rejection> {
+pub fn events(mut mail: Mail, scene: &Scene) -> Result<Receipt, Rejection> {
     let account = account(&mail, scene)?;
     let id = id(&mail);
-    if let Some(receipt) = report::events(&mail, &id, &account) {
-        return Ok(receipt);
+    let mut unread = std::mem::take(&mut mail.unread);
+    if let Some(events) = report::events(&mail, &id, &account, &mut unread) {
+        return unread.receipt(events);
     }
     let contact = author::of(&mail, &scene.settings)?;
-    Ok(Receipt::events(vec![message(mail, id, account, contact)]))
+    unread.receipt(vec![message(mail, id, account, contact)])
 }
 
 /// The mailbox of the business that the mail was for: of those that the connection takes, as it is configured; else the

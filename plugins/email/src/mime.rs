@@ -26,7 +26,13 @@ pub fn read(raw: &[u8]) -> Option<Mail<'static>> {
     }
     let bodies = Bodies::of(&parts);
     let files = bodies.files.iter().take(ATTACHMENTS_MAX);
+    let mut unread = Unread::default();
+    if bodies.files.len() > ATTACHMENTS_MAX {
+        unread
+            .tell("files", &format!("{} are beyond the first {ATTACHMENTS_MAX}", bodies.files.len() - ATTACHMENTS_MAX));
+    }
     Some(Mail {
+        unread,
         text: plain(&parts, &bodies.text),
         html: body(&parts, &bodies.html, |part| (part.mime_type == "text/html").then(|| text(part))),
         attachments: files.map(|index| file(*index, &parts[*index])).collect(),
@@ -154,6 +160,7 @@ fn file(index: usize, part: &Part) -> Attachment<'static> {
         content_id: part.content_id.as_deref().and_then(attachment::content_id),
         size: Some(part.size() as u64),
         content: if is_of_report { Cow::Owned(part.transfer.decoded(beginning)) } else { Cow::Borrowed(&[]) },
+        is_cut: is_of_report && beginning.len() < part.body.len(),
         mime_type,
     }
 }

@@ -11,8 +11,9 @@ use crate::attachment::{self, Attachment};
 use crate::head::{self, Parameters};
 use crate::{charset, mail, scan};
 
-/// Fields of one form. Providers send about thirty and one for each file.
-const FIELDS_MAX: usize = 1_000;
+/// Fields of one form. Providers send about thirty, one for each file and (Mailgun) one for each header field of the mail. A
+/// form with more is not read: the last of two counts, and a mail that is full of them could push that one out.
+const FIELDS_MAX: usize = 4_000;
 
 #[derive(Default)]
 pub struct Form<'a> {
@@ -38,13 +39,13 @@ impl<'a> Form<'a> {
                 let boundary = boundary(content_type).ok_or("expected a `boundary` in `content-type`, found none")?;
                 Self::multipart(&webhook.body, boundary.as_bytes())
             }
-            Some("application/x-www-form-urlencoded") => Ok(Self::urlencoded(&webhook.body)),
+            Some("application/x-www-form-urlencoded") => Self::urlencoded(&webhook.body),
             _ => Err("expected a form: `multipart/form-data` or `application/x-www-form-urlencoded`".into()),
         }
     }
 
     /// Values are bytes here too: a raw mail in one of them may be of any character set.
-    fn urlencoded(body: &[u8]) -> Self {
+    fn urlencoded(body: &[u8]) -> Result<Self, String> {
         let field = |pair: &[u8]| {
             let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
             let name = of_percents(&pair[..equals]);
@@ -53,14 +54,20 @@ impl<'a> Form<'a> {
             Field { name, file_name: None, content_type: None, bytes: Cow::Owned(value) }
         };
         let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
-        Form { fields: pairs.take(FIELDS_MAX).map(field).collect() }
+        match pairs.clone().count() {
+            0..=FIELDS_MAX => Ok(Form { fields: pairs.map(field).collect() }),
+            count => Err(too_many(count)),
+        }
     }
 
     fn multipart(body: &'a [u8], boundary: &[u8]) -> Result<Self, String> {
         let delimiter = [b"--", boundary].concat();
         let mut fields = Vec::new();
         let mut rest = after_delimiter(body, &delimiter, 0).ok_or("expected the boundary of the form, found none")?;
-        while !rest.starts_with(b"--") && fields.len() < FIELDS_MAX {
+        while !rest.starts_with(b"--") {
+            if fields.len() == FIELDS_MAX {
+                return Err(too_many(FIELDS_MAX + 1));
+            }
             let part = &rest[line_end(rest)..];
             let (end, next) = match delimiter_line(part, &delimiter) {
                 Some(end) => (end, after_delimiter(part, &delimiter, end)),
@@ -99,6 +106,16 @@ impl<'a> Form<'a> {
         self.field(name).is_some()
     }
 
+    /// The last field that is spelled exactly so.
+    pub fn exact(&self, name: &str) -> Option<&[u8]> {
+        self.fields.iter().rfind(|field| field.name == name).map(|field| field.bytes.as_ref())
+    }
+
+    /// How many fields have this name, however it is spelled.
+    pub fn count(&self, name: &str) -> usize {
+        self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).count()
+    }
+
     /// The fields that are files, each with the content id that `content_id` knows for the field's name.
     pub fn files(&self, content_id: impl Fn(&str) -> Option<String>) -> Vec<Attachment<'static>> {
         let is_file = |field: &&Field| field.file_name.is_some() || is_numbered(&field.name);
@@ -111,6 +128,7 @@ impl<'a> Form<'a> {
                 content_id: content_id(&field.name),
                 size: Some(field.bytes.len() as u64),
                 content: if is_of_report { Cow::Owned(field.bytes.to_vec()) } else { Cow::Borrowed(&[]) },
+                is_cut: false,
                 mime_type,
             }
         };
@@ -124,12 +142,16 @@ impl<'a> Form<'a> {
     }
 }
 
+fn too_many(found: usize) -> String {
+    format!("expected a form of at most {FIELDS_MAX} fields, found {found} or more")
+}
+
 fn of_percents(text: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     head::of_percents(&spaced)
 }
 
-fn text(bytes: &[u8]) -> Cow<'_, str> {
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(charset::decoded(bytes, None)), Cow::Borrowed)
 }
 
@@ -271,5 +293,18 @@ mod tests {
         let webhook = webhook("application/x-www-form-urlencoded; charset=utf-8", b"a=1&b=%C3%BC+x&a=2");
         let form = Form::read(&webhook).unwrap();
         assert_eq!((form.text("a").as_deref(), form.text("b").as_deref()), (Some("2"), Some("ü x")));
+    }
+
+    #[test]
+    fn a_form_with_more_fields_than_a_provider_sends_is_none() {
+        let of_pairs = |count: usize| webhook("application/x-www-form-urlencoded", "a=1&".repeat(count).as_bytes());
+        let part = "--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n";
+        let of_parts = |count: usize| webhook("multipart/form-data; boundary=x", part.repeat(count).as_bytes());
+        for webhook in [of_pairs(FIELDS_MAX), of_parts(FIELDS_MAX)] {
+            assert_eq!(Form::read(&webhook).map(|form| form.count("A")), Ok(FIELDS_MAX));
+        }
+        for webhook in [of_pairs(FIELDS_MAX + 1), of_parts(FIELDS_MAX + 1)] {
+            assert!(Form::read(&webhook).is_err_and(|reason| reason.contains("at most 4000 fields")));
+        }
     }
 }

@@ -302,8 +302,9 @@ pub struct PostmarkMail<'a> {
     pub tag: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::objects")]
     pub headers: Vec<PostmarkHeader<'a>>,
-    #[serde(borrow, deserialize_with = "lenient::objects")]
-    pub attachments: Vec<PostmarkAttachment<'a>>,
+    /// None in the place of what is no object.
+    #[serde(borrow, deserialize_with = "lenient::places")]
+    pub attachments: Vec<Option<PostmarkAttachment<'a>>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -60,7 +60,12 @@ fn inbound(payload: PostmarkMail<'_>) -> Result<Mail<'_>, Rejection> {
     if is_raw {
         return Ok(mail);
     }
-    mail.attachments = payload.attachments.into_iter().enumerate().map(attachment).collect();
+    for (index, file) in payload.attachments.into_iter().enumerate() {
+        match file {
+            Some(file) => mail.attachments.push(attachment(index, file)),
+            None => mail.unread.tell(&format!("Attachments[{index}]"), "it is no object"),
+        }
+    }
     mail.text = payload.text_body;
     mail.html = payload.html_body.filter(|html| !html.trim().is_empty());
     Ok(mail)
@@ -114,7 +119,7 @@ fn mailbox(full: &PostmarkMailbox) -> Option<Mailbox> {
     Some(Mailbox { address, name })
 }
 
-fn attachment((index, file): (usize, PostmarkAttachment)) -> Attachment<'static> {
+fn attachment(index: usize, file: PostmarkAttachment) -> Attachment<'static> {
     let mime_type = file.content_type.as_deref().and_then(attachment::mime_type);
     let encoded = file.content.as_deref().or(file.data.as_deref()).unwrap_or_default();
     let content = if attachment::is_of_report(mime_type.as_deref()) { bytes(encoded) } else { Vec::new() };
@@ -124,6 +129,7 @@ fn attachment((index, file): (usize, PostmarkAttachment)) -> Attachment<'static>
         content_id: file.content_id.as_deref().and_then(attachment::content_id),
         size: file.content_length.or_else(|| (!encoded.is_empty()).then(|| decoded_length(encoded))),
         content: Cow::Owned(content),
+        is_cut: false,
         mime_type,
     }
 }

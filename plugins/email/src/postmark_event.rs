@@ -98,8 +98,13 @@ fn events(kind: &str, event: &PostmarkEvent, notice: &Notice, raw: &RawValue) ->
             events.extend(notice.of_address(failure(event, "HardBounce", raw).state()));
             events
         }
-        // What Postmark itself no longer sends, or sends again, to this reader.
-        "SubscriptionChange" if event.suppress_sending => notice.events(Meaning::Unsubscribed, None),
+        // What Postmark itself no longer sends, or sends again, to this reader, whatever the reader wanted.
+        "SubscriptionChange" if event.suppress_sending => {
+            let mut events = notice.events(Meaning::Unsubscribed, None);
+            let reason = event.suppression_reason.as_deref().unwrap_or("suppressed");
+            events.extend(notice.of_address(failure(event, reason, raw).state()));
+            events
+        }
         "SubscriptionChange" => {
             let mut events = notice.events(Meaning::Resubscribed, None);
             events.extend(notice.of_address(DeliveryState::Other("reactivated".into())));

@@ -193,10 +193,11 @@ fn is_original(line: &str) -> bool {
 
 /// `---- Ada wrote ----`, as phones write it.
 fn is_attribution_in_dashes(line: &str) -> bool {
-    line.len() <= ATTRIBUTION_BYTES_MAX
-        && line.starts_with("--")
-        && line.ends_with("--")
-        && has_verb(&line.trim_matches(['-', ' ', ':']).to_lowercase())
+    if line.len() > ATTRIBUTION_BYTES_MAX || !line.starts_with("--") || !line.ends_with("--") {
+        return false;
+    }
+    let inner = line.trim_matches(['-', ' ', ':']).to_lowercase();
+    has_verb(&inner) && !is_of_self(&inner)
 }
 
 /// The last line of an attribution that begins at `at`: `On 1 Jan 2026, Ada <ada@example.com> wrote:`.
@@ -236,22 +237,76 @@ fn has_opening(lower: &str) -> bool {
     languages::all().flat_map(|language| language.openings).any(|opening| lower.starts_with(opening))
 }
 
-/// A verb of saying beside an address, or beside the date that begins the line.
+/// A verb of saying beside an address, or between the date that begins the line and a time of day: a program knows the
+/// minute, and whoever tells of what was said before knows the day.
 fn is_certain(attribution: &[&str]) -> bool {
     let lower = attribution.join(" ").trim().to_lowercase();
     let digits = lower.chars().filter(|sign| sign.is_numeric()).count();
-    has_verb(&lower) && digits >= 3 && (lower.contains('@') || has_opening(&lower))
+    let is_dated = || has_opening(&lower) && has_time_of_day(&lower);
+    has_verb(&lower) && digits >= 3 && (lower.contains('@') || is_dated()) && !is_of_self(&lower)
+}
+
+/// `10:00`, `9:05:30`, `10h00`, `10時30分`; with a point (`kl. 10.00`) only where that is no date: beside one, and not followed
+/// by another point.
+fn has_time_of_day(lower: &str) -> bool {
+    let is_part = |sign: char| sign.is_ascii_digit() || ":.h/-時时点點시".contains(sign);
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+    let is_time = |word: &str| {
+        let word = word.trim_start_matches(|sign: char| !sign.is_ascii_digit());
+        let has_date = || digits(lower) - digits(word) >= 3;
+        let mut numbers = word.split(|sign: char| !sign.is_ascii_digit());
+        let (Some(hour), Some(minute)) = (numbers.next(), numbers.next()) else { return false };
+        let is_below = |text: &str, end: u8| text.len() <= 2 && text.parse::<u8>().is_ok_and(|number| number < end);
+        let sign = word[hour.len()..].chars().next();
+        match sign {
+            Some(':' | 'h') => is_below(hour, 24) && is_below(minute, 60),
+            Some('.') if minute.len() == 2 && word.len() == hour.len() + 3 => {
+                is_below(hour, 24) && is_below(minute, 60) && has_date()
+            }
+            Some('時' | '时' | '点' | '點' | '시') => is_below(hour, 24),
+            _ => false,
+        }
+    };
+    lower.split(|sign| !is_part(sign)).any(is_time)
+}
+
+/// The words of a line; a name and a verb of saying are each one.
+fn words(lower: &str) -> Vec<&str> {
+    let is_end = |sign: char| sign.is_whitespace() || subject::is_direction(sign) || ":：,;，".contains(sign);
+    lower.split(is_end).filter(|word| !word.is_empty()).collect()
+}
+
+/// Whether a language has spaces between its words.
+fn is_of_words(word: &str) -> bool {
+    word.chars().next().is_some_and(|sign| sign < '\u{e00}')
 }
 
 /// Whether somebody says something: a word of its own, or, where words have no space between them, a piece.
 fn has_verb(lower: &str) -> bool {
-    let is_end = |sign: char| sign.is_whitespace() || subject::is_direction(sign) || ":：,;，".contains(sign);
-    let words: Vec<&str> = lower.split(is_end).filter(|word| !word.is_empty()).collect();
-    let is_of_words = |verb: &str| verb.chars().next().is_some_and(|sign| sign < '\u{e00}');
-    languages::all().flat_map(|language| language.verbs).any(|verb| {
-        let last = verb.rsplit(' ').next().unwrap_or(verb);
-        if is_of_words(verb) { words.contains(&last) } else { lower.contains(verb) }
+    let words = words(lower);
+    languages::all()
+        .flat_map(|language| language.verbs)
+        .any(|verb| if is_of_words(verb) { words.contains(&last_word(verb)) } else { lower.contains(verb) })
+}
+
+/// Whether it is the customer who says it: "On 12 May I wrote:". What follows is as much theirs as what stands above.
+fn is_of_self(lower: &str) -> bool {
+    /// "I wrote", "I already wrote".
+    const DISTANCE_MAX: usize = 2;
+    let words = words(lower);
+    let places = |of: &'static str| words.iter().enumerate().filter(move |(_, word)| **word == of).map(|(at, _)| at);
+    languages::all().any(|language| {
+        let mut pairs = language.verbs.iter().flat_map(|verb| language.selves.iter().map(move |own| (*verb, *own)));
+        pairs.any(|(verb, own)| {
+            let is_beside = |at: usize| places(own).any(|own| own.abs_diff(at) <= DISTANCE_MAX);
+            let has_both = || lower.contains(verb) && lower.contains(own);
+            if is_of_words(verb) { places(last_word(verb)).any(is_beside) } else { has_both() }
+        })
     })
+}
+
+fn last_word(verb: &str) -> &str {
+    verb.rsplit(' ').next().unwrap_or(verb)
 }
 
 /// What a line may be in the head of a mail: a bit for author, time, reader and subject, of which one name may be several

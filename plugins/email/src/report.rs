@@ -22,26 +22,37 @@ const ORIGINAL: &[&str] =
 /// Readers that one report may speak of.
 const GROUPS_MAX: usize = 500;
 
+/// What is told of the rest.
+const BEYOND: &str = "it has more than 500 of them";
+const CUT: &str = "it is longer than is looked at";
+
 /// What the actions of a delivery report mean (RFC 3464, section 2.3.3).
 const ACTIONS: &[(&str, Meaning)] =
     &[("failed", Meaning::Failed), ("delayed", Meaning::Delayed), ("delivered", Meaning::Delivered)];
 
 /// The events of a mail that is a report; none if it is none, or says nothing of anybody.
-pub fn events(mail: &Mail, id: &str, account: &str) -> Option<Receipt> {
+pub fn events(mail: &Mail, id: &str, account: &str, unread: &mut Unread) -> Option<Vec<Event>> {
     let part = |types: &[&str]| mail.attachments.iter().find(|attachment| attachment.is(types));
     let original = part(ORIGINAL).map(original).unwrap_or_default();
     let report = Report { mail, id, account, original };
-    let mut unread = Unread::default();
+    let mut told = Unread::default();
     let events = if let Some(status) = part(DELIVERY) {
-        report.delivery(&groups(&status.content), &mut unread)
+        report.delivery(&groups(status, &mut told), &mut told)
     } else if let Some(feedback) = part(ABUSE) {
-        report.abuse(&Headers::read(&feedback.content))
+        if feedback.is_cut {
+            told.tell("feedback-report", CUT);
+        }
+        report.abuse(&Headers::read(&feedback.content), &mut told)
     } else if let Some(disposition) = part(DISPOSITION) {
         report.disposition(&Headers::read(&disposition.content))
     } else {
         report.complaint()
     };
-    (!events.is_empty()).then(|| Receipt::events(events).with_unread(unread.into_lines()))
+    // A report that names nobody is a message: nothing of it is lost.
+    (!events.is_empty()).then(|| {
+        unread.extend(told);
+        events
+    })
 }
 
 /// Whether a mail says of itself that a program wrote it about another one.
@@ -66,7 +77,14 @@ impl Report<'_> {
         let envelope_id = groups.first().and_then(|group| group.first("original-envelope-id"));
         let message = self.message(None).or_else(|| envelope_id.map(str::to_owned));
         let mut events = Vec::new();
-        for (place, group) in groups.iter().enumerate().filter(|(_, group)| group.first("action").is_some()) {
+        for (place, group) in groups.iter().enumerate() {
+            let is_of_reader = ["original-recipient", "final-recipient"].iter().any(|name| group.first(name).is_some());
+            if group.first("action").is_none() {
+                if is_of_reader {
+                    unread.tell(&format!("delivery-status[{place}]"), "it has no `Action`");
+                }
+                continue;
+            }
             let found = self.reader(group, message.as_deref());
             if found.is_empty() {
                 unread.tell(&format!("delivery-status[{place}]"), "it names no recipient");
@@ -101,13 +119,21 @@ impl Report<'_> {
     }
 
     /// A complaint is one of every reader of the report. Only `abuse` and its kin are complaints of a person.
-    fn abuse(&self, feedback: &Headers) -> Vec<Event> {
+    fn abuse(&self, feedback: &Headers, unread: &mut Unread) -> Vec<Event> {
         let kind = feedback.first("feedback-type").unwrap_or("abuse").trim().to_lowercase();
         if kind == "auth-failure" {
             return Vec::new();
         }
-        let named = feedback.all("original-rcpt-to").chain(feedback.all("removal-recipient")).filter_map(typed_address);
-        let mut recipients: Vec<String> = named.take(GROUPS_MAX).collect();
+        let mut recipients = Vec::new();
+        let named = feedback.all("original-rcpt-to").chain(feedback.all("removal-recipient"));
+        for (place, value) in named.enumerate() {
+            match typed_address(value) {
+                _ if place == GROUPS_MAX => unread.tell("recipients", BEYOND),
+                _ if place > GROUPS_MAX => {}
+                Some(recipient) => recipients.push(recipient),
+                None => unread.tell(&format!("recipients[{place}]"), "it is no address"),
+            }
+        }
         if recipients.is_empty() {
             recipients.extend(
                 self.original
@@ -202,10 +228,18 @@ fn original(attachment: &Attachment) -> Headers {
 }
 
 /// The blocks of fields between empty lines.
-fn groups(content: &[u8]) -> Vec<Headers> {
-    let text = String::from_utf8_lossy(content).replace("\r\n", "\n");
-    let blocks = text.split("\n\n").map(str::trim).filter(|block| !block.is_empty());
-    blocks.take(GROUPS_MAX).map(|block| Headers::read(block.as_bytes())).collect()
+fn groups(status: &Attachment, unread: &mut Unread) -> Vec<Headers> {
+    let text = String::from_utf8_lossy(&status.content).replace("\r\n", "\n");
+    let mut blocks: Vec<&str> = text.split("\n\n").map(str::trim).filter(|block| !block.is_empty()).collect();
+    if status.is_cut {
+        // Half of the last one may be missing, and with it half of an address.
+        blocks.pop();
+        unread.tell("delivery-status", CUT);
+    }
+    if blocks.len() > GROUPS_MAX {
+        unread.tell("delivery-status", BEYOND);
+    }
+    blocks.into_iter().take(GROUPS_MAX).map(|block| Headers::read(block.as_bytes())).collect()
 }
 
 /// The address of `rfc822; ada@example.com` (RFC 3464, section 2.1.2), or of one without a type.

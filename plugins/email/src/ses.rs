@@ -7,7 +7,7 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::authentication;
-use crate::feed::About;
+use crate::feed::{About, Unwrapped};
 use crate::inbound::Scene;
 use crate::mail::{Envelope, Mail};
 use crate::payload::{SesMail, SesNotification, SesReceipt, SesVerdict};
@@ -75,6 +75,13 @@ pub fn notification(carried: &Carried, scene: &Scene) -> Result<Receipt, Rejecti
         Rejection::Malformed(format!("expected a `Message` of SES in JSON, {}", lenient::explain(&error)))
     })?;
     let found = feed::unwrapped(raw);
+    let more = found.more;
+    let mut receipt = of_one(found, carried, scene)?;
+    receipt.unread.extend((1..=more).map(|index| format!("Records[{index}]: only the first record is read")));
+    Ok(receipt)
+}
+
+fn of_one(found: Unwrapped, carried: &Carried, scene: &Scene) -> Result<Receipt, Rejection> {
     let mut notification: SesNotification = lenient::read(found.raw)
         .ok_or_else(|| Rejection::Malformed("expected a `Message` that is a JSON object".into()))?;
     notification.published_at = found.time.as_deref().and_then(instant::parse).or(carried.published_at);

@@ -85,7 +85,7 @@ pub fn read(kind: &str, raw: &RawValue, notification: &SesNotification, scene: &
         let raw = lenient::field(raw, "subscription").unwrap_or(raw);
         let details = lenient::read(raw).unwrap_or_default();
         let report = Report { word, about, account, raw, details, published_at: notification.published_at };
-        return Ok(Receipt::events(report.subscription()));
+        return received(kind, report.subscription());
     }
     let Some((_, field, list, meaning)) = KINDS.iter().find(|(name, ..)| *name == kind) else {
         return Err(Rejection::Unsupported(format!("expected a notification that SES documents, found `{kind}`")));
@@ -93,7 +93,10 @@ pub fn read(kind: &str, raw: &RawValue, notification: &SesNotification, scene: &
     let raw = lenient::field(raw, field).unwrap_or(RawValue::NULL);
     let details = lenient::read(raw).unwrap_or_default();
     let report = Report { word, about, account, raw, details, published_at: notification.published_at };
-    let (events, unread) = report.events(list, *meaning);
+    received(kind, report.events(list, *meaning))
+}
+
+fn received(kind: &str, (events, unread): (Vec<Event>, Unread)) -> Result<Receipt, Rejection> {
     if events.is_empty() {
         return Err(Rejection::Malformed(format!("expected a notification `{kind}` to name a reader, found none")));
     }
@@ -187,15 +190,13 @@ impl Report<'_> {
     }
 
     /// Preferences of a contact list: all of it was left, or some topics changed.
-    fn subscription(&self) -> Vec<Event> {
+    fn subscription(&self) -> (Vec<Event>, Unread) {
         #[derive(Deserialize, Default)]
         #[serde(default, rename_all = "camelCase")]
         struct Preferences {
             #[serde(deserialize_with = "lenient::flag")]
             unsubscribe_all: bool,
         }
-        let addresses = self.about.destination.iter().filter_map(|raw| lenient::read::<Text>(raw).flatten());
-        let readers = addresses.filter_map(|text| mailboxes_in(&text).into_iter().next());
         let now: Option<Preferences> = lenient::field(self.raw, "newTopicPreferences").and_then(lenient::read);
         let has_left = now.is_some_and(|now| now.unsubscribe_all);
         let event = |reader: crate::mail::Mailbox| {
@@ -206,7 +207,16 @@ impl Report<'_> {
                 Notice { message: None, ..notice }.unknown()
             }
         };
-        readers.flat_map(event).collect()
+        let (mut events, mut unread) = (Vec::new(), Unread::default());
+        for (place, raw) in self.about.destination.iter().enumerate() {
+            let reader = lenient::read::<Text>(raw).flatten().and_then(|text| mailboxes_in(&text).into_iter().next());
+            let found = reader.map(event).unwrap_or_default();
+            if found.is_empty() {
+                unread.tell(&format!("mail.destination[{place}]"), "it has no address");
+            }
+            events.extend(found);
+        }
+        (events, unread)
     }
 }
 

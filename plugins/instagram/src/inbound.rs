@@ -14,7 +14,8 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
         let connection =
             Connection { channel: &CHANNEL, accounts: settings.account_ids.as_deref(), apps: &settings.app_ids };
         let mut batch = Batch::new(&ACCOUNTS);
-        batch.each_object("entry", &rapport_meta::entries_of_each::<Entry>(json, &OBJECT)?, |entry, batch| {
+        let entries = rapport_meta::entries_of_each::<Entry>(json, &OBJECT, &mut batch)?;
+        batch.each_object("entry", &entries, |entry, batch| {
             messaging::read(entry, &connection, batch);
             batch.each_object("changes", &entry.changes(), |change, batch| {
                 let is_read = comment::read(change, entry, &connection, batch)

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::{Text, challenge, signature};
+use crate::{Batch, Text, challenge, signature};
 
 /// What an app subscribes to.
 pub struct Object {
@@ -42,20 +42,46 @@ pub fn settings<T: DeserializeOwned>(cx: &Context) -> Result<T, Rejection> {
 /// Envelopes in one array. Meta sends one envelope, and shows it in an array in its documentation of Instagram.
 const ENVELOPES_MAX: usize = 100;
 
-/// [`entries`] of an envelope, or of several in an array.
+/// [`entries`] of an envelope, or of several in an array, of which each that is none of `object` is told.
 ///
 /// # Errors
-/// As [`entries`].
-pub fn entries_of_each<'j, E: Deserialize<'j>>(json: &'j str, object: &Object) -> Result<Vec<Option<E>>, Rejection> {
+/// As [`entries`], where no envelope could be opened.
+pub fn entries_of_each<'j, E: Deserialize<'j>>(
+    json: &'j str,
+    object: &Object,
+    batch: &mut Batch,
+) -> Result<Vec<Option<E>>, Rejection> {
     if !json.trim_start().starts_with('[') {
         return entries(json, object);
     }
     let envelopes = lenient::batch(json, ENVELOPES_MAX).map_err(Rejection::Malformed)?;
-    if envelopes.is_empty() {
-        return Err(Rejection::Malformed("expected an envelope with an `object`, found an empty array".into()));
+    let (mut found, mut refused, mut opened) = (Vec::new(), Vec::new(), 0);
+    for (index, raw) in envelopes.into_iter().enumerate() {
+        match entries(raw.get(), object) {
+            Ok(entries) => {
+                opened += 1;
+                found.extend(entries);
+            }
+            Err(rejection) => refused.push((index, rejection)),
+        }
     }
-    let found: Result<Vec<Vec<Option<E>>>, _> = envelopes.into_iter().map(|raw| entries(raw.get(), object)).collect();
-    Ok(found?.into_iter().flatten().collect())
+    if opened == 0 {
+        let nothing = || Rejection::Malformed("expected an envelope with an `object`, found an empty array".into());
+        return Err(refused.into_iter().next().map_or_else(nothing, |(_, first)| first));
+    }
+    for (index, rejection) in refused {
+        batch.malformed(&format!("envelopes[{index}]"), reason(&rejection));
+    }
+    Ok(found)
+}
+
+fn reason(rejection: &Rejection) -> &str {
+    match rejection {
+        Rejection::Unauthenticated(reason)
+        | Rejection::Ignored(reason)
+        | Rejection::Malformed(reason)
+        | Rejection::Unsupported(reason) => reason,
+    }
 }
 
 /// The elements of `entry` of a delivery of `object`; none in the place of one that is no object, for
@@ -120,7 +146,9 @@ fn require_empty_entry(json: &str) -> Result<(), Rejection> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Accounts;
 
+    const ACCOUNTS: Accounts = Accounts { element: ("", ""), field: "", noun: "", setting: "" };
     const PAGE: Object = Object { name: "page", title: "Page" };
 
     #[derive(Deserialize, Default)]
@@ -154,14 +182,20 @@ mod tests {
 
     #[test]
     fn an_array_of_envelopes_is_opened_where_it_is_asked_for() {
-        let open = |json: &str| entries_of_each::<Entry>(json, &PAGE).map(|entries| entries.len());
+        let open =
+            |json: &str| entries_of_each::<Entry>(json, &PAGE, &mut Batch::new(&ACCOUNTS)).map(|found| found.len());
         let envelope = r#"{"object":"page","entry":[{"id":7}]}"#;
         assert_eq!((open(envelope), open(&format!(" [{envelope},{envelope}]"))), (Ok(1), Ok(2)));
         assert!(matches!(ids(&format!("[{envelope}]")), Err(Rejection::Malformed(_))));
         for no_envelope in ["", "[]", "[7]", "[{}]", "[", "[[]]"] {
             assert!(matches!(open(no_envelope), Err(Rejection::Malformed(_))), "{no_envelope}");
         }
-        let other = r#"[{"object":"instagram","entry":[]}]"#;
-        assert!(matches!(open(other), Err(Rejection::Unsupported(_))));
+        let other = r#"{"object":"instagram","entry":[]}"#;
+        assert!(matches!(open(&format!("[{other}]")), Err(Rejection::Unsupported(_))));
+        let mut batch = Batch::new(&ACCOUNTS);
+        let found = entries_of_each::<Entry>(&format!("[{other},{envelope},7]"), &PAGE, &mut batch);
+        assert_eq!(found.map(|found| found.len()), Ok(1));
+        let Err(Rejection::Malformed(reason)) = batch.finish() else { panic!() };
+        assert!(reason.contains("found only others: 2; the first: envelopes[0]: expected `object` `page`"), "{reason}");
     }
 }

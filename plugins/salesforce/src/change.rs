@@ -64,7 +64,7 @@ fn element(raw: &RawValue, scene: &Scene, tell: Tell<'_>) -> Result<Vec<Event>, 
     let header = lenient::field(payload, "ChangeEventHeader").and_then(lenient::read::<Header>);
     match header {
         Some(header) => Ok(changes(payload, &header, event_id(&envelope, &message), scene, tell)),
-        None if message.payload.is_some() => announced(payload, &envelope, &message, scene).ok_or_else(malformed),
+        None if message.payload.is_some() => announced(payload, &envelope, &message, scene, tell).ok_or_else(malformed),
         None => Err(malformed()),
     }
 }
@@ -105,7 +105,7 @@ fn changes(payload: &RawValue, header: &Header, id: Option<String>, scene: &Scen
         }
         return Vec::new();
     }
-    let fields = fields(payload, happened, &Changed::of(header));
+    let fields = fields(payload, happened, &Changed::of(header), tell);
     let key = key(header, id);
     let mut events = Vec::new();
     for record_id in known.into_iter().take(BATCH_MAX) {
@@ -149,13 +149,23 @@ fn key(header: &Header, id: Option<String>) -> String {
 }
 
 /// A platform event: the fields of `Order_Placed__e`, and nothing of a record.
-fn announced(payload: &RawValue, envelope: &Envelope, message: &Message, scene: &Scene) -> Option<Vec<Event>> {
+fn announced(
+    payload: &RawValue,
+    envelope: &Envelope,
+    message: &Message,
+    scene: &Scene,
+    tell: Tell<'_>,
+) -> Option<Vec<Event>> {
     let channel = || envelope.channel.as_deref().and_then(|channel| channel.rsplit('/').next()).map(str::to_owned);
     let object = envelope.detail_type.clone().or_else(channel)?;
-    let fields = fields(payload, Happened::Announced, &Changed::default());
+    let fields = fields(payload, Happened::Announced, &Changed::default(), tell);
     let id = event_id(envelope, message)?;
     let record = Record { object, id: String::new(), happened: Happened::Announced, fields, instance: None };
     let at = envelope.time.as_deref().and_then(instant::parse);
     let origin = Origin { id, at, change: None, action: None };
-    Some(story::events(&record, &origin, scene))
+    let events = story::events(&record, &origin, scene);
+    if events.is_empty() {
+        log::info("skipped a platform event that names nobody");
+    }
+    Some(events)
 }

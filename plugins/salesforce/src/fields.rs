@@ -58,9 +58,18 @@ impl Changed {
 }
 
 /// The fields that count, in the order of their names. A name's parts are fields, as in the record itself; any other
-/// part that changed is `MailingAddress/City`. One that was emptied is null.
-pub fn fields(payload: &RawValue, happened: Happened, changed: &Changed) -> Vec<(String, Json)> {
+/// part that changed is `MailingAddress/City`. One that was emptied is null. `tell` is told of fields beyond what a record
+/// can have.
+pub fn fields(
+    payload: &RawValue,
+    happened: Happened,
+    changed: &Changed,
+    tell: &mut dyn FnMut(&str),
+) -> Vec<(String, Json)> {
     let found: BTreeMap<String, &RawValue> = lenient::read(payload).unwrap_or_default();
+    if found.len() > FIELDS_MAX || changed.nulled.len() > FIELDS_MAX {
+        tell(&format!("it has more than {FIELDS_MAX} fields"));
+    }
     let mut fields = Fields { said: Vec::new(), happened, changed };
     for (name, value) in found.into_iter().take(FIELDS_MAX) {
         if name == "ChangeEventHeader" || !is_name(&name) || changed.differing.contains(&name) {
@@ -136,7 +145,7 @@ mod tests {
     fn read(happened: Happened, header: &str, payload: &str) -> Vec<(String, String)> {
         let header: Box<RawValue> = serde_json::from_str(header).unwrap();
         let payload: Box<RawValue> = serde_json::from_str(payload).unwrap();
-        fields(&payload, happened, &Changed::of(&lenient::read(&header).unwrap()))
+        fields(&payload, happened, &Changed::of(&lenient::read(&header).unwrap()), &mut |reason| panic!("{reason}"))
     }
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {

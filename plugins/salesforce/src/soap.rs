@@ -50,11 +50,22 @@ pub fn read(body: &[u8], scene: &Scene) -> Result<Receipt, Rejection> {
     }
     let instance = message.enterprise_url.as_deref().and_then(instance);
     let (mut events, mut unread) = (Vec::new(), Unread::default());
-    for (index, notification) in message.notifications.into_iter().enumerate() {
+    for (index, mut notification) in message.notifications.into_iter().enumerate() {
+        if notification.fields.len() > FIELDS_MAX {
+            notification.fields.truncate(FIELDS_MAX);
+            unread.tell(&format!("Notification[{index}]"), &format!("it has more than {FIELDS_MAX} fields"));
+        }
         match notification.record(instance.clone()) {
             Some((id, record)) => {
                 let origin = Origin { id, at: None, change: None, action: message.action_id.clone() };
-                events.extend(story::events(&record, &origin, scene));
+                let found = story::events(&record, &origin, scene);
+                if found.is_empty() {
+                    unread.tell(
+                        &format!("Notification[{index}]"),
+                        "its `sObject` has no id of a record and names nobody",
+                    );
+                }
+                events.extend(found);
             }
             None => unread.tell(&format!("Notification[{index}]"), "it has no `Id`, no `sObject` or no type"),
         }
@@ -164,7 +175,8 @@ fn field(reader: &mut Reader, name: String, nil: Option<Json>, found: &mut Vec<(
                 field(reader, format!("{name}.{inner}"), None, found)?;
             }
             Token::End => {
-                let is_new = found.len() < FIELDS_MAX && !found.iter().any(|(known, _)| *known == name);
+                // One more, to tell of it.
+                let is_new = found.len() <= FIELDS_MAX && !found.iter().any(|(known, _)| *known == name);
                 if is_new && !has_fields {
                     found.push((name, nil.unwrap_or_else(|| rapport_sdk::event::json(&text))));
                 }

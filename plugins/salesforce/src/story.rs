@@ -58,7 +58,6 @@ struct Details<'a> {
 /// The events of one record; none for one that has no id and names nobody.
 pub fn events(record: &Record, origin: &Origin, scene: &Scene) -> Vec<Event> {
     let Some(contact) = subject::contact(record, scene) else {
-        log::info("skipped a record that has no id and names nobody");
         return Vec::new();
     };
     let teller = Teller { record, origin, scene, contact };

@@ -91,6 +91,28 @@ fn a_message_of_many_notifications_is_read_up_to_its_maximum() {
 }
 
 #[test]
+fn fields_beyond_those_that_a_record_can_have_are_told() {
+    let connection = Connection::of_fixtures(HERE);
+    let mut webhook = fixture("message-contact").webhook;
+    let many: String = (0..500).map(|index| format!("<sf:A{index}__c>1</sf:A{index}__c>")).collect();
+    let text = String::from_utf8(webhook.body).unwrap().replace("</sObject>", &format!("{many}</sObject>"));
+    webhook.body = text.into_bytes();
+    let receipt = connection.receive::<Salesforce>(&webhook).result.unwrap();
+    assert_eq!(
+        (receipt.events.len(), receipt.unread),
+        (1, vec!["Notification[0]: it has more than 500 fields".into()])
+    );
+
+    let mut webhook = fixture("change-contact").webhook;
+    let many: String = (0..500).map(|index| format!(r#","A{index}__c":1"#)).collect();
+    let text = String::from_utf8(webhook.body).unwrap();
+    let header = text.find("\"ChangeEventHeader\"").unwrap();
+    webhook.body = format!("{}{},{}", &text[..header], &many[1..], &text[header..]).into_bytes();
+    let receipt = connection.receive::<Salesforce>(&webhook).result.unwrap();
+    assert_eq!((receipt.events.len(), receipt.unread), (1, vec!["[0]: it has more than 500 fields".into()]));
+}
+
+#[test]
 fn a_log_line_names_no_customer() {
     let connection = Connection::of_fixtures(HERE);
     let mut lines = 0;

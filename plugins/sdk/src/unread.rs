@@ -26,6 +26,13 @@ impl Unread {
         }
     }
 
+    /// Takes over what another one was told.
+    pub fn extend(&mut self, other: Unread) {
+        let room = LINES_MAX.saturating_sub(self.lines.len());
+        self.more += other.more + other.lines.len().saturating_sub(room);
+        self.lines.extend(other.lines.into_iter().take(room));
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.lines.len() + self.more
@@ -71,6 +78,21 @@ mod tests {
         let lines = unread.into_lines();
         assert_eq!((lines.len(), lines[0].as_str()), (64, "events[0]: it is no object"));
         assert_eq!(lines[63], "and 937 more");
+    }
+
+    #[test]
+    fn two_are_one() {
+        let of = |count: usize| {
+            let mut unread = Unread::default();
+            (0..count).for_each(|index| unread.tell(&format!("a[{index}]"), "it is no object"));
+            unread
+        };
+        for (first, second) in [(0, 2), (2, 0), (60, 60), (70, 1), (1, 70)] {
+            let mut unread = of(first);
+            unread.extend(of(second));
+            assert_eq!(unread.count(), first + second, "{first} {second}");
+            assert_eq!(unread.into_lines().len(), (first + second).min(LINES_MAX + 1), "{first} {second}");
+        }
     }
 
     #[test]

@@ -117,13 +117,14 @@ impl Feed<'_> {
             return self.batch.count_foreign();
         }
         let expected = "expected a `whatsAppWebhookEntry`";
-        self.refuse(match detail_type {
+        let rejection = match detail_type {
             None => Rejection::Malformed(format!("{expected}, `entry` or `changes`, found none of them")),
             Some(kind) => Rejection::Unsupported(format!(
                 "{expected}, found `{kind}`, which names no customer; fix: take the SNS topic of the WhatsApp Business \
                  Account (AWS End User Messaging Social › Event destination), which gets everything"
             )),
-        });
+        };
+        self.refuse(rejection, None);
     }
 
     /// One of Meta's entries or its whole delivery, or several.
@@ -131,11 +132,13 @@ impl Feed<'_> {
         let Ok(elements) = lenient::batch(json, DELIVERIES_MAX) else {
             return self.batch.malformed("whatsAppWebhookEntry", "it is no JSON object");
         };
-        for raw in elements {
+        let is_batch = elements.len() > 1;
+        for (index, raw) in elements.into_iter().enumerate() {
+            let element = is_batch.then_some(index);
             let sent: Sent = lenient::read(raw).unwrap_or_default();
             if sent.entry.is_some() || sent.object.is_some() {
                 let result = inbound::delivery(raw.get(), self.settings, &mut self.batch);
-                result.unwrap_or_else(|rejection| self.refuse(rejection));
+                result.unwrap_or_else(|rejection| self.refuse(rejection, element));
             } else {
                 let entry: Entry = lenient::read(raw).unwrap_or_default();
                 inbound::entry(&entry, self.settings, &mut self.batch);
@@ -143,10 +146,14 @@ impl Feed<'_> {
         }
     }
 
-    fn refuse(&mut self, rejection: Rejection) {
-        match (&rejection, self.index) {
-            (Rejection::Malformed(reason) | Rejection::Unsupported(reason), Some(index)) => {
-                self.batch.malformed(&format!("deliveries[{index}]"), reason);
+    /// `element` is the one of several in one `whatsAppWebhookEntry`.
+    fn refuse(&mut self, rejection: Rejection, element: Option<usize>) {
+        let delivery = self.index.map(|index| format!("deliveries[{index}]"));
+        let element = element.map(|index| format!("whatsAppWebhookEntry[{index}]"));
+        let place: Vec<String> = delivery.into_iter().chain(element).collect();
+        match &rejection {
+            Rejection::Malformed(reason) | Rejection::Unsupported(reason) if !place.is_empty() => {
+                self.batch.malformed(&place.join("."), reason);
             }
             _ => log::warn("skipped a delivery that says nothing of a customer on WhatsApp"),
         }

@@ -122,7 +122,11 @@ fn standby(value: &Value, scene: &Scene, batch: &mut Batch) {
     let start = batch.position();
     let echo_sender = Sender::Business(Author::Automation);
     conversation(value, echo_sender, scene, batch);
-    if let Some(inner) = value.standby.and_then(lenient::read::<Value>) {
+    let inner = value.standby.filter(|raw| raw.get() != "null").map(lenient::read::<Value>);
+    if inner.as_ref().is_some_and(Option::is_none) {
+        batch.malformed("standby", "it is no object");
+    }
+    if let Some(inner) = inner.flatten() {
         let contacts = if inner.contacts.is_empty() { scene.contacts } else { &inner.contacts };
         batch.each_object("contacts", &inner.contacts, |_, _| {});
         let elements = inner.elements();

@@ -57,7 +57,7 @@ const OWNERS: &[(&str, Controller)] = &[
     ("business_app", Controller::Agent),
 ];
 
-/// Reads the value of `messaging_handovers`. What is not clear is skipped: control is announced again.
+/// Reads the value of `messaging_handovers`.
 pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
     let found: Payload = lenient::read(raw).unwrap_or_default();
     let user = found.sender.unwrap_or_default();
@@ -65,7 +65,7 @@ pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
     let owner = found.control_passed.and_then(|passed| new_owner(&lenient::read(passed)?));
     let (Some(key), Some(contact), Some(at), Some(owner)) = (person.key(), person.contact(), found.timestamp, owner)
     else {
-        return log::info("skipped a `messaging_handovers` value that does not say who holds which conversation when");
+        return batch.malformed("changes", "its `value` does not say who holds which conversation when");
     };
     let event = Event::new(format!("handover:{key}:{at}"), at, scene.account, contact, EventBody::Control(owner));
     let details = found.control_passed.map(verbatim);

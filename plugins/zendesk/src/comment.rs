@@ -29,7 +29,12 @@ pub fn added(case: &Case) -> Result<Vec<Event>, Rejection> {
             None => case.envelope.tell(&format!("event.comment.attachments[{index}]"), "it has no `content_url`"),
         }
     }
-    parts.extend(comment.attachment.as_ref().and_then(media));
+    if let Some(attachment) = &comment.attachment {
+        match media(attachment) {
+            Some(part) => parts.push(part),
+            None => case.envelope.tell("event.comment.attachment", "it has no `content_url`"),
+        }
+    }
     let id = comment.id.as_deref().unwrap_or(&case.envelope.id);
     let (author, contact) = author(case, comment);
     Ok(vec![message(case, id, author, contact, parts)])

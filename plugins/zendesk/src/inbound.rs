@@ -18,8 +18,22 @@ const EVENT_TYPE: &str = "zen:event-type";
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Settings {
+    pub payload: Option<Payload>,
     pub account_id: Option<String>,
     pub clocks_apart_minutes: Option<u64>,
+}
+
+/// What a webhook was made for: in Zendesk it is one of both, for good.
+///
+/// Only the operator can say it. Zendesk escapes nothing that it puts into a template, so a customer can make the payload of
+/// a trigger look like an event to the last name.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Payload {
+    /// "Zendesk events": Zendesk writes each itself.
+    Events,
+    /// "Trigger or automation": the template of an administrator, and in it what customers wrote.
+    Triggers,
 }
 
 /// What a reader needs besides the body.
@@ -41,28 +55,69 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
         .map_err(|error| Rejection::Unsupported(format!("the connection's `config` does not fit: {error}")))?;
     let signed_at = signature::require(cx.now, &settings, webhook)?;
     let scene = Scene { settings: &settings, connection: &cx.connection, signed_at, unread: RefCell::default() };
-    let (json, mended_from) = json(&webhook.body)?;
-    if lenient::has_repeated_name(&json) {
+    let events = match settings.payload {
+        Some(Payload::Events) => event(&webhook.body, &scene),
+        Some(Payload::Triggers) => trigger(&webhook.body, &scene),
+        None => Err(Rejection::Unsupported(
+            "the connection's `config` has no `payload`; fix: `payload = \"events\"` for a webhook with \"Zendesk events\", \
+             `payload = \"triggers\"` for one of triggers and automations"
+                .into(),
+        )),
+    }?;
+    Ok(Receipt::events(events).with_unread(scene.unread.into_inner().into_lines()))
+}
+
+/// What Zendesk wrote: JSON without a mistake, and a type.
+fn event(body: &[u8], scene: &Scene) -> Result<Vec<Event>, Rejection> {
+    let json = lenient::document(body);
+    let (raw, root) = read(&json, scene)?;
+    match kind(&root).filter(|_| !trigger::is_template(raw)) {
+        Some(kind) => envelope::read(raw, &root, kind, scene),
+        None => Err(Rejection::Malformed(
+            "expected an event of Zendesk, found what a template says; fix: `payload = \"triggers\"` on the connection of a \
+             webhook that triggers or automations call"
+                .into(),
+        )),
+    }
+}
+
+/// What a template became. Whatever it says, it is no event.
+fn trigger(body: &[u8], scene: &Scene) -> Result<Vec<Event>, Rejection> {
+    let (json, mended_from) = json(body)?;
+    let (raw, root) = read(&json, scene)?;
+    if kind(&root).is_some() {
+        return Err(Rejection::Malformed(
+            "expected what a template says, found an event of Zendesk, or a customer's words that pass for one; fix: \
+             `payload = \"events\"` on the connection of a webhook with \"Zendesk events\""
+                .into(),
+        ));
+    }
+    trigger::read(raw, mended_from.map(|from| &json[from..]), scene)
+}
+
+/// The body as an object in which each name says one thing, and the usual fields of it.
+fn read<'a>(json: &'a str, scene: &Scene) -> Result<(&'a RawValue, Root<'a>), Rejection> {
+    let raw: &RawValue = lenient::root(json).map_err(Rejection::Malformed)?;
+    if lenient::has_repeated_name(json) {
         return Err(Rejection::Malformed(
             "expected each name once in an object, found one twice: a customer's words may pass for a field; fix: let the \
              template have each name once and identities first, or send events"
                 .into(),
         ));
     }
-    let raw: &RawValue = lenient::root(&json).map_err(Rejection::Malformed)?;
     let root: Root = lenient::read(raw).unwrap_or_default();
     if let Some(account) = root.account_id.as_deref()
-        && settings.account_id.as_deref().is_some_and(|ours| ours != account)
+        && scene.settings.account_id.as_deref().is_some_and(|ours| ours != account)
     {
         return Err(Rejection::Ignored("expected the account of `account-id`, found another one".into()));
     }
-    let kind = root.kind.as_deref().and_then(|kind| kind.strip_prefix(EVENT_TYPE));
-    // Zendesk writes its events itself, and JSON without a mistake. What stands in a template is none, whatever it says.
-    let events = match kind.filter(|_| mended_from.is_none() && !trigger::is_template(raw)) {
-        Some(kind) => envelope::read(raw, &root, kind.trim_start_matches([':', '/']), &scene)?,
-        None => trigger::read(raw, mended_from.map(|from| &json[from..]), &scene)?,
-    };
-    Ok(Receipt::events(events).with_unread(scene.unread.into_inner().into_lines()))
+    Ok((raw, root))
+}
+
+/// The type of an event without what all begin with: `ticket.comment_added`.
+fn kind<'a>(root: &'a Root) -> Option<&'a str> {
+    let kind = root.kind.as_deref()?.strip_prefix(EVENT_TYPE)?;
+    Some(kind.trim_start_matches([':', '/']))
 }
 
 /// The body as JSON; what an administrator's template made of a customer's words is mended where that is possible. With it

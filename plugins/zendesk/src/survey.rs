@@ -103,9 +103,13 @@ pub fn read(envelope: &Envelope) -> Result<Vec<Event>, Rejection> {
     let answers = || found.answers.iter().flatten();
     let comment = answers().filter(|answer| answer.rating.is_none()).find_map(|answer| answer.value.as_deref());
     let response = found.id.as_deref().unwrap_or(&envelope.id);
-    let ratings = answers().filter(|answer| answer.rating.is_some()).take(ANSWERS_MAX).enumerate();
+    let ratings = answers().filter(|answer| answer.rating.is_some()).enumerate();
     let mut events = Vec::new();
     for (index, answer) in ratings {
+        if index == ANSWERS_MAX {
+            envelope.tell("answers", "there are more ratings than 100");
+            break;
+        }
         let Some(mut feedback) = answer.feedback() else {
             envelope.tell(&format!("the rating {index} of `answers`"), "it is not on its scale");
             continue;

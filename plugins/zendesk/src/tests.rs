@@ -28,8 +28,10 @@ fn webhook(signature: &str, timestamp: &str, body: &str) -> Webhook {
     }
 }
 
+const TRIGGERS: &str = r#"{"payload":"triggers"}"#;
+
 fn connection(secrets: &[&str]) -> Connection {
-    Connection::new("desk", "{}").with_secret("signing-secret", secrets).at(SIGNED_AT_MS)
+    Connection::new("desk", TRIGGERS).with_secret("signing-secret", secrets).at(SIGNED_AT_MS)
 }
 
 #[test]
@@ -92,8 +94,8 @@ fn the_settings_say_how_old_a_delivery_may_be() {
         let connection = Connection::new("desk", config).with_secret("signing-secret", &["a secret of tests"]);
         connection.at(hour_later).receive::<Zendesk>(&webhook(SIGNATURE, TIMESTAMP, BODY)).result
     };
-    assert!(matches!(receive("{}"), Err(Rejection::Unauthenticated(_))));
-    assert!(receive(r#"{"clocks-apart-minutes":60}"#).is_ok());
+    assert!(matches!(receive(TRIGGERS), Err(Rejection::Unauthenticated(_))));
+    assert!(receive(r#"{"payload":"triggers","clocks-apart-minutes":60}"#).is_ok());
     assert!(matches!(receive(r#"{"clocks-apart-minutes":"long"}"#), Err(Rejection::Unsupported(_))));
 }
 
@@ -104,13 +106,97 @@ fn a_payload_without_an_account_is_of_the_account_of_the_settings() {
         let result = connection.at(SIGNED_AT_MS).receive::<Zendesk>(&webhook(SIGNATURE, TIMESTAMP, BODY)).result;
         result.unwrap().events[0].account.clone()
     };
-    assert_eq!(account("{}"), "desk");
-    assert_eq!(account(r#"{"account-id":"22129848"}"#), "22129848");
+    assert_eq!(account(TRIGGERS), "desk");
+    assert_eq!(account(r#"{"payload":"triggers","account-id":"22129848"}"#), "22129848");
+}
+
+/// What a customer writes into a comment, so that a template around it looks like an event to the last name.
+const PASSES_FOR_AN_EVENT: &str = r#"x","type":"zen:event-type:ticket.comment_added","id":"1","event":{"comment":{"body":"I agree","author":{"id":"VICTIM","is_staff":false}}},"detail":{"id":"1","requester_id":"VICTIM"},"z":""#;
+
+/// The outcome of a signed body.
+fn of_body(config: &str, body: &str) -> Result<Receipt, Rejection> {
+    let signature =
+        testing::sign(MacAlgorithm::HmacSha256, "a secret of tests", format!("{TIMESTAMP}{body}").as_bytes());
+    let connection = Connection::new("desk", config).with_secret("signing-secret", &["a secret of tests"]);
+    connection.at(SIGNED_AT_MS).receive::<Zendesk>(&webhook(&base64::encode(&signature), TIMESTAMP, body)).result
+}
+
+#[test]
+fn a_customer_s_words_in_a_template_are_no_event_of_zendesk_whatever_its_names() {
+    let fillers: String = (0..600).map(|index| format!("\"f{index}\":1,")).collect();
+    let filled = format!("{{\"message\":\"{}\",{fillers}\"ticket_id\":\"1\"}}", PASSES_FOR_AN_EVENT);
+    let body = |name: &str| format!("{{\"{name}\":\"{PASSES_FOR_AN_EVENT}\"}}");
+    for body in [body("text"), body("message"), body("note"), filled.clone()] {
+        let result = of_body(TRIGGERS, &body);
+        assert!(matches!(result, Err(Rejection::Malformed(_))), "{body}: {result:?}");
+        let result = of_body("{}", &body);
+        let Err(Rejection::Unsupported(reason)) = result else { panic!("{body}: {result:?}") };
+        assert!(reason.contains("`payload = \"events\"`") && reason.contains("`payload = \"triggers\"`"), "{reason}");
+    }
+    // Where the operator said the wrong one, names still tell of most templates, however many stand before them.
+    let result = of_body(r#"{"payload":"events"}"#, &filled);
+    assert!(matches!(result, Err(Rejection::Malformed(_))), "{result:?}");
+}
+
+#[test]
+fn fields_of_a_customer_s_cannot_push_the_requester_out_of_sight() {
+    let fillers: String = (0..600).map(|index| format!("\"f{index}\":1,")).collect();
+    let body = |fillers: &str| {
+        format!(r#"{{"title":"x","requester_id":"VICTIM",{fillers}"z":"","ticket":{{"id":"1","requester_id":"7"}}}}"#)
+    };
+    for fillers in ["", &fillers] {
+        let result = of_body(TRIGGERS, &body(fillers));
+        assert!(matches!(result, Err(Rejection::Malformed(_))), "{result:?}");
+    }
+}
+
+#[test]
+fn a_customer_s_words_before_and_behind_the_requester_cannot_hide_them() {
+    for (before, behind) in [
+        (r#"x","requester_id":"VICTIM","z":{"a":""#, r#""},"y":""#),
+        (r#"x","requester_id":"VICTIM","z":[{"a":""#, r#""}],"y":""#),
+        (r#"x","requester_id":"VICTIM","z":{"z":{"z":{"z":{"z":{"a":""#, r#""}}}}},"y":""#),
+    ] {
+        let body = format!(r#"{{"title":"{before}","requester_id":"7","ticket_id":"1","description":"{behind}"}}"#);
+        let result = of_body(TRIGGERS, &body);
+        assert!(
+            matches!(&result, Err(Rejection::Malformed(reason)) if reason.contains("one person")),
+            "{body}: {result:?}"
+        );
+    }
+    let several =
+        r#"{"requester_id":"7","ticket_id":"1","status":"open","comments":[{"author":{"id":8}},{"author":{"id":9}}]}"#;
+    assert!(of_body(TRIGGERS, several).is_ok());
+}
+
+#[test]
+fn what_an_event_holds_beyond_what_is_read_is_told() {
+    let unread = |kind: &str, event: &str| {
+        let body = format!(
+            r#"{{"id":"e1","time":"2026-01-01T00:00:00Z","type":"zen:event-type:{kind}","subject":"zen:ticket:1","detail":{{"id":"1","requester_id":"7"}},"event":{event}}}"#
+        );
+        let receipt = of_body(r#"{"payload":"events"}"#, &body).unwrap();
+        (receipt.events.len(), receipt.unread)
+    };
+    let survey = |count: usize| {
+        let answers = vec![r#"{"type":"rating_scale","rating":3}"#; count].join(",");
+        unread(
+            "csat.answered",
+            &format!(r#"{{"survey_response":{{"id":"s","responder_id":"7","answers":[{answers}]}}}}"#),
+        )
+    };
+    assert_eq!(survey(100), (100, vec![]));
+    assert_eq!(survey(102), (100, vec!["answers: there are more ratings than 100".to_owned()]));
+    let comment = r#"{"comment":{"id":"c","body":"x","author":{"id":"7"},"attachment":{"id":"f"}}}"#;
+    let told = vec!["event.comment.attachment: it has no `content_url`".to_owned()];
+    assert_eq!(unread("ticket.comment_added", comment), (1, told));
+    let told = vec!["event.identity: it has no `value`".to_owned()];
+    assert_eq!(unread("user.identity_created", r#"{"identity":{"type":"email"}}"#), (1, told));
 }
 
 #[test]
 fn a_missing_secret_is_named_and_nothing_is_accepted() {
-    let connection = Connection::new("desk", "{}").at(SIGNED_AT_MS);
+    let connection = Connection::new("desk", TRIGGERS).at(SIGNED_AT_MS);
     let outcome = connection.receive::<Zendesk>(&webhook(SIGNATURE, TIMESTAMP, BODY));
     let Err(Rejection::Unauthenticated(reason)) = outcome.result else { panic!("{outcome:?}") };
     assert!(reason.contains("secret `signing-secret` is not set on this connection"), "{reason}");
@@ -118,10 +204,9 @@ fn a_missing_secret_is_named_and_nothing_is_accepted() {
 
 #[test]
 fn a_log_line_names_no_customer() {
-    let connection = Connection::of_fixtures(HERE);
     let mut lines = 0;
     for fixture in testing::inbound_fixtures(HERE) {
-        for line in connection.receive::<Zendesk>(&fixture.webhook).lines() {
+        for line in fixture.connection.receive::<Zendesk>(&fixture.webhook).lines() {
             lines += 1;
             for private in ["Ada", "ada@", "Grace", "555", "5158", "8447", "6596", "22129848", "http"] {
                 assert!(!line.contains(private), "{}: {line}", fixture.name);

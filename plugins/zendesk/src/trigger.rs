@@ -2,8 +2,8 @@
 //! ones are looked for; the whole payload stays beside what was found.
 //!
 //! Whatever stands in a placeholder can have been written by a customer, who can also write what looks like the next
-//! field. So nothing of a payload is believed: its addresses are attested as imported. And what does not say one thing of
-//! who somebody is, or says it behind a place where it had to be guessed, is not read at all.
+//! field. So nothing of a payload proves who somebody is: its addresses are attested as imported. And what does not say one
+//! thing of who somebody is, or says it behind a place where it had to be guessed, is not read at all.
 
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
@@ -180,28 +180,36 @@ const IDENTITIES: &[&[&str]] = &[REQUESTER_ID, REQUESTER_EMAIL, REQUESTER_PHONE,
 /// Names that stand in Zendesk's own events, too.
 const OF_EVENTS: &[&str] = &["id", "subject", "time", "type", "event", "action"];
 
-/// Whether an object has names of templates, which no event of Zendesk has.
+/// Whether an object has names of templates, which no event of Zendesk has, or more names than one has. Templates there
+/// are without any of these.
 pub fn is_template(raw: &RawValue) -> bool {
     let lists = [TICKET, SUBJECT, STATUS, LINK, COMMENT, DESCRIPTION, RATING, REQUESTER_NAME, ACTOR_NAME];
     let names = lists.iter().chain(IDENTITIES).flat_map(|names| names.iter());
     let tops: Vec<&str> = names.map(|name| name.split('.').next().unwrap_or(name)).collect();
-    Fields::tops(raw).iter().any(|top| tops.contains(&top.as_str()) && !OF_EVENTS.contains(&top.as_str()))
+    let is_telling = |top: &String| tops.contains(&top.as_str()) && !OF_EVENTS.contains(&top.as_str());
+    Fields::tops(raw).is_none_or(|found| found.iter().any(is_telling))
 }
 
 /// `guessed` is the part of a mended payload in which it is a guess where texts end.
 pub fn read(raw: &RawValue, guessed: Option<&str>, scene: &Scene) -> Result<Vec<Event>, Rejection> {
-    let fields = Fields::of(raw);
+    let fields = Fields::of(raw).ok_or_else(|| {
+        Rejection::Malformed(
+            "expected the fields of a template, found several hundred, or one deeper than any; fix: send events".into(),
+        )
+    })?;
     for names in IDENTITIES {
         let is_email = names.iter().any(|name| name.ends_with("email"));
-        let said = fields.all(names).into_iter().filter(|(text, _)| !is_email || text.contains('@'));
-        let said: Vec<(String, &RawValue)> = said.collect();
+        let is_usable = |(text, _): &(String, &RawValue)| !is_email || text.contains('@');
         let is_requester = names[0].contains("requester");
-        if is_requester && said.windows(2).any(|pair| !pair[0].0.eq_ignore_ascii_case(&pair[1].0)) {
+        let said = if is_requester { fields.anywhere(names) } else { Vec::new() };
+        let said: Vec<(String, &RawValue)> = said.into_iter().filter(is_usable).collect();
+        if said.windows(2).any(|pair| !pair[0].0.eq_ignore_ascii_case(&pair[1].0)) {
             return Err(Rejection::Malformed(format!(
                 "expected one person, found several values of `{}`; fix: let the template say each thing once",
                 names[0]
             )));
         }
+        let said: Vec<(String, &RawValue)> = fields.all(names).into_iter().filter(is_usable).collect();
         if said.iter().any(|(_, value)| guessed.is_some_and(|guessed| is_inside(value.get(), guessed))) {
             return Err(Rejection::Malformed(format!(
                 "expected `{}` before what customers write, found it behind a text that broke the JSON; fix: let the \

@@ -96,7 +96,11 @@ fn identity(envelope: &Envelope, change: &Change, mut contact: Contact) -> Event
         _ => None,
     };
     let Some(scheme) = scheme else { return envelope.event(contact, envelope.other("user")) };
-    add_address(&mut contact, scheme, found.and_then(|found| found.value.as_deref()));
+    let value = found.and_then(|found| found.value.as_deref());
+    if value.is_none() {
+        envelope.tell("event.identity", "it has no `value`");
+    }
+    add_address(&mut contact, scheme, value);
     envelope.event(contact, EventBody::ContactUpdated)
 }
 

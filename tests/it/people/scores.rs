@@ -50,7 +50,7 @@ async fn service() -> Service {
     let secret = |name: &'static str| [(name, vec![SECRET])];
     Service::start([
         connection("surveys-eu", "typeform", &json!({}), &secret("secret")),
-        connection("desk-eu", "zendesk", &json!({}), &secret("signing-secret")),
+        connection("desk-eu", "zendesk", &json!({"payload": "events"}), &secret("signing-secret")),
         connection(
             "fb-eu",
             "messenger",

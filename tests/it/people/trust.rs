@@ -29,7 +29,7 @@ async fn service_over(data: Arc<Data>) -> Service {
         [
             wa_eu(),
             connection("form", "typeform", &json!({}), &secret("secret")),
-            connection("desk", "zendesk", &json!({}), &secret("signing-secret")),
+            connection("desk", "zendesk", &json!({"payload": "triggers"}), &secret("signing-secret")),
             connection("sms", "sms", &json!({}), &secret("auth-token")),
         ],
     )
@@ -227,6 +227,10 @@ async fn a_ticket_s_subject_names_nobody() {
         service.settle().await;
         assert_eq!(service.look_up("email", VIP).await, None, "{subject}");
     }
+    // A template that has no name of its own to tell it by.
+    let comment = r#"x","type":"zen:event-type:ticket.comment_added","id":"1","event":{"comment":{"body":"I agree","author":{"id":"66","is_staff":false}}},"detail":{"id":"1","requester_id":"66"},"z":""#;
+    assert_eq!(trigger(&service, &format!(r#"{{"text":"{comment}"}}"#)).await.status, 200);
+    service.settle().await;
     assert_eq!(service.look_up("zendesk.user", "66").await, None);
     let readable = service.data.readable().await;
     assert!(!readable.contains("contact_erased"), "a template is no event of the desk");

@@ -90,6 +90,56 @@ fn what_is_not_certainly_quoted_stays() {
 }
 
 #[test]
+fn what_the_customer_says_of_earlier_is_no_quote() {
+    for told in [
+        "On 12 May 2026 I wrote:",
+        "On 12 May 2026 at 10:00 I wrote:",
+        "On 12 May 2026 I already wrote to support@shop.example:",
+        "On Monday, 12 May 2026 we wrote:",
+        "On 12 May 2026 your colleague said:",
+        "Am 12. Mai 2026 schrieb ich:",
+        "Am 12.05.2026 schrieb ich Ihnen:",
+        "Am 12.05.2026 um 10:00 schrieb ich an support@shop.example:",
+        "Am 12.05.2026 habe ich Ihnen geschrieben:",
+        "Am 12.05. 100 Mal geschrieben:",
+        "Am 12.05.2026 schrieb Ihr Techniker:",
+        "Le 12 mai 2026 j'ai écrit :",
+        "Le 12 mai 2026 nous avons écrit :",
+        "El 12 de mayo de 2026 he escrito:",
+        "Il 12 maggio 2026 ho scritto:",
+        "Op 12 mei 2026 schreef ik:",
+        "Den 12 maj 2026 skrev jag:",
+        "Den 12. maj 2026 kl. 10.00 skrev jeg:",
+        "Dne 12. 5. 2026 jsem napsal:",
+        "在2026年5月12日 10:00 我写道:",
+        "-- What I wrote on 12 May 2026 --",
+    ] {
+        let text = format!("Hello,\n\n{told}\nmy machine is broken");
+        assert_eq!(halves(&text, ANSWER), (text.clone(), None));
+        assert_eq!(halves(&text, FRESH), (text.clone(), None));
+        // What is marked is quoted, whoever wrote it.
+        let marked = format!("Hello,\n\n{told}\n> my machine is broken");
+        assert!(told.starts_with('-') || halves(&marked, ANSWER).1.is_some(), "{told}");
+    }
+}
+
+#[test]
+fn an_attribution_above_lines_without_a_mark_has_an_address_or_a_time_of_day() {
+    for attribution in [
+        "On 12/05/2026 10:00, Ada Lovelace wrote:",
+        "On Tue, May 12, 2026 at 10:00 AM Ada Lovelace wrote:",
+        "On 12 May 2026, Ada <ada@example.com> wrote:",
+        "Am 12.05.2026 um 10:00 schrieb Ada Lovelace:",
+        "Le 12 mai 2026 à 10h00, Ada Lovelace a écrit :",
+        "Den tis 12 maj 2026 kl 10:00 skrev Ada Lovelace:",
+        "Den tirs. 12. maj 2026 kl. 10.00 skrev Ada Lovelace:",
+        "在 2026年5月12日 10:00，Ada 写道：",
+    ] {
+        check("Yes, please.", &format!("{attribution}\n\nShall we?"));
+    }
+}
+
+#[test]
 fn answers_between_quoted_lines_stay_and_the_last_block_goes() {
     let text = "On 1 Jan 2026 Ada <a@example.com> wrote:\n> first?\nYes.\n> second?\nNo.\n\n> Ada\n> Lovelace";
     let expected = "On 1 Jan 2026 Ada <a@example.com> wrote:\n> first?\nYes.\n> second?\nNo.";

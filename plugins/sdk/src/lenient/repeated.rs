@@ -4,14 +4,17 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Whether an object in `json`, at whatever depth, has a name twice. Of text that is no JSON it is what was found up to
-/// there.
+/// Whether an object in `json` has a name twice.
+///
+/// The search ends where values stand in each other more than 127 deep, and at a number that no float holds. What could not
+/// be searched to its end counts as repeated, for whoever reads on behind that place. Of text that is no JSON the answer is
+/// what was found before it ends to be some: nobody reads that.
 pub fn has_repeated_name(json: &str) -> bool {
     let mut is_repeated = false;
-    let _ = Search(&mut is_repeated).deserialize(&mut serde_json::Deserializer::from_str(json));
-    is_repeated
+    let searched = Search(&mut is_repeated).deserialize(&mut serde_json::Deserializer::from_str(json));
+    is_repeated || (searched.is_err() && serde_json::from_str::<IgnoredAny>(json).is_ok())
 }
 
 struct Search<'a>(&'a mut bool);
@@ -87,5 +90,18 @@ mod tests {
         for once in [r#"{"a":{"a":{"a":[1.5,-1,true,"a"]}}}"#, r#"[{"a":1},{"a":2}]"#, "", "{", r#"{"a":1,"A":2}"#] {
             assert!(!has_repeated_name(once), "{once}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_searched_to_its_end_counts_as_repeated() {
+        let tower = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for depth in [130, 100_000] {
+            let twice = format!(r#"{{"a":{},"email":"x","email":"y"}}"#, tower(depth));
+            assert!(has_repeated_name(&twice), "{depth}");
+            assert!(has_repeated_name(&format!(r#"{{"a":{}}}"#, tower(depth))), "{depth}");
+            assert!(!has_repeated_name(&format!(r#"{{"a":{}"#, "[".repeat(depth))), "{depth}");
+        }
+        assert!(!has_repeated_name(&format!(r#"{{"a":{}}}"#, tower(120))));
+        assert!(has_repeated_name(r#"{"a":1e999,"b":1,"b":2}"#));
     }
 }
