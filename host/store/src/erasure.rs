@@ -41,6 +41,7 @@ use std::collections::BTreeMap;
 use rapport_model::event::Attestation;
 use rapport_model::identity::Author;
 use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_telemetry::{ErasureIncomplete, SweptAgain};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{StoreError, unavailable};
@@ -362,12 +363,12 @@ impl Table {
         if !left.is_empty() {
             erasure.again += 1;
             if erasure.again <= SWEEPS_AGAIN_MAX {
-                tracing::warn!(erasure = erasure.id, left = left.join(", "), "swept again");
+                SweptAgain { erasure: &erasure.id, left: &left.join(", ") }.emit();
                 return self.enter(erasure, Step::Sweep).await;
             }
             erasure.again = 0;
             self.enter(erasure, Step::Sweep).await?;
-            tracing::error!(erasure = erasure.id, left = left.join(", "), "an erasure left something");
+            ErasureIncomplete { erasure: &erasure.id, left: &left.join(", ") }.emit();
             return Err(StoreError::Remains { erasure: erasure.id.clone(), left: left.join(", ") });
         }
         if let Some(demand) = erasure.demand.clone() {

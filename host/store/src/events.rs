@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::types::{
 use rapport_model::endpoint::first_of_millisecond;
 use rapport_model::event::{Author, Body};
 use rapport_model::{Eid, Event, EventKey, Timestamp};
+use rapport_telemetry::{EventNotReadable, PayloadGone};
 use tokio::task::JoinSet;
 
 use crate::blobs::{INLINE_BYTES_MAX, REFERENCE, is_of_one_item};
@@ -410,11 +411,11 @@ impl Table {
         let why = match self.read_event(item).await {
             Ok(stored) => return Ok(Logged::Event(Box::new(stored))),
             Err(error @ StoreError::Corrupt { .. }) => {
-                tracing::error!(%error, "an event cannot be read; it stays in the log");
+                EventNotReadable { error: &error }.emit();
                 Why::Corrupt
             }
             Err(error @ StoreError::Missing { .. }) => {
-                tracing::error!(%error, "an event's payload is gone");
+                PayloadGone { error: &error }.emit();
                 Why::MissingBlob
             }
             Err(error) => return Err(error),

@@ -14,6 +14,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_telemetry::TooManyHandovers;
 
 use crate::blobs::{REFERENCE, is_of_one_item};
 use crate::erasure::Erased;
@@ -115,7 +116,7 @@ impl Table {
             match update.clone().send().await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_condition_failure(&error) => {
-                    tracing::error!(endpoint = %eid, "an address changes hands too often; nothing is handed over any more");
+                    TooManyHandovers { endpoint: eid }.emit();
                     return Ok(());
                 }
                 Err(error) if is_conflict(&error) => self.back_off(attempt).await,

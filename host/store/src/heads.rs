@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use rapport_model::conversation::Head;
 use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_telemetry::HeadNotReadable;
 
 use crate::cells::Written;
 use crate::erasure::Erased;
@@ -132,7 +133,7 @@ impl Table {
         let readable = |item: &Item| {
             let reader = Reader(item);
             let head = read(item).unwrap_or_else(|error| {
-                tracing::error!(%error, "a head cannot be read; it is folded anew");
+                HeadNotReadable { error: &error }.emit();
                 // Its guard may be as odd. What its version says is all that is needed to replace it.
                 let version = reader.number_opt("ver").unwrap_or_default();
                 let sequence = Sequence(reader.text_opt("seq").unwrap_or_default().to_owned());

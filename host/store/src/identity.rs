@@ -32,6 +32,7 @@ use std::time::Duration;
 use rapport_model::event::Attestation;
 use rapport_model::identity::{Kind, Named};
 use rapport_model::{Basis, Eid, ProfileId, Timestamp};
+use rapport_telemetry::EndpointUnreachable;
 
 use crate::cells::UNPROVEN;
 use crate::erasure::Erased;
@@ -209,7 +210,7 @@ impl Table {
             // Versions only grow and forwards stay, so who reads the same twice has seen one instant at which the way led
             // to a root without the endpoint. No concurrent change does that: trying again would end here again.
             if before.as_ref() == Some(&seen) {
-                tracing::error!(endpoint = %eid, "an endpoint's way leads to no profile that has it");
+                EndpointUnreachable { endpoint: eid }.emit();
                 return Err(StoreError::Unreachable { endpoint: eid.to_string() });
             }
             before = Some(seen);

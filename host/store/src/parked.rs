@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rapport_model::{Eid, Timestamp};
+use rapport_telemetry::ParkedNotReadable;
 use ring::digest;
 
 use crate::blobs::{INLINE_BYTES_MAX, REFERENCE, is_of_one_item};
@@ -207,7 +208,7 @@ impl Table {
         let webhook = match webhook {
             Err(error) if error.is_passing() => return Err(error),
             Err(error) => {
-                tracing::error!(%error, parked = %id, "a parked webhook cannot be read");
+                ParkedNotReadable { error: &error, parked: &id }.emit();
                 None
             }
             Ok(webhook) => Some(webhook),

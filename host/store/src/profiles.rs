@@ -7,6 +7,7 @@ use rapport_model::event::Attestation;
 use rapport_model::fold::DeliveryCell;
 use rapport_model::profile::EndpointState;
 use rapport_model::{Basis, Eid, EndpointKey, MessageKey};
+use rapport_telemetry::CellLeftOut;
 
 use crate::cells::UNPROVEN;
 use crate::erasure::mark::seen_since;
@@ -87,7 +88,7 @@ impl Table {
 /// What follows of events, if it can be read. Else it is missing from what is shown, until it is folded anew: it hides neither
 /// the rest of the person nor keeps them from being erased.
 fn readable<T: serde::de::DeserializeOwned>(reader: &Reader<'_>, name: &'static str) -> Option<T> {
-    reader.json(name).inspect_err(|error| tracing::error!(%error, "left out of an endpoint: it cannot be read")).ok()
+    reader.json(name).inspect_err(|error| CellLeftOut { error }.emit()).ok()
 }
 
 fn sk(item: &Item) -> Option<&str> {

@@ -10,6 +10,7 @@ use rapport_model::conversation::Head;
 use rapport_model::fold;
 use rapport_model::identity::{Source, claims, named};
 use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_telemetry::EventEmptied;
 use serde_json::Value;
 
 use crate::blobs::{INLINE, REFERENCE};
@@ -343,7 +344,7 @@ impl Table {
             Ok(None) => return self.forget_webhook_blob(&reader).await,
             // Nobody can read the event, and nobody can say what else is in there: it goes, and the item stays.
             Err(detail) => {
-                tracing::error!(error = %reader.corrupt(detail), "what cannot be read was taken out of an event");
+                EventEmptied { error: &reader.corrupt(detail) }.emit();
                 Vec::new()
             }
         };

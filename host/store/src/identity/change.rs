@@ -12,6 +12,7 @@ use rapport_model::identity::{
     Closing, Edge, EdgeId, Evidence, Held, Kind, Pair, Partition, Rule, Rules, Source, Withdrawal, partition,
 };
 use rapport_model::{Eid, ProfileId, Timestamp};
+use rapport_telemetry::{LinkSetAside, NewLinkSetAside};
 
 use crate::error::{StoreError, is_lost_transaction, is_refused_transaction, unavailable};
 use crate::identity::cluster::{Cluster, HELD_MAX, ROOTS_MAX, Reading};
@@ -139,7 +140,7 @@ impl Table {
                     return Err(StoreError::Entangled { subject: id.to_string() });
                 }
                 Attempt::SetAsideFirst(other) => {
-                    tracing::error!(edge = %other, "set aside: too many profiles are in conflict with each other");
+                    LinkSetAside { edge: &other }.emit();
                     set_aside += 1;
                     let ends = self.parties(&other.pair).await?;
                     self.try_change(&other, &ends, Say::SetAside(now_of(say))).await?;
@@ -283,7 +284,7 @@ impl Table {
             }
             let mut said = said.to_vec();
             said.iter_mut().for_each(|said| said.edge.quarantine(evidence.now));
-            tracing::error!(edge = %id, "set aside: too many profiles would be in conflict with each other");
+            NewLinkSetAside { edge: id }.emit();
             return self.write_aside(id, &said, evidence.now).await;
         }
         let conflicts = outlook.into_iter().flat_map(|outlook| &outlook.roots).flat_map(|root| &root.held);

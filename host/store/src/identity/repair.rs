@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use rapport_model::identity::{EdgeId, Kind, partition};
 use rapport_model::{Eid, ProfileId, Timestamp};
+use rapport_telemetry::{EndpointGivenProfile, EndpointRepaired};
 
 use crate::error::{StoreError, unavailable};
 use crate::identity::cluster::Reading;
@@ -171,7 +172,7 @@ impl Table {
                 other => return other.map(drop),
             }
             if self.send(vec![self.check_root(&root), self.repoint(eid, &pointer, pid)]).await? {
-                tracing::warn!(endpoint = %eid, profile = %pid, "an endpoint leads to its profile again");
+                EndpointRepaired { endpoint: eid, profile: pid }.emit();
                 repair.mended.push(Mended { endpoint: eid.clone(), profile: pid.clone() });
                 return Ok(());
             }
@@ -217,7 +218,7 @@ impl Table {
             repair.left.push((eid, "others changed it at the same time".to_owned()));
             return Ok(());
         }
-        tracing::warn!(endpoint = %eid, profile = %pid, "an endpoint that was in no profile has one of its own");
+        EndpointGivenProfile { endpoint: &eid, profile: &pid }.emit();
         for stored in self.edges_from(&eid).await? {
             if let Err(error) = self.resettle(&stored.edge.id, now).await {
                 repair.left.push((eid.clone(), error.to_string()));
