@@ -397,10 +397,10 @@ fn every_line_of_the_log_is_on_the_list() {
             let code = line.split("//").next().unwrap_or_default();
             let called =
                 code.split("!(").map(|before| before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next());
-            let calls = code.matches("!(").count();
-            let found = called.take(calls).flatten().find(|name| LINES_OF_A_LOG.contains(name));
             let found =
-                found.or_else(|| code.contains("instrument(").then_some("instrument").filter(|_| code.contains("#[")));
+                called.flatten().find(|name| LINES_OF_A_LOG.contains(name) && code.contains(&format!("{name}!(")));
+            let is_attribute = code.trim_start().starts_with("#[") && code.contains("instrument");
+            let found = found.or(is_attribute.then_some("instrument"));
             if let Some(name) = found {
                 let fix = "add an event to host/telemetry/src/list.rs, and emit that";
                 mistakes
