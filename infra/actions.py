@@ -93,7 +93,11 @@ FOLDERS = [
     "host/lambda/src",
     "host/projections/src",
     "host/store/src",
+    "host/telemetry/src",
 ]
+
+# The list of the log's events.
+TELEMETRY = "host/telemetry/src"
 
 # What stands before the dot, and whose method it is.
 RECEIVERS = {
@@ -238,34 +242,17 @@ class Code:
             raise AssertionError(f"no line of the log makes a metric `{name}`")
 
     def metrics(self):
-        """Names of the metrics that lines of the log make. A line is measured by its message, so one that is measured and
-        that nobody writes is an error."""
-        source = self.files["host/lambda/src/log/metrics.rs"]
-        constants = dict(re.findall(r'const (\w+): &str = "([^"]*)"', source))
-        written, made = self.lines(), set()
-        for measured in source.split("const MEASURED")[1].split("\n];")[0].split("Measured {")[1:]:
-            literal, constant = re.search(r'message: (?:"([^"]*)"|(\w+))', measured).groups()
-            message = literal or constants[constant]
-            if message not in written:
-                raise AssertionError(f"metrics.rs measures the line `{message}`, which nobody writes")
-            made.update(re.findall(r'count: Some\("(\w+)"\)', measured))
-            for field in re.findall(r'\("(\w+)", "\w+"\)', measured):
-                if field not in written[message]:
-                    raise AssertionError(f"metrics.rs measures `{field}` of the line `{message}`, which has no such field")
-                made.add(field)
+        """Names of the metrics that the functions' log makes: of the events on the list of `host/telemetry` that functions
+        write at any `LogLevel` of the template. One that is measured and that no function writes is an error."""
+        functions = "\n".join(text for path, text in self.files.items() if not path.startswith(TELEMETRY))
+        made = set()
+        for event in events_of(self.files[f"{TELEMETRY}/list.rs"]):
+            if event.level == "DEBUG" or not event.metrics:
+                continue
+            if not re.search(rf"\b{event.name} \{{", functions):
+                raise AssertionError(f"the event `{event.id}` is measured, and no function writes it")
+            made |= event.metrics
         return made
-
-    def lines(self):
-        """The lines of the log that functions write at any `LogLevel` of the template: messages, and the fields of each."""
-        found = {}
-        for text in self.files.values():
-            for start in re.finditer(r"tracing::(?:error|warn|info)!\(", text):
-                parts = parts_of(text, start.end())
-                if not parts or not (message := re.fullmatch(r'"([^"]*)"', parts[-1])):
-                    continue
-                fields = {re.match(r"[%?]?([\w.]*)", part).group(1) for part in parts[:-1]}
-                found.setdefault(message.group(1), set()).update(fields)
-        return found
 
     def environment(self):
         """Names of our variables that the functions read."""
@@ -273,25 +260,19 @@ class Code:
         return set(re.findall(r'"(RAPPORT_[A-Z_]+)"', "\n".join(texts)))
 
 
-def parts_of(text, at):
-    """The arguments of a call whose bracket was opened just before `at`."""
-    parts, begins, depth, is_text = [], at, 0, False
-    for place in range(at, len(text)):
-        letter = text[place]
-        if letter == '"' and text[place - 1] != "\\":
-            is_text = not is_text
-        elif is_text:
-            continue
-        elif depth == 0 and letter in ",)":
-            parts.append(text[begins:place].strip())
-            begins = place + 1
-            if letter == ")":
-                break
-        elif letter in "([{":
-            depth += 1
-        elif letter in ")]}":
-            depth -= 1
-    return [part for part in parts if part]
+class Event:
+    def __init__(self, level, name, id, fields, count):
+        self.level, self.name, self.id = level, name, id
+        self.metrics = set(re.findall(r"(\w+): [^,]*\bas \w+", fields)) | ({count} if count else set())
+
+
+def events_of(text):
+    """The entries of the list of events: `LEVEL Name<'a> "id": "message" { field: Type, metric: Type as Unit } counts metric`."""
+    entry = r"""\b([A-Z]+) (\w+)(?:<'a>)? "([a-z-]+)": "[^"]*"\s*\{([^}]*)\}(?:\s*counts (\w+))?"""
+    events = [Event(*found) for found in re.findall(entry, text)]
+    if len(events) != len(re.findall(r'" *: "', text)) or not events:
+        raise AssertionError("actions.py cannot read all entries of host/telemetry/src/list.rs")
+    return events
 
 
 def imports_of(text):

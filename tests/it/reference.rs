@@ -1,12 +1,14 @@
 //! Pages that are written from what they speak of: `plugins/EVENTS.md`, the reference of everything that an event can say,
-//! from the contract; the README's table of connectors from their manifests and fixtures.
+//! from the contract; the README's table of connectors from their manifests and fixtures; the tables of log events and
+//! metrics from the list of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rapport_sandbox::Manifest;
+use rapport_telemetry::{Count, Counted, Described, Level};
 use serde_json::Value;
 use wit_parser::{Resolve, Type, TypeDefKind, TypeId};
 
@@ -39,20 +41,116 @@ fn the_reference_of_events_is_that_of_the_contract() {
 
 #[test]
 fn the_table_of_connectors_is_that_of_their_manifests_and_fixtures() {
-    const MARKS: [&str; 2] = ["<!-- connectors -->\n", "<!-- /connectors -->"];
-    let page = repository().join("README.md");
-    let text = fs::read_to_string(&page).unwrap();
-    let (before, rest) = text.split_once(MARKS[0]).unwrap();
-    let (found, after) = rest.split_once(MARKS[1]).unwrap();
-    let expected = connector_table();
+    between_marks("README.md", "connectors", &connector_table(), "plugins/ says");
+}
+
+#[test]
+fn the_tables_of_log_events_and_metrics_are_those_of_the_list() {
+    let page = "host/telemetry/README.md";
+    between_marks(page, "metrics", &metric_table(), "host/telemetry/src/list.rs says");
+    between_marks(page, "events", &event_table(), "host/telemetry/src/list.rs says");
+}
+
+/// Compares, or writes, what stands in a page between `<!-- name -->` and `<!-- /name -->`.
+fn between_marks(page: &str, name: &str, expected: &str, source_says: &str) {
+    let marks = [format!("<!-- {name} -->\n"), format!("<!-- /{name} -->\n")];
+    let path = repository().join(page);
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(&marks[0]).unwrap();
+    let (found, after) = rest.split_once(&marks[1]).unwrap();
     if std::env::var_os("BLESS").is_some_and(|value| value == "1") {
-        fs::write(&page, [before, MARKS[0], &expected, MARKS[1], after].concat()).unwrap();
+        fs::write(&path, [before, &marks[0], expected, &marks[1], after].concat()).unwrap();
         return;
     }
     assert!(
         found == expected,
-        "README.md's table of connectors is not what plugins/ says; fix: BLESS=1 cargo test -p rapport-tests --test it reference"
+        "{page}: the table of {name} is not what {source_says}; fix: BLESS=1 cargo test -p rapport-tests --test it reference"
     );
+}
+
+/// An id is in alarms and queries of operators, a metric in their dashboards.
+#[test]
+fn events_have_ids_of_their_own_and_metrics_one_meaning() {
+    let mut ids = BTreeSet::new();
+    let mut units = BTreeMap::new();
+    for event in rapport_telemetry::ALL {
+        let Described { id, doc, message, level, .. } = event;
+        assert!(ids.insert(*id), "two events have the id `{id}`");
+        assert!(id.bytes().all(|one| one.is_ascii_lowercase() || one == b'-'), "`{id}` is not in kebab case");
+        assert!(doc.ends_with('.') && !message.ends_with('.'), "`{id}`: {doc} {message}");
+        for (metric, unit) in event.metrics() {
+            assert!(*level <= Level::INFO, "`{id}` is measured, and not written as long as nobody asks for its level");
+            assert_eq!(*units.entry(metric).or_insert(unit), unit, "the unit of `{metric}`, at `{id}`");
+        }
+    }
+}
+
+/// An alarm on a metric that no line makes never rings.
+#[test]
+fn every_metric_that_the_template_names_is_made_by_an_event() {
+    let template = fs::read_to_string(repository().join("infra/template.yaml")).unwrap();
+    let named = metrics_in(&template);
+    let made: BTreeSet<&str> =
+        rapport_telemetry::ALL.iter().flat_map(Described::metrics).map(|(metric, _)| metric).collect();
+    let missing: Vec<_> = named.iter().filter(|name| !made.contains(*name)).collect();
+    assert!(missing.is_empty(), "no event of host/telemetry makes {missing:?}, which infra/template.yaml names");
+    // Of an alarm, of a widget, of a search, and of a widget that is there with a feed only.
+    assert!(
+        ["audit_not_written", "duplicates", "new", "not_taken"].iter().all(|name| named.contains(name)),
+        "{named:?}"
+    );
+}
+
+/// Names of the program's metrics in the template: of its alarms, and of its dashboard's widgets and searches.
+fn metrics_in(template: &str) -> BTreeSet<&str> {
+    let lines: Vec<&str> = template.lines().map(str::trim).collect();
+    let alarms = lines.windows(2).filter(|pair| pair[0] == "Namespace: !Ref AWS::StackName");
+    let alarms = alarms.map(|pair| pair[1].strip_prefix("MetricName: ").expect("the metric is under its namespace"));
+    let after = |mark: &'static str, end: char| {
+        template.split(mark).skip(1).map(move |rest| rest.split(end).next().unwrap_or_default())
+    };
+    let widgets = after("[\"${AWS::StackName}\", \"", '"').chain(after("[\".\", \"", '"'));
+    alarms.chain(widgets).chain(after("MetricName=\\\"", '\\')).collect()
+}
+
+/// The metrics in alphabetical order, each with the events that make it.
+fn metric_table() -> String {
+    let mut rows: BTreeMap<&str, (&str, Vec<String>)> = BTreeMap::new();
+    for event in rapport_telemetry::ALL {
+        for (metric, unit) in event.metrics() {
+            let what = match event.count {
+                Some(Count { metric: counted, of }) if counted == metric => match of {
+                    Counted::Line => format!("number of `{}`", event.id),
+                    Counted::LinePlus(field) => format!("number of `{}`, and their `{field}`", event.id),
+                    Counted::By(field) => format!("`{field}` of `{}`", event.id),
+                },
+                _ => format!("`{metric}` of `{}`", event.id),
+            };
+            rows.entry(metric).or_insert((unit.name(), Vec::new())).1.push(what);
+        }
+    }
+    let mut table = "| Metric | Unit | Made of |\n|---|---|---|\n".to_owned();
+    for (metric, (unit, what)) in rows {
+        writeln!(table, "| `{metric}` | {unit} | {} |", what.join("; ")).unwrap();
+    }
+    table
+}
+
+/// The events in the order of the list.
+fn event_table() -> String {
+    let mut table = "| Event | Level | Message | When | Fields | Metrics |\n|---|---|---|---|---|---|\n".to_owned();
+    for event in rapport_telemetry::ALL {
+        let Described { id, level, message, doc, fields, .. } = event;
+        let fields: Vec<String> = fields.iter().map(|field| format!("`{}`", field.name)).collect();
+        let metrics: Vec<String> = event.metrics().map(|(metric, _)| format!("`{metric}`")).collect();
+        let row = [level.as_str(), message, doc.trim(), &or_none(&fields), &or_none(&metrics)];
+        writeln!(table, "| `{id}` | {} |", row.join(" | ")).unwrap();
+    }
+    table
+}
+
+fn or_none(names: &[String]) -> String {
+    if names.is_empty() { "–".to_owned() } else { names.join(", ") }
 }
 
 /// The code, SECURITY.md and the contract say the same of what each attestation may do.

@@ -38,22 +38,43 @@ impl Source {
 
 /// Each crate of the host may use these others of ours; what is not here may use none. Its dependencies are its rights.
 const DEPENDENCIES: [(&str, &[&str]); 12] = [
-    ("rapport-sandbox", &["rapport-model"]),
-    ("rapport-store", &["rapport-model"]),
+    ("rapport-sandbox", &["rapport-model", "rapport-telemetry"]),
+    ("rapport-store", &["rapport-model", "rapport-telemetry"]),
     ("rapport-egress", &["rapport-model"]),
     ("rapport-config", &["rapport-model"]),
-    ("rapport-http", &["rapport-model", "rapport-config", "rapport-store"]),
+    ("rapport-http", &["rapport-model", "rapport-config", "rapport-store", "rapport-telemetry"]),
     // The only one that may use the sandbox and the way out together.
-    ("rapport-connections", &["rapport-model", "rapport-config", "rapport-sandbox", "rapport-egress", "rapport-store"]),
+    (
+        "rapport-connections",
+        &["rapport-model", "rapport-config", "rapport-sandbox", "rapport-egress", "rapport-store", "rapport-telemetry"],
+    ),
     // It writes events, and reads no profile.
     (
         "rapport-inbound",
-        &["rapport-model", "rapport-config", "rapport-http", "rapport-sandbox", "rapport-store", "rapport-connections"],
+        &[
+            "rapport-model",
+            "rapport-config",
+            "rapport-http",
+            "rapport-sandbox",
+            "rapport-store",
+            "rapport-connections",
+            "rapport-telemetry",
+        ],
     ),
     // It needs the table alone.
-    ("rapport-projections", &["rapport-model", "rapport-store"]),
+    ("rapport-projections", &["rapport-model", "rapport-store", "rapport-telemetry"]),
     // It calls no connector.
-    ("rapport-api", &["rapport-model", "rapport-config", "rapport-http", "rapport-store", "rapport-projections"]),
+    (
+        "rapport-api",
+        &[
+            "rapport-model",
+            "rapport-config",
+            "rapport-http",
+            "rapport-store",
+            "rapport-projections",
+            "rapport-telemetry",
+        ],
+    ),
     ("rapport-lambda", HOST),
     ("rapport-cli", CLI),
     ("rapport-hostile", &["rapport-sdk"]),
@@ -64,6 +85,7 @@ const HOST: &[&str] = &[
     "rapport-sandbox",
     "rapport-store",
     "rapport-egress",
+    "rapport-telemetry",
     "rapport-config",
     "rapport-http",
     "rapport-connections",
@@ -77,6 +99,7 @@ const CLI: &[&str] = &[
     "rapport-sandbox",
     "rapport-store",
     "rapport-egress",
+    "rapport-telemetry",
     "rapport-config",
     "rapport-http",
     "rapport-connections",
@@ -372,6 +395,53 @@ fn what_is_foreign_comes_in_by_its_door() {
                     mistakes.push(format!("{}:{number}: {what}, which only {doors:?} do", source.path));
                 }
             }
+        }
+    }
+    report(&mistakes);
+}
+
+/// Macros of tracing that write a line or open a span.
+const LINES_OF_A_LOG: [&str; 12] = [
+    "trace",
+    "debug",
+    "info",
+    "warn",
+    "error",
+    "event",
+    "span",
+    "trace_span",
+    "debug_span",
+    "info_span",
+    "warn_span",
+    "error_span",
+];
+
+/// A line that is not on the list of `host/telemetry` has no id, no documentation and no metric.
+#[test]
+fn every_line_of_the_log_is_on_the_list() {
+    let mut mistakes = Vec::new();
+    let sources = sources();
+    let host = sources.iter().filter(|source| source.is_in(&["host/"]) && !source.is_in(&["host/telemetry/"]));
+    for source in host.clone().filter(|source| !source.is_of_tests()) {
+        for (number, line) in source.code() {
+            let code = line.split("//").next().unwrap_or_default();
+            let called =
+                code.split("!(").map(|before| before.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next());
+            let found =
+                called.flatten().find(|name| LINES_OF_A_LOG.contains(name) && code.contains(&format!("{name}!(")));
+            let is_attribute = code.trim_start().starts_with("#[") && code.contains("instrument");
+            let found = found.or(is_attribute.then_some("instrument"));
+            if let Some(name) = found {
+                let fix = "add an event to host/telemetry/src/list.rs, and emit that";
+                mistakes
+                    .push(format!("{}:{number}: `{name}` writes a line that is on no list; fix: {fix}", source.path));
+            }
+        }
+    }
+    for event in rapport_telemetry::ALL {
+        let begins = format!("{} {{", event.type_name);
+        if !host.clone().any(|source| source.code().any(|(_, line)| line.contains(&begins))) {
+            mistakes.push(format!("host/telemetry/src/list.rs: nobody emits `{}`; fix: take it off", event.type_name));
         }
     }
     report(&mistakes);

@@ -18,6 +18,10 @@ use rapport_http::{Problem, RequestId};
 use rapport_model::identity::{Author, EdgeId, Pair};
 use rapport_model::{Eid, EventKey, ProfileId, Timestamp};
 use rapport_store::audit::{Phase, Record, SUBJECTS_MAX};
+use rapport_telemetry::{
+    ApiCallAnswered, ApiCallFailed, ApiCallRefused, ApiKeyRefused, DoneNotRecorded, KeyUseNotRecorded, NothingDone,
+    NothingGivenOut,
+};
 
 use crate::api_keys::ApiKey;
 use crate::keys::wrong::{Manner, RETRY_AFTER_S, WrongKeys};
@@ -159,7 +163,7 @@ pub(crate) async fn guard(
     if operation.changes() {
         let record = record(&caller, &request_id(request.extensions()), (api.people.now)(), Phase::Begun, None);
         if let Err(error) = api.people.table.append_to_audit(&record).await {
-            tracing::error!(%error, request_id = record.request_id, "audit not written; nothing was done");
+            NothingDone { error: &error, request_id: &record.request_id }.emit();
             return Problem::unavailable("the call cannot be recorded, so nothing was done; try again").into_response();
         }
         caller.note(|notes| notes.is_begun = true);
@@ -267,7 +271,7 @@ async fn refused(
     }
     let (status, reason) = (problem.status, problem.name());
     // Not from where: an address is personal data, and the front door knows it.
-    tracing::warn!(request_id, key, status, reason, wrong_keys_of_this_minute = in_all, "api key refused");
+    ApiKeyRefused { request_id, key: key.as_deref(), status, reason, wrong_keys_of_this_minute: in_all }.emit();
     let mut response = problem.into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     if status == 429 {
@@ -301,16 +305,16 @@ async fn recorded(api: &Api, caller: &Caller, response: Response, call: Call<'_>
     };
     let (appended, key_use) = tokio::join!(api.people.table.append_to_audit(&record), key_use);
     if let Err(error) = key_use {
-        tracing::warn!(%error, key = record.key, "that a key was used is not recorded");
+        KeyUseNotRecorded { error: &error, key: &record.key }.emit();
     }
     let response = match appended {
         Ok(()) => response,
         Err(error) if caller.notes().is_begun || status >= 500 => {
-            tracing::error!(%error, request_id = id, status, "audit not written of what was done");
+            DoneNotRecorded { error: &error, request_id: id, status }.emit();
             response
         }
         Err(error) => {
-            tracing::error!(%error, request_id = id, "audit not written; nothing was given out");
+            NothingGivenOut { error: &error, request_id: id }.emit();
             Problem::unavailable("the call cannot be recorded, so it is not answered; try again").into_response()
         }
     };
@@ -320,15 +324,15 @@ async fn recorded(api: &Api, caller: &Caller, response: Response, call: Call<'_>
 
 /// One line of the log for each call.
 fn log(record: &Record, response: &Response) {
-    let Record { request_id, key, route, took_ms, .. } = record;
-    let status = response.status().as_u16();
+    let Record { request_id, key, route, took_ms: ms, .. } = record;
+    let (status, ms) = (response.status().as_u16(), *ms);
     let why = response.extensions().get::<Problem>();
     let reason = why.map(Problem::name);
     let detail = why.map(|problem| problem.detail.as_str()).filter(|detail| may_be_logged(detail));
     match status {
-        500.. => tracing::error!(request_id, key, route, status, ms = took_ms, reason, detail, "api call failed"),
-        400.. => tracing::info!(request_id, key, route, status, ms = took_ms, reason, detail, "api call refused"),
-        _ => tracing::info!(request_id, key, route, status, ms = took_ms, "api call answered"),
+        500.. => ApiCallFailed { request_id, key, route, status, ms, reason, detail }.emit(),
+        400.. => ApiCallRefused { request_id, key, route, status, ms, reason, detail }.emit(),
+        _ => ApiCallAnswered { request_id, key, route, status, ms }.emit(),
     }
 }
 

@@ -28,6 +28,7 @@ use rapport_store::embedded::Embedded;
 use rapport_store::objects::Objects;
 use rapport_store::stream::StreamReader;
 use rapport_store::{StoreError, Table};
+use rapport_telemetry::{ClientNotAccepted, FoldWaits, NotTakenUp};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 
@@ -279,7 +280,7 @@ async fn listen_for_ever(listener: TcpListener, router: Router, head_time_max: D
             Ok(accepted) => accepted,
             Err(error) => {
                 // A client that went away, or no descriptor left: the next one may do.
-                tracing::warn!(%error, "a connection was not accepted");
+                ClientNotAccepted { error: &error }.emit();
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -311,7 +312,7 @@ async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>) {
         if looked_at.elapsed() >= LOOK_EVERY {
             looked_at = Instant::now();
             if let Err(error) = fold::aside::take_up_due(&inbound.table, (inbound.now)()).await {
-                tracing::error!(%error, "what was set aside cannot be taken up");
+                NotTakenUp { error: &error }.emit();
             }
         }
         match fold_once(&mut reader, &inbound).await {
@@ -320,7 +321,7 @@ async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>) {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(%error, "the fold waits");
+                FoldWaits { error: &error }.emit();
                 reader.rewind();
                 tokio::time::sleep(FOLD_RETRY).await;
             }

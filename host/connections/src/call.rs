@@ -9,6 +9,10 @@ use rapport_sandbox::{
     Call, CallError, Certificate, Check, Connector, Context, Level, LogLine, Received, Secret, Secrets, Webhook,
 };
 use rapport_store::RawWebhook;
+use rapport_telemetry::{
+    ConfirmationFailed, ConnectorLogsTooMuch, ConnectorSaysDebug, ConnectorSaysError, ConnectorSaysInfo,
+    ConnectorSaysWarn, SubscriptionConfirmed, SubscriptionNotConfirmed,
+};
 
 use crate::certificates::Certificates;
 use crate::connections::{Connection, Connections};
@@ -145,20 +149,20 @@ impl ConnectorHost {
         let name = connection.name.as_str();
         let asked = self.in_sandbox(connection, webhook, (self.now)(), &BTreeSet::new(), Connector::confirm).await?;
         let url = asked.map_err(|error| {
-            tracing::error!(request_id, connection = name, %error, "the connector failed to confirm");
+            ConfirmationFailed { request_id, connection: name, error: &error }.emit();
             NotConfirmed::Failed
         })?;
         let Some(url) = url else { return Ok(()) };
         let allowed = &connection.connector.manifest().hosts.confirmations;
         let problem = match self.egress.get(&url, allowed).await {
             Ok(response) if (200..300).contains(&response.status) => {
-                tracing::info!(request_id, connection = name, "subscription confirmed");
+                SubscriptionConfirmed { request_id, connection: name }.emit();
                 return Ok(());
             }
             Ok(response) => format!("status {}", response.status),
             Err(error) => error.to_string(),
         };
-        tracing::error!(request_id, connection = name, problem, "subscription not confirmed");
+        SubscriptionNotConfirmed { request_id, connection: name, problem: &problem }.emit();
         Err(NotConfirmed::Refused)
     }
 }
@@ -169,13 +173,13 @@ pub fn log_lines(request_id: &str, connection: &Connection, lines: &[LogLine], d
     for line in lines {
         let message = line.message.as_str();
         match line.level {
-            Level::Debug => tracing::debug!(request_id, connection, message, "connector says"),
-            Level::Info => tracing::info!(request_id, connection, message, "connector says"),
-            Level::Warn => tracing::warn!(request_id, connection, message, "connector says"),
-            Level::Error => tracing::error!(request_id, connection, message, "connector says"),
+            Level::Debug => ConnectorSaysDebug { request_id, connection, message }.emit(),
+            Level::Info => ConnectorSaysInfo { request_id, connection, message }.emit(),
+            Level::Warn => ConnectorSaysWarn { request_id, connection, message }.emit(),
+            Level::Error => ConnectorSaysError { request_id, connection, message }.emit(),
         }
     }
     if dropped > 0 {
-        tracing::warn!(request_id, connection, dropped, "connector logs too much");
+        ConnectorLogsTooMuch { request_id, connection, dropped }.emit();
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rapport_egress::Egress;
 use rapport_model::Timestamp;
 use rapport_sandbox::{Certificate, Hosts};
+use rapport_telemetry::{CertificateNotFetched, TooManyCertificates};
 use tokio::sync::watch;
 use x509_cert::der::{DecodePem, Encode};
 
@@ -85,11 +86,7 @@ impl Certificates {
             return Some(under_way.clone());
         }
         if !known.may_fetch(connection, url, now) {
-            tracing::warn!(
-                connection,
-                limit = UNKNOWN_A_MINUTE_MAX,
-                "too many certificates asked for; this one is not fetched"
-            );
+            TooManyCertificates { connection, limit: UNKNOWN_A_MINUTE_MAX }.emit();
             return None;
         }
         let (tell, done) = watch::channel(false);
@@ -140,7 +137,7 @@ impl Known {
                 self.good.insert(url.to_owned(), kept);
             }
             Err(error) => {
-                tracing::warn!(error, "certificate not fetched");
+                CertificateNotFetched { error: &error }.emit();
                 self.failures.retain(|_, until| now < *until);
                 if self.failures.len() >= FAILURES_MAX {
                     self.failures.pop_first();

@@ -8,6 +8,7 @@ use rapport_config::{ConnectionConfig, FeedConfig};
 use rapport_model::hosts;
 use rapport_model::written::fix_for_unknown_key;
 use rapport_sandbox::{Connector, Gate, Manifest, Secret};
+use rapport_telemetry::{ConnectionOpen, SecretVersionLeftOut};
 use serde_json::Value as Json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -84,11 +85,11 @@ impl Connection {
     ) -> Result<Self, ConnectionError> {
         let vouching = vouching(name, connector.manifest(), written, &secrets)?;
         for (key, who) in open_to(&connector.manifest().config, &written.config) {
-            tracing::warn!(connection = name, "it takes what {who} sends; fix: say whose it is for, by `config.{key}`");
+            ConnectionOpen { connection: name, who, key }.emit();
         }
         let left_out = secrets.tried(name, connector.manifest())?;
         for error in &left_out {
-            tracing::error!(%error, "a version of a secret is left out");
+            SecretVersionLeftOut { error }.emit();
         }
         Ok(Self {
             name: name.to_owned(),

@@ -12,7 +12,7 @@ use rapport_model::hosts::{self, HostPattern};
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
-use crate::resolve::{Network, Resolver};
+use crate::resolve::{Network, OnlyPrivate, Resolver};
 
 /// Milliseconds for one request, from looking the name up to the last byte. A provider waits 10 to 15 s for the answer to
 /// a webhook, and may have two of these in it.
@@ -97,7 +97,7 @@ impl Egress {
 fn unreachable_because(error: &(dyn std::error::Error + 'static)) -> EgressError {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
-        if source.is::<resolve::OnlyPrivate>() {
+        if source.is::<OnlyPrivate>() {
             return EgressError::PrivateAddress;
         }
         innermost = source;

@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use rapport_store::StoreError;
+use rapport_telemetry::StorageFailed;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -98,7 +99,7 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "storage failed");
+        StorageFailed { error: &error }.emit();
         match error {
             StoreError::Corrupt { .. } => Self::internal("an item of storage cannot be read"),
             StoreError::Entangled { .. } => Self::conflict(error.to_string()),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use rapport_connections::{Connection, credentials};
 use rapport_sandbox::{Entry, Pending};
 use rapport_store::RawWebhook;
+use rapport_telemetry::{WebhookRefused, WebhooksRefused};
 
 use crate::inbound::Inbound;
 use crate::receive::{Answer, Incoming};
@@ -62,7 +63,7 @@ impl Inbound {
             Err(why) => return Err(self.refuse_unproven(Some(&connection), &head, &why)),
         };
         if let Some(suppressed) = connection.refusals.rest((self.now)()) {
-            tracing::warn!(connection = connection.name, suppressed, "webhooks refused");
+            WebhooksRefused { connection: &connection.name, suppressed }.emit();
         }
         Ok(Admitted { head, connection, pending, body: Vec::new() })
     }
@@ -123,7 +124,8 @@ impl Inbound {
             // Of a name that is none as much as a name may have: it is whatever somebody sent.
             let name: String = head.connection.chars().take(NAME_CHARS_SHOWN_MAX).collect();
             let name = connection.map_or(format!("{name:?}"), |connection| connection.name.clone());
-            tracing::warn!(request_id, connection = name, status, reason, detail, suppressed, "webhook refused");
+            let (connection, connector, sandbox_us) = (name.as_str(), None, None);
+            WebhookRefused { request_id, connection, connector, sandbox_us, status, reason, detail, suppressed }.emit();
         }
         refusal
     }

@@ -17,6 +17,7 @@ use rapport_connections::{Connection, log_lines};
 use rapport_sandbox::ObjectPlace;
 use rapport_store::RawWebhook;
 use rapport_store::objects::ObjectError;
+use rapport_telemetry::DeliveryNotTaken;
 
 pub use batch::{NoBatch, batch};
 pub use delivery::Delivery;
@@ -100,7 +101,7 @@ impl Inbound {
         let takers = self.feeds.takers(&delivery.origin);
         if takers.is_empty() {
             let error = NotFed::NoTaker(delivery.origin.clone());
-            tracing::error!(request_id, %error, "delivery not taken");
+            DeliveryNotTaken { request_id, connection: None, error: &error }.emit();
             return Err(error);
         }
         let mut outcome = Ok(());
@@ -118,7 +119,7 @@ impl Inbound {
     pub async fn feed_to(&self, name: &str, delivery: &Delivery, request_id: &str) -> Result<Fed, NotFed> {
         let fed = self.try_feed(name, delivery, request_id).await;
         if let Err(error) = &fed {
-            tracing::error!(request_id, connection = name, %error, "delivery not taken");
+            DeliveryNotTaken { request_id, connection: Some(name), error }.emit();
         }
         fed
     }

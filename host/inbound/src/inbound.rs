@@ -6,6 +6,7 @@ use rapport_connections::{Connection, ConnectorHost};
 use rapport_model::Timestamp;
 use rapport_store::Table;
 use rapport_store::objects::Objects;
+use rapport_telemetry::ConnectionNotSetUp;
 use tokio::sync::Notify;
 
 use crate::feed::Feeds;
@@ -32,7 +33,7 @@ impl Inbound {
     /// A connection by its name, made now if it is the first time.
     pub(crate) fn connection(&self, name: &str) -> Result<Option<Arc<Connection>>, Refusal> {
         self.host.connections.get(name).map_err(|error| {
-            tracing::error!(connection = name, %error, "the connection cannot be set up");
+            ConnectionNotSetUp { connection: name, error: &error }.emit();
             Refusal::internal("the connection cannot be set up; its operator finds the reason in the log")
         })
     }

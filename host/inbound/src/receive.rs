@@ -14,6 +14,9 @@ use rapport_store::events::{NewEvent, Put};
 use rapport_store::nonces::Claim;
 use rapport_store::parked::NewParked;
 use rapport_store::{RawWebhook, StoreError};
+use rapport_telemetry::{
+    EventsStored, WebhookAnswered, WebhookIgnored, WebhookNotStored, WebhookParked, WebhookRefused,
+};
 
 use crate::content;
 use crate::door::UNPROVEN;
@@ -126,7 +129,7 @@ impl Inbound {
             delivery;
         let (connector, sandbox_us) = (connector.digest(), delivery.sandbox_us);
         let not_stored = |error: StoreError| {
-            tracing::error!(request_id, connection, connector, %error, "webhook not stored");
+            WebhookNotStored { request_id, connection, connector, error: &error }.emit();
             Refusal::unavailable("storage did not take the webhook; deliver it again")
         };
         match verdict {
@@ -136,22 +139,22 @@ impl Inbound {
                 let is_forged = refusal.kind == RefusalKind::Unauthenticated;
                 let count = if is_forged { refusals.count((self.now)()) } else { Some(0) };
                 if let Some(suppressed) = count {
-                    tracing::warn!(
+                    WebhookRefused {
                         request_id,
                         connection,
-                        connector,
-                        sandbox_us,
+                        connector: Some(connector),
+                        sandbox_us: Some(sandbox_us),
                         status,
                         reason,
-                        detail,
+                        detail: &detail,
                         suppressed,
-                        "webhook refused"
-                    );
+                    }
+                    .emit();
                 }
                 Err(refusal)
             }
             Verdict::Ignore(detail) => {
-                tracing::info!(request_id, connection, connector, sandbox_us, detail, "webhook ignored");
+                WebhookIgnored { request_id, connection, connector, sandbox_us, detail: &detail }.emit();
                 Ok(Done::Ignored(detail))
             }
             Verdict::Park { reason, detail } => {
@@ -159,7 +162,7 @@ impl Inbound {
                 Ok(Done::Parked { reason, detail })
             }
             Verdict::Take(receipt) if receipt.events.is_empty() && receipt.unread.is_empty() => {
-                tracing::info!(request_id, connection, connector, sandbox_us, "webhook answered, without events");
+                WebhookAnswered { request_id, connection, connector, sandbox_us }.emit();
                 Ok(Done::Taken { events: 0, left: None, response: receipt.response })
             }
             Verdict::Take(receipt) => {
@@ -221,16 +224,8 @@ impl Inbound {
         let left = Left::of(unread, unplaced).map(|left| left.beside(owners));
         let write_units = write_units + units_for_times;
         let (connection, connector) = (connection.name.as_str(), connection.connector.digest());
-        tracing::info!(
-            request_id = name,
-            connection,
-            connector,
-            sandbox_us,
-            new,
-            duplicates,
-            write_units,
-            "events stored"
-        );
+        EventsStored { request_id: name, connection, connector, sandbox_us: *sandbox_us, new, duplicates, write_units }
+            .emit();
         if new > 0 {
             self.stored.notify_one();
         }
@@ -268,7 +263,8 @@ impl Inbound {
         let connector_digest = connection.connector.digest().to_owned();
         let connection = connection.name.clone();
         let connector = connector_digest.as_str();
-        tracing::error!(request_id = name, connection, connector, sandbox_us, reason, detail, "webhook parked");
+        WebhookParked { request_id: name, connection: &connection, connector, sandbox_us, reason, detail: &detail }
+            .emit();
         let new = NewParked { connection, received_at, reason, detail, connector_digest, proven, owners, webhook };
         self.table.park(new).await.map(drop)
     }

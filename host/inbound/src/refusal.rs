@@ -3,6 +3,7 @@
 
 use rapport_connections::{NotCalled, NotConfirmed};
 use rapport_store::StoreError;
+use rapport_telemetry::StorageFailed;
 
 /// A kind of refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +90,7 @@ impl From<NotConfirmed> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "storage failed");
+        StorageFailed { error: &error }.emit();
         match error.is_passing() {
             true => Self::unavailable("storage does not answer"),
             false => Self::internal("storage refuses what this would write"),

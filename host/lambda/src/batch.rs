@@ -18,7 +18,7 @@ pub(crate) async fn answer(
     context: &Context,
     work: impl Future<Output = Result<Vec<String>, NoBatch>> + Send + 'static,
 ) -> Result<Box<RawValue>, Diagnostic> {
-    let span = tracing::info_span!("batch", request_id = context.request_id);
+    let span = rapport_telemetry::batch(&context.request_id);
     let failed = |error_type: &str, error_message: String| Diagnostic {
         error_type: format!("Rapport.{error_type}"),
         error_message,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use rapport_inbound::feed;
+use rapport_telemetry::BatchTaken;
 use serde_json::value::RawValue;
 
 use crate::batch::{self, NoBatch};
@@ -45,6 +46,6 @@ async fn take(service: &Service, payload: &RawValue, context: &Context) -> Resul
         }
         longest = longest.max(began.elapsed());
     }
-    tracing::info!(deliveries, not_taken = not_taken.len(), "batch taken");
+    BatchTaken { deliveries, not_taken: not_taken.len() }.emit();
     Ok(not_taken)
 }

@@ -11,6 +11,7 @@ use rapport_store::heads::Sequence;
 use rapport_store::lambda_stream::Record;
 use rapport_store::stream::{WAITING_MAX, Waiting};
 use rapport_store::{StoreError, Table};
+use rapport_telemetry::{BatchFolded, FoldWaits, NotTakenUp, PayloadNotReadable, RecordNotReadable};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
@@ -54,7 +55,7 @@ async fn fold(service: &Service, payload: &RawValue) -> Result<Option<String>, N
     let (waiting_numbers, waiting): (Vec<String>, Vec<_>) = read.waiting.into_iter().unzip();
     let (waits, mut set_aside) = fold::waiting(table, waiting, now).await;
     let waits = waits.map(|NotFolded { first, error }| {
-        tracing::error!(%error, "an event's payload cannot be had; the fold waits");
+        PayloadNotReadable { error: &error }.emit();
         waiting_numbers[first].clone()
     });
     // What was not looked at comes again, and at least with the last that was.
@@ -69,7 +70,7 @@ async fn fold(service: &Service, payload: &RawValue) -> Result<Option<String>, N
                     waits
                 }
                 Err(NotFolded { first, error }) => {
-                    tracing::error!(%error, "the fold waits");
+                    FoldWaits { error: &error }.emit();
                     // Whichever is first in the stream: all after it come again.
                     Some(numbers[first].clone()).into_iter().chain(waits).min_by_key(|number| Sequence::new(number))
                 }
@@ -84,7 +85,7 @@ async fn fold(service: &Service, payload: &RawValue) -> Result<Option<String>, N
     let newest = events.iter().map(|inserted| inserted.stored.received_at).max();
     let lag_ms = newest.map(|received_at| now.saturating_sub(received_at));
     let (events, gone) = (events.len(), read.gone);
-    tracing::info!(records, events, unreadable, gone, set_aside, folded, lag_ms, "batch folded");
+    BatchFolded { records, events, unreadable, gone, set_aside, folded, lag_ms }.emit();
     Ok(first_not_folded)
 }
 
@@ -96,7 +97,7 @@ async fn take_up(table: &Table, now: u64) {
     }
     LOOKED_AT.store(now, Ordering::Relaxed);
     if let Err(error) = aside::take_up_due(table, now).await {
-        tracing::error!(%error, "what was set aside cannot be taken up");
+        NotTakenUp { error: &error }.emit();
     }
 }
 
@@ -190,6 +191,6 @@ async fn read(table: &Table, records: &[&RawValue]) -> Read {
 
 /// It would be as unreadable when it came again, and hold up all others.
 fn odd(read: &mut Read, error: &StoreError) {
-    tracing::error!(%error, "a record could not be read; what it is of stays in the table");
+    RecordNotReadable { error }.emit();
     read.odd += 1;
 }

@@ -15,6 +15,9 @@ use axum::response::{IntoResponse, Response};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use rapport_http::Problem;
 use rapport_http::RequestId;
+use rapport_telemetry::{
+    DeadlineReached, RequestAnswered, RequestFailed, RequestNotReady, RequestRefused, RequestUnproven,
+};
 use serde_json::value::RawValue;
 use tower::ServiceExt;
 use tracing::Instrument;
@@ -36,15 +39,15 @@ pub async fn answer(service: Arc<Service>, event: LambdaEvent<Box<RawValue>>) ->
         .map_err(|detail| Diagnostic { error_type: "Rapport.NoHttpEvent".to_owned(), error_message: detail })?;
     let started = Instant::now();
     let request_id = context.request_id.clone();
-    let span = tracing::info_span!("request", request_id, traceparent = event.traceparent());
+    let span = rapport_telemetry::request(&request_id, event.traceparent());
     let response = respond(service, event, &context).instrument(span.clone()).await;
     let (status, took_ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1_000.0);
     span.in_scope(|| match status {
-        500.. => tracing::error!(status, took_ms, "request failed"),
+        500.. => RequestFailed { status, took_ms }.emit(),
         // Whoever proves nothing can make many of them: the door counts them, and writes some.
-        401 => tracing::debug!(status, took_ms, "request refused"),
-        400.. => tracing::info!(status, took_ms, "request refused"),
-        _ => tracing::info!(status, took_ms, "request answered"),
+        401 => RequestUnproven { status, took_ms }.emit(),
+        400.. => RequestRefused { status, took_ms }.emit(),
+        _ => RequestAnswered { status, took_ms }.emit(),
     });
     Ok(reply::to_json(response).await)
 }
@@ -55,7 +58,7 @@ async fn respond(service: Arc<Service>, event: Event, context: &Context) -> Resp
         let running = match service.running().await {
             Ok(running) => running,
             Err(error) => {
-                tracing::error!(%error, "not ready");
+                RequestNotReady { error: &error }.emit();
                 let problem = if error.passes() { Problem::unavailable } else { Problem::internal };
                 return problem("the service is not ready; deliver it again").into_response();
             }
@@ -74,7 +77,7 @@ async fn respond(service: Arc<Service>, event: Event, context: &Context) -> Resp
             Problem::internal("the request could not be handled; deliver it again").into_response()
         }
         Err(Contained::TooSlow) => {
-            tracing::error!("no answer before the function's deadline");
+            DeadlineReached {}.emit();
             Problem::unavailable("the request took too long; deliver it again").into_response()
         }
     }

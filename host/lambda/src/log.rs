@@ -1,13 +1,14 @@
 //! The log: one JSON object a line on standard error, as CloudWatch reads it.
 //!
-//! `timestamp`, `level`, `message`, then the fields of the spans around it and of the event itself. What may be in them is
-//! for whoever writes the line: never a body, a secret, an address or a name.
+//! `timestamp`, `level`, `event`, `message`, then the fields of the spans around it and of the event itself. `rapport-telemetry`
+//! has the list of all events; lines of libraries have no `event`.
 
 mod metrics;
 
 use std::fmt;
 use std::io::Write;
 
+use rapport_telemetry::Panicked;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -27,7 +28,7 @@ pub fn start(get: &dyn Fn(&str) -> Option<String>) {
     // Where, and not what: a panic's message may quote what it was about.
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(at, "panic");
+        Panicked { at: &at }.emit();
     }));
 }
 
@@ -83,8 +84,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Json {
         let now = OffsetDateTime::now_utc();
         fields.0.insert("timestamp".to_owned(), now.format(&Rfc3339).unwrap_or_default().into());
         fields.0.insert("level".to_owned(), event.metadata().level().as_str().into());
-        if let Some(namespace) = &self.metrics {
-            metrics::embed(namespace, now.unix_timestamp_nanos() / 1_000_000, &mut fields.0);
+        // By its id and not by its words: they may be reworded, and a connector may say the same.
+        if let Some(listed) = rapport_telemetry::described(event.metadata().name()) {
+            fields.0.insert("event".to_owned(), listed.id.into());
+            if let Some(namespace) = &self.metrics {
+                metrics::embed(namespace, listed, now.unix_timestamp_nanos() / 1_000_000, &mut fields.0);
+            }
         }
         let mut line = Value::Object(fields.0).to_string().into_bytes();
         line.push(b'\n');
@@ -132,26 +137,52 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
-    static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    use rapport_telemetry::{ConnectorSaysInfo, EventsStored, RequestUnproven};
+
+    fn lines(written: &Mutex<Vec<u8>>) -> Vec<Value> {
+        let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        written.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
 
     #[test]
     fn a_line_is_one_object_with_the_fields_of_its_spans() {
+        static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
         let log =
             Json { level: Level::INFO, metrics: None, write: |line| WRITTEN.lock().unwrap().extend_from_slice(line) };
         tracing::subscriber::with_default(Registry::default().with(log), || {
-            let _span = tracing::info_span!("request", request_id = "r-1", traceparent = None::<&str>).entered();
+            let _span = rapport_telemetry::request("r-1", None).entered();
             tracing::info!(new = 2, write_units = 1.5, "events \"stored\"\n");
-            tracing::debug!("not asked for");
+            RequestUnproven { status: 401, took_ms: 0.5 }.emit();
             tracing::info!(target: "hyper", "of a library");
             tracing::warn!(target: "hyper", request_id = "r-2", "grave");
         });
-        let written = String::from_utf8(WRITTEN.lock().unwrap().clone()).unwrap();
-        let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 2, "{written}");
+        let lines = lines(&WRITTEN);
+        assert_eq!(lines.len(), 2, "{lines:?}");
         assert_eq!(lines[0]["message"], "events \"stored\"\n");
         assert_eq!((&lines[0]["new"], &lines[0]["write_units"]), (&2.into(), &1.5.into()));
         assert_eq!((&lines[0]["request_id"], &lines[0]["level"]), (&"r-1".into(), &"INFO".into()));
         assert!(lines[0]["timestamp"].as_str().unwrap().ends_with('Z') && lines[0].get("traceparent").is_none());
+        assert!(lines[0].get("event").is_none(), "it is not on the list");
         assert_eq!(lines[1]["request_id"], "r-2", "the nearest says what it is");
+    }
+
+    #[test]
+    fn metrics_follow_the_event_and_not_its_words() {
+        static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+        let metrics = Some("Rapport".to_owned());
+        let log = Json { level: Level::INFO, metrics, write: |line| WRITTEN.lock().unwrap().extend_from_slice(line) };
+        tracing::subscriber::with_default(Registry::default().with(log), || {
+            let (request_id, connection, connector) = ("r-1", "a", "c");
+            let (new, duplicates, write_units) = (2, 1, 1.5);
+            EventsStored { request_id, connection, connector, sandbox_us: 7, new, duplicates, write_units }.emit();
+            ConnectorSaysInfo { request_id, connection, message: "webhook parked" }.emit();
+        });
+        let lines = lines(&WRITTEN);
+        assert_eq!((&lines[0]["event"], &lines[0]["message"]), (&"events-stored".into(), &"events stored".into()));
+        let names = ["sandbox_us", "new", "duplicates", "write_units"];
+        let metrics = lines[0]["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
+        assert_eq!(metrics.iter().map(|metric| metric["Name"].as_str().unwrap()).collect::<Vec<_>>(), names);
+        assert!(names.iter().all(|name| lines[0][name].is_number()), "{}", lines[0]);
+        assert!(lines[1].get("_aws").is_none() && lines[1].get("parked").is_none(), "{}", lines[1]);
     }
 }

@@ -8,6 +8,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use rapport_lambda::environment::{Environment, Role};
 use rapport_lambda::service::Service;
 use rapport_lambda::{feed, fold, http, log};
+use rapport_telemetry::FunctionNotStarted;
 use serde_json::value::RawValue;
 
 fn main() -> ExitCode {
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error, "the function cannot start");
+            FunctionNotStarted { error: &error }.emit();
             ExitCode::FAILURE
         }
     }

@@ -18,6 +18,7 @@ use rapport_inbound::feed::Feeds;
 use rapport_inbound::{Inbound, hooks};
 use rapport_store::aws::{Aws, TableOf};
 use rapport_store::{Claim, StoreError, Table};
+use rapport_telemetry::{NoEngineYet, NotReadyYet, SecretMissing, SecretsNotRenewed};
 use tokio::sync::{Mutex, Notify};
 
 use crate::connectors::Connectors;
@@ -131,10 +132,10 @@ impl Service {
         });
         let (running, engine) = tokio::join!(self.running(), engine);
         if let Err(error) = running {
-            tracing::warn!(%error, "not ready yet; the first event tries again");
+            NotReadyYet { error: &error }.emit();
         }
         if let Ok(Err(error)) = engine {
-            tracing::warn!(error, "no engine yet; the first webhook tries again");
+            NoEngineYet { error: &error }.emit();
         }
     }
 
@@ -180,7 +181,7 @@ impl Parts {
             Err(error) => Err(error),
         };
         renewed.unwrap_or_else(|error| {
-            tracing::error!(%error, "secrets not renewed; the old ones stay in use");
+            SecretsNotRenewed { error: &error }.emit();
             kept
         })
     }
@@ -245,7 +246,7 @@ impl Parts {
             let connection = &parts.config.connections[name];
             let connector = parts.connectors.get(&connection.connector)?;
             if let Some(lacking) = connections::lacking(name, connector.manifest(), connection) {
-                tracing::warn!(connection = name, lacking, "a secret is not set");
+                SecretMissing { connection: name, lacking: &lacking }.emit();
             }
             let values = secrets.of_connection(name, connection)?;
             Ok(Connection::new(name, connector, connection, values)?)

@@ -9,6 +9,7 @@ use rapport_model::{Eid, Timestamp};
 use rapport_store::erasure::{Erased, Erasure};
 use rapport_store::stream::Inserted;
 use rapport_store::{StoreError, Table};
+use rapport_telemetry::{ConnectionErased, ErasedAgain, NotFoldedAnew};
 
 use crate::fold::rebuild;
 
@@ -29,7 +30,7 @@ pub async fn proceed(
             match rebuild(table, eid, now).await {
                 // It would be as wrong the next time, and what is erased is gone.
                 Err(error) if !error.is_passing() => {
-                    tracing::error!(endpoint = %eid, %error, "not folded anew after an erasure");
+                    NotFoldedAnew { endpoint: &eid, error: &error }.emit();
                 }
                 done => drop(done?),
             }
@@ -67,7 +68,7 @@ pub(crate) async fn on_demand(table: &Table, records: &[&Inserted], now: Timesta
         if erasure.completed_at.is_none() {
             return Err(StoreError::Contended { operation: "erase", attempts: CALLS_OF_A_FOLD_MAX });
         }
-        tracing::info!(erasure = erasure.id, connection, "what a connection said is erased, as its provider says");
+        ConnectionErased { erasure: &erasure.id, connection }.emit();
         did = true;
     }
     Ok(did)
@@ -99,7 +100,7 @@ pub(crate) async fn keep<'a>(
         }
     }
     if let Some(first) = again.first() {
-        tracing::info!(events = again.len(), "what was erased came again, and was deleted");
+        ErasedAgain { events: again.len() }.emit();
         // A fold that was under way has left something, which may have taken the place of something older.
         if is_odd {
             begin_anew(table, &first.stored.eid, now).await?;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rapport_telemetry::NoInstancePool;
 use ring::digest::{SHA256, digest};
 use wasmtime::component::Linker;
 use wasmtime::{
@@ -156,7 +157,7 @@ fn start(wanted: Allocation, metering: Metering) -> Result<(Engine, Allocation),
         match Engine::new(&config) {
             Ok(engine) => return Ok((engine, Allocation::Pool)),
             // A limit on addresses (`ulimit -v`, a small container) has no room for the slots; calls still work.
-            Err(error) => tracing::warn!(%error, "no room for a pool of instances: each call maps its own memory"),
+            Err(error) => NoInstancePool { error: &error }.emit(),
         }
     }
     Ok((Engine::new(&config(metering)).map_err(engine_error)?, Allocation::OnDemand))

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{Order, Range, TTL, Table, is_condition_failure};
 
 /// Days. Thirteen months: whoever reviews once a year sees the whole year, and the time that a review takes.
@@ -216,7 +217,7 @@ impl Table {
             .item("sk", s(sk))
             .item(TTL, n(expires));
         let put = more.into_iter().fold(put, |put, (name, value)| put.item(name, value));
-        match put.send().await {
+        match put.send().on_heap().await {
             Ok(_) => Ok(()),
             // It is there: a put that was tried again, or another process was first.
             Err(error) if is_condition_failure(&error) => Ok(()),

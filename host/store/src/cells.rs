@@ -10,6 +10,7 @@ use rapport_model::{Basis, Eid, Timestamp};
 use crate::error::{StoreError, unavailable};
 use crate::items::{json, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{Table, is_condition_failure, is_conflict};
 
 /// Whether a conditional write changed anything.
@@ -77,7 +78,7 @@ impl Table {
         }
         let update = update.update_expression(set);
         for attempt in 0..CONFLICTS_MAX {
-            match update.clone().send().await {
+            match update.clone().send().on_heap().await {
                 Err(error) if is_conflict(&error) => self.back_off(attempt).await,
                 answer => return written(answer),
             }
@@ -162,7 +163,7 @@ impl Table {
             )
             .expression_attribute_values(":weight", n(cell.weight as u8))
             .expression_attribute_values(":ord", cell.order);
-        written(put.send().await)
+        written(put.send().on_heap().await)
     }
 }
 

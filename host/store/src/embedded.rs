@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use dynoxide::Database;
 use rapport_model::TenantKey;
+use rapport_telemetry::ExpiredNotSwept;
 
 use crate::blobs::Blobs;
 use crate::client;
@@ -102,7 +103,7 @@ fn serve(database: Database, told: &mpsc::Sender<Result<SocketAddr, String>>) {
             loop {
                 tokio::time::sleep(SWEEP_EVERY).await;
                 if let Err(error) = swept.sweep_ttl() {
-                    tracing::warn!(%error, "expired items could not be swept");
+                    ExpiredNotSwept { error: &error }.emit();
                 }
             }
         });

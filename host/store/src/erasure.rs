@@ -41,12 +41,14 @@ use std::collections::BTreeMap;
 use rapport_model::event::Attestation;
 use rapport_model::identity::Author;
 use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_telemetry::{ErasureIncomplete, SweptAgain};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{StoreError, unavailable};
 use crate::events::StoredEvent;
 use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{Order, Range, Table, is_condition_failure};
 
 pub use demand::{Demand, DemandState};
@@ -362,12 +364,12 @@ impl Table {
         if !left.is_empty() {
             erasure.again += 1;
             if erasure.again <= SWEEPS_AGAIN_MAX {
-                tracing::warn!(erasure = erasure.id, left = left.join(", "), "swept again");
+                SweptAgain { erasure: &erasure.id, left: &left.join(", ") }.emit();
                 return self.enter(erasure, Step::Sweep).await;
             }
             erasure.again = 0;
             self.enter(erasure, Step::Sweep).await?;
-            tracing::error!(erasure = erasure.id, left = left.join(", "), "an erasure left something");
+            ErasureIncomplete { erasure: &erasure.id, left: &left.join(", ") }.emit();
             return Err(StoreError::Remains { erasure: erasure.id.clone(), left: left.join(", ") });
         }
         if let Some(demand) = erasure.demand.clone() {
@@ -456,7 +458,7 @@ impl Table {
             0 => put.condition_expression("attribute_not_exists(pk)"),
             was => put.condition_expression("ver = :ver").expression_attribute_values(":ver", n(was)),
         };
-        match put.send().await {
+        match put.send().on_heap().await {
             Ok(_) => Ok(()),
             Err(error) if is_condition_failure(&error) => {
                 Err(StoreError::Contended { operation: "erase", attempts: 1 })

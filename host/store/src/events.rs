@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::types::{
 use rapport_model::endpoint::first_of_millisecond;
 use rapport_model::event::{Author, Body};
 use rapport_model::{Eid, Event, EventKey, Timestamp};
+use rapport_telemetry::{EventNotReadable, PayloadGone};
 use tokio::task::JoinSet;
 
 use crate::blobs::{INLINE_BYTES_MAX, REFERENCE, is_of_one_item};
@@ -23,6 +24,7 @@ use crate::error::{StoreError, is_lost_transaction, is_unmet_condition, unavaila
 use crate::identity::ATTEMPTS_MAX;
 use crate::items::{Item, Reader, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{Order, Range, Table, is_condition_failure};
 
 /// Puts in flight at once for one webhook: enough to hide the latency of a batch, few enough to share the connections.
@@ -228,6 +230,7 @@ impl Table {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
+            .on_heap()
             .await;
         match put {
             Ok(answer) => {
@@ -268,7 +271,7 @@ impl Table {
             .item("sk", s(keys::webhook_elsewhere_sk(key, first)))
             .item(HOLDER, s(format!("{holder} {first}")))
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let answer = put.send().await.map_err(unavailable("PutItem"))?;
+        let answer = put.send().on_heap().await.map_err(unavailable("PutItem"))?;
         Ok(answer.consumed_capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default())
     }
 
@@ -297,7 +300,8 @@ impl Table {
             TransactWriteItem::builder().condition_check(check).build(),
         ];
         for attempt in 0..ATTEMPTS_MAX {
-            let sent = self.dynamodb().transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let sent =
+                self.dynamodb().transact_write_items().set_transact_items(Some(items.clone())).send().on_heap().await;
             match sent {
                 Ok(_) => return Ok(()),
                 // The event is gone. Whoever puts may not read, so the transaction has to say it.
@@ -410,11 +414,11 @@ impl Table {
         let why = match self.read_event(item).await {
             Ok(stored) => return Ok(Logged::Event(Box::new(stored))),
             Err(error @ StoreError::Corrupt { .. }) => {
-                tracing::error!(%error, "an event cannot be read; it stays in the log");
+                EventNotReadable { error: &error }.emit();
                 Why::Corrupt
             }
             Err(error @ StoreError::Missing { .. }) => {
-                tracing::error!(%error, "an event's payload is gone");
+                PayloadGone { error: &error }.emit();
                 Why::MissingBlob
             }
             Err(error) => return Err(error),

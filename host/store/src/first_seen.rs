@@ -14,6 +14,7 @@ use rapport_model::{Eid, EventKey, Timestamp};
 use crate::error::{StoreError, unavailable};
 use crate::items::{Reader, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::Table;
 
 /// The time of an event whose provider says none.
@@ -42,6 +43,7 @@ impl Table {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
+            .on_heap()
             .await;
         let error = match put {
             Ok(answer) => {

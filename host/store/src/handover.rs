@@ -14,6 +14,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_telemetry::TooManyHandovers;
 
 use crate::blobs::{REFERENCE, is_of_one_item};
 use crate::erasure::Erased;
@@ -21,6 +22,7 @@ use crate::error::{StoreError, unavailable};
 use crate::identity::ATTEMPTS_MAX;
 use crate::items::{Item, Reader, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{Table, is_condition_failure, is_conflict};
 
 /// The attribute of an endpoint's item with the instants at which its address gave way.
@@ -112,10 +114,10 @@ impl Table {
                 .expression_attribute_values(":address", s(address.as_str()));
         }
         for attempt in 0..ATTEMPTS_MAX {
-            match update.clone().send().await {
+            match update.clone().send().on_heap().await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_condition_failure(&error) => {
-                    tracing::error!(endpoint = %eid, "an address changes hands too often; nothing is handed over any more");
+                    TooManyHandovers { endpoint: eid }.emit();
                     return Ok(());
                 }
                 Err(error) if is_conflict(&error) => self.back_off(attempt).await,
@@ -149,7 +151,7 @@ impl Table {
         }
         item.insert("pk".to_owned(), s(pk));
         let put = self.dynamodb().put_item().table_name(self.name()).set_item(Some(item));
-        match put.condition_expression("attribute_not_exists(pk)").send().await {
+        match put.condition_expression("attribute_not_exists(pk)").send().on_heap().await {
             Err(error) if !is_condition_failure(&error) => return Err(unavailable("PutItem")(error)),
             _ => {}
         }
@@ -208,6 +210,6 @@ impl Table {
 
     async fn delete_item(&self, pk: String, sk: String) -> Result<(), StoreError> {
         let delete = self.dynamodb().delete_item().table_name(self.name()).key("pk", s(pk)).key("sk", s(sk));
-        delete.send().await.map(drop).map_err(unavailable("DeleteItem"))
+        delete.send().on_heap().await.map(drop).map_err(unavailable("DeleteItem"))
     }
 }

@@ -11,12 +11,14 @@ use std::collections::BTreeSet;
 
 use rapport_model::conversation::Head;
 use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_telemetry::HeadNotReadable;
 
 use crate::cells::Written;
 use crate::erasure::Erased;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{Table, is_condition_failure};
 
 /// Milliseconds. Clocks of hosts differ by less, and no write is in flight for longer (`client.rs`: 6 seconds).
@@ -132,7 +134,7 @@ impl Table {
         let readable = |item: &Item| {
             let reader = Reader(item);
             let head = read(item).unwrap_or_else(|error| {
-                tracing::error!(%error, "a head cannot be read; it is folded anew");
+                HeadNotReadable { error: &error }.emit();
                 // Its guard may be as odd. What its version says is all that is needed to replace it.
                 let version = reader.number_opt("ver").unwrap_or_default();
                 let sequence = Sequence(reader.text_opt("seq").unwrap_or_default().to_owned());
@@ -175,7 +177,7 @@ impl Table {
         } else {
             put.condition_expression("ver = :ver").expression_attribute_values(":ver", n(guarded.version))
         };
-        match put.send().await {
+        match put.send().on_heap().await {
             Ok(_) => Ok(Written::Yes),
             Err(error) if is_condition_failure(&error) => Ok(Written::No),
             Err(error) => Err(unavailable("PutItem")(error)),

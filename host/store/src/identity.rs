@@ -32,6 +32,7 @@ use std::time::Duration;
 use rapport_model::event::Attestation;
 use rapport_model::identity::{Kind, Named};
 use rapport_model::{Basis, Eid, ProfileId, Timestamp};
+use rapport_telemetry::EndpointUnreachable;
 
 use crate::cells::UNPROVEN;
 use crate::erasure::Erased;
@@ -39,6 +40,7 @@ use crate::erasure::mark::seen_since;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Reader, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{Clause, Table, is_condition_failure, is_conflict};
 
 pub use change::{Outcome, Standing};
@@ -186,7 +188,7 @@ impl Table {
             }
             false => update.condition_expression("attribute_not_exists(ptr)"),
         };
-        match update.send().await {
+        match update.send().on_heap().await {
             Ok(_) => Ok(()),
             Err(error) if is_condition_failure(&error) || is_conflict(&error) => Ok(()),
             Err(error) => Err(unavailable("UpdateItem")(error)),
@@ -209,7 +211,7 @@ impl Table {
             // Versions only grow and forwards stay, so who reads the same twice has seen one instant at which the way led
             // to a root without the endpoint. No concurrent change does that: trying again would end here again.
             if before.as_ref() == Some(&seen) {
-                tracing::error!(endpoint = %eid, "an endpoint's way leads to no profile that has it");
+                EndpointUnreachable { endpoint: eid }.emit();
                 return Err(StoreError::Unreachable { endpoint: eid.to_string() });
             }
             before = Some(seen);

@@ -187,7 +187,10 @@ mod tests {
 
     /// What an erasure does about each kind of partition. Whoever adds a kind has to say it here.
     const ERASED: [(&str, &str); 6] = [
-        ("E", "all kinds of an endpoint's items go that the sweep does not name as staying, and the proof looks for each"),
+        (
+            "E",
+            "all kinds of an endpoint's items go that the sweep does not name as staying, and the proof looks for each",
+        ),
         ("P", "the identity log goes with its birth endpoint; roots and forwards hold hashes only"),
         ("G", "a person is taken off the lists"),
         ("X", "stays: a receipt names no person"),

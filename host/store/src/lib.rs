@@ -40,6 +40,7 @@ mod keys;
 pub mod lambda_stream;
 pub mod nonces;
 pub mod objects;
+mod on_heap;
 pub mod parked;
 mod profiles;
 pub mod stream;

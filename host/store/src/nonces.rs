@@ -12,6 +12,7 @@ use rapport_model::Timestamp;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Reader, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{TTL, Table};
 
 /// Days that a claim is kept: longer than any signature without a body counts, and than any provider delivers again.
@@ -54,6 +55,7 @@ impl Table {
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
+            .on_heap()
             .await;
         let Err(error) = put else { return Ok(Claim::Ours) };
         match error.as_service_error() {

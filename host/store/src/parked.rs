@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rapport_model::{Eid, Timestamp};
+use rapport_telemetry::ParkedNotReadable;
 use ring::digest;
 
 use crate::blobs::{INLINE_BYTES_MAX, REFERENCE, is_of_one_item};
@@ -11,6 +12,7 @@ use crate::codec::{self, RawWebhook};
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{TTL, Table};
 
 /// Days. Long enough to notice, fix a connector and deploy it; providers themselves give up after at most seven.
@@ -150,7 +152,7 @@ impl Table {
         let put = put.item(name, payload);
         let owners: Vec<String> = new.owners.iter().take(OWNERS_MAX).map(Eid::to_string).collect();
         let put = if owners.is_empty() { put } else { put.item(OWNERS, AttributeValue::Ss(owners)) };
-        put.send().await.map_err(unavailable("PutItem"))?;
+        put.send().on_heap().await.map_err(unavailable("PutItem"))?;
         Ok(id)
     }
 
@@ -195,7 +197,7 @@ impl Table {
         }
         let delete = self.dynamodb().delete_item().table_name(self.name());
         let delete = delete.key("pk", s(self.parked_pk(id))).key("sk", s(&id.place));
-        delete.send().await.map_err(unavailable("DeleteItem")).map(drop)
+        delete.send().on_heap().await.map_err(unavailable("DeleteItem")).map(drop)
     }
 
     async fn read_parked(&self, id: ParkedId, item: &Item) -> Result<Parked, StoreError> {
@@ -207,7 +209,7 @@ impl Table {
         let webhook = match webhook {
             Err(error) if error.is_passing() => return Err(error),
             Err(error) => {
-                tracing::error!(%error, parked = %id, "a parked webhook cannot be read");
+                ParkedNotReadable { error: &error, parked: &id }.emit();
                 None
             }
             Ok(webhook) => Some(webhook),

@@ -7,12 +7,14 @@ use rapport_model::event::Attestation;
 use rapport_model::fold::DeliveryCell;
 use rapport_model::profile::EndpointState;
 use rapport_model::{Basis, Eid, EndpointKey, MessageKey};
+use rapport_telemetry::CellLeftOut;
 
 use crate::cells::UNPROVEN;
 use crate::erasure::mark::seen_since;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::Table;
 
 /// Keys in one `BatchGetItem`, by the API.
@@ -76,7 +78,7 @@ impl Table {
         let mut items = Vec::new();
         while !pending.is_empty() {
             let request = self.dynamodb().batch_get_item().set_request_items(Some(pending));
-            let answer = request.send().await.map_err(unavailable("BatchGetItem"))?;
+            let answer = request.send().on_heap().await.map_err(unavailable("BatchGetItem"))?;
             items.extend(answer.responses.unwrap_or_default().into_values().flatten());
             pending = answer.unprocessed_keys.unwrap_or_default();
         }
@@ -87,7 +89,7 @@ impl Table {
 /// What follows of events, if it can be read. Else it is missing from what is shown, until it is folded anew: it hides neither
 /// the rest of the person nor keeps them from being erased.
 fn readable<T: serde::de::DeserializeOwned>(reader: &Reader<'_>, name: &'static str) -> Option<T> {
-    reader.json(name).inspect_err(|error| tracing::error!(%error, "left out of an endpoint: it cannot be read")).ok()
+    reader.json(name).inspect_err(|error| CellLeftOut { error }.emit()).ok()
 }
 
 fn sk(item: &Item) -> Option<&str> {

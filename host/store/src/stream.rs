@@ -13,6 +13,7 @@ use crate::events::{Logged, StoredEvent, UnreadableEvent, Why};
 use crate::heads::Sequence;
 use crate::items::{Item, Reader, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::Table;
 
 /// Events in a row whose payload cannot be had: then the blob store is away, and the rest need not be tried.
@@ -68,7 +69,7 @@ impl StreamReader {
     /// [`StoreError::Unavailable`] when the table has no stream or does not answer.
     pub async fn open(table: Table) -> Result<Self, StoreError> {
         let describe = table.dynamodb().describe_table().table_name(table.name());
-        let description = describe.send().await.map_err(crate::error::unavailable("DescribeTable"))?;
+        let description = describe.send().on_heap().await.map_err(crate::error::unavailable("DescribeTable"))?;
         let arn = description.table.and_then(|table| table.latest_stream_arn);
         let arn = arn.ok_or_else(|| failure("DescribeTable", "the table has no stream"))?;
         Ok(Self { table, arn, shards: Vec::new(), iterators: HashMap::new() })
@@ -101,7 +102,7 @@ impl StreamReader {
         let Some((shard, sequence)) = &batch.position else { return Ok(()) };
         let put = self.table.dynamodb().put_item().table_name(self.table.name());
         let put = put.item("pk", s(keys::fold_pk(self.table.tenant()))).item("sk", s(checkpoint_sk(shard)));
-        put.item("seq", s(sequence)).send().await.map_err(crate::error::unavailable("PutItem")).map(drop)
+        put.item("seq", s(sequence)).send().on_heap().await.map_err(crate::error::unavailable("PutItem")).map(drop)
     }
 
     /// Forgets where it was: the next look starts at the stored positions.
@@ -114,7 +115,7 @@ impl StreamReader {
         let mut last = None;
         loop {
             let describe = self.table.access.streams.describe_stream().stream_arn(&self.arn);
-            let answer = describe.set_exclusive_start_shard_id(last).send().await;
+            let answer = describe.set_exclusive_start_shard_id(last).send().on_heap().await;
             let stream = answer.map_err(|error| failure("DescribeStream", error))?.stream_description;
             let Some(stream) = stream else { break };
             shards.extend(stream.shards.unwrap_or_default());
@@ -132,7 +133,7 @@ impl StreamReader {
             self.iterators.insert(shard.to_owned(), iterator);
         }
         let Some(Some(iterator)) = self.iterators.get(shard).cloned() else { return Ok(None) };
-        let answer = self.table.access.streams.get_records().shard_iterator(iterator).send().await;
+        let answer = self.table.access.streams.get_records().shard_iterator(iterator).send().on_heap().await;
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
@@ -155,7 +156,7 @@ impl StreamReader {
             }
             None => request.shard_iterator_type(ShardIteratorType::TrimHorizon),
         };
-        Ok(request.send().await.map_err(|error| failure("GetShardIterator", error))?.shard_iterator)
+        Ok(request.send().on_heap().await.map_err(|error| failure("GetShardIterator", error))?.shard_iterator)
     }
 
     async fn batch(&self, shard: &str, records: Vec<Record>) -> Result<Batch, StoreError> {

@@ -16,6 +16,7 @@ use crate::entropy::Entropy;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 
 /// The name of the attribute that DynamoDB's time to live looks at: seconds since the epoch.
 pub(crate) const TTL: &str = "ttl";
@@ -180,7 +181,7 @@ impl Table {
             .scan_index_forward(range.order == Order::Ascending)
             .set_limit(range.limit)
             .set_exclusive_start_key(range.start);
-        let answer = request.send().await.map_err(unavailable("Query"))?;
+        let answer = request.send().on_heap().await.map_err(unavailable("Query"))?;
         Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
     }
 
@@ -221,6 +222,7 @@ impl Table {
             .key_schema(key("sk", KeyType::Range).expect(complete))
             .stream_specification(stream)
             .send()
+            .on_heap()
             .await;
         match made {
             Err(error) if error.code() == Some("ResourceInUseException") => return Ok(()),
@@ -228,7 +230,7 @@ impl Table {
         };
         let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL).build().expect(complete);
         let request = self.dynamodb().update_time_to_live().table_name(self.name());
-        request.time_to_live_specification(ttl).send().await.map_err(unavailable("UpdateTimeToLive"))?;
+        request.time_to_live_specification(ttl).send().on_heap().await.map_err(unavailable("UpdateTimeToLive"))?;
         Ok(())
     }
 
@@ -244,6 +246,7 @@ impl Table {
             .item("fingerprint", s(&fingerprint))
             .condition_expression("attribute_not_exists(pk)")
             .send()
+            .on_heap()
             .await;
         match put {
             Ok(_) => return Ok(()),
@@ -272,7 +275,7 @@ pub enum Claim {
 /// One item, strongly consistent.
 async fn get(dynamodb: &Client, table: &str, (pk, sk): (String, String)) -> Result<Option<Item>, StoreError> {
     let request = dynamodb.get_item().table_name(table).consistent_read(true);
-    let answer = request.key("pk", s(pk)).key("sk", s(sk)).send().await.map_err(unavailable("GetItem"))?;
+    let answer = request.key("pk", s(pk)).key("sk", s(sk)).send().on_heap().await.map_err(unavailable("GetItem"))?;
     Ok(answer.item)
 }
 

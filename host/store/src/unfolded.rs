@@ -11,6 +11,7 @@ use crate::error::{StoreError, unavailable};
 use crate::identity::ATTEMPTS_MAX;
 use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::parked::cut;
 use crate::table::{Range, Table, is_condition_failure};
 
@@ -90,7 +91,7 @@ impl Table {
             .key("sk", s(unfolded.eid.as_str()))
             .condition_expression("ver = :ver")
             .expression_attribute_values(":ver", n(unfolded.version));
-        match delete.send().await {
+        match delete.send().on_heap().await {
             Err(error) if !is_condition_failure(&error) => Err(unavailable("DeleteItem")(error)),
             _ => Ok(()),
         }
@@ -135,7 +136,7 @@ impl Table {
             0 => put.condition_expression("attribute_not_exists(pk)"),
             version => put.condition_expression("ver = :ver").expression_attribute_values(":ver", n(version)),
         };
-        match put.send().await {
+        match put.send().on_heap().await {
             Ok(_) => Ok(true),
             Err(error) if is_condition_failure(&error) => Ok(false),
             Err(error) => Err(unavailable("PutItem")(error)),

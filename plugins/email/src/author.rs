@@ -6,8 +6,8 @@
 
 use rapport_sdk::prelude::*;
 
-use crate::settings::Settings;
 use crate::mail::{Mail, Mailbox};
+use crate::settings::Settings;
 use crate::{address, mailbox};
 
 /// Where the author stands when `From` was written over, the surest first: Google Groups, Mailman and Sympa, list

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::attachment;
-use crate::scene::Scene;
 use crate::multipart::Form;
 use crate::payload::Text;
+use crate::scene::Scene;
 use crate::ses::{self, Carried, Way};
 
 /// EventBridge's words for SES's events, and SES's own. November 2026.

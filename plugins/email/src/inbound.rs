@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rapport_sdk::prelude::*;
 
 use crate::scene::Scene;
-use crate::settings::{Provider, Settings};
+use crate::settings::Provider;
 use crate::{mailgun, postmark, sendgrid, ses};
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {

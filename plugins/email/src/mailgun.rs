@@ -10,11 +10,11 @@ use rapport_sdk::prelude::*;
 use serde::Deserialize;
 
 use crate::attachment::{self, Attachment};
-use crate::scene::Scene;
 use crate::mail::{self, Envelope, Mail, ids_in, mailboxes_in};
 use crate::multipart::Form;
 use crate::notice::extension;
 use crate::payload::{MailgunRoot, MailgunSignature};
+use crate::scene::Scene;
 use crate::{address, authentication, instant, mailgun_event, message, mime, multipart};
 
 const SIGNING_KEY: &str = "signing-key";

@@ -5,11 +5,11 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
-use crate::scene::Scene;
 use crate::mail::{bare_id, mailboxes_in};
 use crate::multipart::Form;
 use crate::notice::{self, Meaning, Notice, extension};
 use crate::payload::MailgunEvent;
+use crate::scene::Scene;
 use crate::{address, mailgun};
 
 /// Mailgun's words, November 2026; the last three are of the webhooks of before 2018.

@@ -6,9 +6,9 @@ use rapport_sdk::event;
 use rapport_sdk::prelude::*;
 use serde::Serialize;
 
-use crate::scene::Scene;
 use crate::mail::{self, Mail, Mailbox};
 use crate::quoted::{self, Context, Split};
+use crate::scene::Scene;
 use crate::subject::{self, Prefix};
 use crate::{address, author, automatic, mailbox, markup, mime, parts, report};
 

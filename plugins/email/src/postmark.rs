@@ -7,10 +7,10 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::attachment::{self, Attachment};
-use crate::scene::Scene;
 use crate::mail::{self, Mail, Mailbox, mailboxes_in};
 use crate::notice::extension;
 use crate::payload::{PostmarkAttachment, PostmarkMail, PostmarkMailbox, Text};
+use crate::scene::Scene;
 use crate::{address, authentication, instant, message, mime, postmark_event};
 
 pub fn read(webhook: &Webhook, scene: &Scene) -> Result<Receipt, Rejection> {

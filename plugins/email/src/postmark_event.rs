@@ -4,10 +4,10 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
-use crate::scene::Scene;
 use crate::instant;
 use crate::notice::{Meaning, Notice, extension};
 use crate::payload::PostmarkEvent;
+use crate::scene::Scene;
 
 /// Types of bounce whose meaning is not that a mail failed for good, November 2026. Every other type is.
 const BOUNCES: &[(&str, Bounce)] = &[

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use rapport_sdk::prelude::*;
 use rapport_sdk::verify::VerifyError;
 
-use crate::scene::Scene;
 use crate::mail::{self, Envelope, Mail, mailboxes_in};
 use crate::multipart::Form;
 use crate::notice::extension;
+use crate::scene::Scene;
 use crate::{address, attachment, authentication, charset, markup, message, mime, sendgrid_event};
 
 const KEY: &str = "event-public-key";

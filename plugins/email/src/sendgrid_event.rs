@@ -4,10 +4,10 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
-use crate::scene::Scene;
 use crate::mail::bare_id;
 use crate::notice::{self, Meaning, Notice, extension};
 use crate::payload::SendgridEvent;
+use crate::scene::Scene;
 
 /// Twilio's words, in the order of its documentation, November 2026.
 const MEANINGS: &[(&str, Meaning)] = &[

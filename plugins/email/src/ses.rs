@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::authentication;
 use crate::feed::{About, Unwrapped};
-use crate::scene::Scene;
 use crate::mail::{Envelope, Mail};
 use crate::payload::{SesMail, SesNotification, SesReceipt, SesVerdict};
+use crate::scene::Scene;
 use crate::{address, feed, instant, message, mime, ses_event, sns};
 
 const EXTENSION: &str = "com.amazonaws.ses";

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
-use crate::scene::Scene;
 use crate::mail::{bare_id, mailboxes_in};
 use crate::notice::{Meaning, Notice, extension};
 use crate::payload::{SesMail, SesNotification, Text};
+use crate::scene::Scene;
 use crate::{address, instant};
 
 /// Amazon's words, the field that holds the details, and the list of readers in it. November 2026.

@@ -7,9 +7,9 @@
 
 use rapport_sdk::prelude::*;
 
-use crate::scene::Scene;
 use crate::instant;
 use crate::payload::{Envelope, Text};
+use crate::scene::Scene;
 
 /// How old a message may be. AWS advises one hour, which is also how long its default retries last.
 const WINDOW: verify::Window = verify::Window::of_age(60 * 60 * 1000);

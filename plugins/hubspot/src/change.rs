@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::batch::Batch;
-use crate::settings::Settings;
 use crate::payload::{Notification, Text, element};
+use crate::settings::Settings;
 use crate::{association, contact, conversation};
 
 const CONTACT: &str = "hubspot";

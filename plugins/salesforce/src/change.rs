@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 
 use crate::fields::{Changed, fields};
 use crate::id;
-use crate::scene::{Scene, foreign};
 use crate::payload::{Envelope, Header, Message};
 use crate::record::{Happened, Record};
+use crate::scene::{Scene, foreign};
 use crate::story::{self, Change, Origin};
 use rapport_sdk::instant;
 

@@ -5,8 +5,8 @@
 
 use rapport_sdk::prelude::*;
 
-use crate::scene::{Scene, foreign};
 use crate::record::{FIELDS_MAX, Happened, Record};
+use crate::scene::{Scene, foreign};
 use crate::story::{self, Origin};
 use crate::xml::{Reader, Refusal, Token, local};
 

@@ -4,8 +4,8 @@ use rapport_sdk::prelude::*;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::scene::Scene;
 use crate::record::{Happened, Record};
+use crate::scene::Scene;
 use crate::subject;
 use rapport_sdk::instant;
 

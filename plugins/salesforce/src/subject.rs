@@ -3,8 +3,8 @@
 
 use rapport_sdk::prelude::*;
 
-use crate::scene::Scene;
 use crate::record::{Happened, Record};
+use crate::scene::Scene;
 
 const CONTACT: &str = "salesforce.contact";
 const LEAD: &str = "salesforce.lead";

@@ -4,8 +4,8 @@ use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::identity::Direction;
-use crate::settings::Settings;
 use crate::payload::{CloudEvent, Fields};
+use crate::settings::Settings;
 use crate::status::Report;
 use crate::{message, status};
 

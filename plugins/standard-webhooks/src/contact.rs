@@ -4,8 +4,8 @@ use rapport_sdk::prelude::*;
 use rapport_sdk::time_zone;
 use serde_json::value::RawValue;
 
-use crate::settings::{Identity, Mapping};
 use crate::pointer;
+use crate::settings::{Identity, Mapping};
 
 /// The customer of a mapping; none if the body has none of their addresses.
 pub fn find(body: &RawValue, mapping: &Mapping) -> Option<Contact> {

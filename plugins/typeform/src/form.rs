@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
-use crate::settings::Settings;
 use crate::payload::{Answer, Choice, Field, MultiFormat, Response, Root, Signature};
+use crate::settings::Settings;
 use rapport_sdk::instant;
 
 /// How far the customer came with the form.

@@ -3,8 +3,8 @@
 use rapport_sdk::prelude::*;
 use serde::Serialize;
 
-use crate::form::{Form, Given};
 use crate::form::Stage;
+use crate::form::{Form, Given};
 use crate::{person, submission};
 
 /// Extension: which question was answered, and whether its scale is Typeform's default for want of a definition.

@@ -4,8 +4,8 @@ use rapport_sdk::prelude::*;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::form::{Form, Given};
 use crate::form::Stage;
+use crate::form::{Form, Given};
 use crate::person;
 
 const PARTIAL: &str = "com.typeform.form-response-partial";

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::inbound::{self, ACCOUNTS};
-use crate::settings::Settings;
 use crate::payload::Entry;
+use crate::settings::Settings;
 
 /// AWS delivers one message at a time, and Meta at most this many updates in one webhook: more are nobody's batch.
 const DELIVERIES_MAX: usize = 1_000;

@@ -4,10 +4,10 @@ use rapport_meta::{Batch, Change, provider_error};
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
-use crate::settings::Settings;
 use crate::message::{self, Sender, Source};
 use crate::payload::Value;
 use crate::scene::Scene;
+use crate::settings::Settings;
 use crate::{call, handover, history, preference, status, sync, system};
 
 #[derive(Clone, Copy, PartialEq)]

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use rapport_sdk::prelude::*;
 use serde_json::value::RawValue;
 
-use crate::scene::Scene;
 use crate::payload::Root;
+use crate::scene::Scene;
 use crate::{messaging, survey, ticket, user};
 use rapport_sdk::instant;
 

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use crate::envelope::{account, ticket_address, user};
 use crate::fields::Fields;
-use crate::scene::Scene;
 use crate::payload::is_no;
+use crate::scene::Scene;
 use crate::{satisfaction, ticket, time_zone};
 use rapport_sdk::instant;
 

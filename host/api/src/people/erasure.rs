@@ -16,6 +16,7 @@ use rapport_store::erasure::{
     Demand, DemandState, Erasure, PARKED_NAMED_MAX, ParkedDecision, ParkedOutcome, Requester,
 };
 use rapport_store::identity::{Decision, ReviewCursor};
+use rapport_telemetry::PersonErased;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -339,7 +340,7 @@ impl People {
     async fn proceed(&self, erasure: &mut Erasure, now: Timestamp) -> Result<(), StoreError> {
         proceed(&self.table, erasure, &self.connections, now).await?;
         let (id, removed) = (erasure.id.as_str(), erasure.removed.values().sum::<u64>());
-        tracing::info!(erasure = id, removed, completed = erasure.completed_at.is_some(), "a person is erased");
+        PersonErased { erasure: id, removed, completed: erasure.completed_at.is_some() }.emit();
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use rapport_store::heads::Sequence;
 use rapport_store::stream::Inserted;
 use rapport_store::unfolded::Unfolded;
 use rapport_store::{StoreError, Table};
+use rapport_telemetry::{SetAside, TakenUpAgain};
 
 use super::{PATIENCE_MS, handover, rebuild};
 use crate::erasure;
@@ -97,8 +98,7 @@ pub async fn set_aside(table: &Table, eid: &Eid, failure: &Failure, now: Timesta
         (failure.is_passing() && failures < FAILURES_MAX).then_some(now + wait)
     };
     let Unfolded { failures, .. } = table.set_aside(eid, &failure.reason(), now, again_at).await?;
-    // The alarm counts this line.
-    tracing::error!(endpoint = %eid, error = %failure, failures, "set aside: not folded");
+    SetAside { endpoint: eid, error: failure, failures }.emit();
     Ok(())
 }
 
@@ -111,7 +111,7 @@ pub async fn take_up(table: &Table, unfolded: &Unfolded, now: Timestamp) -> Resu
     let failure = match contained(refold(table, eid, now)).await {
         Ok(None) => {
             table.folded_again(unfolded).await?;
-            tracing::info!(endpoint = %eid, "taken up again: folded");
+            TakenUpAgain { endpoint: eid }.emit();
             return Ok(true);
         }
         Ok(Some(why)) => Failure::Unreadable(why),

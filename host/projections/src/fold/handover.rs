@@ -9,6 +9,7 @@ use rapport_store::events::{Logged, StoredEvent};
 use rapport_store::heads::GuardedHead;
 use rapport_store::stream::Inserted;
 use rapport_store::{StoreError, Table, Written};
+use rapport_telemetry::EventHandedOver;
 
 use super::{names, rebuild};
 
@@ -34,7 +35,7 @@ async fn hand_over(table: &Table, eid: &Eid, key: &EventKey, at: Timestamp) -> R
     if holder == *eid {
         return Ok(());
     }
-    tracing::info!("an event is of whoever has its address now");
+    EventHandedOver {}.emit();
     table.hand_over(eid, key, &holder).await
 }
 

@@ -12,6 +12,7 @@ use rapport_model::{Eid, EventKey, Identifier, Timestamp};
 use rapport_store::events::StoredEvent;
 use rapport_store::identity::{Outcome, Party, Standing};
 use rapport_store::{StoreError, Table, Written};
+use rapport_telemetry::{EvidenceNotTaken, LinkInConflict, ProfileParted, ProfilesMerged};
 
 /// Attempts to make one head forget. Whoever else writes it is a fold of one batch.
 const FORGET_ATTEMPTS_MAX: u32 = 8;
@@ -123,19 +124,19 @@ fn tell(outcome: Result<Option<Outcome>, StoreError>) -> Result<Option<Outcome>,
     match &outcome {
         Ok(Some(outcome)) if outcome.is_new => {
             for (merged, survivor) in &outcome.merged {
-                tracing::info!(%survivor, %merged, "profiles merged");
+                ProfilesMerged { survivor, merged }.emit();
             }
             for fresh in &outcome.parted {
-                tracing::info!(%fresh, edge = %outcome.edge, "a profile was parted");
+                ProfileParted { fresh, edge: &outcome.edge }.emit();
             }
             if let Standing::Held(held) = &outcome.standing
                 && held.is_conflict()
             {
-                tracing::warn!(edge = %outcome.edge, "not linked: the profiles are in conflict");
+                LinkInConflict { edge: &outcome.edge }.emit();
             }
         }
         Err(error @ StoreError::Entangled { .. }) => {
-            tracing::error!(%error, "evidence was not taken in");
+            EvidenceNotTaken { error }.emit();
             return Ok(None);
         }
         _ => {}

@@ -4,6 +4,7 @@
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use rapport_model::event::Attestation;
 use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_telemetry::{DemandLeftOut, ErasureDemanded};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -82,7 +83,7 @@ impl Table {
             let Some(eid) = Eid::parse(Reader(item).text("sk")?) else { continue };
             match self.demand(&eid).await {
                 // One that cannot be read hides no other.
-                Err(error) if !error.is_passing() => tracing::error!(endpoint = %eid, %error, "left out of a list"),
+                Err(error) if !error.is_passing() => DemandLeftOut { endpoint: &eid, error: &error }.emit(),
                 demand => items.extend(demand?.filter(|demand| demand.state == DemandState::Open)),
             }
         }
@@ -134,8 +135,7 @@ impl Table {
             let listed = TransactWriteItem::builder().put(listed).build();
             if self.send(vec![self.put_demand(demand, known.as_ref()), listed]).await? {
                 let (connection, attestation) = (demand.connection.as_str(), demand.attestation.name());
-                // The alarm counts this line.
-                tracing::warn!(connection, attestation, "a provider demands an erasure; the rest waits for a decision");
+                ErasureDemanded { connection, attestation }.emit();
                 return Ok(());
             }
             self.back_off(attempt).await;

@@ -11,6 +11,7 @@ use crate::error::{StoreError, unavailable};
 use crate::identity::{ATTEMPTS_MAX, Entry, HOPS_MAX, Root, Suggestion, Why};
 use crate::items::{Reader, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{Table, is_condition_failure, is_conflict};
 use crate::unfolded::Unfolded;
 
@@ -237,7 +238,7 @@ impl Table {
                 .key("sk", s(sk))
                 .condition_expression("ver = :ver")
                 .expression_attribute_values(":ver", crate::items::n(stored.version));
-            match delete.send().await {
+            match delete.send().on_heap().await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_condition_failure(&error) || is_conflict(&error) => self.back_off(attempt).await,
                 Err(error) => return Err(unavailable("DeleteItem")(error)),
@@ -285,7 +286,7 @@ impl Table {
     pub(super) async fn remove(&self, (pk, sk): (String, String)) -> Result<(), StoreError> {
         let delete = self.dynamodb().delete_item().table_name(self.name()).key("pk", s(pk)).key("sk", s(sk));
         for attempt in 0..ATTEMPTS_MAX {
-            match delete.clone().send().await {
+            match delete.clone().send().on_heap().await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_conflict(&error) => self.back_off(attempt).await,
                 Err(error) => return Err(unavailable("DeleteItem")(error)),

@@ -9,6 +9,7 @@ use crate::events::StoredEvent;
 use crate::identity::ATTEMPTS_MAX;
 use crate::items::{Item, Reader, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{TTL, Table, is_condition_failure, is_conflict};
 
 /// Up to when an endpoint is erased: of its item, and of heads written since.
@@ -113,7 +114,7 @@ impl Table {
             .expression_attribute_names("#at", "at")
             .expression_attribute_names("#ttl", TTL)
             .expression_attribute_values(":up_to", n(up_to));
-        update.send().await.map_err(unavailable("UpdateItem")).map(drop)
+        update.send().on_heap().await.map_err(unavailable("UpdateItem")).map(drop)
     }
 
     /// Marks an endpoint: from here on nothing that was said up to an instant is taken in. Of the whole person, or of a
@@ -157,7 +158,7 @@ impl Table {
             None => update.update_expression("SET #name = :at"),
         };
         for attempt in 0..ATTEMPTS_MAX {
-            match update.clone().send().await {
+            match update.clone().send().on_heap().await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_condition_failure(&error) => return Ok(()),
                 Err(error) if is_conflict(&error) => self.back_off(attempt).await,

@@ -10,6 +10,7 @@ use rapport_model::conversation::Head;
 use rapport_model::fold;
 use rapport_model::identity::{Source, claims, named};
 use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_telemetry::EventEmptied;
 use serde_json::Value;
 
 use crate::blobs::{INLINE, REFERENCE};
@@ -20,6 +21,7 @@ use crate::events::{HOLDER, StoredEvent, WEBHOOK};
 use crate::identity::ATTEMPTS_MAX;
 use crate::items::{Item, Reader, n, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::{Page, Range, Table, is_condition_failure, is_conflict};
 
 /// Items read at once: four requests' worth of deletions.
@@ -319,7 +321,7 @@ impl Table {
         };
         let mut pending = HashMap::from([(self.name().to_owned(), batch.iter().map(request).collect::<Vec<_>>())]);
         for attempt in 0..ATTEMPTS_MAX {
-            let sent = self.dynamodb().batch_write_item().set_request_items(Some(pending)).send().await;
+            let sent = self.dynamodb().batch_write_item().set_request_items(Some(pending)).send().on_heap().await;
             pending = sent.map_err(unavailable("BatchWriteItem"))?.unprocessed_items.unwrap_or_default();
             if pending.is_empty() {
                 return Ok(());
@@ -343,7 +345,7 @@ impl Table {
             Ok(None) => return self.forget_webhook_blob(&reader).await,
             // Nobody can read the event, and nobody can say what else is in there: it goes, and the item stays.
             Err(detail) => {
-                tracing::error!(error = %reader.corrupt(detail), "what cannot be read was taken out of an event");
+                EventEmptied { error: &reader.corrupt(detail) }.emit();
                 Vec::new()
             }
         };
@@ -362,7 +364,7 @@ impl Table {
             .expression_attribute_names("#other", other)
             .expression_attribute_names("#webhook", WEBHOOK)
             .expression_attribute_values(":frame", value.clone());
-        match update.send().await {
+        match update.send().on_heap().await {
             Err(error) if is_condition_failure(&error) => {
                 // Erased meanwhile: nothing leads to the new blob.
                 if let (REFERENCE, Ok(blob)) = (name, value.as_s()) {
@@ -391,7 +393,7 @@ impl Table {
             .condition_expression("#webhook = :blob")
             .expression_attribute_names("#webhook", WEBHOOK)
             .expression_attribute_values(":blob", s(blob));
-        match update.send().await {
+        match update.send().on_heap().await {
             Err(error) if !is_condition_failure(&error) => Err(unavailable("UpdateItem")(error)),
             _ => self.access.blobs.delete(blob).await,
         }
@@ -411,7 +413,7 @@ impl Table {
             )
             .expression_attribute_values(":up_to", n(up_to));
         for attempt in 0..ATTEMPTS_MAX {
-            match update.clone().send().await {
+            match update.clone().send().on_heap().await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_condition_failure(&error) => return Ok(()),
                 Err(error) if is_conflict(&error) => self.back_off(attempt).await,

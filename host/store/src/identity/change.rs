@@ -12,6 +12,7 @@ use rapport_model::identity::{
     Closing, Edge, EdgeId, Evidence, Held, Kind, Pair, Partition, Rule, Rules, Source, Withdrawal, partition,
 };
 use rapport_model::{Eid, ProfileId, Timestamp};
+use rapport_telemetry::{LinkSetAside, NewLinkSetAside};
 
 use crate::error::{StoreError, is_lost_transaction, is_refused_transaction, unavailable};
 use crate::identity::cluster::{Cluster, HELD_MAX, ROOTS_MAX, Reading};
@@ -19,6 +20,7 @@ use crate::identity::edges::Stored;
 use crate::identity::history::Why;
 use crate::identity::writes::{ITEMS_MAX, Outlook, Transaction};
 use crate::identity::{ATTEMPTS_MAX, HOPS_TO_FLATTEN, Party, Root};
+use crate::on_heap::OnHeap;
 use crate::table::Table;
 
 /// Links set aside before a change gives up: as many as all profiles of a cluster can hold. Each makes the cluster smaller.
@@ -139,7 +141,7 @@ impl Table {
                     return Err(StoreError::Entangled { subject: id.to_string() });
                 }
                 Attempt::SetAsideFirst(other) => {
-                    tracing::error!(edge = %other, "set aside: too many profiles are in conflict with each other");
+                    LinkSetAside { edge: &other }.emit();
                     set_aside += 1;
                     let ends = self.parties(&other.pair).await?;
                     self.try_change(&other, &ends, Say::SetAside(now_of(say))).await?;
@@ -283,7 +285,7 @@ impl Table {
             }
             let mut said = said.to_vec();
             said.iter_mut().for_each(|said| said.edge.quarantine(evidence.now));
-            tracing::error!(edge = %id, "set aside: too many profiles would be in conflict with each other");
+            NewLinkSetAside { edge: id }.emit();
             return self.write_aside(id, &said, evidence.now).await;
         }
         let conflicts = outlook.into_iter().flat_map(|outlook| &outlook.roots).flat_map(|root| &root.held);
@@ -312,7 +314,7 @@ impl Table {
         &self,
         items: Vec<aws_sdk_dynamodb::types::TransactWriteItem>,
     ) -> Result<bool, StoreError> {
-        match self.dynamodb().transact_write_items().set_transact_items(Some(items)).send().await {
+        match self.dynamodb().transact_write_items().set_transact_items(Some(items)).send().on_heap().await {
             Ok(_) => Ok(true),
             Err(error) if is_lost_transaction(&error) => Ok(false),
             Err(error) if error.as_service_error().is_some_and(is_refused_transaction) => {

@@ -16,6 +16,7 @@ use crate::identity::cluster::Reading;
 use crate::identity::{Root, Suggestion, SuggestionState, root};
 use crate::items::{Item, Reader, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::Table;
 
 /// Bytes of an item's keys: DynamoDB takes no longer ones.
@@ -114,7 +115,7 @@ impl Table {
             .expression_attribute_values(":suggestion", s(keys::SUGGESTIONS))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .set_exclusive_start_key(start);
-        let answer = request.send().await.map_err(unavailable("Scan"))?;
+        let answer = request.send().on_heap().await.map_err(unavailable("Scan"))?;
         let mut found = Vec::new();
         for item in answer.items.unwrap_or_default() {
             if let Some(what) = self.evident(&item)? {

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use rapport_model::identity::{EdgeId, Kind, partition};
 use rapport_model::{Eid, ProfileId, Timestamp};
+use rapport_telemetry::{EndpointGivenProfile, EndpointRepaired};
 
 use crate::error::{StoreError, unavailable};
 use crate::identity::cluster::Reading;
@@ -19,6 +20,7 @@ use crate::identity::writes::{ITEMS_MAX, Outlook, Transaction};
 use crate::identity::{ATTEMPTS_MAX, Pointer, Root, root};
 use crate::items::{Item, Reader, s};
 use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::Table;
 
 /// One step of a repair.
@@ -126,7 +128,7 @@ impl Table {
             .expression_attribute_values(":prefix", s(format!("{}#{prefix}#", self.tenant())))
             .expression_attribute_values(":sk", s(keys::ROOT))
             .set_exclusive_start_key(from.map(ScanCursor::start));
-        let answer = request.send().await.map_err(unavailable("Scan"))?;
+        let answer = request.send().on_heap().await.map_err(unavailable("Scan"))?;
         let next = answer.last_evaluated_key.as_ref().map(ScanCursor::of).transpose()?;
         Ok((answer.items.unwrap_or_default(), next))
     }
@@ -171,7 +173,7 @@ impl Table {
                 other => return other.map(drop),
             }
             if self.send(vec![self.check_root(&root), self.repoint(eid, &pointer, pid)]).await? {
-                tracing::warn!(endpoint = %eid, profile = %pid, "an endpoint leads to its profile again");
+                EndpointRepaired { endpoint: eid, profile: pid }.emit();
                 repair.mended.push(Mended { endpoint: eid.clone(), profile: pid.clone() });
                 return Ok(());
             }
@@ -217,7 +219,7 @@ impl Table {
             repair.left.push((eid, "others changed it at the same time".to_owned()));
             return Ok(());
         }
-        tracing::warn!(endpoint = %eid, profile = %pid, "an endpoint that was in no profile has one of its own");
+        EndpointGivenProfile { endpoint: &eid, profile: &pid }.emit();
         for stored in self.edges_from(&eid).await? {
             if let Err(error) = self.resettle(&stored.edge.id, now).await {
                 repair.left.push((eid.clone(), error.to_string()));

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use rapport_model::event::Attestation;
 use rapport_model::identity::{Author, EdgeId, Evidence, Held, Pair, Rule, Source};
 use rapport_model::{Eid, EventKey, Timestamp};
+use rapport_telemetry::{ConflictLeftOut, SuggestionLeftOut, TooManySuggestions};
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -116,7 +117,7 @@ impl Table {
                 open if open >= SUGGESTIONS_MAX => return Ok(false),
                 // Said once, and not for each that is left out.
                 open if open + 1 == SUGGESTIONS_MAX => {
-                    tracing::warn!(endpoint = %end, open = open + 1, "no more suggestions until somebody decides");
+                    TooManySuggestions { endpoint: end, open: open + 1 }.emit();
                 }
                 _ => {}
             }
@@ -260,7 +261,7 @@ impl Table {
             let open = match self.suggestion(&id).await {
                 // One that cannot be read hides no other.
                 Err(error) if !error.is_passing() => {
-                    tracing::error!(suggestion = %id, %error, "left out of a list");
+                    SuggestionLeftOut { suggestion: &id, error: &error }.emit();
                     continue;
                 }
                 open => open?.filter(|found| found.state == SuggestionState::Open),
@@ -270,7 +271,7 @@ impl Table {
                 (Ok(low), Ok(high)) if low.pid == high.pid => {}
                 (Ok(_), Ok(_)) => items.push(open),
                 (Err(error), _) | (_, Err(error)) if !error.is_passing() => {
-                    tracing::error!(suggestion = %id, %error, "left out of a list");
+                    SuggestionLeftOut { suggestion: &id, error: &error }.emit();
                 }
                 (Err(error), _) | (_, Err(error)) => return Err(error),
             }
@@ -295,7 +296,7 @@ impl Table {
             Ok::<_, StoreError>(Conflict { id, held, since: reader.number("since")? })
         };
         // One that cannot be read hides no other.
-        let left_out = |error: &StoreError| tracing::error!(%error, "left out of a list");
+        let left_out = |error: &StoreError| ConflictLeftOut { error }.emit();
         let items = page.items.iter().filter_map(|item| conflict(item).inspect_err(left_out).ok()).collect();
         Ok(ReviewPage { items, next: page.next })
     }

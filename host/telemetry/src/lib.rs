@@ -1,0 +1,28 @@
+//! What the host writes into its log: one list of events, each a type with its level, its fields and its metrics.
+//!
+//! `EventsStored { … }.emit()` writes a line. The line carries the event's id, which never changes. Metrics are found by
+//! that id, so the words of a line can be improved without emptying a metric. The tables in `README.md` are made from the
+//! same list.
+//!
+//! Never a body, a secret, an address or a name of a person in a field. The words of connectors go through redaction first.
+//!
+//! All lines of the host are here, panics included: `tidy::every_line_of_the_log_is_on_the_list` refuses others. Two kinds
+//! of output are not lines of the log and not here: what libraries write through `tracing`, and what the `rapport` command
+//! tells a person at a terminal (`cli/src/terminal.rs`).
+
+mod event;
+mod list;
+mod span;
+
+pub use event::{Count, Counted, Described, Field, Unit};
+pub use list::*;
+pub use span::{batch, request};
+pub use tracing::Level;
+
+/// What a metric is broken down by, if the line has these fields. A reason is one of a dozen words.
+pub const DIMENSIONS: &[&str] = &["connection", "reason"];
+
+/// The event with this id.
+pub fn described(id: &str) -> Option<&'static Described> {
+    ALL.iter().find(|event| event.id == id)
+}
