@@ -12,17 +12,11 @@
 
 mod event;
 mod list;
+mod lookup;
 mod span;
 
 pub use event::{Count, Counted, Described, Field, Unit};
 pub use list::*;
+pub use lookup::{DIMENSIONS, described};
 pub use span::{batch, request};
 pub use tracing::Level;
-
-/// What a metric is broken down by, if the line has these fields. A reason is one of a dozen words.
-pub const DIMENSIONS: &[&str] = &["connection", "reason"];
-
-/// The event with this id.
-pub fn described(id: &str) -> Option<&'static Described> {
-    ALL.iter().find(|event| event.id == id)
-}

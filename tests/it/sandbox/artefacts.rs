@@ -145,7 +145,7 @@ fn one_machine_compiles_for_both_processors_and_runs_its_own() {
 /// It builds the sandbox a second time, which takes a minute and a half of CPU: `.ci/run` does that. Settings that only a
 /// compiler has are in the hash of both builds, by their text (`engine.rs`).
 #[test]
-#[ignore = "builds the sandbox a second time; run by `.ci/run`"]
+#[ignore = "run by `.ci/run`: it builds the sandbox a second time"]
 fn a_build_without_a_compiler_loads_what_a_build_with_one_wrote() {
     let folder = repository().join("target/runtime-only");
     fs::create_dir_all(&folder).unwrap();
