@@ -28,6 +28,8 @@ pub enum Blessing {
     Compare,
     /// They are written from the native run; then the component has to agree with it.
     Bless,
+    /// The same, where events of before are gone too.
+    BlessAll,
 }
 
 /// What testing one connector came to.
@@ -87,11 +89,12 @@ pub fn test(folder: &Path, blessing: Blessing, terminal: &Terminal) -> Result<Te
         if is_crate { build(folder, &|progress| terminal.progress(&progress))?.bytes } else { component_in(folder)? };
     let native = match (is_crate, blessing) {
         (false, Blessing::Compare) => None,
-        (false, Blessing::Bless) => {
+        (false, Blessing::Bless | Blessing::BlessAll) => {
             bail!("`--bless` takes the native run, and there is no crate; fix: write the files")
         }
         (true, Blessing::Compare) => Some(Expectations::Verbatim),
         (true, Blessing::Bless) => Some(Expectations::Bless),
+        (true, Blessing::BlessAll) => Some(Expectations::BlessAll),
     };
     let native = native.map(|expectations| {
         terminal.step("running its own tests, and the suite natively");
