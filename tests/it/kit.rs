@@ -1,5 +1,6 @@
 //! The suite of the kit on every connector of the tree, in the sandbox. Natively each runs it in its own tests.
 
+use std::fs;
 use std::path::Path;
 use std::thread;
 
@@ -174,4 +175,31 @@ async fn the_kit_refuses_the_events_that_the_host_parks_in_the_same_words() {
         refused += usize::from(by_host.is_some());
     }
     assert_eq!(refused, 14);
+}
+
+/// Lines of the demo that are neither a webhook nor its reason: headings, what an agent decides, the profile, the timeline,
+/// what to do next and how to ask.
+const DEMO_LINES_BESIDES: usize = 42;
+const DEMO_LINES_MAX: usize = 60;
+
+#[test]
+fn the_demo_is_short_and_the_readme_s_lines_are_in_it() {
+    let mut folders: Vec<_> = plugins().iter().map(|(folder, _)| folder.clone()).collect();
+    folders.push(repository().join("tests/connectors/hostile"));
+    let mut told = Vec::new();
+    for story in folders.iter().filter_map(|folder| fs::read_to_string(folder.join("fixtures/demo.json")).ok()) {
+        let story: Value = serde_json::from_str(&story).unwrap();
+        for scene in story["story"].as_array().unwrap().iter().filter(|scene| scene["brief"] == true) {
+            told.push(format!("  {}  {}", scene["expect"], scene["say"].as_str().unwrap()));
+            told.push(format!("       {}", scene["because"].as_str().unwrap()));
+        }
+    }
+    assert!(told.len() + DEMO_LINES_BESIDES <= DEMO_LINES_MAX, "{} lines of webhooks", told.len());
+
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+    let (_, demo) = readme.split_once("What providers send, and what they are answered\n\n").unwrap();
+    let (webhooks, _) = demo.split_once("\n\n").unwrap();
+    for line in webhooks.lines() {
+        assert!(told.iter().any(|told| told == line), "`{line}` is not in the demo");
+    }
 }

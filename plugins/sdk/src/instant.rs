@@ -31,7 +31,7 @@ pub(crate) fn written(ms: u64) -> String {
     // Whole cycles of 400 years, then years and months one by one.
     let mut year = 1970 + 400 * (day / 146_097);
     day %= 146_097;
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     while day >= 365 + u64::from(is_leap(year)) {
         day -= 365 + u64::from(is_leap(year));
         year += 1;

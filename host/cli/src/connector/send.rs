@@ -63,10 +63,9 @@ pub async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
     println!("{status}{}{body}", if body.is_empty() { "" } else { "  " });
     match status {
         401 if !is_forged => bail!(
-            "the service did not take the signature; fix: give its connection the secrets of fixtures/connection.json, or \
-             name its configuration with --config"
+            "the service takes no such signature at this URL; fix: give the connection the secrets of \
+             fixtures/connection.json, or name its configuration with --config; `rapport dev` prints the URLs that there are"
         ),
-        404 => bail!("no connection has this URL; fix: `rapport dev` prints the URLs that there are"),
         _ => Ok(()),
     }
 }
