@@ -1,15 +1,21 @@
 //! The suite of the kit on every connector of the tree, in the sandbox. Natively each runs it in its own tests.
 
+use std::fs;
 use std::path::Path;
 use std::thread;
 
 use rapport_cli::connector::inspect::Facts;
 use rapport_cli::connector::test::{Sandboxed, in_sandbox};
+use rapport_inbound::content;
+use rapport_model::Event;
 use rapport_sandbox::artefact::pack;
 use rapport_sandbox::{Options, Sandbox, SigningKey, Target};
 use rapport_sdk::testing::{self as kit, Connection, Kind, Moment, Native, Question, Subject};
 
+use serde_json::{Value, json};
+
 use crate::connectors::{hostile, plugins, repository, whatsapp};
+use crate::support::Data;
 
 #[test]
 fn every_connector_passes_the_suite_in_the_sandbox() {
@@ -121,4 +127,79 @@ fn an_inspection_says_who_signed_an_artefact_and_whether_it_was_altered() {
     assert!(Facts::of("x".into(), &artefact[..90]).is_err());
     let neither = Facts::of("x".into(), b"no component").unwrap_err().to_string();
     assert!(neither.starts_with("expected a component"), "{neither}");
+}
+
+/// The kit does not depend on the host, so it repeats its rules.
+#[tokio::test]
+async fn the_kit_refuses_the_events_that_the_host_parks_in_the_same_words() {
+    let data = Data::new().await;
+    let long = |bytes: usize| Value::from("x".repeat(bytes));
+    let identifier = json!({"scheme": "acme", "scope": "w-1", "value": "u-7", "attestation": "provider"});
+    let event = json!({
+        "id": "m-1", "at": 1_790_668_800_000_u64, "account": "w-1", "extensions": {},
+        "contact": {"identifiers": [identifier], "display_name": null, "locale": null, "time_zone": null, "traits": {}},
+        "contact_updated": null,
+    });
+    let changes: Vec<(&str, Value)> = vec![
+        ("/id", json!("")),
+        ("/id", long(1_024)),
+        ("/id", long(1_025)),
+        ("/account", json!("")),
+        ("/account", long(256)),
+        ("/account", long(257)),
+        ("/contact/identifiers", json!([])),
+        ("/contact/identifiers", vec![identifier.clone(); 32].into()),
+        ("/contact/identifiers", vec![identifier.clone(); 33].into()),
+        ("/contact/identifiers/0/scheme", json!("LINE User")),
+        ("/contact/identifiers/0/scheme", json!(" Acme.User_2-x ")),
+        ("/contact/identifiers/0/scheme", json!("äcme")),
+        ("/contact/identifiers/0/scheme", json!("")),
+        ("/contact/identifiers/0/scheme", long(64)),
+        ("/contact/identifiers/0/scheme", long(65)),
+        ("/contact/identifiers/0/scheme", json!("phone")),
+        ("/contact/identifiers/0/value", json!("")),
+        ("/contact/identifiers/0/value", json!(" \u{200b}\u{feff} ")),
+        ("/contact/identifiers/0/value", long(512)),
+        ("/contact/identifiers/0/value", long(513)),
+        ("/contact/identifiers/0/scope", json!("")),
+        ("/contact/identifiers/0/scope", json!(null)),
+        ("/contact/identifiers/0/scope", long(513)),
+    ];
+    let mut refused = 0;
+    for (place, value) in changes {
+        let mut event = event.clone();
+        *event.pointer_mut(place).unwrap() = value.clone();
+        let read: Event = serde_json::from_value(event.clone()).unwrap();
+        let by_host = content::place(&data.table, &read).err();
+        assert_eq!(kit::refused(&event), by_host, "{place}: {value}");
+        refused += usize::from(by_host.is_some());
+    }
+    assert_eq!(refused, 14);
+}
+
+/// Lines of the demo that are neither a webhook nor its reason: headings, what an agent decides, the profile, the timeline,
+/// what to do next and how to ask.
+const DEMO_LINES_BESIDES: usize = 42;
+const DEMO_LINES_MAX: usize = 60;
+
+#[test]
+fn the_demo_is_short_and_the_readme_s_lines_are_in_it() {
+    let mut folders: Vec<_> = plugins().iter().map(|(folder, _)| folder.clone()).collect();
+    folders.push(repository().join("tests/connectors/hostile"));
+    let mut told = Vec::new();
+    for story in folders.iter().filter_map(|folder| fs::read_to_string(folder.join("fixtures/demo.json")).ok()) {
+        let story: Value = serde_json::from_str(&story).unwrap();
+        for scene in story["story"].as_array().unwrap().iter().filter(|scene| scene["brief"] == true) {
+            told.push(format!("  {}  {}", scene["expect"], scene["say"].as_str().unwrap()));
+            told.push(format!("       {}", scene["because"].as_str().unwrap()));
+        }
+    }
+    assert!(told.len() + DEMO_LINES_BESIDES <= DEMO_LINES_MAX, "{} lines of webhooks", told.len());
+
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+    let (_, demo) = readme.split_once("What providers send, and what they are answered\n\n").unwrap();
+    let (webhooks, _) = demo.split_once("\n\n").unwrap();
+    for line in webhooks.lines() {
+        assert!(told.iter().any(|told| told == line), "`{line}` is not in the demo");
+    }
 }

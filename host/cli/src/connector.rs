@@ -8,6 +8,8 @@ pub mod interface;
 pub(crate) mod nested_cargo;
 pub mod new;
 mod plugins;
+pub mod send;
+pub mod sign;
 pub mod test;
 pub(crate) mod toolchain;
 
@@ -19,6 +21,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result, bail};
 use rapport_sandbox::{Manifest, with_manifest};
 use wit_component::ComponentEncoder;
+
+use crate::service::toml_line;
 
 pub use plugins::{all_plugins, folder};
 
@@ -38,7 +42,7 @@ pub struct Built {
 pub enum Progress {
     /// The compiler cannot compile for this target yet; rustup fetches what it lacks.
     InstallingTarget(&'static str),
-    /// Cargo compiles the connector of this id, or finds that nothing changed.
+    /// Cargo compiles the connector of this id. It does not when nothing changed.
     Compiling(String),
     /// The component of this id is written, and has this many bytes.
     Written(String, usize),
@@ -56,11 +60,10 @@ pub enum Progress {
 /// to is not a connector.
 pub fn build(folder: &Path, progress: &dyn Fn(Progress)) -> Result<Built> {
     let text = read_manifest(folder)?;
-    let manifest = Manifest::parse(&text).with_context(|| format!("`{}`", folder.display()))?;
+    let manifest = parse_manifest(&text, folder)?;
 
     toolchain::require_target(toolchain::WASM, folder, progress)?;
-    progress(Progress::Compiling(manifest.id.clone()));
-    let compiled = nested_cargo::compile(folder)?;
+    let compiled = nested_cargo::compile(folder, &|| progress(Progress::Compiling(manifest.id.clone())))?;
     let module = fs::read(&compiled.module).with_context(|| format!("`{}`", compiled.module.display()))?;
 
     let bytes = encode(&module, &text).with_context(|| format!("connector `{}`", manifest.id))?;
@@ -100,7 +103,7 @@ pub fn component(words: &str, base: &Path, progress: &dyn Fn(Progress)) -> Resul
     Ok(Component { bytes: built.bytes, id: built.manifest.id, folder: Some(folder) })
 }
 
-fn read_manifest(folder: &Path) -> Result<String> {
+pub(crate) fn read_manifest(folder: &Path) -> Result<String> {
     let path = folder.join("connector.toml");
     match fs::read_to_string(&path) {
         Ok(text) => Ok(text),
@@ -111,7 +114,30 @@ fn read_manifest(folder: &Path) -> Result<String> {
     }
 }
 
+/// A manifest; where it is no TOML, with the line.
+pub(crate) fn parse_manifest(text: &str, folder: &Path) -> Result<Manifest> {
+    let path = folder.join("connector.toml");
+    if let Err(error) = toml::from_str::<toml::Table>(text) {
+        let line = toml_line(text, &error);
+        let written = text.lines().nth(line - 1).unwrap_or_default();
+        bail!("`{}`: line {line} is not TOML: {}: `{}`", path.display(), error.message(), written.trim());
+    }
+    Manifest::parse(text).with_context(|| format!("`{}`", folder.display()))
+}
+
+/// What a module imports that was compiled for a browser.
+const BROWSER: &[u8] = b"__wbindgen_";
+
 fn encode(module: &[u8], manifest: &str) -> Result<Vec<u8>> {
+    if module.windows(BROWSER.len()).any(|window| window == BROWSER) {
+        let id = Manifest::parse(manifest).map(|manifest| manifest.id).unwrap_or_default();
+        bail!(
+            "a dependency wants a browser (it imports `__wbindgen_…`); usually `chrono`, `uuid` or `getrandom` with their \
+             default features; fix: `default-features = false`, because a connector has neither clock nor randomness; \
+             `cargo tree -p rapport-{id} --target {} -i wasm-bindgen` names it",
+            toolchain::WASM
+        );
+    }
     let component = ComponentEncoder::default()
         .module(module)
         .context("the crate exports no connector; fix: `rapport_sdk::export!(YourType: inbound);` in its lib.rs")?
@@ -146,4 +172,27 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<Write> {
         .and_then(|()| fs::rename(&temporary, path))
         .with_context(|| format!("`{}`", path.display()))?;
     Ok(Write::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_that_is_no_toml_is_told_with_its_line() {
+        let text = "id = \"acme\"\nname = \"Acme\"\n\n[limits\ncpu-ms = 7\n";
+        let error = format!("{:#}", parse_manifest(text, Path::new("plugins/acme")).unwrap_err());
+        assert!(error.starts_with("`plugins/acme/connector.toml`: line 4 is not TOML: "), "{error}");
+        assert!(error.ends_with(": `[limits`"), "{error}");
+    }
+
+    #[test]
+    fn a_module_for_a_browser_is_told_with_the_usual_dependencies() {
+        let manifest = "id = \"acme\"\nname = \"Acme\"\nversion = \"1\"\ncontract = \"0.2\"\n";
+        let error = encode(b"\0asm\x01\0\0\0 __wbindgen_placeholder__", manifest).unwrap_err().to_string();
+        for expected in ["wants a browser", "`getrandom`", "cargo tree -p rapport-acme --target wasm32-unknown-unknown"]
+        {
+            assert!(error.contains(expected), "{error}");
+        }
+    }
 }

@@ -23,6 +23,9 @@ pub struct Options {
     /// Where to listen; a free port when it is not given
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// Every webhook, all of the profile and of the timeline
+    #[arg(long)]
+    all: bool,
     /// End after the story instead of serving until Ctrl-C
     #[arg(long)]
     exit: bool,
@@ -62,17 +65,23 @@ pub async fn run(options: &Options, terminal: &Terminal) -> Result<()> {
 
     let provider = Provider::of(origin.clone());
     println!("\n{}\n", terminal.paint(Tone::Heading, "What providers send, and what they are answered"));
-    let mut surprises = 0;
+    let (mut surprises, mut untold) = (0, 0);
     for teller in &tellers {
-        surprises += tell(teller, &provider, terminal).await?;
+        let told = tell(teller, &provider, options.all, terminal).await?;
+        surprises += told.surprises;
+        untold += told.untold;
+    }
+    if untold > 0 {
+        println!("       {}", terminal.paint(Tone::Quiet, &format!("… and {untold} more; --all tells them")));
     }
     for customer in tellers.iter().filter_map(|teller| teller.story.customer.as_ref()) {
-        accept(customer, &provider, &api_key, terminal).await?;
-        show(customer, &provider, &api_key, terminal).await?;
+        accept(customer, &provider, &api_key, options.all, terminal).await?;
+        show(customer, &provider, &api_key, options.all, terminal).await?;
     }
     if surprises > 0 {
         bail!("{surprises} answers were not what the story expects");
     }
+    next(terminal);
     if !options.exit {
         invite(&origin, &api_key, folder.path(), terminal);
         tokio::select! {
@@ -126,38 +135,53 @@ fn write_config(folder: &Path, tellers: &[Teller], api_key: &str) -> Result<Path
     Ok(path)
 }
 
-/// Sends the webhooks of a story; gives how many answers were not as expected.
-async fn tell(teller: &Teller, provider: &Provider, terminal: &Terminal) -> Result<usize> {
-    let mut surprises = 0;
+/// What was told of a story.
+#[derive(Default)]
+struct Told {
+    /// Answers that were not as expected.
+    surprises: usize,
+    /// Scenes that were left out.
+    untold: usize,
+}
+
+/// Sends the webhooks of a story, and tells those that are for everybody, or all.
+async fn tell(teller: &Teller, provider: &Provider, all: bool, terminal: &Terminal) -> Result<Told> {
+    let mut told = Told::default();
     for scene in &teller.story.story {
         let sample = Sample::read(&teller.folder.join(format!("fixtures/inbound/{}.http", scene.send)))?;
         let status = provider.send(&sample).await?;
         let expected = status == scene.expect;
+        if expected && !all && !scene.brief {
+            told.untold += 1;
+            continue;
+        }
         let tone = if expected { Tone::Good } else { Tone::Bad };
         let status = terminal.paint(tone, &status.to_string());
         println!("  {status}  {}", scene.say);
         println!("       {}", terminal.paint(Tone::Quiet, &scene.because));
         if !expected {
             println!("       {}", terminal.paint(Tone::Bad, &format!("expected {}", scene.expect)));
-            surprises += 1;
+            told.surprises += 1;
         }
     }
-    Ok(surprises)
+    Ok(told)
 }
 
 /// What an agent decides about suggestions.
-async fn accept(customer: &Customer, provider: &Provider, api_key: &str, terminal: &Terminal) -> Result<()> {
+async fn accept(customer: &Customer, provider: &Provider, api_key: &str, all: bool, terminal: &Terminal) -> Result<()> {
     if customer.accept.is_empty() {
         return Ok(());
     }
     println!("\n{}\n", terminal.paint(Tone::Heading, "What an agent decides"));
-    for acceptance in &customer.accept {
+    for (index, acceptance) in customer.accept.iter().enumerate() {
         let id = suggestion(acceptance, provider, api_key).await?;
         let word = json!({"reason": acceptance.say, "by": "an agent"});
         let accepted = provider.tell(&format!("/v1/suggestions/{id}/accept"), &word, api_key).await?;
         accepted.context("the suggestion was not accepted")?;
         println!("  {}  {}", terminal.paint(Tone::Good, "yes"), acceptance.say);
-        println!("       {}", terminal.paint(Tone::Quiet, &acceptance.because));
+        if all || index == 0 {
+            println!("       {}", terminal.paint(Tone::Quiet, &acceptance.because));
+        }
     }
     Ok(())
 }
@@ -184,15 +208,16 @@ async fn suggestion(wanted: &Acceptance, provider: &Provider, api_key: &str) -> 
     bail!("nothing suggests that `{}` is the same person's", wanted.scheme)
 }
 
-async fn show(customer: &Customer, provider: &Provider, api_key: &str, terminal: &Terminal) -> Result<()> {
+async fn show(customer: &Customer, provider: &Provider, api_key: &str, all: bool, terminal: &Terminal) -> Result<()> {
     let path = format!("/v1/profiles/lookup?scheme={}&value={}", customer.scheme, customer.value);
     let profile = settled(provider, &path, api_key).await?;
     let id = profile["id"].as_str().context("a profile has an id")?;
     let timeline = provider.ask(&format!("/v1/profiles/{id}/timeline"), api_key).await?.unwrap_or_default();
     println!("\n{}\n", terminal.paint(Tone::Heading, "The profile that came of it"));
-    picture::profile(&profile, terminal);
-    println!("\n{}\n", terminal.paint(Tone::Heading, "Its timeline, newest first"));
-    picture::timeline(&timeline, terminal);
+    picture::profile(&profile, all, terminal);
+    let heading = if all { "Its timeline, newest first" } else { "Its timeline: the newest of each kind" };
+    println!("\n{}\n", terminal.paint(Tone::Heading, heading));
+    picture::timeline(&timeline, all, terminal);
     Ok(())
 }
 
@@ -209,6 +234,13 @@ async fn settled(provider: &Provider, path: &str, api_key: &str) -> Result<Value
         tokio::time::sleep(Duration::from_millis(400)).await;
     }
     bail!("the story's customer has no profile after {} s", FOLDED_WITHIN.as_secs())
+}
+
+fn next(terminal: &Terminal) {
+    println!("\n{}\n", terminal.paint(Tone::Heading, "What to do next"));
+    println!("  rapport connector new acme   a connector of your own, which passes its tests at once");
+    println!("  rapport dev --help           a configuration with your own accounts");
+    println!("  rapport doctor               says what is missing on this machine for that");
 }
 
 fn invite(origin: &str, api_key: &str, folder: &Path, terminal: &Terminal) {

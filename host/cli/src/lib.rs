@@ -5,6 +5,7 @@
 pub mod connector;
 pub mod demo;
 pub mod dev;
+pub mod doctor;
 pub mod feed;
 pub mod fold;
 pub mod package;

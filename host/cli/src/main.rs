@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use rapport_cli::connector::inspect::Form;
+use rapport_cli::connector::send;
 use rapport_cli::connector::test::Blessing;
-use rapport_cli::{Terminal, connector, demo, dev, feed, fold, package, parked, repair};
+use rapport_cli::{Terminal, connector, demo, dev, doctor, feed, fold, package, parked, repair};
 
 /// One customer, one context, every channel.
 ///
@@ -49,6 +50,10 @@ enum Command {
     /// `rapport dev` may be running. Taken twice it is one event.
     #[command(after_help = feed::EXAMPLE)]
     Feed(feed::Arguments),
+    /// Says whether this machine has what it takes: toolchain, configuration, secrets, connectors, data
+    ///
+    /// It changes nothing, and asks nothing but this machine.
+    Doctor(doctor::Arguments),
     /// Works on connectors
     #[command(subcommand)]
     Connector(ConnectorCommand),
@@ -93,10 +98,24 @@ enum ConnectorCommand {
     Test {
         /// Folders with a connector.toml, or names of such in plugins/; all of plugins/ when none is given
         paths: Vec<String>,
-        /// Writes what fixtures come to natively into *.events.json; read what it wrote
+        /// Writes what fixtures come to natively into *.events.json, and says what it wrote; read it
         #[arg(long)]
         bless: bool,
+        /// With --bless: also where an event of before is gone
+        #[arg(long, requires = "bless")]
+        force: bool,
     },
+    /// Signs fixtures as the provider would, in place, with the secrets of their connection.json
+    ///
+    /// `{sign}` in a header field of a fixture is where the signature goes; an old one is replaced.
+    Sign {
+        /// A folder with a connector.toml, or the name of one in plugins/
+        connector: String,
+        /// A file of fixtures/inbound, without `.http`; without it all that should be signed and are not
+        fixture: Option<String>,
+    },
+    /// Posts a fixture to a running service, signed now
+    Send(send::Arguments),
     /// Says what a connector is: what it imports and exports, what it may use, what an operator has to set
     Inspect {
         /// A component, a signed artefact, or a connector's folder or name, which is built first
@@ -148,6 +167,8 @@ fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
             terminal.log(verbose);
             runtime.block_on(fold::run(&command))
         }
+        Command::Doctor(arguments) => doctor::run(&arguments, terminal),
+        Command::Connector(ConnectorCommand::Send(arguments)) => runtime.block_on(send::run(&arguments, terminal)),
         Command::Connector(command) => run_connector(command, terminal),
     }
 }
@@ -166,10 +187,19 @@ fn run_connector(command: ConnectorCommand, terminal: &Terminal) -> Result<()> {
             }
             Ok(())
         }
-        ConnectorCommand::Test { paths, bless } => {
-            let blessing = if bless { Blessing::Bless } else { Blessing::Compare };
+        ConnectorCommand::Test { paths, bless, force } => {
+            let blessing = match (bless, force) {
+                (false, _) => Blessing::Compare,
+                (true, false) => Blessing::Bless,
+                (true, true) => Blessing::BlessAll,
+            };
             connector::test::run(&folders(&paths)?, blessing, terminal)
         }
+        ConnectorCommand::Sign { connector, fixture } => {
+            let folder = connector::folder(&connector, Path::new("."))?;
+            connector::sign::run(&folder, fixture.as_deref(), terminal)
+        }
+        ConnectorCommand::Send(_) => unreachable!("it waits for an answer, so it runs above"),
         ConnectorCommand::Inspect { file, json } => {
             let form = if json { Form::Json } else { Form::Table };
             connector::inspect::run(&file, form, terminal)

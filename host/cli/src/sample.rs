@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rapport_sdk::Webhook;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -54,6 +55,9 @@ pub(crate) struct Acceptance {
 /// One webhook of a story.
 #[derive(Deserialize)]
 pub(crate) struct Scene {
+    /// Told without `--all` too.
+    #[serde(default)]
+    pub brief: bool,
     pub say: String,
     /// A file of `fixtures/inbound`, without `.http`.
     pub send: String,
@@ -108,6 +112,21 @@ impl Provider {
         }
         let request = request.body(Full::from(sample.body.clone())).context("a sample is no HTTP request")?;
         Ok(self.client.request(request).await?.status().as_u16())
+    }
+
+    /// Sends a webhook to its URL; gives the status and the body.
+    pub async fn post(&self, webhook: &Webhook) -> Result<(u16, String)> {
+        let mut request = Request::builder().method(webhook.method.as_str()).uri(&webhook.url);
+        let is_of_the_client =
+            |name: &str| matches!(name, "host" | "content-length" | "connection" | "transfer-encoding");
+        for (name, value) in webhook.headers.iter().filter(|(name, _)| !is_of_the_client(name)) {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::from(webhook.body.clone())).context("the fixture is no HTTP request")?;
+        let response = self.client.request(request).await.context("nobody answers; fix: `rapport dev` serves it")?;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
     /// Asks the API; gives the JSON of a 200, or nothing.

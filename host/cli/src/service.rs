@@ -155,6 +155,11 @@ fn lock(folder: &Path) -> Result<Option<File>> {
     }
 }
 
+/// Whether a process serves the data folder. Nothing is made or changed.
+pub(crate) fn is_served(folder: &Path) -> bool {
+    File::open(folder.join("lock")).is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+}
+
 /// Makes a folder that only its owner reads: the database holds what customers wrote.
 fn private_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
@@ -180,10 +185,20 @@ impl Settings {
         let name = path.display();
         let missing = || format!("`{name}`; fix: write one (`rapport dev --help` shows how), or name it with --config");
         let text = fs::read_to_string(path).with_context(missing)?;
+        if let Err(error) = toml::from_str::<toml::Table>(&text) {
+            // The line's text may be a secret.
+            bail!("`{name}`: line {} is not TOML: {}", toml_line(&text, &error), error.message());
+        }
         let config = Config::parse(&text).with_context(|| format!("`{name}`"))?;
         let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Ok(Self { config, text, base: base.to_owned() })
     }
+}
+
+/// The line that is not TOML, counted from 1.
+pub(crate) fn toml_line(text: &str, error: &toml::de::Error) -> usize {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    before.matches('\n').count() + 1
 }
 
 /// What one process does: it receives, and it answers.

@@ -64,7 +64,7 @@ impl Terminal {
     pub fn progress(&self, progress: &Progress) {
         match progress {
             Progress::InstallingTarget(target) => self.step(&format!("installing Rust's target {target} (once)")),
-            Progress::Compiling(id) => self.step(&format!("building connector {id} (the first time takes a minute)")),
+            Progress::Compiling(id) => self.step(&format!("building connector {id} (the first time takes minutes)")),
             Progress::Written(id, bytes) => self.step(&format!("connector {id}: {} KiB", bytes / 1024)),
             Progress::Unchanged(id) => self.step(&format!("connector {id} is up to date")),
         }

@@ -21,7 +21,7 @@ fn the_help_names_what_there_is_to_do() {
     let output = rapport(&["--help"], &folder);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for command in ["demo", "dev", "connector", "parked"] {
+    for command in ["demo", "dev", "doctor", "connector", "parked"] {
         assert!(text.lines().any(|line| line.trim_start().starts_with(command)), "{text}");
     }
 }
@@ -31,6 +31,7 @@ fn a_mistake_in_the_configuration_is_named_with_its_fix() {
     for (config, expected) in [
         (None, "fix: write one"),
         (Some("public_url = 'https://hooks.example.com'"), "unknown key `public_url`; fix: write `public-url`"),
+        (Some("[api]\n\ntenant-key = 'hunter2"), "line 3 is not TOML"),
         (Some("tenant-key = 'hunter2'"), "`env:NAME`, `file:PATH` or `secret:NAME`"),
         (
             Some("tenant-key = 'secret:tenant-key'"),
@@ -53,4 +54,44 @@ fn a_mistake_in_the_configuration_is_named_with_its_fix() {
         assert!(said.contains(expected), "{config:?}: {said}");
         assert!(!said.contains("hunter2"), "a secret is never repeated");
     }
+}
+
+#[test]
+fn the_doctor_names_each_fix_and_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let plugins = folder.path().join("plugins/acme");
+    fs::create_dir_all(&plugins).unwrap();
+    let manifest =
+        "id = 'acme'\nname = 'Acme'\nversion = '1'\ncontract = '0.2'\n[secrets]\nsigning-secret = 'Signs.'\n";
+    fs::write(plugins.join("connector.toml"), manifest).unwrap();
+    let config = |text: &str| fs::write(folder.path().join("rapport.toml"), text).unwrap();
+    let doctor = || {
+        let output = rapport(&["doctor", "--listen", "127.0.0.1:0"], &folder);
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (ok, said) = doctor();
+    assert!(!ok && said.contains("no  configuration") && said.contains("fix: write one"), "{said}");
+
+    config(
+        "[api.keys.crm]\nsecret = 'file:not-there'\nmay = ['read']\n[connections.a]\nconnector = 'acme'\n\
+         [connections.b]\nconnector = 'acne'\n",
+    );
+    let (ok, said) = doctor();
+    let expected = [
+        "no  secrets        API key `crm`",
+        "no  secrets        connection `a`: secret `signing-secret` is not set",
+        "no  connectors     connection `b`: connector `acne`: no folder with a connector.toml",
+        "ok  data folder    `data` is not there; `rapport dev` makes it",
+    ];
+    assert!(!ok && expected.iter().all(|expected| said.contains(expected)), "{said}");
+    assert!(said.lines().count() < 20, "it is one screen: {said}");
+
+    fs::write(folder.path().join("key"), "a-key-of-sixteen-bytes").unwrap();
+    config(
+        "[api.keys.crm]\nsecret = 'file:key'\nmay = ['read']\n[connections.a]\nconnector = 'acme'\n\
+         secrets = { signing-secret = 'file:key' }\n",
+    );
+    let (ok, said) = doctor();
+    assert!(ok && said.contains("ok  secrets        2 are set") && said.contains("ok  connectors     acme"), "{said}");
+    assert!(!folder.path().join("data").exists() && !said.contains("a-key-of-sixteen"), "{said}");
 }

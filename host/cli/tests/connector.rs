@@ -4,8 +4,9 @@
 //! workspace's target directory, so that what others have compiled is not compiled again.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -52,15 +53,80 @@ fn a_new_connector_passes_its_tests_and_a_mistake_in_it_does_not() {
     fs::write(&expected, &other).unwrap();
     let failed = rapport(&["connector", "test", words]);
     assert_eq!(failed.status.code(), Some(1), "{}", said(&failed));
-    for column in ["native", "sandbox"] {
-        let line = format!("failed {column}: fixtures: text: line ");
-        assert!(said(&failed).contains(&line), "{}", said(&failed));
-    }
+    let line =
+        "failed both: fixtures: text: `events[0].message.parts[0].text`: expected `\"Goodbye\"`, found `\"Hello\"`";
+    assert!(said(&failed).contains(line), "{}", said(&failed));
     assert!(said(&failed).contains("1 of 1 connectors fail: acme-chat"), "{}", said(&failed));
 
     let blessed = rapport(&["connector", "test", words, "--bless"]);
     assert!(blessed.status.success(), "{}", said(&blessed));
     assert_ne!(fs::read_to_string(&expected).unwrap(), other);
+    let line = "written text  1 message by acme-chat u-7 at 2026-09-29T08:00:00Z";
+    assert!(said(&blessed).contains(line), "{}", said(&blessed));
+}
+
+/// `rapport dev` on a free port; ended with the test.
+struct Dev(Child);
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_fixture_is_signed_and_sent_to_a_running_service() {
+    let parent = TempDir::new().unwrap();
+    let made = rapport(&["connector", "new", "signed-chat", "--path", parent.path().to_str().unwrap()]);
+    assert!(made.status.success(), "{}", said(&made));
+    let folder = parent.path().join("signed-chat");
+    let words = folder.to_str().unwrap();
+    let fixture = folder.join("fixtures/inbound/text.http");
+    let original = fs::read_to_string(&fixture).unwrap();
+    let (_, signature) = original.split_once("-signature: ").unwrap();
+    let signature = signature.lines().next().unwrap();
+
+    for wrong in ["{sign}", &"0".repeat(64)] {
+        fs::write(&fixture, original.replace(signature, wrong)).unwrap();
+        let failed = said(&rapport(&["connector", "test", words]));
+        assert!(
+            failed.contains("failed both: fixtures: text: expected 1 event, found `unauthenticated`: "),
+            "{failed}"
+        );
+        assert!(failed.contains(&format!("fix: `rapport connector sign {words}` signs the fixtures")), "{failed}");
+        let refused = said(&rapport(&["connector", "test", words, "--bless"]));
+        assert!(refused.contains("text: was 1 event, is now `unauthenticated`"), "{refused}");
+        let signed = said(&rapport(&["connector", "sign", words]));
+        assert!(signed.contains("signed text\n") && signed.contains("signed already"), "{signed}");
+        assert_eq!(fs::read_to_string(&fixture).unwrap(), original);
+    }
+
+    let config = parent.path().join("rapport.toml");
+    fs::write(parent.path().join("secret"), "test-signing-secret").unwrap();
+    fs::write(
+        &config,
+        "[connections.chat-eu]\nconnector = 'signed-chat'\nsecrets = { signing-secret = ['file:secret'] }\n",
+    )
+    .unwrap();
+    let target = Path::new(env!("CARGO_BIN_EXE_rapport")).parent().and_then(Path::parent).unwrap();
+    let mut dev = Dev(Command::new(env!("CARGO_BIN_EXE_rapport"))
+        .args(["dev", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()])
+        .args(["--data", parent.path().join("data").to_str().unwrap()])
+        .env("CARGO_TARGET_DIR", target)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap());
+    let mut lines = BufReader::new(dev.0.stdout.take().unwrap()).lines();
+    let origin = lines.next().unwrap().unwrap().replace("rapport listens on ", "");
+    let to = format!("{origin}/hooks/chat-eu");
+    let sent = rapport(&["connector", "send", words, "text", "--to", &to]);
+    assert!(sent.status.success() && said(&sent).contains("200"), "{}", said(&sent));
+    let forged = rapport(&["connector", "send", words, "signature-wrong", "--to", &to]);
+    assert!(forged.status.success() && said(&forged).contains("401"), "{}", said(&forged));
+    let nowhere = rapport(&["connector", "send", words, "text", "--to", &format!("{origin}/hooks/other")]);
+    assert!(said(&nowhere).contains("`rapport dev` prints the URLs that there are"), "{}", said(&nowhere));
 }
 
 #[test]

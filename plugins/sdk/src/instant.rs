@@ -23,6 +23,31 @@ pub fn parse(text: &str) -> Option<u64> {
     Some(u64::try_from(seconds).ok()? * 1000 + thousandths(decimals))
 }
 
+/// Milliseconds since 1970 as RFC 3339 in UTC, to the second.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn written(ms: u64) -> String {
+    let seconds = ms / 1000;
+    let (mut day, second) = (seconds / 86_400, seconds % 86_400);
+    // Whole cycles of 400 years, then years and months one by one.
+    let mut year = 1970 + 400 * (day / 146_097);
+    day %= 146_097;
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    while day >= 365 + u64::from(is_leap(year)) {
+        day -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let mut month = 1;
+    for length in [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if day < length {
+            break;
+        }
+        day -= length;
+        month += 1;
+    }
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{:02}Z", day + 1, second % 60)
+}
+
 /// Three numbers without a sign.
 fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
     let mut parts = text.split(separator).map(|part| {
@@ -80,6 +105,14 @@ mod tests {
         assert_eq!(parse("2026-01-01T00:00:00.237999999Z"), Some(1_767_225_600_237));
         assert_eq!(parse("2024-02-29T23:59:59Z"), Some(1_709_251_199_000));
         assert_eq!(parse("1970-01-01T00:00:00Z"), Some(0));
+    }
+
+    #[test]
+    fn an_instant_is_written_as_it_is_read() {
+        for ms in [0, 951_782_400_000, 1_709_251_199_000, 1_767_225_600_000, 4_107_542_399_000, 32_503_680_000_000] {
+            assert_eq!(parse(&written(ms)), Some(ms), "{}", written(ms));
+        }
+        assert_eq!(written(1_790_668_801_999), "2026-09-29T08:00:01Z");
     }
 
     #[test]

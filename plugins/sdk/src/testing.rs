@@ -19,6 +19,7 @@ mod public_key;
 mod render;
 mod report;
 mod signing;
+mod stored;
 mod subject;
 mod suite;
 
@@ -32,6 +33,7 @@ pub use public_key::der as key_bytes;
 pub use render::{pretty, render, render_outcome};
 pub use report::{FAILURES_TOLD_MAX, Findings, Maximum, Report};
 pub use signing::sign_again;
+pub use stored::refused;
 pub use subject::{Answer, Asked, Kind, Moment, Native, Question, Subject, Usage};
 pub use suite::{Budgets, Effort, Expectations, Options, run as run_suite};
 
@@ -60,7 +62,11 @@ pub fn check<C: Inbound>(manifest_dir: &str) {
 }
 
 fn full_report<C: Inbound>(manifest_dir: &str) -> Report {
-    let expectations = if is_blessing() { Expectations::Bless } else { Expectations::Verbatim };
+    let expectations = match std::env::var("BLESS").as_deref() {
+        Ok("1") => Expectations::Bless,
+        Ok("force") => Expectations::BlessAll,
+        _ => Expectations::Verbatim,
+    };
     let options = Options { effort: Effort::NATIVE, expectations, budgets: None };
     let mut report = run_suite(&Native::<C>::new(), &inbound_fixtures(manifest_dir), &options);
     let orphans = orphans(manifest_dir);
@@ -72,10 +78,6 @@ fn full_report<C: Inbound>(manifest_dir: &str) -> Report {
 
 fn orphans(manifest_dir: &str) -> Vec<String> {
     fixture::orphans(manifest_dir).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn is_blessing() -> bool {
-    std::env::var_os("BLESS").is_some_and(|value| value == "1")
 }
 
 /// In one step, so that no reader sees half a report.

@@ -1,8 +1,9 @@
 //! Runs cargo on a connector's crate.
 
 use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -45,11 +46,12 @@ const DISTURBING: [&str; 8] = [
     "RUSTC_WORKSPACE_WRAPPER",
 ];
 
-/// Compiles the crate in `folder`. Cargo says nothing unless it fails.
+/// Compiles the crate in `folder`. Cargo says nothing unless it fails; `compiling` is called once if there is something to
+/// compile.
 ///
 /// # Errors
 /// What cargo said, or that the crate has no library of the right kind.
-pub(super) fn compile(folder: &Path) -> Result<Compiled> {
+pub(super) fn compile(folder: &Path, compiling: &dyn Fn()) -> Result<Compiled> {
     let manifest_path = folder.join("Cargo.toml");
     let manifest_path = manifest_path.canonicalize().with_context(|| format!("`{}`", manifest_path.display()))?;
     // Of its own: an outer `cargo run` holds the lock of the usual one until this ends.
@@ -61,7 +63,7 @@ pub(super) fn compile(folder: &Path) -> Result<Compiled> {
         .args([Path::new("--manifest-path"), &manifest_path, Path::new("--target-dir"), &directory])
         .env(FLAGS.0, FLAGS.1)
         .envs(PROFILE);
-    let messages = run(cargo)?;
+    let messages = run_watched(cargo, compiling)?;
     match module_in(&messages, &manifest_path) {
         Some(module) => Ok(Compiled { module, directory }),
         None => bail!(
@@ -141,4 +143,30 @@ pub(crate) fn run(mut cargo: Command) -> Result<Vec<u8>> {
         return Ok(stdout);
     }
     bail!("cargo: {status}\n{}", String::from_utf8_lossy(&stderr).trim_end())
+}
+
+/// [`run`], where `compiling` is called when cargo begins to compile something.
+fn run_watched(mut cargo: Command, compiling: &dyn Fn()) -> Result<Vec<u8>> {
+    let mut child = cargo.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("`cargo` does not run")?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let reader = std::thread::spawn(move || {
+        let mut messages = Vec::new();
+        stdout.map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut messages)).map(|_| messages)
+    });
+    let (mut said, mut is_told) = (String::new(), false);
+    for line in stderr.into_iter().flat_map(|stderr| BufReader::new(stderr).split(b'\n')) {
+        let line = String::from_utf8_lossy(&line.context("`cargo` cannot be read")?).into_owned();
+        if !is_told && line.trim_start().starts_with("Compiling ") {
+            is_told = true;
+            compiling();
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    let messages = reader.join().ok().context("`cargo` cannot be read")?.context("`cargo` cannot be read")?;
+    let status = child.wait().context("`cargo` does not end")?;
+    if status.success() {
+        return Ok(messages);
+    }
+    bail!("cargo: {status}\n{}", said.trim_end())
 }

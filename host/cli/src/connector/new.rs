@@ -70,24 +70,32 @@ impl Made {
     pub fn next_steps(&self) -> String {
         let folder = self.folder.display();
         let sdk = match &self.sdk {
-            Sdk::Workspace => "the workspace's SDK; nothing else has to be edited".to_owned(),
+            Sdk::Workspace => "the workspace's SDK".to_owned(),
             Sdk::Path(path) => format!(
-                "the SDK in `{}`, by path; fix: write `git = \"{}\"` in its Cargo.toml before you give it to others",
+                "the SDK in `{}`, by path; fix: write `{}` in its Cargo.toml before you give it to others",
                 path.display(),
-                env!("CARGO_PKG_REPOSITORY")
+                git()
             ),
-            Sdk::Git => format!("the SDK of {}, by git", env!("CARGO_PKG_REPOSITORY")),
+            Sdk::Git => format!("the SDK of {}, by git, at tag {TAG}", env!("CARGO_PKG_REPOSITORY")),
         };
         let words = match &self.sdk {
             Sdk::Workspace => self.folder.file_name().unwrap_or_default().display().to_string(),
             Sdk::Path(_) | Sdk::Git => folder.to_string(),
         };
+        let besides = match &self.sdk {
+            Sdk::Workspace => {
+                "\nTwo files besides it change: Cargo.lock, at the next build, and the table of connectors in README.md, which \
+                 a test compares:\n`BLESS=1 cargo test -p rapport-tests --test it reference` writes it.\n"
+            }
+            Sdk::Path(_) | Sdk::Git => "",
+        };
         format!(
             "made {folder}, {} files, with {sdk}\n\n\
              rapport connector test {words}            it passes every check; keep it so\n\
              rapport connector test {words} --bless    after a change: writes what fixtures come to; read the diff\n\
+             rapport connector sign {words}            signs fixtures that you changed, as the provider would\n\
              rapport connector inspect {words}         what it imports, may use, and wants to be set\n\n\
-             Begin with `fixtures/inbound`: put in requests of the provider as they came, with their signatures.\n",
+             Begin with `fixtures/inbound`: put in requests of the provider as they came, with their signatures.\n{besides}",
             self.files.len()
         )
     }
@@ -134,12 +142,19 @@ fn fill(text: &str, name: &str, sdk: &Sdk) -> String {
     let sdk = match sdk {
         Sdk::Workspace => String::new(),
         Sdk::Path(path) => format!("path = {:?}", path.display().to_string()),
-        Sdk::Git => format!("git = {:?}", env!("CARGO_PKG_REPOSITORY")),
+        Sdk::Git => git(),
     };
     text.replace("{{name}}", name)
         .replace("{{Title}}", &words(name).join(" "))
         .replace("{{Type}}", &type_name(name))
         .replace("{{sdk}}", &sdk)
+}
+
+/// The tag of the release that this command is of: what it makes is compiled with the SDK that it was made for.
+const TAG: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+
+fn git() -> String {
+    format!("git = {:?}, tag = {TAG:?}", env!("CARGO_PKG_REPOSITORY"))
 }
 
 /// `acme-chat` as a Rust type: `AcmeChat`.
@@ -186,6 +201,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let made = new("acme", Some(folder.path()), folder.path()).unwrap();
         assert_eq!(made.sdk, Sdk::Git);
+        let cargo = fs::read_to_string(made.folder.join("Cargo.toml")).unwrap();
+        let pinned = concat!("tag = \"v", env!("CARGO_PKG_VERSION"), "\" }");
+        assert!(cargo.contains(pinned), "{cargo}");
         fs::write(made.folder.join("README.md"), "mine").unwrap();
         let error = new("acme", Some(folder.path()), folder.path()).unwrap_err().to_string();
         assert!(error.ends_with("is there already; fix: take another name, or remove it"), "{error}");
@@ -197,6 +215,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = new("acme", None, folder.path()).unwrap_err().to_string();
         assert!(error.ends_with("fix: `--path` says in which folder the connector is made"), "{error}");
+    }
+
+    #[test]
+    fn what_changes_besides_the_folder_is_said() {
+        let made = Made { folder: "plugins/acme".into(), files: Vec::new(), sdk: Sdk::Workspace };
+        let said = made.next_steps();
+        for expected in ["Cargo.lock", "`BLESS=1 cargo test -p rapport-tests --test it reference`"] {
+            assert!(said.contains(expected), "{said}");
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub enum Blessing {
     Compare,
     /// They are written from the native run; then the component has to agree with it.
     Bless,
+    /// The same, where events of before are gone too.
+    BlessAll,
 }
 
 /// What testing one connector came to.
@@ -83,15 +85,15 @@ pub fn run(folders: &[PathBuf], blessing: Blessing, terminal: &Terminal) -> Resu
 /// It does not build, or its tests do not run the suite.
 pub fn test(folder: &Path, blessing: Blessing, terminal: &Terminal) -> Result<Tested> {
     let is_crate = folder.join("Cargo.toml").is_file();
-    let component =
-        if is_crate { build(folder, &|progress| terminal.progress(&progress))?.bytes } else { component_in(folder)? };
+    let component = component_of(folder, terminal)?;
     let native = match (is_crate, blessing) {
         (false, Blessing::Compare) => None,
-        (false, Blessing::Bless) => {
+        (false, Blessing::Bless | Blessing::BlessAll) => {
             bail!("`--bless` takes the native run, and there is no crate; fix: write the files")
         }
         (true, Blessing::Compare) => Some(Expectations::Verbatim),
         (true, Blessing::Bless) => Some(Expectations::Bless),
+        (true, Blessing::BlessAll) => Some(Expectations::BlessAll),
     };
     let native = native.map(|expectations| {
         terminal.step("running its own tests, and the suite natively");
@@ -122,9 +124,17 @@ pub fn in_sandbox(folder: &Path, component: &[u8]) -> Result<(Manifest, Interfac
     Ok((manifest, interface, report))
 }
 
-fn fixtures(folder: &Path) -> Result<Vec<kit::Fixture>> {
+pub(super) fn fixtures(folder: &Path) -> Result<Vec<kit::Fixture>> {
     let folder = folder.to_str().context("the folder's path is not UTF-8")?;
     kit::read_fixtures(folder).map_err(anyhow::Error::msg)
+}
+
+/// The component of a connector: built, or made without cargo.
+pub(super) fn component_of(folder: &Path, terminal: &Terminal) -> Result<Vec<u8>> {
+    match folder.join("Cargo.toml").is_file() {
+        true => Ok(build(folder, &|progress| terminal.progress(&progress))?.bytes),
+        false => component_in(folder),
+    }
 }
 
 /// The component of a connector that cargo does not build.

@@ -15,10 +15,10 @@ pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 /// # Errors
 /// It is neither there nor to be had.
 pub(crate) fn require_target(target: &'static str, folder: &Path, progress: &dyn Fn(Progress)) -> Result<()> {
-    let sysroot = sysroot(folder)?;
-    if sysroot.join("lib/rustlib").join(target).is_dir() {
+    if has_target(target, folder)? {
         return Ok(());
     }
+    let sysroot = sysroot(folder)?;
     progress(Progress::InstallingTarget(target));
     let rustup = Command::new("rustup").args(["target", "add", target]).current_dir(folder).output();
     if rustup.is_ok_and(|output| output.status.success()) {
@@ -33,6 +33,14 @@ pub(crate) fn require_target(target: &'static str, folder: &Path, progress: &dyn
             _ => "",
         }
     )
+}
+
+/// Whether the compiler that `folder` uses has the target.
+///
+/// # Errors
+/// There is no compiler.
+pub(crate) fn has_target(target: &str, folder: &Path) -> Result<bool> {
+    Ok(sysroot(folder)?.join("lib/rustlib").join(target).is_dir())
 }
 
 fn sysroot(folder: &Path) -> Result<PathBuf> {

@@ -5,31 +5,49 @@ use serde_json::Value;
 use crate::Terminal;
 use crate::terminal::Tone;
 
-pub(super) fn profile(profile: &Value, terminal: &Terminal) {
+/// Rows of each part that are shown in brief.
+const BRIEF_ROWS: usize = 4;
+
+/// A profile; in brief without what another row says already, nor what a provider calls by its own names.
+pub(super) fn profile(profile: &Value, all: bool, terminal: &Terminal) {
     row(terminal, "profile", text(&profile["id"]));
+    let mut shown: Vec<(&str, &str)> = Vec::new();
     for identifier in list(&profile["identifiers"]) {
+        let name = (text(&identifier["scheme"]), text(&identifier["value"]));
+        if !all && (shown.contains(&name) || shown.len() == BRIEF_ROWS) {
+            continue;
+        }
+        shown.push(name);
         let since = text(&identifier["first_seen"]);
         row(terminal, text(&identifier["scheme"]), &format!("{}  since {since}", text(&identifier["value"])));
     }
-    for (name, cell) in pairs(&profile["traits"]) {
+    for (name, cell) in pairs(&profile["traits"]).filter(|(name, _)| all || *name == "display_name") {
         row(terminal, name, &format!("{}  (said on {})", plain(&cell["value"]), text(&cell["channel"])));
     }
     for (purpose, consent) in pairs(&profile["consents"]) {
         row(terminal, &format!("consent to {purpose}"), text(&consent["state"]));
     }
-    for channel in list(&profile["channels"]) {
+    for channel in list(&profile["channels"]).filter(|_| all) {
         let waiting = channel["waiting_since"].as_str().map(|since| format!(", waiting since {since}"));
         let account = format!("with account {}{}", text(&channel["account"]), waiting.unwrap_or_default());
         row(terminal, &format!("on {}", text(&channel["channel"])), &account);
     }
-    let counters: Vec<String> = pairs(&profile["counters"]).map(|(name, count)| format!("{name} {count}")).collect();
+    let counters =
+        pairs(&profile["counters"]).filter(|(name, _)| all || name.contains("events") || name.contains("messages"));
+    let counters: Vec<String> = counters.map(|(name, count)| format!("{name} {count}")).collect();
     row(terminal, "counters", &counters.join(", "));
 }
 
-pub(super) fn timeline(timeline: &Value, terminal: &Terminal) {
+/// A timeline; in brief the newest event of each kind.
+pub(super) fn timeline(timeline: &Value, all: bool, terminal: &Terminal) {
+    let mut shown: Vec<String> = Vec::new();
     for event in list(&timeline["items"]) {
         let time = terminal.paint(Tone::Quiet, text(&event["time"]));
         let kind = text(&event["type"]).trim_start_matches("rapport.").trim_end_matches(".v1").to_owned();
+        if !all && (shown.contains(&kind) || kind == "other" || shown.len() > BRIEF_ROWS) {
+            continue;
+        }
+        shown.push(kind.clone());
         println!("  {time}  {kind:<20} {}", gist(&kind, &event["data"][&kind]));
     }
 }

@@ -30,6 +30,10 @@ pub struct Connection {
     partly_signed: Option<String>,
     /// Why a request can be sent again at any time: the provider signs none.
     signs_no_time: Option<String>,
+    /// Why an event of a fixture has a time before 2000, or more than a year beyond `now`.
+    odd_times: Option<String>,
+    /// Why different events of the fixtures have the same account and id.
+    ids_repeat: Option<String>,
     /// Milliseconds: the host's clock.
     #[serde(default = "now_ms")]
     now: u64,
@@ -84,6 +88,8 @@ impl Connection {
             unsigned: false,
             partly_signed: None,
             signs_no_time: None,
+            odd_times: None,
+            ids_repeat: None,
             now: NOW_MS,
             private_keys: BTreeMap::new(),
             trusts_all: false,
@@ -165,6 +171,16 @@ impl Connection {
     /// Why a request can be sent again at any time, if it can.
     pub fn signs_no_time(&self) -> Option<&str> {
         self.signs_no_time.as_deref()
+    }
+
+    /// Why an event may have a time that cannot be, if it may.
+    pub fn odd_times(&self) -> Option<&str> {
+        self.odd_times.as_deref()
+    }
+
+    /// Why different events may have one account and id, if they may.
+    pub fn ids_repeat(&self) -> Option<&str> {
+        self.ids_repeat.as_deref()
     }
 
     /// Calls `test` with this connection's secrets behind `verify`.

@@ -26,6 +26,22 @@ impl Fixture {
         fs::read_to_string(&self.expected).ok()
     }
 
+    /// The `.http` file.
+    pub fn path(&self) -> PathBuf {
+        let name = self.expected.file_name().unwrap_or_default().to_string_lossy().replace(".events.json", ".http");
+        self.expected.with_file_name(name)
+    }
+
+    /// What `rapport connector test` is given for the connector that this is a fixture of: its name in `plugins/`, or its
+    /// folder.
+    pub(super) fn connector(&self) -> String {
+        let folder = self.expected.ancestors().find(|path| path.ends_with("fixtures")).and_then(Path::parent);
+        let Some(folder) = folder else { return "<connector>".to_owned() };
+        let is_plugin = folder.parent().is_some_and(|parent| parent.ends_with("plugins"));
+        let name = folder.file_name().filter(|_| is_plugin).map(Path::new);
+        name.unwrap_or(folder).display().to_string()
+    }
+
     /// Writes `<name>.events.json`.
     pub(super) fn bless(&self, found: &str) {
         fs::write(&self.expected, found).unwrap_or_else(|error| panic!("{}: {error}", self.expected.display()));
@@ -123,7 +139,10 @@ pub(super) fn orphans(manifest_dir: &str) -> Result<Vec<String>, String> {
         let cases: BTreeSet<String> = files(&folder, ".http")?.into_iter().map(|(name, _)| name).collect();
         let expected = files(&folder, ".events.json")?.into_iter().map(|(name, _)| name);
         let alone = expected.filter(|name| !cases.contains(name));
-        orphans.extend(alone.map(|name| format!("{name}: `.events.json` without a `.http`")));
+        orphans
+            .extend(alone.map(|name| {
+                format!("{name}: `.events.json` without a `.http`; fix: record the request, or remove it")
+            }));
     }
     Ok(orphans)
 }
@@ -265,7 +284,10 @@ mod tests {
         let now = crate::testing::NOW_MS;
         assert_eq!(found, [("one", "a", now), ("own/two", "b", 5), ("shared/three", "a", now)]);
         assert_eq!(fixtures[1].connection.partly_signed(), Some("why"));
-        assert_eq!(orphans.unwrap(), ["own/four: `.events.json` without a `.http`"]);
+        assert_eq!(
+            orphans.unwrap(),
+            ["own/four: `.events.json` without a `.http`; fix: record the request, or remove it"]
+        );
         assert!(read_fixtures("/nowhere").unwrap_err().starts_with("`/nowhere/fixtures/inbound`: "));
     }
 }

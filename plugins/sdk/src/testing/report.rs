@@ -12,6 +12,9 @@ pub struct Report {
     pub checks: Vec<Findings>,
     /// The most that one fixture used, of what the subject can measure.
     pub maxima: Vec<Maximum>,
+    /// What was written into `*.events.json`, one line a fixture.
+    #[serde(default)]
+    pub written: Vec<String>,
 }
 
 /// What one check found.
@@ -27,6 +30,9 @@ pub struct Findings {
     pub untold: usize,
     /// What was left out, and why.
     pub notes: Vec<String>,
+    /// What it wrote into `*.events.json`, one line a fixture.
+    #[serde(skip)]
+    pub written: Vec<String>,
 }
 
 /// The most that one fixture used.
@@ -81,9 +87,38 @@ impl Findings {
         }
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// One line for each failure.
+    pub fn lines(&self) -> Vec<String> {
         let told = self.failures.iter().map(|failure| format!("{}: {failure}", self.check));
         let untold = (self.untold > 0).then(|| format!("{}: and {} more", self.check, self.untold));
         told.chain(untold).collect()
+    }
+}
+
+/// Fixtures that are told together at most; the rest are counted.
+const NAMES_TOLD_MAX: usize = 3;
+
+/// Failures of fixtures by their cause: what is wrong with all of them is told once.
+#[derive(Default)]
+pub(super) struct Causes(Vec<(String, Vec<String>)>);
+
+impl Causes {
+    pub(super) fn add(&mut self, fixture: &str, cause: String) {
+        match self.0.iter_mut().find(|(known, _)| *known == cause) {
+            Some((_, fixtures)) => fixtures.push(fixture.to_owned()),
+            None => self.0.push((cause, vec![fixture.to_owned()])),
+        }
+    }
+
+    /// Adds them to what a check found, those of most fixtures first.
+    pub(super) fn tell(mut self, findings: &mut Findings) {
+        self.0.sort_by_key(|(_, fixtures)| std::cmp::Reverse(fixtures.len()));
+        for (cause, fixtures) in self.0 {
+            let mut names = fixtures[..fixtures.len().min(NAMES_TOLD_MAX)].join(", ");
+            if fixtures.len() > NAMES_TOLD_MAX {
+                names.push_str(&format!(" and {} more", fixtures.len() - NAMES_TOLD_MAX));
+            }
+            findings.fail(format!("{names}: {cause}"));
+        }
     }
 }

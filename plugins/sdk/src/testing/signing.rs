@@ -74,6 +74,40 @@ pub(super) fn receive_signed(
     Signed { unsigned, answer, webhook: changed }
 }
 
+/// Why a request that the connector refuses has no proof that fits: it is written in another form than the connector reads,
+/// or it is not there.
+pub(super) fn diagnose(connection: &Connection, webhook: &Webhook, asked: &[Asked], connector: &str) -> Option<String> {
+    let asked = asked.iter().find(|asked| asked.answer == Some(false))?;
+    let right = proof(connection, asked)?;
+    let bytes = asked.proof.len();
+    Some(match place_of(webhook, &right) {
+        Some((place, form)) => format!(
+            "the right signature stands in {place} in {form}, and the connector gave {bytes} other bytes to `verify`; fix: \
+             decode it with `{form}::decode`"
+        ),
+        None => format!(
+            "the request holds no signature that secret `{}` of connection.json makes of the {} bytes that the connector \
+             gave to `verify`; fix: `rapport connector sign {connector}` signs the fixtures",
+            asked.key,
+            asked.data.len()
+        ),
+    })
+}
+
+/// Where a proof is written, and in which form.
+fn place_of(webhook: &Webhook, proof: &[u8]) -> Option<(String, &'static str)> {
+    let body = String::from_utf8_lossy(&webhook.body);
+    let headers = webhook.headers.iter().map(|(name, value)| (format!("header `{name}`"), value.as_str()));
+    let places = headers.chain([("the URL".to_owned(), webhook.url.as_str()), ("the body".to_owned(), &*body)]);
+    let forms = [("hex", hex::encode(proof)), ("base64", base64::encode(proof)), ("base64", base64::encode_url(proof))];
+    places.into_iter().find_map(|(place, text)| {
+        let holds = |written: &str| text.contains(written.trim_end_matches('='));
+        let is_hex = |form: &str, written: &str| form == "hex" && text.to_ascii_lowercase().contains(written);
+        let form = forms.iter().find(|(form, written)| holds(written) || is_hex(form, written))?;
+        Some((place, form.0))
+    })
+}
+
 /// Changes what says of the body how long it is and which hash it has.
 fn follow_body(original: &Webhook, changed: &mut Webhook) {
     let hash = |body: &[u8]| digest::digest(&digest::SHA256, body);

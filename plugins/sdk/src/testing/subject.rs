@@ -1,6 +1,6 @@
 //! A connector under test: the same questions to its native build and to its component in the sandbox.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
@@ -193,7 +193,8 @@ impl Answer {
     fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
         let (asked, log) = host::take();
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        let detail = text.unwrap_or("a panic without a text").to_owned();
+        let place = PANICKED_AT.take().map(|place| format!(" at {place}")).unwrap_or_default();
+        let detail = format!("{}{place}", text.unwrap_or("a panic without a text"));
         Self {
             kind: Kind::Fault { kind: "trap".into(), detail },
             text: String::new(),
@@ -208,6 +209,8 @@ impl Answer {
 thread_local! {
     /// Whether a panic of this thread is expected, and reported by who catches it.
     static QUIET: Cell<bool> = const { Cell::new(false) };
+    /// File and line of the last panic that was expected.
+    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Lets the panics of a subject pass without a line on standard error; all others are reported as before.
@@ -215,10 +218,9 @@ fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
-                before(info);
-            }
+        panic::set_hook(Box::new(move |info| match QUIET.get() {
+            true => PANICKED_AT.set(info.location().map(|place| format!("{}:{}", place.file(), place.line()))),
+            false => before(info),
         }));
     });
 }

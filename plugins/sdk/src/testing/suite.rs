@@ -5,6 +5,7 @@
 
 mod budgets;
 mod declared;
+mod events;
 mod feeds;
 mod fixtures;
 mod header_order;
@@ -64,8 +65,17 @@ pub enum Expectations {
     Verbatim,
     /// The outcome has to be the same JSON value: the host's types keep no order of keys.
     Values,
-    /// They are written.
+    /// They are written, except where events of before are gone.
     Bless,
+    /// They are written in any case.
+    BlessAll,
+}
+
+impl Expectations {
+    /// Whether `*.events.json` are written.
+    pub fn is_blessing(self) -> bool {
+        matches!(self, Self::Bless | Self::BlessAll)
+    }
 }
 
 /// A recorded request, with what the subject makes of it.
@@ -84,8 +94,9 @@ struct Trial<'a> {
 /// A check: its name, and what does it.
 type Check = (&'static str, fn(&Trial<'_>, &mut Findings));
 
-const CHECKS: [Check; 11] = [
+const CHECKS: [Check; 12] = [
     ("fixtures", fixtures::check),
+    ("events", events::check),
     ("tampering", tampering::check),
     ("feeds", feeds::check),
     ("replay", replay::check),
@@ -108,6 +119,7 @@ pub fn run(subject: &dyn Subject, fixtures: &[Fixture], options: &Options) -> Re
     for (name, check) in CHECKS {
         let mut findings = Findings { check: name.to_owned(), ..Findings::default() };
         check(&trial, &mut findings);
+        report.written.append(&mut findings.written);
         report.checks.push(findings);
     }
     if let Some(budgets) = &options.budgets {

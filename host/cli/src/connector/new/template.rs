@@ -16,7 +16,7 @@ macro_rules! files {
 }
 
 /// All other files.
-pub(super) const FILES: [(&str, &str); 23] = files![
+pub(super) const FILES: [(&str, &str); 25] = files![
     "README.md",
     "src/lib.rs",
     "src/payload.rs",
@@ -40,4 +40,6 @@ pub(super) const FILES: [(&str, &str); 23] = files![
     "fixtures/inbound/text.events.json",
     "fixtures/inbound/type-unknown.http",
     "fixtures/inbound/type-unknown.events.json",
+    "fixtures/inbound/workspace-of-others.http",
+    "fixtures/inbound/workspace-of-others.events.json",
 ];

@@ -1,6 +1,9 @@
 //! Whether the manifest, the component and the fixtures say the same.
 
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use rapport_model::hosts;
+use rapport_model::written::fix_for_unknown_key;
 use rapport_sandbox::Manifest;
 use rapport_sdk::testing::{Connection, Findings, Fixture, Moment, Subject};
 use serde_json::Value;
@@ -47,13 +50,16 @@ fn connection(manifest: &Manifest, connection: &Connection) -> Vec<String> {
         Ok(config) => config,
         Err(error) => return vec![format!("connection `{name}`: `config` is no JSON: {error}")],
     };
+    failures.extend(closed(manifest, name, &config));
     match jsonschema::validator_for(&manifest.config) {
-        Ok(schema) => failures.extend(schema.iter_errors(&config).map(|error| {
-            format!(
-                "connection `{name}`: `config{}`: {error}; fix: `[config]` in connector.toml",
-                error.instance_path()
-            )
-        })),
+        Ok(schema) => {
+            failures.extend(schema.iter_errors(&config).filter(|error| !is_unknown_key(error)).map(|error| {
+                format!(
+                    "connection `{name}`: `config{}`: {error}; fix: `[config]` in connector.toml",
+                    error.instance_path()
+                )
+            }))
+        }
         Err(error) => failures.push(format!("`[config]` in connector.toml is no JSON Schema: {error}")),
     }
     let by_manifest = manifest.unsigned.as_ref().is_some_and(|unsigned| unsigned.applies(&config));
@@ -73,6 +79,32 @@ fn connection(manifest: &Manifest, connection: &Connection) -> Vec<String> {
         ));
     }
     failures
+}
+
+/// A key that is misspelt is an error, and has to be one for an operator too.
+fn closed(manifest: &Manifest, name: &str, config: &Value) -> Vec<String> {
+    let Some(properties) = manifest.config["properties"].as_object() else { return Vec::new() };
+    let is_closed = manifest.config.get("additionalProperties").is_none_or(|more| *more == Value::Bool(false));
+    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let keys = config.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+    let unknown = keys.filter(|key| is_closed && !known.contains(key)).map(|key| {
+        let fix = fix_for_unknown_key(key, &known);
+        format!("connection `{name}`: unknown key `{key}` in `config`; fix: {fix}")
+    });
+    let is_silent =
+        manifest.config.get("additionalProperties").is_none() && manifest.config.get("patternProperties").is_none();
+    let silent = is_silent.then(|| {
+        "`[config]` takes every key, also one that is misspelt; fix: `additionalProperties = false` under `[config]` in \
+         connector.toml"
+            .to_owned()
+    });
+    silent.into_iter().chain(unknown).collect()
+}
+
+/// Told by [`closed`], with the nearest key.
+fn is_unknown_key(error: &ValidationError<'_>) -> bool {
+    error.instance_path().as_str().is_empty()
+        && matches!(error.kind(), ValidationErrorKind::AdditionalProperties { .. })
 }
 
 /// The host gives what AWS delivers to no connector that does not say it takes some.
@@ -95,4 +127,29 @@ fn confirmation(manifest: &Manifest, outcome: &str) -> Option<String> {
     (!hosts::allows(&manifest.hosts.confirmations, url)).then(|| {
         format!("`confirm` gives `{url}`; fix: allow its host under `[hosts] confirmations` in connector.toml")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(config: &str, schema: &str) -> Vec<String> {
+        let head = "id = \"acme\"\nname = \"Acme\"\nversion = \"1\"\ncontract = \"0.2\"\n";
+        let manifest = Manifest::parse(&format!("{head}{schema}")).unwrap();
+        connection(&manifest, &Connection::new("acme-eu", config))
+    }
+
+    #[test]
+    fn a_misspelt_key_is_told_with_the_nearest_one_whatever_the_schema_says_of_others() {
+        let schema = "[config.properties.destinations]\ntype = \"array\"\n";
+        let silent = "`[config]` takes every key";
+        let misspelt = "connection `acme-eu`: unknown key `destination` in `config`; fix: write `destinations`";
+        let open = found(r#"{"destination":[]}"#, schema);
+        assert!(open[0].starts_with(silent) && open[1] == misspelt && open.len() == 2, "{open:?}");
+        let closed = format!("[config]\nadditionalProperties = false\n{schema}");
+        assert_eq!(found(r#"{"destination":[]}"#, &closed), [misspelt]);
+        assert_eq!(found(r#"{"destinations":[]}"#, &closed), [""; 0]);
+        let free = format!("[config]\nadditionalProperties = true\n{schema}");
+        assert_eq!(found(r#"{"destination":[]}"#, &free), [""; 0]);
+    }
 }

@@ -19,8 +19,10 @@ pub fn run(folder: &Path, expectations: Expectations) -> Result<Report> {
     let scratch = tempfile::tempdir().context("no temporary folder")?;
     let path = scratch.path().join("report.json");
     let mut variables = vec![(REPORT_VARIABLE, path.as_os_str())];
-    if expectations == Expectations::Bless {
-        variables.push(("BLESS", "1".as_ref()));
+    match expectations {
+        Expectations::Bless => variables.push(("BLESS", "1".as_ref())),
+        Expectations::BlessAll => variables.push(("BLESS", "force".as_ref())),
+        Expectations::Verbatim | Expectations::Values => {}
     }
     let tested = nested_cargo::test(folder, &variables)?;
     let Ok(json) = fs::read_to_string(&path) else {

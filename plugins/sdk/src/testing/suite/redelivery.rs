@@ -1,26 +1,37 @@
 //! A redelivery means the same: neither the host's clock nor its randomness goes into an event.
 
 use super::{Case, Trial};
-use crate::testing::report::Findings;
+use crate::testing::report::{Causes, Findings};
 use crate::testing::subject::{Answer, Kind, Moment};
 
 /// Milliseconds between a delivery and its redelivery: within every provider's window for a time stamp.
 const REDELIVERED_AFTER_MS: u64 = 1_000;
 
+const OUTSIDE: &str = "fix: nothing outside of the arguments may decide it: no clock (`std::time`), no environment, no order \
+                       of a `HashMap`";
+const RULE: &str = "fix: `id` and `at` are the provider's, and neither the host's clock nor its randomness goes into an \
+                    event (rules 2 and 3 of plugins/README.md)";
+
 pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
+    let mut causes = Causes::default();
     for case in &trial.cases {
-        findings.cases += 2;
+        findings.cases += 3;
         let moment = Moment::of(&case.fixture.connection);
+        if !is_same(&case.answer, &receive(trial, case, moment)) {
+            causes.add(case.name(), format!("the same call again has another outcome; {OUTSIDE}"));
+            continue;
+        }
         let again = receive(trial, case, moment.otherwise());
         if !is_same(&case.answer, &again) {
-            findings.fail(format!("{}: other `entropy` changes the outcome", case.name()));
+            causes.add(case.name(), format!("other `entropy` changes the outcome; {RULE}"));
             continue;
         }
         let later = receive(trial, case, moment.otherwise().later(REDELIVERED_AFTER_MS));
         if !is_same_later(trial, case, &later) {
-            findings.fail(format!("{}: a `now` that is a second later changes the outcome", case.name()));
+            causes.add(case.name(), format!("a `now` that is a second later changes the outcome; {RULE}"));
         }
     }
+    causes.tell(findings);
 }
 
 fn receive(trial: &Trial<'_>, case: &Case<'_>, moment: Moment) -> Answer {

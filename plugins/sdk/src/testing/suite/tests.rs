@@ -241,7 +241,10 @@ fn each_mistake_is_found_by_the_check_that_is_there_for_it() {
 
 #[test]
 fn a_connector_that_does_not_verify_has_nothing_that_could_be_forged() {
-    assert_eq!(failed(&Native::<Unverified>::new()), ["fixtures", "tampering"]);
+    assert_eq!(failed(&Native::<Unverified>::new()), ["fixtures"]);
+    let report = trial(&Native::<Unverified>::new());
+    let [failure] = &report.failures()[..] else { panic!("{:?}", report.failures()) };
+    assert!(failure.starts_with("fixtures: short, text: events without a verification"), "{failure}");
 }
 
 #[test]
@@ -287,8 +290,177 @@ fn another_outcome_is_told_in_one_line() {
     let report = run(&Native::<Changed>::new(), &fixtures, &options(Expectations::Verbatim));
     assert_eq!(
         report.failures()[0],
-        r#"fixtures: short: line 7: expected `"account": "account",`, found `"account": "another account",`"#
+        r#"fixtures: short, text: `events[0].account`: expected `"account"`, found `"another account"`"#
     );
+}
+
+connector! {
+    /// Has every event the id of every other one.
+    OneId(_, webhook) {
+        verified(webhook)?;
+        events(&webhook.body, "account").map(|mut receipt| {
+            receipt.events.iter_mut().for_each(|event| event.id = "constant".into());
+            receipt
+        })
+    }
+}
+
+connector! {
+    /// Makes events that the host parks.
+    Unstorable(_, webhook) {
+        verified(webhook)?;
+        events(&webhook.body, "")
+    }
+}
+
+connector! {
+    /// Takes a scheme from the provider's words, and seconds for milliseconds.
+    Careless(_, webhook) {
+        verified(webhook)?;
+        events(&webhook.body, "account").map(|mut receipt| {
+            receipt.events[0].contact.identifiers[0].scheme = "KIT User".into();
+            receipt.events[0].at /= 1_000;
+            receipt
+        })
+    }
+}
+
+connector! {
+    /// Attests a room and a member of it.
+    Room(_, webhook) {
+        verified(webhook)?;
+        events(&webhook.body, "account").map(|mut receipt| {
+            receipt.events[0].contact.identifiers.insert(0, Identifier::provider("kit.room", "r-1"));
+            receipt
+        })
+    }
+}
+
+/// What the check `name` says of a connector whose fixtures say what it makes of them.
+fn told(subject: &dyn Subject, name: &str) -> Vec<String> {
+    trial(subject).checks.into_iter().find(|findings| findings.check == name).unwrap().failures
+}
+
+#[test]
+fn an_event_that_the_host_would_park_is_found_with_its_sentence() {
+    assert_eq!(told(&Native::<Unstorable>::new(), "events"), ["short, text: event 0: `account` is empty"]);
+    let careless = told(&Native::<Careless>::new(), "events").join("\n");
+    for expected in ["scheme `kit user` is not a word of a-z", "`at` is on 1970-01-21, before 2000; is it in seconds?"]
+    {
+        assert!(careless.contains(expected), "{careless}");
+    }
+}
+
+#[test]
+fn one_id_for_all_events_and_a_room_that_becomes_a_person_are_found() {
+    let one = told(&Native::<OneId>::new(), "events");
+    assert!(one[0].starts_with("short, text: 2 different events have the id `constant`"), "{one:?}");
+    let room = told(&Native::<Room>::new(), "events");
+    assert!(room[0].contains("`kit.room` is where several people write, and `phone` beside it"), "{room:?}");
+}
+
+#[test]
+fn an_excuse_is_noted_and_one_without_need_fails() {
+    let with = |excuse: &str| {
+        let folder = Folder::new();
+        let mut fixtures = folder.fixtures();
+        fixtures.iter_mut().for_each(|fixture| fixture.connection = connection(excuse));
+        let report = run(&Native::<OneId>::new(), &fixtures, &options(Expectations::Bless));
+        report.checks.into_iter().find(|findings| findings.check == "events").unwrap()
+    };
+    let excused = with(r#","ids-repeat":"variants of one event""#);
+    assert_eq!(
+        (excused.failures.len(), &*excused.notes[0]),
+        (0, "connection `kit` says `ids-repeat`: variants of one event")
+    );
+    assert!(
+        with(r#","ids-repeat":"why","odd-times":"why""#).failures[0].contains("`odd-times`, and no fixture needs it")
+    );
+}
+
+#[test]
+fn a_rejection_that_was_not_expected_is_told_with_its_sentence_once() {
+    let folder = Folder::new();
+    let mut fixtures = folder.fixtures();
+    run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
+    for fixture in &mut fixtures {
+        fixture.connection = Connection::new("kit", "{}").with_secret("kay", &[SECRET]);
+    }
+    let report = run(&Native::<Good>::new(), &fixtures, &options(Expectations::Verbatim));
+    let [failure] = &report.failures()[..] else { panic!("{:#?}", report.failures()) };
+    let expected = "fixtures: short, text: expected 1 event, found `unauthenticated`: secret `key` is not set";
+    assert!(failure.starts_with(expected), "{failure}");
+}
+
+#[test]
+fn a_signature_that_does_not_fit_is_told_with_the_fix() {
+    let found = |change: fn(&mut Fixture)| {
+        let folder = Folder::new();
+        let mut fixtures = vec![folder.fixture("text", TEXT)];
+        run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
+        change(&mut fixtures[0]);
+        run(&Native::<Good>::new(), &fixtures, &options(Expectations::Verbatim)).failures().remove(0)
+    };
+    let wrong = found(|fixture| fixture.webhook.body.push(b' '));
+    let expected = "fix: `rapport connector sign <connector>` signs the fixtures";
+    assert!(
+        wrong.starts_with("fixtures: text: expected 1 event, found `unauthenticated`: ") && wrong.ends_with(expected),
+        "{wrong}"
+    );
+    let spelled = found(|fixture| {
+        let (_, value) = fixture.webhook.headers.iter_mut().find(|(name, _)| name == "x-signature").unwrap();
+        *value = base64::encode(&hex::decode(value.as_str()).unwrap());
+    });
+    assert!(spelled.contains("stands in header `x-signature` in base64"), "{spelled}");
+    assert!(spelled.ends_with("fix: decode it with `base64::decode`"), "{spelled}");
+}
+
+#[test]
+fn a_clock_that_is_not_the_contexts_is_told_from_entropy() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+
+    struct Outside;
+
+    impl Inbound for Outside {
+        fn receive(_: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
+            verified(webhook)?;
+            events(&webhook.body, &CALLS.fetch_add(1, Ordering::Relaxed).to_string())
+        }
+    }
+    let failures = told(&Native::<Outside>::new(), "redelivery");
+    assert!(failures[0].starts_with("short, text: the same call again has another outcome; fix: "), "{failures:?}");
+    assert!(told(&Native::<Random>::new(), "redelivery")[0].contains("rules 2 and 3"));
+}
+
+#[test]
+fn a_panic_is_told_with_its_place() {
+    let failures = told(&Native::<TrapsSigned>::new(), "hostile input");
+    assert!(failures[0].contains("trap: ") && failures[0].contains("suite/tests.rs:"), "{failures:?}");
+}
+
+#[test]
+fn what_is_blessed_is_said_and_no_event_is_blessed_away() {
+    let folder = Folder::new();
+    let mut fixtures = folder.fixtures();
+    let bless = |fixtures: &[Fixture], expectations| run(&Native::<Good>::new(), fixtures, &options(expectations));
+    let first = bless(&fixtures, Expectations::Bless);
+    assert_eq!(first.written[1], "text  1 message by phone +16505551234 at 2026-09-29T08:00:00Z");
+    assert_eq!(bless(&fixtures, Expectations::Bless).written, ["2 unchanged"]);
+
+    let before = fixtures[0].expected();
+    fixtures[0].webhook.body.push(b' ');
+    let refused = bless(&fixtures, Expectations::Bless);
+    let failure = &refused.checks[0].failures[0];
+    assert!(failure.starts_with("short: was 1 event, is now `unauthenticated`: "), "{failure}");
+    assert!(failure.contains("`--bless --force`") && fixtures[0].expected() == before, "{failure}");
+
+    let forced = bless(&fixtures, Expectations::BlessAll);
+    assert!(forced.written[0].starts_with("short  was 1 event, is now `unauthenticated`: "), "{:?}", forced.written);
+    fixtures[1].webhook.body.push(b' ');
+    fixtures[1].name = "signature-wrong".to_owned();
+    let forgery = bless(&fixtures, Expectations::Bless);
+    assert!(forgery.written[0].starts_with("signature-wrong  was 1 event"), "{:?}", forgery.written);
 }
 
 #[test]
@@ -301,7 +473,7 @@ fn a_connection_that_is_partly_signed_says_why_it_is_not_tampered_with() {
     let report = run(&Native::<HalfVerified>::new(), &fixtures, &options(Expectations::Bless));
     assert!(report.is_clean(), "{:#?}", report.failures());
     let note = "bodies of connection `kit` were not changed: the provider signs the beginning only";
-    assert_eq!(report.checks[1].notes, [note]);
+    assert_eq!(report.checks[2].notes, [note]);
 }
 
 connector! {

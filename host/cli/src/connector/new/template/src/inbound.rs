@@ -1,6 +1,7 @@
 //! The way of one request: verify, parse, one event for each message.
 
 use rapport_sdk::prelude::*;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::payload::{Item, Root};
@@ -12,13 +13,27 @@ const SIGNATURE: &str = "x-{{name}}-signature";
 /// Identifiers of this provider.
 const SCHEME: &str = "{{name}}";
 
-pub fn receive(webhook: &Webhook) -> Result<Receipt, Rejection> {
+/// A connection's `config`, which the host has checked by `[config]` of connector.toml.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Config {
+    /// Empty: every one.
+    workspaces: Vec<String>,
+}
+
+pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     let tag = hex::decode(webhook.header_once(SIGNATURE)?).unwrap_or_default();
     verify::require_mac(MacAlgorithm::HmacSha256, SIGNING_SECRET, &webhook.body, &tag)?;
 
     let json = lenient::document(&webhook.body);
     let root: Root = lenient::root(&json).map_err(Rejection::Malformed)?;
     let account = root.workspace.ok_or_else(|| Rejection::Malformed("expected a `workspace`, found none".into()))?;
+    // `config` is JSON as text.
+    let config: Config = serde_json::from_str(&cx.config).unwrap_or_default();
+    if !config.workspaces.is_empty() && !config.workspaces.contains(&account) {
+        let reason = format!("workspace `{account}` is not one of `workspaces` in this connection's `config`");
+        return Err(Rejection::Ignored(reason));
+    }
     let (mut events, mut unread) = (Vec::new(), Unread::default());
     for (index, raw) in root.messages.iter().enumerate() {
         match event(&account, raw) {

@@ -12,8 +12,8 @@ use rapport_sdk::prelude::*;
 pub struct {{Type}};
 
 impl Inbound for {{Type}} {
-    fn receive(_: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
-        inbound::receive(webhook)
+    fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
+        inbound::receive(cx, webhook)
     }
 }
 
