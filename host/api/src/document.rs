@@ -27,5 +27,5 @@ pub(crate) fn routes(beside: Vec<Described>) -> Vec<Route<()>> {
 
 /// The document's own page.
 pub(crate) fn page() -> Page {
-    Page::new("This document").answer(200, "OpenAPI 3.1")
+    Page::new("Get this OpenAPI document").answer(200, "The document, OpenAPI 3.1")
 }

@@ -137,7 +137,7 @@ pub(crate) async fn guard(
         request.extensions().get::<Caller>().cloned(),
         operations.iter().find(|operation| operation.verb.is(request.method())),
     ) else {
-        return Problem::internal("this address asks for no key; fix: report it").into_response();
+        return Problem::internal("this operation has no scope; fix: report this as a bug").into_response();
     };
     caller.note(|notes| notes.route = Some(Arc::clone(&operation.name)));
     for (_, text) in params.iter().flatten() {
@@ -147,8 +147,8 @@ pub(crate) async fn guard(
     }
     if !caller.may.has(operation.scope) {
         return Problem::forbidden(format!(
-            "the API key `{}` may not do this: it needs `{}`, and has {}; fix: add it to `may` under `[api.keys.{}]`, or call \
-             with another key",
+            "the API key `{}` is not allowed to do this: it needs `{}`, found {}; fix: add the scope to `may` under \
+             `[api.keys.{}]`, or use another key",
             caller.key,
             operation.scope,
             listed(caller.may),
@@ -160,7 +160,10 @@ pub(crate) async fn guard(
         let record = record(&caller, &request_id(request.extensions()), (api.people.now)(), Phase::Begun, None);
         if let Err(error) = api.people.table.append_to_audit(&record).await {
             tracing::error!(%error, request_id = record.request_id, "audit not written; nothing was done");
-            return Problem::unavailable("the call cannot be recorded, so nothing was done; try again").into_response();
+            return Problem::unavailable(
+                "the call cannot be recorded in the audit, so nothing was done; fix: try again",
+            )
+            .into_response();
         }
         caller.note(|notes| notes.is_begun = true);
     }
@@ -227,22 +230,21 @@ fn admitted<'a>(api: &'a Api, headers: &HeaderMap, now: Timestamp) -> Result<&'a
     };
     match api.keys.find(token) {
         Some(key) if key.is_over(now) => {
-            let fix = format!("fix: make a new one, and set `secret` and `not-after` under `[api.keys.{}]`", key.name);
-            Err(refusal(format!("the API key `{}` is over since its `not-after`; {fix}", key.name), Some(key)))
+            let fix = format!("fix: make a new key, and set `secret` and `not-after` under `[api.keys.{}]`", key.name);
+            Err(refusal(format!("the API key `{}` expired at its `not-after`; {fix}", key.name), Some(key)))
         }
         Some(key) => Ok(key),
         None if api.keys.is_empty() => {
-            let fix = "fix: name one in rapport.toml, `[api.keys.NAME]` with `secret` and `may`";
+            let fix = "fix: add one to rapport.toml, `[api.keys.NAME]` with `secret` and `may`";
             Err(refusal(format!("no API key is configured; {fix}"), None))
         }
         None if token.is_empty() => {
             let fix = "fix: send `Authorization: Bearer <key>` with a key of `[api.keys]` in rapport.toml";
-            Err(refusal(format!("an API key is needed; {fix}"), None))
+            Err(refusal(format!("the request has no API key; {fix}"), None))
         }
         None => {
-            let fix =
-                "fix: send a key of `[api.keys]` in rapport.toml; one that was rotated is good while it is listed";
-            Err(refusal(format!("this API key is none; {fix}"), None))
+            let fix = "fix: send a key of `[api.keys]` in rapport.toml; an old key works only while `secret` lists it";
+            Err(refusal(format!("the API key is not known; {fix}"), None))
         }
     }
 }
@@ -311,7 +313,8 @@ async fn recorded(api: &Api, caller: &Caller, response: Response, call: Call<'_>
         }
         Err(error) => {
             tracing::error!(%error, request_id = id, "audit not written; nothing was given out");
-            Problem::unavailable("the call cannot be recorded, so it is not answered; try again").into_response()
+            Problem::unavailable("the call cannot be recorded in the audit, so no data was returned; fix: try again")
+                .into_response()
         }
     };
     log(&record, &response);

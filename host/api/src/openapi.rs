@@ -49,7 +49,7 @@ pub fn document(beside: &[Described]) -> Value {
             "title": "Rapport",
             "version": env!("CARGO_PKG_VERSION"),
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
-            "description": "Who a customer is on every channel, what was said, and why. Refusals are problems of RFC 9457.",
+            "description": "Find out who a customer is on every channel, what was said, and why identifiers are linked. Errors are problem details (RFC 9457).",
         },
         "paths": paths,
         "components": {
@@ -63,7 +63,7 @@ pub fn document(beside: &[Described]) -> Value {
 fn scheme() -> String {
     let scopes = Scope::ALL.map(|scope| format!("`{}`: {}", scope.name(), scope.meaning())).join("; ");
     format!(
-        "An API key of the configuration, `[api.keys.NAME]`. Each operation needs one scope, which it names under `security`; \
-         without it the answer is 403. {scopes}. Every call is recorded, under the name of its key."
+        "An API key from the configuration, `[api.keys.NAME]`. Each operation needs one scope, which stands in its `security`. \
+         Without this scope the answer is 403. The scopes let a key: {scopes}. Every call is recorded with the key's name."
     )
 }

@@ -131,7 +131,7 @@ impl Page {
 
     /// Whatever status a connector finds right for its provider.
     pub fn answers_as_connector(self) -> Self {
-        self.answered("default".to_owned(), "What else the connector answers its provider", Content::Any)
+        self.answered("default".to_owned(), "Any other answer of the connector to its provider", Content::Any)
     }
 
     /// Headers of the last answer, with their meanings.
@@ -230,7 +230,7 @@ impl Page {
         }
         for status in &self.refusals {
             let problem = generators.gives.subschema_for::<Problem>();
-            let meaning = Problem::title_of(*status).unwrap_or("A refusal");
+            let meaning = Problem::title_of(*status).unwrap_or("Error");
             let content = json!({"application/problem+json": {"schema": problem}});
             responses.insert(status.to_string(), json!({"description": meaning, "content": content}));
         }

@@ -29,14 +29,16 @@ pub fn served(routes: Router, table: Table) -> Router {
 
 /// The route that says whether the service works.
 pub fn routes_of_health() -> Vec<Route<Table>> {
-    let page = Page::new("Whether storage answers").gives::<Health>(200, "It does").refuses(&[500, 503]);
+    let page = Page::new("Check that the service can reach its storage")
+        .gives::<Health>(200, "Storage responds")
+        .refuses(&[500, 503]);
     vec![Route::new("/healthz", get(health)).with(Verb::Get, page)]
 }
 
-/// What a healthy service says.
+/// The answer of a healthy service.
 #[derive(Serialize, JsonSchema)]
 struct Health {
-    /// `ok`.
+    /// Always `ok`.
     status: &'static str,
 }
 
@@ -46,11 +48,11 @@ async fn health(State(table): State<Table>) -> Result<Response, Problem> {
 }
 
 pub async fn no_route() -> Problem {
-    Problem::not_found("no such address; /openapi.json names all there are")
+    Problem::not_found("no route at this path; fix: see /openapi.json for all routes")
 }
 
 pub async fn no_method() -> Problem {
-    Problem::method_not_allowed("the header `Allow` says which methods this address takes")
+    Problem::method_not_allowed("this path does not accept the method; fix: use a method of the `Allow` header")
 }
 
 /// Names every request that has no name yet, in our logs and in the answer.

@@ -109,7 +109,7 @@ impl Inbound {
         let RawWebhook { method, url, headers, body } = webhook;
         let mut admitted = self.admit(Head { connection, token, method, url, headers, request_id })?;
         if body.len() > admitted.body_bytes_max() {
-            return Err(Refusal::too_large(format!("a body may have {} bytes", admitted.body_bytes_max())));
+            return Err(Refusal::too_large(format!("the body is larger than {} bytes", admitted.body_bytes_max())));
         }
         admitted.read(&body);
         self.receive_admitted(admitted).await

@@ -28,16 +28,17 @@ pub fn served(inbound: Arc<Inbound>) -> Router {
 /// The routes of providers.
 pub fn routes() -> Vec<Route<Arc<Inbound>>> {
     let page = |page: Page| {
-        let page = page.parameter("connection", "A connection of the configuration");
+        let page = page.parameter("connection", "The name of a connection in the configuration");
         let page = page
-            .answer(200, "What the connector answers: all is durable, or a challenge is met")
+            .answer(200, "The connector's answer: the webhook is stored, or the challenge is answered")
             .answers_as_connector();
         page.refuses(&[400, 401, 403, 404, 405, 408, 413, 500, 503])
     };
-    let with_token = |page: Page| page.parameter("token", "The secret of a provider that signs nothing");
+    let with_token =
+        |page: Page| page.parameter("token", "The secret path token, for a provider that does not sign its webhooks");
     let [get, post] = [
-        || Page::new("A provider's challenge, as when a webhook is subscribed"),
-        || Page::new("A provider's webhook: bytes as they are, which its connector understands").takes_bytes(),
+        || Page::new("Answer a provider's challenge, for example when a webhook is subscribed"),
+        || Page::new("Receive a provider's webhook").takes_bytes(),
     ];
     vec![
         Route::new("/hooks/{connection}", any(hook)).with(Verb::Get, page(get())).with(Verb::Post, page(post())),
@@ -67,7 +68,7 @@ async fn hook_with_token(
 
 async fn webhook(inbound: &Inbound, connection: String, token: Option<String>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::POST) {
-        let mut refusal = Problem::method_not_allowed("a webhook is a GET or a POST").into_response();
+        let mut refusal = Problem::method_not_allowed("a webhook must be a GET or a POST").into_response();
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
         return refusal;
     }

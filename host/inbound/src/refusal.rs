@@ -91,8 +91,8 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "storage failed");
         match error.is_passing() {
-            true => Self::unavailable("storage does not answer"),
-            false => Self::internal("storage refuses what this would write"),
+            true => Self::unavailable("storage does not respond; fix: deliver it again"),
+            false => Self::internal("storage refused the write"),
         }
     }
 }

@@ -63,7 +63,7 @@ pub enum Attestation {
     Signature,
     /// An agent entered it.
     Agent,
-    /// A network delivered it that does not check who sends.
+    /// A network delivered it that does not check the sender.
     Claimed,
     /// The customer typed it.
     Customer,

@@ -44,24 +44,24 @@ const LOOKED_AT_MAX: usize = 5 * PAGE_MAX;
 /// One page of a timeline, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Timeline {
-    /// CloudEvents 1.0.
+    /// Events as CloudEvents 1.0.
     #[schemars(schema_with = "cloud_event_schema")]
     pub items: Vec<Value>,
-    /// Where the next page begins; none: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     #[schemars(with = "Option<String>")]
     pub next: Option<Cursor>,
 }
 
-/// A part of an event's JSON.
+/// One part of an event's JSON.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct EventPart {
-    /// Bytes of the whole, in UTF-8.
+    /// The size of the whole JSON in bytes (UTF-8).
     pub bytes: usize,
-    /// Where this part begins.
+    /// The byte at which this part begins.
     pub offset: usize,
-    /// The parts of an event one after the other are its CloudEvent in JSON.
+    /// A piece of JSON. Join the texts of all parts, in order, to get the CloudEvent.
     pub text: String,
-    /// The next part's offset; null: this was the last.
+    /// The offset of the next part; null: this is the last part.
     pub next: Option<usize>,
 }
 

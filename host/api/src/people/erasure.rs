@@ -24,96 +24,101 @@ use crate::people::links::Word;
 use crate::people::review::Decided;
 use crate::people::views::{LinkEnd, ends};
 
-/// What an erasure did, or has done so far. It holds no personal data.
+/// The receipt of an erasure: what it has deleted so far, and what remains. It holds no personal data.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Receipt {
     pub id: String,
     pub state: State,
-    /// RFC 3339, our clock.
+    /// When it was requested: RFC 3339, Rapport's clock.
     pub requested_at: String,
-    /// Null: it was not recorded.
+    /// Who requested it; null: it was not recorded.
     pub requested_by: Option<RequestedBy>,
-    /// Only what this connection said of one identifier is erased; null: the whole person is.
+    /// If set, only what this connection said about one identifier is erased; null: the whole person is erased.
     pub connection: Option<String>,
-    /// Null while it goes on.
+    /// When it was complete; null: it is not complete yet.
     pub completed_at: Option<String>,
-    /// What was said up to here is gone: by our clock, of one connection by its provider's. What was said later is a new
-    /// contact.
+    /// Everything up to this instant is erased: by Rapport's clock, for one connection by its provider's clock. Later events
+    /// begin a new profile.
     pub up_to: String,
-    /// How many addresses the person had.
+    /// The number of addresses that the person had.
     pub endpoints: usize,
-    /// How many items of each kind are gone.
+    /// The number of deleted items, by kind.
     pub removed: BTreeMap<String, u64>,
-    /// Webhooks that no connector could read, and that are or may be the person's.
+    /// Parked webhooks that are, or may be, the person's.
     pub parked: ParkedWebhooks,
-    /// Other systems that were told to erase the person. None can be told so far: they are to be told by hand.
+    /// Other systems that Rapport told to erase the person. Always empty today: tell them yourself.
     pub told: Vec<String>,
+    /// What the erasure does not delete, and why.
     pub remains: Vec<Remains>,
 }
 
-/// Whose word an erasure follows: a person's who used the API, or a provider's.
+/// Who requested an erasure: a person through the API, or a provider.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RequestedBy {
-    /// The name of the API key by which it was asked for; null: a provider did.
+    /// The name of the API key that requested it; null: a provider did.
     pub key: Option<String>,
-    /// Who it was, as the holder of the key says, and why.
+    /// The person, as the caller named them in `by`.
     pub by: Option<String>,
+    /// Why the person requested it.
     pub reason: Option<String>,
-    /// The connection and the sequence of its event, and who vouched for the identifier in it; null: a person asked.
+    /// The connection of the provider that requested it; null: a person did.
     pub connection: Option<String>,
+    /// The `sequence` of the provider's event; null: a person requested it.
     pub event: Option<EventKey>,
+    /// Who vouches for the identifier in that event; null: a person requested it.
     pub attestation: Option<Attestation>,
 }
 
-/// Ids as `rapport parked list` prints them; they name no person.
+/// Ids of parked webhooks, as `rapport parked list` prints them. They contain no personal data.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct ParkedWebhooks {
-    /// Certainly the person's, or somebody decided so.
+    /// They belonged to the person, or a person decided to delete them.
     pub deleted: Vec<String>,
-    /// They may be the person's, and other people's: `POST /v1/erasures/{id}/parked` decides. They expire after 30 days.
+    /// They may belong to the person, or to other people. `POST /v1/erasures/{id}/parked` decides. They expire after 30 days.
     pub undecided: Vec<String>,
-    /// Somebody decided that they stay.
+    /// A person decided to keep them.
     pub kept: Vec<String>,
-    /// How many more there are than are named here.
+    /// The number of further ones that are not named here.
     pub unnamed: u64,
 }
 
-/// What somebody decides about parked webhooks that may be a person's.
+/// Decisions about parked webhooks that may be the person's.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"delete": ["chat-eu.3.1764600000000-1f0c2a9b3d4e5f60"], "keep": []}))]
 pub struct ParkedDecisions {
-    /// They are the person's: they are deleted.
+    /// The person's: delete them.
     #[serde(default)]
     #[schemars(length(max = PARKED_NAMED_MAX))]
     pub delete: Vec<String>,
-    /// They are not: they stay, to be replayed.
+    /// Not the person's: keep them, so that they can be replayed.
     #[serde(default)]
     #[schemars(length(max = PARKED_NAMED_MAX))]
     pub keep: Vec<String>,
 }
 
-/// A provider demands that a person be erased. What its connection said of the identifier is gone; this is about the rest.
+/// A provider's demand to erase a person. What its connection said about the identifier is already erased; the decision is
+/// about the rest of the person.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ErasureDemand {
-    /// The id of the endpoint that it names.
+    /// The id of the demand, which is the id of the endpoint that it names.
     pub id: String,
     pub endpoint: LinkEnd,
     pub state: DemandIs,
     pub connection: String,
-    /// The sequence of the event that demands it.
+    /// The `sequence` of the event with the demand.
     pub event: EventKey,
-    /// Who vouches that the identifier is the person's.
+    /// Who vouches that the identifier belongs to the person.
     pub attestation: Attestation,
-    /// RFC 3339, the provider's clock.
+    /// When the provider demanded it: RFC 3339, the provider's clock.
     pub at: String,
-    /// RFC 3339, our clock.
+    /// When Rapport recorded it: RFC 3339, Rapport's clock.
     pub recorded_at: String,
-    /// Null: nobody has.
+    /// The decision; null: it is open.
     pub decided: Option<Decided>,
 }
 
-/// Where a demand is in its life.
+/// The state of a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "ErasureDemandState")]
@@ -127,20 +132,21 @@ pub enum DemandIs {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct DemandPage {
     pub items: Vec<ErasureDemand>,
-    /// Where the next page begins; null: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     pub next: Option<String>,
 }
 
+/// The state of an erasure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "ErasureState")]
 pub enum State {
-    /// It is to be continued: by the same call, or by one to its own address.
+    /// It is not complete: repeat the call, or call `POST /v1/erasures/{id}`.
     Running,
     Completed,
 }
 
-/// Something that an erasure leaves, and why.
+/// Something that an erasure does not delete, and why.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Remains {
     pub what: &'static str,
@@ -149,28 +155,28 @@ pub struct Remains {
 
 const REMAINS: &[(&str, &str)] = &[
     (
-        "for each address a keyed hash of it, up to when it is erased, an empty profile, and into which profile its first one went",
-        "so that what a provider delivers again is dropped, and others are found whose profiles went the same way; it holds no personal data",
+        "for each address: a keyed hash, the time up to which it is erased, an empty profile, and the profile that its first profile was merged into",
+        "so that redelivered events are dropped, and other people whose profiles were merged the same way are still found; it holds no personal data",
     ),
     (
-        "keyed hashes of events that came without a time or with one that is later than the erasure, and when they came",
-        "so that one that is delivered again is known as old; they hold no personal data",
+        "keyed hashes of events that have no time or a time after the erasure, and when Rapport received them",
+        "so that a redelivery of such an event is recognised as old; they hold no personal data",
     ),
     (
-        "parked webhooks that may be the person's (`parked.undecided`), until somebody decides or they expire after 30 days; others of which nothing tells whose they are",
-        "nobody can read them yet, and they may be other people's; a replay drops what was erased",
+        "parked webhooks that may be the person's (`parked.undecided`), until a person decides or they expire after 30 days; and parked webhooks that do not show whose they are",
+        "no connector could read them, and they may belong to other people; a replay drops what was erased",
     ),
     (
-        "what other people's events say of the person, and keyed hashes in their conversations and identity logs",
+        "what other people's events say about the person, and keyed hashes in those people's conversations and identity logs",
         "it belongs to those people",
     ),
     (
-        "backups, versions of a bucket and the table's stream, for as long as they are set to be kept",
-        "they cannot be changed; on AWS the stream keeps a day, `rapport dev` keeps it until the data folder is deleted",
+        "backups, versions of a bucket and the table's stream, for as long as you configured",
+        "they cannot be changed; on AWS the stream keeps one day, `rapport dev` keeps it until you delete the data folder",
     ),
     (
-        "what AWS has still to deliver: messages of a queue, records of a stream, objects of buckets that are not ours",
-        "they are not this service's; what is older is dropped when it is delivered",
+        "what AWS has not delivered yet: messages in a queue, records in a stream, objects in buckets that Rapport does not own",
+        "it is outside this service; if it is older than the erasure, it is dropped on delivery",
     ),
 ];
 

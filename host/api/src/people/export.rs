@@ -19,50 +19,51 @@ use crate::people::answer::{PAGE_BYTES_MAX, PAGE_MAX, cloud_event_schema};
 
 pub use crate::people::answer::Cursor;
 
-/// One page.
+/// One page of an export.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Export {
-    /// Identifiers, traits with their provenance, consents, conversations, counters. On the first page only, as all but
-    /// the events.
+    /// The profile: identifiers, traits with their sources, consents, conversations, counters. Only the first page has
+    /// `profile`, `evidence` and `suggestions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
-    /// Why these identifiers are taken for one person, or were.
+    /// Why these identifiers are, or were, one person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Vec<Evidence>>,
-    /// Who else this person may be, or was thought to be.
+    /// Suggested links from this person to other identifiers, with the decisions about them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestions: Option<Vec<Suggested>>,
-    /// CloudEvents 1.0, newest first: whole, but for those of more than 1 MB. These are cut and say in `elided` where they
-    /// are whole, part by part.
+    /// Events as CloudEvents 1.0, newest first. An event of more than 1 MB is shortened: `elided` is the address of the whole
+    /// event.
     #[schemars(schema_with = "cloud_event_schema")]
     pub events: Vec<Value>,
-    /// Where the next page begins; null: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     #[schemars(with = "Option<String>")]
     pub next: Option<Cursor>,
 }
 
-/// One reason.
+/// One piece of evidence that two identifiers are one person.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Evidence {
     pub id: String,
-    /// Null: it is another person's.
+    /// Null if the identifier belongs to another person.
     pub a: Option<Value>,
     pub b: Option<Value>,
     pub rule: Rule,
-    /// What it says, in a sentence.
+    /// The evidence in one sentence.
     pub explanation: String,
     pub in_force: bool,
-    /// As it is stored: proof, withdrawal, closing, times.
+    /// The evidence as it is stored: proof, withdrawal, closing, times.
     pub record: Value,
 }
 
-/// One suggestion.
+/// One suggested link.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Suggested {
     pub id: String,
-    /// Null: it is another person's.
+    /// Null if the identifier belongs to another person.
     pub a: Option<Value>,
     pub b: Option<Value>,
+    /// The suggestion as it is stored.
     pub record: Value,
 }
 
@@ -123,16 +124,16 @@ fn explanation(edge: &Edge, both: bool) -> String {
     let said = match edge.proof.as_ref().map(|proof| (&proof.source, rfc3339(proof.at))) {
         Some((Source::Event { attestation, .. }, at)) => {
             let word = serde_json::to_value(attestation).unwrap_or_default();
-            format!("an event of {at} names both, on the word of: {}", word.as_str().unwrap_or("somebody"))
+            format!("an event of {at} names both; attestation: {}", word.as_str().unwrap_or("unknown"))
         }
-        Some((Source::Person { .. }, at)) => format!("a person of the business said so on {at}"),
-        None => "nobody has said so yet".to_owned(),
+        Some((Source::Person { .. }, at)) => format!("a person linked them on {at}"),
+        None => "no event or person has linked them yet".to_owned(),
     };
     let stands = match edge {
-        edge if edge.closed.is_some() => "; it was closed since",
+        edge if edge.closed.is_some() => "; a person undid it later",
         edge if edge.quarantined => "; it was set aside",
-        edge if !edge.is_in_force() => "; it was taken back since",
-        _ if !both => "; it joins nothing, since something stands against it",
+        edge if !edge.is_in_force() => "; the provider withdrew it later",
+        _ if !both => "; it does not join them, because it conflicts with other evidence",
         _ => "",
     };
     said + stands

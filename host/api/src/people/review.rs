@@ -23,26 +23,26 @@ pub const REVIEW_DEFAULT: usize = 50;
 /// Items of a page. Each takes five reads: its own, and those of its two ends and their profiles.
 pub const REVIEW_MAX: usize = 100;
 
-/// Two identifiers that may be one person's, on a word that does not link by itself.
+/// A suggested link: the evidence is too weak to link the two identifiers automatically.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Suggestion {
     pub id: String,
     pub a: LinkEnd,
     pub b: LinkEnd,
     pub state: SuggestionIs,
-    /// The sequence of the first event that said so.
+    /// The `sequence` of the first event that suggests it.
     pub event: EventKey,
-    /// The weaker of the two identifiers'.
+    /// The weaker attestation of the two identifiers.
     pub attestation: Attestation,
-    /// RFC 3339, the provider's clock.
+    /// When the event happened: RFC 3339, the provider's clock.
     pub at: String,
-    /// RFC 3339, our clock.
+    /// When it was recorded: RFC 3339, Rapport's clock.
     pub recorded_at: String,
-    /// Null: nobody has.
+    /// The decision; null: it is open.
     pub decided: Option<Decided>,
 }
 
-/// Where a suggestion is in its life.
+/// The state of a suggestion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "SuggestionState")]
@@ -55,28 +55,28 @@ pub enum SuggestionIs {
 /// Who decided, and why.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Decided {
-    /// The name of the API key by which it was decided.
+    /// The name of the API key that decided it.
     pub key: Option<String>,
-    /// Who it was, as the holder of the key says.
+    /// The person, as the caller named them in `by`.
     pub by: Option<String>,
     pub reason: String,
-    /// RFC 3339, our clock.
+    /// When: RFC 3339, Rapport's clock.
     pub at: String,
 }
 
-/// Evidence that does not join its ends, and that nobody but a person can decide about.
+/// A link that is held because it would break a limit of the rules. Only a person can resolve it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Conflict {
-    /// The link's: `GET /v1/links/{id}` shows its evidence, `DELETE` undoes it.
+    /// The id of the link: `GET /v1/links/{id}` shows its evidence, `DELETE` undoes it.
     pub id: String,
     pub a: LinkEnd,
     pub b: LinkEnd,
     pub rule: Rule,
-    /// What stands against it.
+    /// Why it is held.
     pub reason: String,
-    /// The kind of identifier of which there would be too many; null: it is something else.
+    /// The limit on a kind of identifier that it would break; null: another limit.
     pub limit: Option<LimitBroken>,
-    /// RFC 3339, our clock.
+    /// Since when it is held: RFC 3339, Rapport's clock.
     pub since: String,
 }
 
@@ -85,7 +85,7 @@ pub struct Conflict {
 pub struct LimitBroken {
     pub scheme: String,
     pub scope: Option<String>,
-    /// How many of them one profile may have.
+    /// How many identifiers of this kind one profile may have.
     pub max: Option<usize>,
 }
 
@@ -93,7 +93,7 @@ pub struct LimitBroken {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct SuggestionPage {
     pub items: Vec<Suggestion>,
-    /// Where the next page begins; null: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     pub next: Option<String>,
 }
 
@@ -101,7 +101,7 @@ pub struct SuggestionPage {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ConflictPage {
     pub items: Vec<Conflict>,
-    /// Where the next page begins; null: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     pub next: Option<String>,
 }
 
@@ -145,7 +145,9 @@ impl People {
         match self.table.dismiss(id, &self.decision(word)).await? {
             Some(suggestion) if suggestion.state == SuggestionState::Accepted => {
                 let link = rapport_model::identity::EdgeId { pair: id.clone(), rule: Rule::Accepted };
-                Err(Problem::conflict(format!("it was accepted; fix: undo its link, `DELETE /v1/links/{link}`")))
+                Err(Problem::conflict(format!(
+                    "the suggestion is already accepted; fix: undo its link, `DELETE /v1/links/{link}`"
+                )))
             }
             Some(suggestion) => Ok(self.shown(vec![suggestion]).await?.pop()),
             None => Ok(None),

@@ -28,46 +28,46 @@ use rapport_http::page::{Page, Presence, Verb};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let id = |page: Page| page.parameter("id", "The id of a suggestion, as the list gave it");
-    let suggestions_page = Page::new("Links that a word suggests which does not link by itself")
-        .told("Open ones, in no order that means anything. A page may have fewer items than asked for and not be the last.")
+    let id = |page: Page| page.parameter("id", "The id of a suggestion, from the list");
+    let suggestions_page = Page::new("List suggested links: the evidence is too weak to link automatically")
+        .told("Only open suggestions, in no particular order. A page may have fewer items than `limit` and not be the last.")
         .query::<ListPage>()
-        .gives::<SuggestionPage>(200, "A page")
+        .gives::<SuggestionPage>(200, "One page of suggestions")
         .refuses(&[400, 401, 500, 503]);
-    let accept_page = id(Page::new("Links what a suggestion suggests"))
-        .told("One that was dismissed can still be accepted. Doing it again changes nothing.")
+    let accept_page = id(Page::new("Accept a suggestion: link its two identifiers"))
+        .told("A dismissed suggestion can still be accepted. A repeated call changes nothing.")
         .takes::<Reason>(Presence::Optional)
         .gives::<Link>(200, "The link")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let dismiss_page = id(Page::new("Takes a suggestion off the list, for good"))
-        .told("No evidence of the same kind makes it again. Doing it again changes nothing.")
+    let dismiss_page = id(Page::new("Dismiss a suggestion permanently"))
+        .told("Evidence of the same kind never suggests it again. A repeated call changes nothing.")
         .takes::<Reason>(Presence::Optional)
         .gives::<Suggestion>(200, "The suggestion")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let conflicts_page = Page::new("Evidence that does not link, since a limit of the rules stands against it")
-        .told("In no order that means anything. A conflict goes when it is undone, as any link, or what it conflicts with.")
+    let conflicts_page = Page::new("List conflicts: links that are held because they would break a limit of the rules")
+        .told("In no particular order. To resolve a conflict, undo it, or undo the link that it conflicts with: `DELETE /v1/links/{id}`.")
         .query::<ListPage>()
-        .gives::<ConflictPage>(200, "A page")
+        .gives::<ConflictPage>(200, "One page of conflicts")
         .refuses(&[400, 401, 500, 503]);
-    let demand_id = |page: Page| page.parameter("id", "The id of a demand, as the list gave it");
-    let demands_page = Page::new("People whom providers demand to erase, where more is known than what they said")
+    let demand_id = |page: Page| page.parameter("id", "The id of a demand, from the list");
+    let demands_page = Page::new("List providers' demands to erase a person")
         .told(
-            "What the provider's connection said of the identifier is erased already. The rest of the person waits: open ones, \
-             in no order that means anything.",
+            "What the provider's connection said about the identifier is already erased. The rest of the person waits for your \
+             decision. Only open demands, in no particular order.",
         )
         .query::<ListPage>()
-        .gives::<DemandPage>(200, "A page")
+        .gives::<DemandPage>(200, "One page of demands")
         .refuses(&[400, 401, 500, 503]);
-    let location = &[("Location", "Where to go on")];
-    let accept_demand_page = demand_id(Page::new("Erases the whole person, as a provider demands"))
-        .told("On every channel, as `POST /v1/erasures` does, and as final. One that was dismissed can still be accepted.")
+    let location = &[("Location", "Where to continue")];
+    let accept_demand_page = demand_id(Page::new("Accept a demand: erase the whole person"))
+        .told("It erases the person on every channel, like `POST /v1/erasures`, and cannot be undone. A dismissed demand can still be accepted.")
         .takes::<Reason>(Presence::Optional)
-        .gives::<Receipt>(200, "All is gone: the receipt")
-        .gives::<Receipt>(202, "There is more to do, when it is asked for again")
+        .gives::<Receipt>(200, "The erasure is complete. The body is its receipt")
+        .gives::<Receipt>(202, "The erasure is not complete. Call `Location` to continue")
         .with_headers(location)
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let dismiss_demand_page = demand_id(Page::new("Leaves the rest of a person as it is"))
-        .told("A later demand of the provider opens it again. Doing it again changes nothing.")
+    let dismiss_demand_page = demand_id(Page::new("Dismiss a demand: keep the rest of the person"))
+        .told("A later demand of the provider opens it again. A repeated call changes nothing.")
         .takes::<Reason>(Presence::Optional)
         .gives::<ErasureDemand>(200, "The demand")
         .refuses(&[400, 401, 404, 413, 415, 500, 503]);
@@ -96,10 +96,10 @@ rapport_http::inputs!(ListPage);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListPage {
-    /// Items of the page.
+    /// The most items on this page.
     #[schemars(range(min = 1, max = REVIEW_MAX), extend("default" = REVIEW_DEFAULT))]
     limit: Option<usize>,
-    /// Where it begins: `next` of the page before.
+    /// `next` of the previous page; leave it out for the first page.
     cursor: Option<String>,
 }
 
@@ -183,7 +183,7 @@ async fn demand_decision(id: InPath<String>, request: Request) -> Result<(Eid, R
 }
 
 fn no_demand() -> Problem {
-    Problem::not_found("no demand of that id")
+    Problem::not_found("no demand has this id")
 }
 
 async fn decision(id: InPath<String>, request: Request) -> Result<(Pair, Reason), Problem> {
@@ -194,5 +194,5 @@ async fn decision(id: InPath<String>, request: Request) -> Result<(Pair, Reason)
 }
 
 fn no_suggestion() -> Problem {
-    Problem::not_found("no suggestion of that id")
+    Problem::not_found("no suggestion has this id")
 }
