@@ -1,5 +1,6 @@
 //! The route of the document.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use axum::response::{IntoResponse, Response};
@@ -7,6 +8,7 @@ use axum::routing::get;
 use http::header;
 use rapport_http::page::{Page, Verb};
 use rapport_http::route::{Described, Route};
+use serde_json::Value;
 
 use crate::openapi::document;
 
@@ -27,5 +29,6 @@ pub(crate) fn routes(beside: Vec<Described>) -> Vec<Route<()>> {
 
 /// The document's own page.
 pub(crate) fn page() -> Page {
-    Page::new("Get this OpenAPI document").answer(200, "The document, OpenAPI 3.1")
+    Page::new("getOpenApiDocument", "Get this OpenAPI document")
+        .gives::<BTreeMap<String, Value>>(200, "The document, OpenAPI 3.1")
 }

@@ -44,6 +44,8 @@ type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 /// See the module's documentation.
 #[derive(Default)]
 pub struct Page {
+    /// What a generated client calls the operation.
+    id: &'static str,
     summary: &'static str,
     description: &'static str,
     /// Names and meanings of the parameters in the path.
@@ -88,13 +90,13 @@ pub struct Generators {
 }
 
 impl Page {
-    /// An operation that does this.
-    pub fn new(summary: &'static str) -> Self {
-        Self { summary, ..Self::default() }
+    /// An operation: its `operationId`, which generated clients make their functions of, and what it does.
+    pub fn new(id: &'static str, summary: &'static str) -> Self {
+        Self { id, summary, ..Self::default() }
     }
 
-    /// What else there is to know.
-    pub fn told(self, description: &'static str) -> Self {
+    /// The description, after the summary.
+    pub fn described(self, description: &'static str) -> Self {
         Self { description, ..self }
     }
 
@@ -165,9 +167,9 @@ impl Page {
     }
 
     /// The operation object of OpenAPI 3.1.
-    pub fn operation(&self, id: &str, generators: &mut Generators) -> Value {
+    pub fn operation(&self, generators: &mut Generators) -> Value {
         let mut operation = Map::new();
-        operation.insert("operationId".into(), json!(id));
+        operation.insert("operationId".into(), json!(self.id));
         operation.insert("summary".into(), json!(self.summary));
         if !self.description.is_empty() {
             operation.insert("description".into(), json!(self.description));

@@ -51,8 +51,9 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, prefix: &
     })
 }
 
-/// `get /v1/links/{id}` is `get-links-id`.
-pub fn operation_id(verb: &str, path: &str) -> String {
+/// What the audit calls an operation: `get /v1/links/{id}` is `get-links-id`. Records keep this name for 400 days, so it is
+/// not the document's `operationId`, which may become a better one.
+pub fn audit_name(verb: &str, path: &str) -> String {
     let words = path.trim_start_matches("/v1").split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
     std::iter::once(verb).chain(words).collect::<Vec<_>>().join("-")
 }

@@ -29,7 +29,7 @@ pub fn served(routes: Router, table: Table) -> Router {
 
 /// The route that says whether the service works.
 pub fn routes_of_health() -> Vec<Route<Table>> {
-    let page = Page::new("Check that the service can reach its storage")
+    let page = Page::new("checkHealth", "Check that the service can reach its storage")
         .gives::<Health>(200, "Storage responds")
         .refuses(&[500, 503]);
     vec![Route::new("/healthz", get(health)).with(Verb::Get, page)]

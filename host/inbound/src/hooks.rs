@@ -36,15 +36,15 @@ pub fn routes() -> Vec<Route<Arc<Inbound>>> {
     };
     let with_token =
         |page: Page| page.parameter("token", "The secret path token, for a provider that does not sign its webhooks");
-    let [get, post] = [
-        || Page::new("Answer a provider's challenge, for example when a webhook is subscribed"),
-        || Page::new("Receive a provider's webhook").takes_bytes(),
-    ];
+    let get = |id| page(Page::new(id, "Answer a provider's challenge, for example when a webhook is subscribed"));
+    let post = |id| page(Page::new(id, "Receive a provider's webhook").takes_bytes());
     vec![
-        Route::new("/hooks/{connection}", any(hook)).with(Verb::Get, page(get())).with(Verb::Post, page(post())),
+        Route::new("/hooks/{connection}", any(hook))
+            .with(Verb::Get, get("answerChallenge"))
+            .with(Verb::Post, post("receiveWebhook")),
         Route::new("/hooks/{connection}/{token}", any(hook_with_token))
-            .with(Verb::Get, with_token(page(get())))
-            .with(Verb::Post, with_token(page(post()))),
+            .with(Verb::Get, with_token(get("answerChallengeWithToken")))
+            .with(Verb::Post, with_token(post("receiveWebhookWithToken"))),
     ]
 }
 

@@ -53,8 +53,10 @@ pub struct Profile {
     /// The number of events by kind, over all channels; `events` is their sum.
     pub counters: BTreeMap<String, u64>,
     /// The time of the first event: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub first_seen: Option<String>,
     /// The time of the last event: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub last_seen: Option<String>,
     /// The channel on which the person writes most, or wrote last if two are equal; null: the person never wrote.
     pub preferred_channel: Option<PreferredChannel>,
@@ -87,8 +89,10 @@ pub struct ProfileIdentifier {
     pub verified: bool,
     pub basis: Basis,
     /// The time of its first event: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub first_seen: String,
     /// The time of its last event: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub last_seen: String,
     /// What a provider reported about the address itself, such as a bounce that names no mail; null: no report.
     pub reachability: Option<Reachability>,
@@ -107,6 +111,7 @@ pub struct Reachability {
     pub attestation: Attestation,
     /// The `sequence` of the event with the report.
     pub source: EventKey,
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
 }
 
@@ -118,6 +123,7 @@ pub struct ProfileTrait {
     pub channel: String,
     /// The `sequence` of the event with the statement.
     pub source: EventKey,
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
     pub attestation: Attestation,
     /// A newer but weaker statement with another value; null: there is none.
@@ -147,6 +153,7 @@ pub struct WeakerWord {
     pub channel: String,
     /// The `sequence` of the event with the statement.
     pub source: EventKey,
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
     pub attestation: Attestation,
 }
@@ -157,6 +164,7 @@ pub struct ProfileConsent {
     pub state: ConsentState,
     pub channel: String,
     pub source: EventKey,
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
     /// Who vouches for the statement; null: an old version of Rapport recorded it without that.
     pub attestation: Option<Attestation>,
@@ -174,11 +182,16 @@ pub struct Channel {
     /// Whether the people who write here are proven to have the address.
     pub verified: bool,
     pub account: String,
+    #[schemars(extend("format" = "date-time"))]
     pub first_seen: String,
+    #[schemars(extend("format" = "date-time"))]
     pub last_seen: String,
+    #[schemars(extend("format" = "date-time"))]
     pub last_received: Option<String>,
+    #[schemars(extend("format" = "date-time"))]
     pub last_sent: Option<String>,
     /// The time of the customer's first unanswered message; null: nothing waits for an answer.
+    #[schemars(extend("format" = "date-time"))]
     pub waiting_since: Option<String>,
     pub controller: Option<Controller>,
 }

@@ -24,8 +24,8 @@ const RECORDS_DEFAULT: usize = 50;
 const RECORDS_MAX: usize = 200;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let audit_page = Page::new("List the calls of the API on one day, newest first")
-        .told(
+    let audit_page = Page::new("listAuditRecords", "List the calls of the API on one day, newest first")
+        .described(
             "A call that changes something has two records: one from before it begins, and one with its result. Records hold \
              ids and no addresses. They are kept for 400 days, and this service cannot change them. Calls without a valid key \
              are only in the log. With `key`, a page may have fewer items than `limit` and not be the last.",
@@ -33,10 +33,11 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         .query::<AuditQuery>()
         .gives::<AuditPage>(200, "One page of records")
         .refuses(&[400, 500]);
-    let keys_page = Page::new("List the API keys: their scopes, when they expire, and when they were last used")
-        .told("Keys are created and changed in rapport.toml. The answer contains no secrets.")
-        .gives::<Keys>(200, "All keys")
-        .refuses(&[500]);
+    let keys_page =
+        Page::new("listApiKeys", "List the API keys: their scopes, when they expire, and when they were last used")
+            .described("Keys are created and changed in rapport.toml. The answer contains no secrets.")
+            .gives::<Keys>(200, "All keys")
+            .refuses(&[500]);
     vec![
         Route::new("/v1/audit", get(audit)).may(Verb::Get, Scope::Operate, audit_page),
         Route::new("/v1/keys", get(keys)).may(Verb::Get, Scope::Operate, keys_page),
@@ -84,7 +85,7 @@ struct AuditRecord {
     key: String,
     /// The person who called, as the caller named them in `by`.
     by: Option<String>,
-    /// The operation, by its `operationId` in this document; `none`: an address that there is not.
+    /// The operation, by its `x-audit-name` in this document, such as `get-profiles-id`; `none`: no operation has this path.
     route: String,
     phase: CallPhase,
     /// Ids of the profiles, endpoints, links, suggestions and erasures that the call was about.

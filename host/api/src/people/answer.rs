@@ -1,5 +1,6 @@
 //! Who a customer is, and what was said: profiles and timelines for the API.
 
+mod described;
 pub(crate) mod routes;
 
 use std::collections::BTreeSet;
@@ -17,12 +18,13 @@ use rapport_store::StoreError;
 use rapport_store::erasure::Erased;
 use rapport_store::events::{Found, Logged, StoredEvent, UnreadableEvent};
 use rapport_store::identity::Root;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::people::People;
+pub(crate) use crate::people::answer::described::AnyEvent;
 use crate::people::merged::Merged;
 use crate::people::shown::shown;
 
@@ -45,7 +47,7 @@ const LOOKED_AT_MAX: usize = 5 * PAGE_MAX;
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Timeline {
     /// Events as CloudEvents 1.0.
-    #[schemars(schema_with = "cloud_event_schema")]
+    #[schemars(with = "Vec<AnyEvent>")]
     pub items: Vec<Value>,
     /// The cursor of the next page; null: this is the last page.
     #[schemars(with = "Option<String>")]
@@ -69,40 +71,6 @@ pub struct EventPart {
 pub(crate) struct EventsPage {
     pub items: Vec<Value>,
     pub next: Option<Cursor>,
-}
-
-/// What every item has; the rest is the event's own, and documented with the contract.
-///
-/// Two things are not a contract's: an event that was too large for a page, and one that cannot be read.
-pub(crate) fn cloud_event_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["specversion", "id", "source", "type", "time", "verified", "data"],
-            "properties": {
-                "specversion": {"const": "1.0"},
-                "id": {"type": "string"},
-                "source": {"type": "string"},
-                "type": {"type": "string"},
-                "time": {"type": "string", "format": "date-time"},
-                "verified": {"type": "boolean"},
-                "data": {
-                    "type": "object",
-                    "description": "What the contract says of events of this type. Of type `rapport.unreadable.v1`, an event \
-                        that cannot be read: `bytes`, how much of it is stored, 0 if that is not known, and `reason`, `corrupt` \
-                        or `missing-blob`.",
-                },
-                "elided": {
-                    "type": "string",
-                    "format": "uri-reference",
-                    "description": "Its large parts are cut, and end with `[… bytes left out]`: this is where it is whole.",
-                },
-                "elidedbytes": {"type": "integer", "description": "How many bytes of JSON it has there."},
-            },
-            "additionalProperties": true,
-        },
-    })
 }
 
 /// A place in a timeline: the last event that was shown, and whose it is. Opaque to callers.

@@ -30,15 +30,18 @@ pub struct Receipt {
     pub id: String,
     pub state: State,
     /// When it was requested: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub requested_at: String,
     /// Who requested it; null: it was not recorded.
     pub requested_by: Option<RequestedBy>,
     /// If set, only what this connection said about one identifier is erased; null: the whole person is erased.
     pub connection: Option<String>,
     /// When it was complete; null: it is not complete yet.
+    #[schemars(extend("format" = "date-time"))]
     pub completed_at: Option<String>,
     /// Everything up to this instant is erased: by Rapport's clock, for one connection by its provider's clock. Later events
     /// begin a new profile.
+    #[schemars(extend("format" = "date-time"))]
     pub up_to: String,
     /// The number of addresses that the person had.
     pub endpoints: usize,
@@ -89,11 +92,11 @@ pub struct ParkedWebhooks {
 pub struct ParkedDecisions {
     /// The person's: delete them.
     #[serde(default)]
-    #[schemars(length(max = PARKED_NAMED_MAX))]
+    #[schemars(length(max = PARKED_NAMED_MAX), inner(length(min = 1)))]
     pub delete: Vec<String>,
     /// Not the person's: keep them, so that they can be replayed.
     #[serde(default)]
-    #[schemars(length(max = PARKED_NAMED_MAX))]
+    #[schemars(length(max = PARKED_NAMED_MAX), inner(length(min = 1)))]
     pub keep: Vec<String>,
 }
 
@@ -111,8 +114,10 @@ pub struct ErasureDemand {
     /// Who vouches that the identifier belongs to the person.
     pub attestation: Attestation,
     /// When the provider demanded it: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
     /// When Rapport recorded it: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub recorded_at: String,
     /// The decision; null: it is open.
     pub decided: Option<Decided>,

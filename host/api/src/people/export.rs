@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::people::People;
-use crate::people::answer::{PAGE_BYTES_MAX, PAGE_MAX, cloud_event_schema};
+use crate::people::answer::{AnyEvent, PAGE_BYTES_MAX, PAGE_MAX};
 
 pub use crate::people::answer::Cursor;
 
@@ -34,7 +34,7 @@ pub struct Export {
     pub suggestions: Option<Vec<Suggested>>,
     /// Events as CloudEvents 1.0, newest first. An event of more than 1 MB is shortened: `elided` is the address of the whole
     /// event.
-    #[schemars(schema_with = "cloud_event_schema")]
+    #[schemars(with = "Vec<AnyEvent>")]
     pub events: Vec<Value>,
     /// The cursor of the next page; null: this is the last page.
     #[schemars(with = "Option<String>")]

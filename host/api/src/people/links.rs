@@ -5,7 +5,7 @@ pub(crate) mod routes;
 use std::collections::BTreeSet;
 
 use rapport_http::Problem;
-use rapport_model::canonical::{SCHEME_BYTES_MAX, VALUE_BYTES_MAX, canonicalise};
+use rapport_model::canonical::{SCHEME_BYTES_MAX, SCHEME_PATTERN, VALUE_BYTES_MAX, canonicalise};
 use rapport_model::event::Attestation;
 use rapport_model::identity::{Author, Closing, Edge, EdgeId, Evidence, Named, Pair, Rule, Source, Span};
 use rapport_model::profile::rfc3339;
@@ -31,7 +31,7 @@ pub const WORD_CHARS_MAX: usize = 500;
 #[schemars(example = serde_json::json!({"scheme": "email", "value": "ada@example.com"}))]
 pub struct GivenIdentifier {
     /// The kind of identifier: `phone`, `email`, or a name that a connector defines.
-    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX))]
+    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX), regex(pattern = SCHEME_PATTERN))]
     pub scheme: String,
     /// The identifier. A telephone number or a mailbox may have any spelling; write any other id as its provider writes it.
     #[schemars(length(min = 1, max = VALUE_BYTES_MAX))]
@@ -78,6 +78,7 @@ pub struct Link {
     /// The first evidence for the link; null: only its withdrawal was seen.
     pub evidence: Option<LinkEvidence>,
     /// When it was recorded: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub recorded_at: String,
     /// Who undid the link; null: nobody did.
     pub closed: Option<LinkClosing>,
@@ -115,8 +116,10 @@ pub struct LinkEvidence {
     pub by: Option<String>,
     pub reason: Option<String>,
     /// When it was first stated: RFC 3339, the provider's clock for an event, Rapport's for a person.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
     /// When it was last stated, as far as is known.
+    #[schemars(extend("format" = "date-time"))]
     pub last: String,
 }
 
@@ -129,14 +132,17 @@ pub struct LinkClosing {
     pub by: Option<String>,
     pub reason: String,
     /// When: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
 }
 
 /// A period.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LinkSpan {
+    #[schemars(extend("format" = "date-time"))]
     pub from: String,
     /// Null: the period has not ended.
+    #[schemars(extend("format" = "date-time"))]
     pub to: Option<String>,
 }
 
@@ -166,6 +172,7 @@ pub struct PastProfile {
     /// The id that the profile had then.
     pub id: ProfileId,
     /// The instant: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub as_of: String,
     /// The identifiers that belonged to it; `profile` is the profile that each belongs to now.
     pub identifiers: Vec<LinkEnd>,

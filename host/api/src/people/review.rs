@@ -35,8 +35,10 @@ pub struct Suggestion {
     /// The weaker attestation of the two identifiers.
     pub attestation: Attestation,
     /// When the event happened: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
     /// When it was recorded: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub recorded_at: String,
     /// The decision; null: it is open.
     pub decided: Option<Decided>,
@@ -61,6 +63,7 @@ pub struct Decided {
     pub by: Option<String>,
     pub reason: String,
     /// When: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
 }
 
@@ -77,6 +80,7 @@ pub struct Conflict {
     /// The limit on a kind of identifier that it would break; null: another limit.
     pub limit: Option<LimitBroken>,
     /// Since when it is held: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub since: String,
 }
 

@@ -20,8 +20,8 @@ use rapport_http::page::{Page, Verb};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let page = Page::new("Repair endpoints that no longer lead to a profile")
-        .told(
+    let page = Page::new("repairEndpoints", "Repair endpoints that no longer lead to a profile")
+        .described(
             "Use it after an error of type `urn:rapport:problem:damaged`. It reads the whole table twice, step by step, while the \
              service is in use. Repeat with `cursor` set to `next` until `next` is null. Sound endpoints are not changed.",
         )

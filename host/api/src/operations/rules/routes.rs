@@ -20,8 +20,8 @@ use rapport_http::page::{Page, Presence, Verb};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let page = Page::new("Preview which identifiers other rules would link or separate; nothing is written")
-        .told(
+    let page = Page::new("previewRules", "Preview which identifiers other rules would link or separate; nothing is written")
+        .described(
             "It reads the whole table, page by page. It costs half a read unit for each 4 KB of the table, plus the evidence \
              around each profile. Evidence that the present rules did not record appears only after a rebuild.",
         )

@@ -7,7 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
-use rapport_model::canonical::{SCHEME_BYTES_MAX, VALUE_BYTES_MAX};
+use rapport_model::canonical::{SCHEME_BYTES_MAX, SCHEME_PATTERN, VALUE_BYTES_MAX};
 use rapport_model::profile::{Profile, parse_rfc3339};
 use rapport_model::{Eid, EventKey, ProfileId};
 use schemars::JsonSchema;
@@ -27,16 +27,16 @@ use rapport_http::route::Route;
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let id = |page: Page| page.parameter("id", "The id of a profile, from another answer");
     let found = |page: Page| page.gives::<Profile>(200, "The profile").refuses(&[400, 404, 500]);
-    let look_up_page = found(Page::new("Look up a profile by an identifier")).query::<LookUp>().told(
+    let look_up_page = found(Page::new("lookUpProfile", "Look up a profile by an identifier")).query::<LookUp>().described(
         "If nobody is known to have the identifier, the answer is the profile of the person who claims it, with \
          `verified: false`. In a query `+` means a space: write `%2B` for `+`. Proxies log URLs: to keep an address out of \
          their logs, use `POST`, which takes the identifier in the body.",
     );
-    let post_look_up_page = found(Page::new("Look up a profile by an identifier in the body"))
+    let post_look_up_page = found(Page::new("lookUpProfileByBody", "Look up a profile by an identifier in the body"))
         .takes::<GivenIdentifier>(Presence::Required)
         .refuses(&[413, 415]);
-    let profile_page = id(Page::new("Get a profile, as it is now or as it was"))
-        .told(
+    let profile_page = id(Page::new("getProfile", "Get a profile, as it is now or as it was"))
+        .described(
             "A profile id stays valid forever. After a merge it leads to the surviving profile. After the merge is undone, it \
              means its own person again.",
         )
@@ -45,24 +45,30 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         .gives::<Profile>(301, "Merged. The body is the surviving profile")
         .with_headers(&[("Location", "The surviving profile")])
         .refuses(&[400, 401, 404, 500, 503]);
-    let timeline_page = id(Page::new("Get a person's timeline: events from all channels, newest first"))
+    let timeline_page = id(Page::new("getTimeline", "Get a person's timeline: events from all channels, newest first"))
         .query::<TimelinePage>()
         .gives::<Timeline>(200, "One page of events")
         .refuses(&[400, 401, 404, 500, 503]);
     let explained = |page: Page| {
         page.gives::<Explained>(200, "The evidence that links the two, or that fails to").refuses(&[400, 404, 500])
     };
-    let explain_page =
-        explained(id(Page::new("Explain why two identifiers are one person, or why not"))).query::<FromTo>().told(
-            "`from` must belong to this profile. `to` may belong to any profile. Each is an identifier as JSON, such as \
+    let explain_page = explained(id(Page::new(
+        "explainProfile",
+        "Explain why two identifiers are one person, or why not",
+    )))
+    .query::<FromTo>()
+    .described(
+        "`from` must belong to this profile. `to` may belong to any profile. Each is an identifier as JSON, such as \
          `{\"scheme\":\"email\",\"value\":\"ada@example.com\"}`, or the id of an endpoint from another answer.",
-        );
-    let post_explain_page =
-        explained(id(Page::new("Explain why two identifiers in the body are one person, or why not")))
-            .takes::<Ends>(Presence::Required)
-            .refuses(&[413, 415]);
-    let event_page = Page::new("Get one event's JSON, part by part")
-        .told(
+    );
+    let post_explain_page = explained(id(Page::new(
+        "explainProfileByBody",
+        "Explain why two identifiers in the body are one person, or why not",
+    )))
+    .takes::<Ends>(Presence::Required)
+    .refuses(&[413, 415]);
+    let event_page = Page::new("getEventPart", "Get one event's JSON, part by part")
+        .described(
             "Use it for an event that a timeline or an export shortened (`elided`). Join the `text` of all parts, in order, to \
              get the whole event as JSON.",
         )
@@ -90,7 +96,7 @@ rapport_http::inputs!(LookUp, AsOf, TimelinePage, FromTo, Ends, FromOffset);
 #[serde(deny_unknown_fields)]
 struct LookUp {
     /// The kind of identifier: `phone`, `email`, or a name that a connector defines.
-    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX))]
+    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX), regex(pattern = SCHEME_PATTERN))]
     scheme: String,
     /// The account inside which the value is unique; leave it out if the value is unique in the world.
     #[schemars(length(max = VALUE_BYTES_MAX))]
@@ -269,7 +275,7 @@ struct Ends {
 enum End {
     Identifier(GivenIdentifier),
     /// The id of an endpoint, from another answer.
-    Endpoint(String),
+    Endpoint(#[schemars(length(min = 1))] String),
 }
 
 async fn explain(

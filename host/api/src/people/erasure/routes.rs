@@ -29,24 +29,25 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         let page = page.gives::<Receipt>(200, "The erasure is complete. The body is its receipt");
         page.gives::<Receipt>(202, "The erasure is not complete. Call `Location` to continue").with_headers(location)
     };
-    let erase_page = done(Page::new("Erase the person who has an identifier"))
-        .told("One call deletes some thousands of items, and nothing happens between calls: repeat until the answer is 200.")
+    let erase_page = done(Page::new("createErasure", "Erase the person who has an identifier"))
+        .described("One call deletes some thousands of items, and nothing happens between calls: repeat until the answer is 200.")
         .takes::<NewErasure>(Presence::Required)
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
     let id = |page: Page| page.parameter("id", "The id of an erasure");
-    let receipt_page = id(Page::new("Get the receipt of an erasure"))
+    let receipt_page = id(Page::new("getErasure", "Get the receipt of an erasure"))
         .gives::<Receipt>(200, "The receipt so far")
         .refuses(&[400, 401, 404, 500, 503]);
-    let parked_page = id(Page::new("Decide about parked webhooks that may be the person's"))
-        .told(
+    let parked_page = id(Page::new("decideParkedWebhooks", "Decide about parked webhooks that may be the person's"))
+        .described(
             "The receipt names them in `parked.undecided`. Read one with `rapport parked show` before you delete it: it may \
              contain other people's messages. A repeated call changes nothing.",
         )
         .takes::<ParkedDecisions>(Presence::Required)
         .gives::<Receipt>(200, "The receipt")
         .refuses(&[400, 401, 404, 413, 415, 500, 503]);
-    let go_on_page = done(id(Page::new("Continue an erasure"))).refuses(&[400, 401, 404, 409, 500, 503]);
-    let export_page = Page::new("Export everything that is known about a person, page by page")
+    let go_on_page =
+        done(id(Page::new("continueErasure", "Continue an erasure"))).refuses(&[400, 401, 404, 409, 500, 503]);
+    let export_page = Page::new("exportProfile", "Export everything that is known about a person, page by page")
         .parameter("id", "The id of a profile, from another answer")
         .query::<From>()
         .gives::<Export>(200, "One page of the export")

@@ -24,8 +24,8 @@ use rapport_http::route::Route;
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let id = |page: Page| page.parameter("id", "The id of a link, from another answer");
     let location = &[("Location", "The link")];
-    let post_page = Page::new("Link two identifiers of one person")
-        .told(
+    let post_page = Page::new("createLink", "Link two identifiers of one person")
+        .described(
             "The identifiers need not be known yet: a CRM may link them before the first message. If a limit of the rules \
              prevents the link, it is recorded as a conflict, and the answer is 409 with the conflict's id. When you undo the \
              link that it conflicts with, it takes effect automatically.",
@@ -36,11 +36,11 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         .gives::<Link>(200, "The two were already linked by the same rule")
         .with_headers(location)
         .refuses(&[400, 401, 409, 413, 415, 500, 503]);
-    let get_page = id(Page::new("Get a link, whether it is in force or not"))
+    let get_page = id(Page::new("getLink", "Get a link, whether it is in force or not"))
         .gives::<Link>(200, "The link")
         .refuses(&[400, 401, 404, 500, 503]);
-    let delete_page = id(Page::new("Undo a link, for example after a wrong merge"))
-        .told(
+    let delete_page = id(Page::new("undoLink", "Undo a link, for example after a wrong merge"))
+        .described(
             "Evidence of the same kind never links the two again; only a person can. A repeated call changes nothing. Send \
              `reason` and `by` in the body or in the query.",
         )

@@ -29,29 +29,34 @@ use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let id = |page: Page| page.parameter("id", "The id of a suggestion, from the list");
-    let suggestions_page = Page::new("List suggested links: the evidence is too weak to link automatically")
-        .told("Only open suggestions, in no particular order. A page may have fewer items than `limit` and not be the last.")
-        .query::<ListPage>()
-        .gives::<SuggestionPage>(200, "One page of suggestions")
-        .refuses(&[400, 401, 500, 503]);
-    let accept_page = id(Page::new("Accept a suggestion: link its two identifiers"))
-        .told("A dismissed suggestion can still be accepted. A repeated call changes nothing.")
+    let suggestions_page = Page::new(
+        "listSuggestions",
+        "List suggested links: the evidence is too weak to link automatically",
+    )
+    .described(
+        "Only open suggestions, in no particular order. A page may have fewer items than `limit` and not be the last.",
+    )
+    .query::<ListPage>()
+    .gives::<SuggestionPage>(200, "One page of suggestions")
+    .refuses(&[400, 401, 500, 503]);
+    let accept_page = id(Page::new("acceptSuggestion", "Accept a suggestion: link its two identifiers"))
+        .described("A dismissed suggestion can still be accepted. A repeated call changes nothing.")
         .takes::<Reason>(Presence::Optional)
         .gives::<Link>(200, "The link")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let dismiss_page = id(Page::new("Dismiss a suggestion permanently"))
-        .told("Evidence of the same kind never suggests it again. A repeated call changes nothing.")
+    let dismiss_page = id(Page::new("dismissSuggestion", "Dismiss a suggestion permanently"))
+        .described("Evidence of the same kind never suggests it again. A repeated call changes nothing.")
         .takes::<Reason>(Presence::Optional)
         .gives::<Suggestion>(200, "The suggestion")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let conflicts_page = Page::new("List conflicts: links that are held because they would break a limit of the rules")
-        .told("In no particular order. To resolve a conflict, undo it, or undo the link that it conflicts with: `DELETE /v1/links/{id}`.")
+    let conflicts_page = Page::new("listConflicts", "List conflicts: links that are held because they would break a limit of the rules")
+        .described("In no particular order. To resolve a conflict, undo it, or undo the link that it conflicts with: `DELETE /v1/links/{id}`.")
         .query::<ListPage>()
         .gives::<ConflictPage>(200, "One page of conflicts")
         .refuses(&[400, 401, 500, 503]);
     let demand_id = |page: Page| page.parameter("id", "The id of a demand, from the list");
-    let demands_page = Page::new("List providers' demands to erase a person")
-        .told(
+    let demands_page = Page::new("listErasureDemands", "List providers' demands to erase a person")
+        .described(
             "What the provider's connection said about the identifier is already erased. The rest of the person waits for your \
              decision. Only open demands, in no particular order.",
         )
@@ -59,18 +64,19 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         .gives::<DemandPage>(200, "One page of demands")
         .refuses(&[400, 401, 500, 503]);
     let location = &[("Location", "Where to continue")];
-    let accept_demand_page = demand_id(Page::new("Accept a demand: erase the whole person"))
-        .told("It erases the person on every channel, like `POST /v1/erasures`, and cannot be undone. A dismissed demand can still be accepted.")
+    let accept_demand_page = demand_id(Page::new("acceptErasureDemand", "Accept a demand: erase the whole person"))
+        .described("It erases the person on every channel, like `POST /v1/erasures`, and cannot be undone. A dismissed demand can still be accepted.")
         .takes::<Reason>(Presence::Optional)
         .gives::<Receipt>(200, "The erasure is complete. The body is its receipt")
         .gives::<Receipt>(202, "The erasure is not complete. Call `Location` to continue")
         .with_headers(location)
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let dismiss_demand_page = demand_id(Page::new("Dismiss a demand: keep the rest of the person"))
-        .told("A later demand of the provider opens it again. A repeated call changes nothing.")
-        .takes::<Reason>(Presence::Optional)
-        .gives::<ErasureDemand>(200, "The demand")
-        .refuses(&[400, 401, 404, 413, 415, 500, 503]);
+    let dismiss_demand_page =
+        demand_id(Page::new("dismissErasureDemand", "Dismiss a demand: keep the rest of the person"))
+            .described("A later demand of the provider opens it again. A repeated call changes nothing.")
+            .takes::<Reason>(Presence::Optional)
+            .gives::<ErasureDemand>(200, "The demand")
+            .refuses(&[400, 401, 404, 413, 415, 500, 503]);
     vec![
         Route::new("/v1/erasure-demands", get(demands)).may(Verb::Get, Scope::Review, demands_page),
         Route::new("/v1/erasure-demands/{id}/accept", post(accept_demand)).may(
