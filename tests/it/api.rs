@@ -244,6 +244,22 @@ async fn bad_input_is_refused_by_the_name_of_the_field() {
 }
 
 #[tokio::test]
+async fn what_is_not_there_is_refused_with_what_to_call_instead() {
+    let api = Api::new().await;
+    for (target, says) in [
+        ("/v1/profiles/lookup?scheme=fone&value=1", "of scheme `fone`"),
+        ("/v1/profiles/search", "`POST /v1/profiles/lookup`"),
+        ("/v1/profiles/search?q=ada", "`POST /v1/profiles/lookup`"),
+        ("/v1/profiles/lookup/timeline", "take the `id` of its answer"),
+        ("/v1/profiles/export", "`GET /v1/profiles/{id}/export`"),
+        ("/v1/people", "see /openapi.json"),
+    ] {
+        let refused = api.expect(404, ("GET", target), None).await;
+        assert!(refused["detail"].as_str().unwrap().contains(says), "{target}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_json_is_refused_by_line_and_column_and_another_type_by_name() {
     let api = Api::new().await;
     let post = async |kind: &str, body: &str| {

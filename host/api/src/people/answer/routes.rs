@@ -132,7 +132,7 @@ async fn find(people: &People, caller: &Caller, given: &GivenIdentifier) -> Resu
             caller.touches(&profile.id);
             Ok(axum::Json(profile).into_response())
         }
-        Ok(None) => Err(Problem::not_found("no profile has this identifier")),
+        Ok(None) => Err(nobody(&given.scheme)),
         Err(error) => Err(Problem::bad_request(error.to_string())),
     }
 }
@@ -171,9 +171,11 @@ enum ProfileOrPast {
 async fn profile(
     State(people): State<People>,
     id: InPath<String>,
-    InQuery(AsOf { as_of }): InQuery<AsOf>,
+    query: Result<InQuery<AsOf>, Problem>,
 ) -> Result<Response, Problem> {
     let Path(id) = id?;
+    refuse_reserved(&id)?;
+    let InQuery(AsOf { as_of }) = query?;
     let id = profile_id(&id)?;
     if let Some(text) = as_of {
         let no_instant = || Problem::bad_request("query parameter `as-of` is not an RFC 3339 instant since 1970");
@@ -331,7 +333,25 @@ async fn endpoint(people: &People, name: &str, text: &str) -> Result<Eid, Proble
 }
 
 pub(crate) fn profile_id(text: &str) -> Result<ProfileId, Problem> {
+    refuse_reserved(text)?;
     ProfileId::parse(text).ok_or_else(no_profile)
+}
+
+/// Words that people try in the place of a profile's id. No id looks like one.
+fn refuse_reserved(text: &str) -> Result<(), Problem> {
+    let fix = match text {
+        "search" => "look a person up by an identifier, `POST /v1/profiles/lookup`",
+        "lookup" => "call `POST /v1/profiles/lookup` first, and take the `id` of its answer",
+        "export" => "call `GET /v1/profiles/{id}/export`",
+        _ => return Ok(()),
+    };
+    Err(Problem::not_found(format!("`{text}` is not the id of a profile; fix: {fix}")))
+}
+
+/// Nobody has an identifier of this scheme: perhaps the scheme is misspelt.
+pub(crate) fn nobody(scheme: &str) -> Problem {
+    let fix = "check the value and the scheme: `phone`, `email`, or one that a connector defines";
+    Problem::not_found(format!("no profile has this identifier of scheme `{scheme}`; fix: {fix}"))
 }
 
 pub(crate) fn no_profile() -> Problem {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::keys::Caller;
 use crate::people::People;
-use crate::people::answer::routes::{no_cursor, no_profile, profile_id};
+use crate::people::answer::routes::{no_cursor, no_profile, nobody, profile_id};
 use crate::people::erasure::{ParkedDecisions, Receipt, State as Progress};
 use crate::people::export::{Cursor, Export};
 use crate::people::links::{GivenIdentifier, WORD_CHARS_MAX, Word};
@@ -93,7 +93,7 @@ async fn erase(
     caller.touches(&eid);
     let word = Word { who: caller.signs(new.by.as_deref()), reason: new.reason.unwrap_or_default() };
     let receipt = people.erase(&eid, word).await?;
-    let receipt = receipt.ok_or_else(|| Problem::not_found("no profile has this identifier"))?;
+    let receipt = receipt.ok_or_else(|| nobody(&new.identifier.scheme))?;
     caller.touches(&receipt.id);
     Ok(answer(&receipt))
 }
