@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::openapi::document;
 
 pub(crate) fn routes(beside: Vec<Described>) -> Vec<Route<()>> {
-    // Made when somebody asks for it first.
+    // Made at the first request.
     let made: Arc<(Vec<Described>, OnceLock<String>)> = Arc::new((beside, OnceLock::new()));
     let openapi = move || {
         let made = Arc::clone(&made);

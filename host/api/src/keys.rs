@@ -1,5 +1,5 @@
-//! Who may call the API: holders of a key, each what its scopes say. Every call of theirs is recorded in the audit and is
-//! a line of the log, whatever came of it.
+//! Who may call the API: a key may do what its scopes allow. Every call with a key is recorded in the audit and in the log,
+//! also if it fails.
 
 pub mod wrong;
 
@@ -23,7 +23,7 @@ use crate::api_keys::ApiKey;
 use crate::keys::wrong::{Manner, RETRY_AFTER_S, WrongKeys};
 use crate::state::Api;
 
-/// What the process remembers of who called: nothing that is needed after it ends.
+/// What the process remembers about callers. It may be lost when the process ends.
 #[derive(Default)]
 pub struct Door {
     wrong_keys: WrongKeys,
@@ -64,7 +64,7 @@ pub(crate) struct Caller {
     notes: Arc<Mutex<Notes>>,
 }
 
-/// What becomes known of a call while it is answered.
+/// What the handlers find out about a call.
 #[derive(Clone, Debug, Default)]
 struct Notes {
     route: Option<Arc<str>>,
@@ -174,7 +174,7 @@ fn listed(may: Scopes) -> String {
     may.names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a text is an id of ours, which no address is: whatever else stands in a path is not recorded.
+/// Whether a text is an id of Rapport. Only ids from a path are recorded: anything else may be an address.
 fn is_id(text: &str) -> bool {
     ProfileId::parse(text).is_some()
         || EdgeId::parse(text).is_some()
@@ -213,7 +213,7 @@ pub(crate) async fn authorise(State(api): State<Arc<Api>>, mut request: Request,
 struct NotAdmitted {
     /// The name of the key that it came with, if it is one.
     key: Option<String>,
-    /// Whether it came with a key that is none.
+    /// Whether it came with an unknown key.
     is_guess: bool,
     problem: Problem,
 }
@@ -286,8 +286,8 @@ struct Call<'a> {
     began: Instant,
 }
 
-/// Records what came of a call. What is not recorded is not given out: the answer is 503 then. Of what was recorded when it
-/// began, and is done, the answer stays as it is.
+/// Records the result of a call. If that fails, the answer is 503, so that no data leaves without a record. A change was
+/// already recorded when it began: its answer stays as it is.
 async fn recorded(api: &Api, caller: &Caller, response: Response, call: Call<'_>) -> Response {
     let Call { id, at, began } = call;
     let status = response.status().as_u16();

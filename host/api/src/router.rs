@@ -12,8 +12,7 @@ use crate::operations::{audit, repair, rules};
 use crate::people::{answer, erasure, links, review};
 use crate::state::Api;
 
-/// The routes of whoever has an API key, and what documents them. `beside` are other routes of the same service, which the
-/// document shows, too.
+/// The routes of the API and the document. `beside` are other routes of the same service, which the document also shows.
 pub fn served(api: Arc<Api>, beside: Vec<Described>) -> Router {
     let with_key = guarded(routes(), "/v1", &api)
         .fallback(no_route)

@@ -1,5 +1,5 @@
-//! What a request says, as a type: read, checked against the very schema that the document shows, refused by the name of
-//! the field. No refusal repeats a value, since it may be an address.
+//! Reads the query and the body of a request as a type. They are checked against the same schema that the document shows,
+//! and a refusal names the field. No refusal repeats a value, because it may be an address.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -20,7 +20,7 @@ use crate::problem::Problem;
 /// Bytes. The longest request of the API, rules for a preview with a long list of junk, has a few thousand.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
 
-/// What is not UTF-8 in a path is refused in our own words.
+/// A parameter of a path. If it is not UTF-8, the refusal is a problem like any other.
 pub type InPath<T> = Result<Path<T>, PathRejection>;
 
 /// What a request may say in its query or body. [`inputs!`] makes one of a type.

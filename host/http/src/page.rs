@@ -1,4 +1,4 @@
-//! The page of one operation in the document: what it takes, what it answers, in which words it refuses.
+//! The page of one operation in the document: its parameters, its body, its answers and its errors.
 
 use http::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -54,7 +54,7 @@ pub struct Page {
     body: Option<Body>,
     answers: Vec<Answer>,
     refusals: Vec<u16>,
-    /// What an API key has to be allowed; none: no key is asked for.
+    /// The scope that an API key needs. `None`: the operation needs no key.
     scope: Option<Scope>,
 }
 
@@ -79,11 +79,11 @@ struct Answer {
 
 enum Content {
     Json(SchemaOf),
-    /// Whatever a connector says.
+    /// Any body: a connector decides.
     Any,
 }
 
-/// The generators of one document: a request's optional fields may be left out, an answer's are always there.
+/// The generators of one document. Optional fields of a request may be left out; those of an answer are always there.
 pub struct Generators {
     pub takes: SchemaGenerator,
     pub gives: SchemaGenerator,
@@ -131,7 +131,7 @@ impl Page {
         self.answered(status.to_string(), meaning, Content::Any)
     }
 
-    /// Whatever status a connector finds right for its provider.
+    /// Any other status that a connector answers its provider with.
     pub fn answers_as_connector(self) -> Self {
         self.answered("default".to_owned(), "Any other answer of the connector to its provider", Content::Any)
     }
@@ -144,19 +144,19 @@ impl Page {
         self
     }
 
-    /// Refusals besides those that every operation under `/v1` has.
+    /// The statuses of its errors, beside those that every operation under `/v1` has.
     pub fn refuses(mut self, statuses: &[u16]) -> Self {
         self.refusals.extend(statuses);
         self
     }
 
-    /// What an API key has to be allowed. Without a key it is 401, without this scope 403, after many wrong keys 429, and
-    /// where the call cannot be recorded 503.
+    /// The scope that an API key needs. It adds the statuses 401 (no key), 403 (no scope), 429 (many wrong keys) and 503 (the
+    /// call cannot be recorded).
     pub fn needs(self, scope: Scope) -> Self {
         Self { scope: Some(scope), ..self }.refuses(&[401, 403, 429, 503])
     }
 
-    /// What an API key has to be allowed; none: no key is asked for.
+    /// The scope that an API key needs. `None`: the operation needs no key.
     pub fn scope(&self) -> Option<Scope> {
         self.scope
     }

@@ -1,5 +1,5 @@
-//! A route: an address, what answers there, and its pages in the document. The router and the document are made of the
-//! same list, so neither knows an address that the other does not.
+//! A route: a path, its handler, and its pages in the document. The router and the document are made from the same list, so
+//! they always agree.
 
 use axum::Router;
 use axum::routing::MethodRouter;
@@ -14,7 +14,7 @@ pub struct Route<S> {
     pub pages: Vec<(Verb, Page)>,
 }
 
-/// What the document says of a route.
+/// A route without its handler, for the document.
 pub struct Described {
     pub path: &'static str,
     pub pages: Vec<(Verb, Page)>,
@@ -26,18 +26,18 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self { path, handler, pages: Vec::new() }
     }
 
-    /// The same, with a page of an operation that asks for no key.
+    /// Adds the page of an operation that needs no key.
     pub fn with(mut self, verb: Verb, page: Page) -> Self {
         self.pages.push((verb, page));
         self
     }
 
-    /// The same, with a page of an operation that a key may do which has this scope.
+    /// Adds the page of an operation that needs a key with this scope.
     pub fn may(self, verb: Verb, scope: Scope, page: Page) -> Self {
         self.with(verb, page.needs(scope))
     }
 
-    /// Without what answers.
+    /// The route without its handler.
     pub fn described(self) -> Described {
         Described { path: self.path, pages: self.pages }
     }

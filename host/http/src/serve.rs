@@ -1,4 +1,4 @@
-//! What every HTTP surface has: a name for each request, its health, and an answer for an address that there is not.
+//! What every HTTP surface has: an id for each request, a health check, and an answer for unknown paths.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -75,12 +75,12 @@ fn random_id() -> String {
     random.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What a request is called, as an extension of it: from whoever called the router, or random. Not from a header: a
-/// header of that name that a provider sends is the provider's and goes to the connector as it came.
+/// The id of a request, as an extension of it. The caller of the router sets it, or it is random. It is not taken from a
+/// header: a header `x-request-id` from a provider belongs to the provider and goes to the connector unchanged.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
-/// How the provider reached this very request, without a slash at the end, as an extension of it. None: as
-/// the configuration says.
+/// The public URL at which the provider sent this request, without a slash at the end, as an extension of it. Without it,
+/// the configuration's `public-url` applies.
 #[derive(Clone, Debug)]
 pub struct PublicUrl(pub String);

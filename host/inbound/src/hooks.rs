@@ -1,4 +1,4 @@
-//! The routes of providers: what they send as it came, and what a connector answers.
+//! The routes of providers. A connector gets the request unchanged and decides the answer.
 
 mod body;
 
@@ -126,7 +126,7 @@ fn provider_response(answer: HttpResponse) -> Response {
             response.headers_mut().append(name, value);
         }
     }
-    // A challenge echoed as HTML would be a script of whoever sent it.
+    // A challenge that is echoed as HTML would run the sender's script.
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

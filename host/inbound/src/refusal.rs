@@ -1,5 +1,5 @@
-//! Why a webhook is not taken. It is not HTTP: a delivery of AWS is refused in the same words. `hooks` says which status each
-//! is.
+//! Why a webhook is refused. It does not depend on HTTP, because deliveries of AWS are refused in the same words. `hooks` maps
+//! each kind to a problem.
 
 use rapport_connections::{NotCalled, NotConfirmed};
 use rapport_store::StoreError;
@@ -7,13 +7,13 @@ use rapport_store::StoreError;
 /// A kind of refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// Nothing proves that it is a provider's.
+    /// It is not proven to come from a provider.
     Unauthenticated,
     TooLarge,
     /// The connector failed before it had verified the webhook.
     ConnectorFailed,
     Internal,
-    /// It passes: the provider delivers again.
+    /// A temporary failure: the provider delivers again.
     Unavailable,
 }
 

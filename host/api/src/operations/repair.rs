@@ -1,4 +1,4 @@
-//! Endpoints whose ways lead to no profile are brought back to theirs.
+//! Repairs endpoints that no longer lead to a profile.
 
 pub(crate) mod routes;
 

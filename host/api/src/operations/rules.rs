@@ -1,4 +1,4 @@
-//! What other rules of identity would link or part, before anybody configures them.
+//! Previews what other identity rules would link or separate, before they are configured.
 
 pub(crate) mod routes;
 
@@ -109,7 +109,7 @@ impl Operations {
     /// What rules would change of the evidence among the next `items` items of the table. Nothing is written.
     ///
     /// # Errors
-    /// The rules are none, or storage failed.
+    /// The rules are not valid, or storage failed.
     pub async fn preview_rules(
         &self,
         given: &GivenRules,
@@ -208,7 +208,7 @@ impl Operations {
     }
 }
 
-/// Whether events may link it. Of what was never seen nobody knows what it is: as it is now.
+/// Whether events may link it. An endpoint that was never seen has no scheme to check, so it keeps its links.
 fn may_link(end: &LinkEnd, rules: &Rules) -> bool {
     key_of(end).is_none_or(|key| rules.may_link(&key))
 }

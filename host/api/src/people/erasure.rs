@@ -1,4 +1,4 @@
-//! A person is forgotten: on request, or since a provider says so; and stays forgotten.
+//! Erases a person, on request or because a provider demands it. A redelivered webhook does not bring the person back.
 //!
 //! What is erased, what stays and why it does not come back: [`rapport_store::erasure`].
 
@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::people::People;
-use crate::people::links::Word;
+use crate::people::links::Attribution;
 use crate::people::review::Decided;
 use crate::people::views::{LinkEnd, ends};
 
@@ -107,7 +107,7 @@ pub struct ErasureDemand {
     /// The id of the demand, which is the id of the endpoint that it names.
     pub id: String,
     pub endpoint: LinkEnd,
-    pub state: DemandIs,
+    pub state: ErasureDemandState,
     pub connection: String,
     /// The `sequence` of the event with the demand.
     pub event: EventKey,
@@ -126,8 +126,7 @@ pub struct ErasureDemand {
 /// The state of a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(rename = "ErasureDemandState")]
-pub enum DemandIs {
+pub enum ErasureDemandState {
     Open,
     Accepted,
     Dismissed,
@@ -232,24 +231,24 @@ impl From<&Requester> for RequestedBy {
 }
 
 impl People {
-    /// Erases the whole person of an endpoint: as much as one call may. Calling again continues, and in the end gives the
-    /// receipt again. None: the endpoint was never seen.
+    /// Erases the whole person of an endpoint: as much as one call may. A repeated call continues, and returns the receipt
+    /// again at the end. `None` if the endpoint was never seen.
     ///
     /// # Errors
     /// Storage failed: call again.
     ///
-    /// `eid` is the address's own; who only claims to have it is erased, too.
-    pub async fn erase(&self, eid: &Eid, word: Word) -> Result<Option<Receipt>, StoreError> {
+    /// `eid` is the proven endpoint of the address. The endpoints that only claim the address are also erased.
+    pub async fn erase(&self, eid: &Eid, attribution: Attribution) -> Result<Option<Receipt>, StoreError> {
         let now = (self.now)();
         let whom = self.whom_to_erase(eid).await?;
-        let requester = Requester::Person { who: word.who, why: word.reason };
+        let requester = Requester::Person { who: attribution.who, why: attribution.reason };
         let begun = self.table.begin_erasure_of_address((&whom, eid), Some(requester), now).await?;
         let Some(mut erasure) = begun else { return Ok(None) };
         self.proceed(&mut erasure, now).await?;
         Ok(Some(Receipt::from(&erasure)))
     }
 
-    /// Continues an erasure by its id, and gives what it has done; none of that id.
+    /// Continues an erasure by its id, and returns its receipt. `None` if no erasure has this id.
     ///
     /// # Errors
     /// Storage failed: call again.
@@ -259,8 +258,8 @@ impl People {
         Ok(Some(Receipt::from(&erasure)))
     }
 
-    /// Decides about parked webhooks that may be the person's. Gives the receipt, and the ids that it does not name; none of
-    /// that erasure's id.
+    /// Decides about parked webhooks that may be the person's. Returns the receipt, and the given ids that it does not name.
+    /// `None` if no erasure has this id.
     ///
     /// # Errors
     /// Storage failed: call again.
@@ -289,33 +288,37 @@ impl People {
         Ok(DemandPage { items, next: page.next.map(|next| next.to_string()) })
     }
 
-    /// Erases the whole person whom a provider demands to erase, on somebody's word; none: there is no such demand, or
-    /// nothing is left of the person.
+    /// Accepts a provider's demand: erases the whole person. `None` if there is no such demand, or nothing is left of the
+    /// person.
     ///
     /// # Errors
     /// Storage failed: call again.
-    pub async fn accept_demand(&self, endpoint: &Eid, word: Word) -> Result<Option<Receipt>, StoreError> {
-        let decision = Decision { who: word.who.clone(), why: word.reason.clone(), at: (self.now)() };
+    pub async fn accept_demand(&self, endpoint: &Eid, attribution: Attribution) -> Result<Option<Receipt>, StoreError> {
+        let decision = Decision { who: attribution.who.clone(), why: attribution.reason.clone(), at: (self.now)() };
         if self.table.decide_demand(endpoint, DemandState::Accepted, &decision).await?.is_some() {
-            // The demand names an endpoint. Whoever has its address by now may be somebody else.
-            let requester = Requester::Person { who: word.who, why: word.reason };
+            // The demand names an endpoint. The present holder of its address may be another person.
+            let requester = Requester::Person { who: attribution.who, why: attribution.reason };
             let now = (self.now)();
             let begun = self.table.begin_erasure(endpoint, Some(requester), now).await?;
             let Some(mut erasure) = begun else { return Ok(None) };
             self.proceed(&mut erasure, now).await?;
             return Ok(Some(Receipt::from(&erasure)));
         }
-        // The demand goes with the person: asked again, it may be gone while the rest still goes.
+        // The demand is deleted with the person. A repeated call may find no demand while the erasure still runs.
         let Some(erasure) = self.table.erasure_under_way(endpoint).await? else { return Ok(None) };
         self.continue_erasure(&erasure.id).await
     }
 
-    /// Leaves the rest of a person as it is; none: there is no such demand.
+    /// Dismisses a provider's demand: the rest of the person stays. `None` if there is no such demand.
     ///
     /// # Errors
     /// Storage failed.
-    pub async fn dismiss_demand(&self, endpoint: &Eid, word: Word) -> Result<Option<ErasureDemand>, StoreError> {
-        let decision = Decision { who: word.who, why: word.reason, at: (self.now)() };
+    pub async fn dismiss_demand(
+        &self,
+        endpoint: &Eid,
+        attribution: Attribution,
+    ) -> Result<Option<ErasureDemand>, StoreError> {
+        let decision = Decision { who: attribution.who, why: attribution.reason, at: (self.now)() };
         match self.table.decide_demand(endpoint, DemandState::Dismissed, &decision).await? {
             Some(demand) => self.demanded(demand).await,
             None => Ok(None),
@@ -334,9 +337,9 @@ impl People {
             id: demand.endpoint.to_string(),
             endpoint,
             state: match demand.state {
-                DemandState::Open => DemandIs::Open,
-                DemandState::Accepted => DemandIs::Accepted,
-                DemandState::Dismissed => DemandIs::Dismissed,
+                DemandState::Open => ErasureDemandState::Open,
+                DemandState::Accepted => ErasureDemandState::Accepted,
+                DemandState::Dismissed => ErasureDemandState::Dismissed,
             },
             connection: demand.connection,
             event: demand.event,

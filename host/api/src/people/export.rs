@@ -1,7 +1,8 @@
-//! Everything that is known of a person, as a person may ask for it: in pages, the first with all but the events.
+//! Everything that is known about a person, for a request under privacy law. It comes in pages; the first has everything but
+//! the events.
 //!
-//! A page is read in bounded time however long the history is, and fits an answer of a Lambda function. The webhooks as
-//! they came are left out: they may have other people's messages in them, and say what their events say.
+//! A page is read in bounded time for any length of history, and fits an answer of a Lambda function. The webhooks
+//! themselves are left out: they may contain other people's messages, and say nothing that their events do not say.
 
 use std::collections::BTreeMap;
 
@@ -68,9 +69,9 @@ pub struct Suggested {
 }
 
 impl People {
-    /// A page of everything about a person; none when there is no such profile.
+    /// One page of everything about a person. `None` if there is no such profile.
     ///
-    /// Pages do not repeat or skip what was there before the first, whatever arrives meanwhile.
+    /// Pages do not repeat or skip events that were stored before the first page, even if new events arrive.
     ///
     /// # Errors
     /// Storage failed.

@@ -21,8 +21,8 @@ use crate::people::merged::Merged;
 use crate::people::review::Suggestion;
 use crate::people::views::{LinkEnd, ends, limit_text};
 
-/// Characters of a reason or of who gives it: a sentence or two, stored with every link and log entry.
-pub const WORD_CHARS_MAX: usize = 500;
+/// The most characters of a `reason` or a `by`. It is a sentence or two, stored with every link and log entry.
+pub const REASON_CHARS_MAX: usize = 500;
 
 /// An identifier as a request gives it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -53,16 +53,16 @@ pub struct NewLink {
     pub a: GivenIdentifier,
     pub b: GivenIdentifier,
     /// Why they are one person. It is stored with the link.
-    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    #[schemars(length(min = 1, max = REASON_CHARS_MAX))]
     pub reason: String,
     /// The person who decides, for example an agent's name. It is recorded with the name of the API key.
-    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    #[schemars(length(min = 1, max = REASON_CHARS_MAX))]
     pub by: Option<String>,
 }
 
-/// Who says something, and why.
+/// Who decides something, and why.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Word {
+pub struct Attribution {
     pub who: Author,
     pub reason: String,
 }
@@ -146,10 +146,11 @@ pub struct LinkSpan {
     pub to: Option<String>,
 }
 
-/// What became of a wish to link.
+/// The link that [`People::link`] was asked for.
 pub enum Linked {
-    Now(Link),
-    Before(Link),
+    Created(Link),
+    /// The two were already linked by the same rule.
+    Existing(Link),
 }
 
 /// Why two identifiers are one person, or why not.
@@ -181,15 +182,15 @@ pub struct PastProfile {
 }
 
 impl People {
-    /// Links two identifiers on a person's word. What is linked by the same rule already stays as it is.
+    /// Links two identifiers because a person says so. An existing link of the same rule stays as it is.
     ///
     /// # Errors
-    /// An identifier has no canonical form or may not be linked, both are one, a limit stands against it (then it is
-    /// recorded as a conflict), or storage failed: then doing it again is harmless.
+    /// An identifier has no canonical form or may not be linked, the two are the same, a limit prevents the link (then it is
+    /// recorded as a conflict), or storage failed (then a repeated call is harmless).
     pub async fn link(&self, new: &NewLink, who: Author) -> Result<Linked, Problem> {
         let mut ends = [self.named(&new.a, "a")?, self.named(&new.b, "b")?];
         for end in &mut ends {
-            // Whoever has the address now, as a look-up shows them.
+            // The present holder of the address, as in a look-up.
             end.eid = self.holder(&end.eid).await?;
         }
         for (named, field) in ends.iter().zip(["a", "b"]) {
@@ -204,11 +205,11 @@ impl People {
         let pair = Pair::new(&ends[0].eid, &ends[1].eid).ok_or_else(one)?;
         let id = EdgeId { pair, rule: Rule::Manual };
         if let Some(known) = self.the_link(&id).await?.filter(|link| link.state == LinkState::Joins) {
-            return Ok(Linked::Before(known));
+            return Ok(Linked::Existing(known));
         }
         let now = (self.now)();
         for end in &ends {
-            // One that links know first is an endpoint like any other.
+            // An identifier that no event named yet becomes an endpoint.
             self.table.put_endpoint(end, now, now).await?;
             self.suggest_claimants(end, now).await?;
         }
@@ -218,23 +219,23 @@ impl People {
         let outcome = outcome.ok_or_else(one)?;
         refuse_conflict(&outcome)?;
         let link = self.the_link(&outcome.edge).await?;
-        link.map(Linked::Now)
+        link.map(Linked::Created)
             .ok_or_else(|| Problem::unavailable("the link was erased at the same time; fix: try again"))
     }
 
-    /// Undoes a link on a person's word; none when nobody ever made it. Doing it again changes nothing.
+    /// Undoes a link because a person says so. `None` if there never was such a link. A repeated call changes nothing.
     ///
     /// # Errors
     /// Storage failed, or too much is in conflict with it.
-    pub async fn unlink(&self, id: &EdgeId, word: Word) -> Result<Option<Link>, Problem> {
-        let closing = Closing { who: word.who, why: word.reason, at: (self.now)() };
+    pub async fn unlink(&self, id: &EdgeId, attribution: Attribution) -> Result<Option<Link>, Problem> {
+        let closing = Closing { who: attribution.who, why: attribution.reason, at: (self.now)() };
         match self.table.unlink(id, &closing).await? {
             Some(_) => Ok(self.the_link(id).await?),
             None => Ok(None),
         }
     }
 
-    /// A link by its id; none when nobody ever made it.
+    /// A link by its id. `None` if there never was such a link.
     ///
     /// # Errors
     /// Storage failed.
@@ -245,7 +246,7 @@ impl People {
         }
     }
 
-    /// Who a profile was at an instant of our clock; none when there never was one of that id.
+    /// A profile as it was at an instant of our clock. `None` if the id was never used.
     ///
     /// # Errors
     /// Storage failed.
@@ -259,7 +260,7 @@ impl People {
     /// Why two endpoints are one person, or why not. `from` has to belong to the profile.
     ///
     /// # Errors
-    /// There is no such profile, `from` is not of it, `to` was never seen, or storage failed.
+    /// There is no such profile, `from` does not belong to it, `to` was never seen, or storage failed.
     pub async fn explain(&self, pid: &ProfileId, from: &Eid, to: &Eid) -> Result<Explained, Problem> {
         let root = self.table.find_profile(pid).await?.ok_or_else(|| Problem::not_found("no profile has this id"))?;
         if !root.members.contains(from) {
@@ -294,7 +295,7 @@ impl People {
         Ok(Named { eid: self.table.eid(&key), key, identifier, basis: Basis::Proven })
     }
 
-    /// The same, and of whoever only says to have the address, where nobody is known who has it.
+    /// The same, except that it means the endpoint that only claims the address if no proven holder is known.
     ///
     /// # Errors
     /// It has no canonical form: the refusal names `field`; or storage failed.
@@ -304,7 +305,7 @@ impl People {
         Ok(Named { eid, basis, ..named })
     }
 
-    /// Somebody said before to have an address that a person's word makes known now.
+    /// Suggests to link the address with the endpoints that claimed it earlier, before a person made it known here.
     async fn suggest_claimants(&self, named: &Named, now: Timestamp) -> Result<(), StoreError> {
         let mut members = BTreeSet::new();
         for (claimant, _) in self.table.counterparts(named).await? {
@@ -335,7 +336,7 @@ impl People {
     }
 }
 
-/// A link that was recorded, but joins nothing, is refused by the name of its conflict.
+/// Refuses a link that was recorded but is held as a conflict, with the id of the conflict.
 pub(crate) fn refuse_conflict(outcome: &Outcome) -> Result<(), Problem> {
     let why = match &outcome.standing {
         Standing::Held(held) => limit_text(Some(held)),

@@ -10,15 +10,15 @@ use rapport_model::identity::{Author, Held, Pair, Rule};
 use rapport_model::profile::rfc3339;
 use rapport_model::{Eid, EventKey};
 use rapport_store::StoreError;
-use rapport_store::identity::{self, Decision, ReviewCursor, SuggestionState};
+use rapport_store::identity::{self, Decision, ReviewCursor};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::people::People;
-use crate::people::links::{Link, Word, refuse_conflict};
+use crate::people::links::{Attribution, Link, refuse_conflict};
 use crate::people::views::{LinkEnd, ends, limit_text};
 
-/// Items of a page when the caller does not say.
+/// Items of a page if the caller gives no limit.
 pub const REVIEW_DEFAULT: usize = 50;
 /// Items of a page. Each takes five reads: its own, and those of its two ends and their profiles.
 pub const REVIEW_MAX: usize = 100;
@@ -29,7 +29,7 @@ pub struct Suggestion {
     pub id: String,
     pub a: LinkEnd,
     pub b: LinkEnd,
-    pub state: SuggestionIs,
+    pub state: SuggestionState,
     /// The `sequence` of the first event that suggests it.
     pub event: EventKey,
     /// The weaker attestation of the two identifiers.
@@ -47,8 +47,7 @@ pub struct Suggestion {
 /// The state of a suggestion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(rename = "SuggestionState")]
-pub enum SuggestionIs {
+pub enum SuggestionState {
     Open,
     Accepted,
     Dismissed,
@@ -120,7 +119,7 @@ impl People {
         Ok(SuggestionPage { items, next: page.next.map(|next| next.to_string()) })
     }
 
-    /// A suggestion by its id; none when nobody ever made it.
+    /// A suggestion by its id. `None` if there never was such a suggestion.
     ///
     /// # Errors
     /// Storage failed.
@@ -131,23 +130,23 @@ impl People {
         }
     }
 
-    /// Links what a suggestion suggests; none when there is no such suggestion.
+    /// Accepts a suggestion: links its two identifiers. `None` if there is no such suggestion.
     ///
     /// # Errors
     /// A limit stands against it (then it is recorded as a conflict), or storage failed.
-    pub async fn accept(&self, id: &Pair, word: Word) -> Result<Option<Link>, Problem> {
-        let Some(outcome) = self.table.accept(id, &self.decision(word)).await? else { return Ok(None) };
+    pub async fn accept(&self, id: &Pair, attribution: Attribution) -> Result<Option<Link>, Problem> {
+        let Some(outcome) = self.table.accept(id, &self.decision(attribution)).await? else { return Ok(None) };
         refuse_conflict(&outcome)?;
         Ok(self.the_link(&outcome.edge).await?)
     }
 
-    /// Takes a suggestion off the list, for good; none when there is no such suggestion.
+    /// Dismisses a suggestion permanently. `None` if there is no such suggestion.
     ///
     /// # Errors
     /// It was accepted, or storage failed.
-    pub async fn dismiss(&self, id: &Pair, word: Word) -> Result<Option<Suggestion>, Problem> {
-        match self.table.dismiss(id, &self.decision(word)).await? {
-            Some(suggestion) if suggestion.state == SuggestionState::Accepted => {
+    pub async fn dismiss(&self, id: &Pair, attribution: Attribution) -> Result<Option<Suggestion>, Problem> {
+        match self.table.dismiss(id, &self.decision(attribution)).await? {
+            Some(suggestion) if suggestion.state == identity::SuggestionState::Accepted => {
                 let link = rapport_model::identity::EdgeId { pair: id.clone(), rule: Rule::Accepted };
                 Err(Problem::conflict(format!(
                     "the suggestion is already accepted; fix: undo its link, `DELETE /v1/links/{link}`"
@@ -189,8 +188,8 @@ impl People {
         Ok(ConflictPage { items, next: page.next.map(|next| next.to_string()) })
     }
 
-    fn decision(&self, word: Word) -> Decision {
-        Decision { who: word.who, why: word.reason, at: (self.now)() }
+    fn decision(&self, attribution: Attribution) -> Decision {
+        Decision { who: attribution.who, why: attribution.reason, at: (self.now)() }
     }
 
     /// Suggestions with the identifiers of their ends.
@@ -209,9 +208,9 @@ impl People {
                 a,
                 b,
                 state: match suggestion.state {
-                    SuggestionState::Open => SuggestionIs::Open,
-                    SuggestionState::Accepted => SuggestionIs::Accepted,
-                    SuggestionState::Dismissed => SuggestionIs::Dismissed,
+                    identity::SuggestionState::Open => SuggestionState::Open,
+                    identity::SuggestionState::Accepted => SuggestionState::Accepted,
+                    identity::SuggestionState::Dismissed => SuggestionState::Dismissed,
                 },
                 event: suggestion.source,
                 attestation: suggestion.attestation,

@@ -1,4 +1,4 @@
-//! What several answers show of an endpoint, and of what stands against a link.
+//! How answers show an endpoint, and the reason why a link is held.
 
 use rapport_model::identity::Held;
 use rapport_model::{Basis, Eid, ProfileId};
@@ -52,7 +52,7 @@ pub(crate) async fn ends(
     Ok(ends)
 }
 
-/// What stands against a link, in a sentence without a value; none: it was set aside.
+/// Why a link is held, in a sentence without a value. `held` is `None` if the link was set aside.
 pub(crate) fn limit_text(held: Option<&Held>) -> String {
     match held {
         Some(Held::Unique(kind)) => match &kind.scope {

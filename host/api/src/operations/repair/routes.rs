@@ -1,4 +1,4 @@
-//! Ways that lead nowhere, mended.
+//! The route that repairs endpoints.
 
 use std::sync::Arc;
 

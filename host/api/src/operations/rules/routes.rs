@@ -1,4 +1,4 @@
-//! Other rules of identity, tried out.
+//! The route that previews other identity rules.
 
 use std::sync::Arc;
 

@@ -16,9 +16,9 @@ use serde_json::Value;
 #[schemars(untagged)]
 #[expect(dead_code, reason = "it is only described: answers have values")]
 pub(crate) enum AnyEvent {
-    Unreadable(UnreadableEvent),
-    Elided(ElidedEvent),
-    Whole(WholeEvent),
+    Unreadable(Box<UnreadableEvent>),
+    Elided(Box<ElidedEvent>),
+    Whole(Box<WholeEvent>),
 }
 
 /// An event, as a CloudEvent 1.0.

@@ -138,7 +138,7 @@ async fn find(people: &People, caller: &Caller, given: &GivenIdentifier) -> Resu
 }
 
 /// Refuses a value of a query that begins with a space: it was a `+`, which means a space there (`application/x-www-form-urlencoded`).
-/// Without this, a telephone number would be nobody's.
+/// Without this check, the answer for a telephone number would be a misleading 404.
 fn refuse_lost_plus(value: &str, what: &str, field: &str) -> Result<(), Problem> {
     match value.starts_with(' ') {
         true => {
@@ -190,7 +190,7 @@ async fn profile(
     let location = format!("/v1/profiles/{}", profile.id);
     let mut moved = (StatusCode::MOVED_PERMANENTLY, axum::Json(profile)).into_response();
     moved.headers_mut().insert(header::LOCATION, HeaderValue::try_from(location).expect("an id is ASCII"));
-    // For ever, unless somebody undoes the merge: no cache may keep it.
+    // The merge can be undone, so no cache may keep the redirect.
     moved.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(moved)
 }
@@ -337,7 +337,7 @@ pub(crate) fn profile_id(text: &str) -> Result<ProfileId, Problem> {
     ProfileId::parse(text).ok_or_else(no_profile)
 }
 
-/// Words that people try in the place of a profile's id. No id looks like one.
+/// Refuses words that people try in the place of a profile's id. They can never be ids.
 fn refuse_reserved(text: &str) -> Result<(), Problem> {
     let fix = match text {
         "search" => "look a person up by an identifier, `POST /v1/profiles/lookup`",
@@ -348,7 +348,7 @@ fn refuse_reserved(text: &str) -> Result<(), Problem> {
     Err(Problem::not_found(format!("`{text}` is not the id of a profile; fix: {fix}")))
 }
 
-/// Nobody has an identifier of this scheme: perhaps the scheme is misspelt.
+/// No profile has the identifier. The refusal names the scheme, because it may be misspelt.
 pub(crate) fn nobody(scheme: &str) -> Problem {
     let fix = "check the value and the scheme: `phone`, `email`, or one that a connector defines";
     Problem::not_found(format!("no profile has this identifier of scheme `{scheme}`; fix: {fix}"))

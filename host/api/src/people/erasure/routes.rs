@@ -1,4 +1,4 @@
-//! What a person may ask of whoever keeps their data: to be forgotten, and to be told what is known.
+//! The routes for a person's rights to erasure and access.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::people::People;
 use crate::people::answer::routes::{no_cursor, no_profile, nobody, profile_id};
 use crate::people::erasure::{ParkedDecisions, Receipt, State as Progress};
 use crate::people::export::{Cursor, Export};
-use crate::people::links::{GivenIdentifier, WORD_CHARS_MAX, Word};
+use crate::people::links::{Attribution, GivenIdentifier, REASON_CHARS_MAX};
 use crate::state::Api;
 use rapport_config::scope::Scope;
 use rapport_http::Problem;
@@ -74,10 +74,10 @@ struct NewErasure {
     /// Any identifier of the person.
     identifier: GivenIdentifier,
     /// Why. It is stored in the receipt.
-    #[schemars(length(max = WORD_CHARS_MAX))]
+    #[schemars(length(max = REASON_CHARS_MAX))]
     reason: Option<String>,
     /// The person who decides, for example an agent's name. It is recorded with the name of the API key.
-    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    #[schemars(length(min = 1, max = REASON_CHARS_MAX))]
     by: Option<String>,
 }
 
@@ -91,8 +91,8 @@ async fn erase(
     let named = people.named(&new.identifier, "identifier")?;
     let eid = people.known(named.key).await?.map_or(named.eid, |key| people.table.eid(&key));
     caller.touches(&eid);
-    let word = Word { who: caller.signs(new.by.as_deref()), reason: new.reason.unwrap_or_default() };
-    let receipt = people.erase(&eid, word).await?;
+    let attribution = Attribution { who: caller.signs(new.by.as_deref()), reason: new.reason.unwrap_or_default() };
+    let receipt = people.erase(&eid, attribution).await?;
     let receipt = receipt.ok_or_else(|| nobody(&new.identifier.scheme))?;
     caller.touches(&receipt.id);
     Ok(answer(&receipt))

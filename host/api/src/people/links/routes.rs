@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::keys::Caller;
 use crate::people::People;
-use crate::people::links::{GivenIdentifier, Link, Linked, NewLink, WORD_CHARS_MAX, Word};
+use crate::people::links::{Attribution, GivenIdentifier, Link, Linked, NewLink, REASON_CHARS_MAX};
 use crate::state::Api;
 use rapport_config::scope::Scope;
 use rapport_http::Problem;
@@ -66,20 +66,20 @@ rapport_http::inputs!(NewLink, Reason, GivenIdentifier);
 #[schemars(example = serde_json::json!({"reason": "two brothers share the number", "by": "ada"}))]
 pub(crate) struct Reason {
     /// Why. It is stored with the decision.
-    #[schemars(length(max = WORD_CHARS_MAX))]
+    #[schemars(length(max = REASON_CHARS_MAX))]
     reason: Option<String>,
     /// The person who decides, for example an agent's name. It is recorded with the name of the API key.
-    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    #[schemars(length(min = 1, max = REASON_CHARS_MAX))]
     by: Option<String>,
 }
 
 impl Reason {
-    /// Who says so, and why.
-    pub fn word(self, caller: &Caller) -> Word {
-        Word { who: caller.signs(self.by.as_deref()), reason: self.reason.unwrap_or_default() }
+    /// Who decides, and why.
+    pub fn attribution(self, caller: &Caller) -> Attribution {
+        Attribution { who: caller.signs(self.by.as_deref()), reason: self.reason.unwrap_or_default() }
     }
 
-    /// What one of the two says.
+    /// The fields of this one; what it leaves out comes from the other.
     pub fn or(self, other: Self) -> Self {
         Self { reason: self.reason.or(other.reason), by: self.by.or(other.by) }
     }
@@ -94,8 +94,8 @@ async fn link(
     let new: NewLink = json_body(&parts.headers, body).await?;
     let who = caller.signs(new.by.as_deref());
     let (status, link) = match people.link(&new, who).await? {
-        Linked::Now(link) => (StatusCode::CREATED, link),
-        Linked::Before(link) => (StatusCode::OK, link),
+        Linked::Created(link) => (StatusCode::CREATED, link),
+        Linked::Existing(link) => (StatusCode::OK, link),
     };
     caller.touches(&link.id);
     let location = HeaderValue::try_from(format!("/v1/links/{}", link.id)).expect("an id is ASCII");
@@ -118,8 +118,8 @@ async fn unlink(
     let Path(id) = id?;
     let (parts, body) = request.into_parts();
     let said: Reason = json_body_opt(&parts.headers, body).await?;
-    let word = said.or(asked).word(&caller);
-    let link = people.unlink(&link_id(&id)?, word).await?.ok_or_else(no_link)?;
+    let attribution = said.or(asked).attribution(&caller);
+    let link = people.unlink(&link_id(&id)?, attribution).await?.ok_or_else(no_link)?;
     Ok(axum::Json(link).into_response())
 }
 

@@ -136,7 +136,7 @@ async fn accept(
     request: Request,
 ) -> Result<Response, Problem> {
     let (pair, reason) = decision(id, request).await?;
-    let link = people.accept(&pair, reason.word(&caller)).await?.ok_or_else(no_suggestion)?;
+    let link = people.accept(&pair, reason.attribution(&caller)).await?.ok_or_else(no_suggestion)?;
     Ok(axum::Json(link).into_response())
 }
 
@@ -147,7 +147,7 @@ async fn dismiss(
     request: Request,
 ) -> Result<Response, Problem> {
     let (pair, reason) = decision(id, request).await?;
-    let suggestion = people.dismiss(&pair, reason.word(&caller)).await?.ok_or_else(no_suggestion)?;
+    let suggestion = people.dismiss(&pair, reason.attribution(&caller)).await?.ok_or_else(no_suggestion)?;
     Ok(axum::Json(suggestion).into_response())
 }
 
@@ -164,7 +164,7 @@ async fn accept_demand(
 ) -> Result<Response, Problem> {
     let (endpoint, reason) = demand_decision(id, request).await?;
     caller.touches(&endpoint);
-    let receipt = people.accept_demand(&endpoint, reason.word(&caller)).await?.ok_or_else(no_demand)?;
+    let receipt = people.accept_demand(&endpoint, reason.attribution(&caller)).await?.ok_or_else(no_demand)?;
     caller.touches(&receipt.id);
     Ok(answer(&receipt))
 }
@@ -177,7 +177,7 @@ async fn dismiss_demand(
 ) -> Result<Response, Problem> {
     let (endpoint, reason) = demand_decision(id, request).await?;
     caller.touches(&endpoint);
-    let demand = people.dismiss_demand(&endpoint, reason.word(&caller)).await?.ok_or_else(no_demand)?;
+    let demand = people.dismiss_demand(&endpoint, reason.attribution(&caller)).await?.ok_or_else(no_demand)?;
     Ok(axum::Json(demand).into_response())
 }
 
