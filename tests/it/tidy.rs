@@ -223,7 +223,9 @@ fn every_plugin_has_the_same_files() {
 fn an_entry_module_of_the_host_lists_modules_and_defines_nothing() {
     let items = ["struct ", "enum ", "fn ", "async fn ", "trait ", "impl ", "impl<", "const ", "static ", "type "];
     let mut mistakes = Vec::new();
-    let entries = |source: &&Source| source.path.split('/').count() == 4 && source.is_in(&["host/"]) && source.path.ends_with("/src/lib.rs");
+    let entries = |source: &&Source| {
+        source.path.split('/').count() == 4 && source.is_in(&["host/"]) && source.path.ends_with("/src/lib.rs")
+    };
     for source in sources().iter().filter(entries) {
         for (number, line) in source.code() {
             let item = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ");

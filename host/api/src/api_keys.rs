@@ -14,7 +14,7 @@ pub struct ApiKey {
     /// What the log, the audit and every decision call it.
     pub name: String,
     pub may: Scopes,
-    /// When it stops to open anything, by our clock.
+    /// When it expires, by our clock.
     pub not_after: Option<Timestamp>,
 }
 
@@ -65,7 +65,7 @@ impl ApiKeys {
         Ok(made)
     }
 
-    /// Whether there is none, so that nobody can call.
+    /// Whether no key is configured.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -75,8 +75,8 @@ impl ApiKeys {
         &self.keys
     }
 
-    /// The key whose secret this is, also one whose time is over. Every digest is compared to its end, so that the time
-    /// tells nothing of which one is near.
+    /// The key with this secret, also if it is expired. Every digest is compared to its end, so that the time does not show
+    /// which one is similar.
     pub fn find(&self, candidate: &[u8]) -> Option<&ApiKey> {
         let candidate = digest_of(candidate);
         let mut found = None;
@@ -89,12 +89,12 @@ impl ApiKeys {
 }
 
 impl ApiKey {
-    /// What a configuration says of it.
+    /// The key as a configuration describes it.
     pub fn of(written: &ApiKeyConfig) -> Self {
         Self { name: written.name.clone(), may: written.may, not_after: written.not_after }
     }
 
-    /// Whether its time is over.
+    /// Whether it is expired.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.not_after.is_some_and(|end| end <= now)
     }

@@ -1,5 +1,6 @@
 //! The route of the document.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use axum::response::{IntoResponse, Response};
@@ -7,11 +8,12 @@ use axum::routing::get;
 use http::header;
 use rapport_http::page::{Page, Verb};
 use rapport_http::route::{Described, Route};
+use serde_json::Value;
 
 use crate::openapi::document;
 
 pub(crate) fn routes(beside: Vec<Described>) -> Vec<Route<()>> {
-    // Made when somebody asks for it first.
+    // Made at the first request.
     let made: Arc<(Vec<Described>, OnceLock<String>)> = Arc::new((beside, OnceLock::new()));
     let openapi = move || {
         let made = Arc::clone(&made);
@@ -27,5 +29,6 @@ pub(crate) fn routes(beside: Vec<Described>) -> Vec<Route<()>> {
 
 /// The document's own page.
 pub(crate) fn page() -> Page {
-    Page::new("This document").answer(200, "OpenAPI 3.1")
+    Page::new("getOpenApiDocument", "Get this OpenAPI document")
+        .gives::<BTreeMap<String, Value>>(200, "The document, OpenAPI 3.1")
 }

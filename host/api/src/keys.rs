@@ -1,5 +1,5 @@
-//! Who may call the API: holders of a key, each what its scopes say. Every call of theirs is recorded in the audit and is
-//! a line of the log, whatever came of it.
+//! Who may call the API: a key may do what its scopes allow. Every call with a key is recorded in the audit and in the log,
+//! also if it fails.
 
 pub mod wrong;
 
@@ -27,7 +27,7 @@ use crate::api_keys::ApiKey;
 use crate::keys::wrong::{Manner, RETRY_AFTER_S, WrongKeys};
 use crate::state::Api;
 
-/// What the process remembers of who called: nothing that is needed after it ends.
+/// What the process remembers about callers. It may be lost when the process ends.
 #[derive(Default)]
 pub struct Door {
     wrong_keys: WrongKeys,
@@ -68,7 +68,7 @@ pub(crate) struct Caller {
     notes: Arc<Mutex<Notes>>,
 }
 
-/// What becomes known of a call while it is answered.
+/// What the handlers find out about a call.
 #[derive(Clone, Debug, Default)]
 struct Notes {
     route: Option<Arc<str>>,
@@ -141,7 +141,7 @@ pub(crate) async fn guard(
         request.extensions().get::<Caller>().cloned(),
         operations.iter().find(|operation| operation.verb.is(request.method())),
     ) else {
-        return Problem::internal("this address asks for no key; fix: report it").into_response();
+        return Problem::internal("this operation has no scope; fix: report this as a bug").into_response();
     };
     caller.note(|notes| notes.route = Some(Arc::clone(&operation.name)));
     for (_, text) in params.iter().flatten() {
@@ -151,8 +151,8 @@ pub(crate) async fn guard(
     }
     if !caller.may.has(operation.scope) {
         return Problem::forbidden(format!(
-            "the API key `{}` may not do this: it needs `{}`, and has {}; fix: add it to `may` under `[api.keys.{}]`, or call \
-             with another key",
+            "the API key `{}` is not allowed to do this: it needs `{}`, found {}; fix: add the scope to `may` under \
+             `[api.keys.{}]`, or use another key",
             caller.key,
             operation.scope,
             listed(caller.may),
@@ -164,7 +164,10 @@ pub(crate) async fn guard(
         let record = record(&caller, &request_id(request.extensions()), (api.people.now)(), Phase::Begun, None);
         if let Err(error) = api.people.table.append_to_audit(&record).await {
             NothingDone { error: &error, request_id: &record.request_id }.emit();
-            return Problem::unavailable("the call cannot be recorded, so nothing was done; try again").into_response();
+            return Problem::unavailable(
+                "the call cannot be recorded in the audit, so nothing was done; fix: try again",
+            )
+            .into_response();
         }
         caller.note(|notes| notes.is_begun = true);
     }
@@ -175,7 +178,7 @@ fn listed(may: Scopes) -> String {
     may.names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a text is an id of ours, which no address is: whatever else stands in a path is not recorded.
+/// Whether a text is an id of Rapport. Only ids from a path are recorded: anything else may be an address.
 fn is_id(text: &str) -> bool {
     ProfileId::parse(text).is_some()
         || EdgeId::parse(text).is_some()
@@ -214,7 +217,7 @@ pub(crate) async fn authorise(State(api): State<Arc<Api>>, mut request: Request,
 struct NotAdmitted {
     /// The name of the key that it came with, if it is one.
     key: Option<String>,
-    /// Whether it came with a key that is none.
+    /// Whether it came with an unknown key.
     is_guess: bool,
     problem: Problem,
 }
@@ -231,22 +234,21 @@ fn admitted<'a>(api: &'a Api, headers: &HeaderMap, now: Timestamp) -> Result<&'a
     };
     match api.keys.find(token) {
         Some(key) if key.is_over(now) => {
-            let fix = format!("fix: make a new one, and set `secret` and `not-after` under `[api.keys.{}]`", key.name);
-            Err(refusal(format!("the API key `{}` is over since its `not-after`; {fix}", key.name), Some(key)))
+            let fix = format!("fix: make a new key, and set `secret` and `not-after` under `[api.keys.{}]`", key.name);
+            Err(refusal(format!("the API key `{}` expired at its `not-after`; {fix}", key.name), Some(key)))
         }
         Some(key) => Ok(key),
         None if api.keys.is_empty() => {
-            let fix = "fix: name one in rapport.toml, `[api.keys.NAME]` with `secret` and `may`";
+            let fix = "fix: add one to rapport.toml, `[api.keys.NAME]` with `secret` and `may`";
             Err(refusal(format!("no API key is configured; {fix}"), None))
         }
         None if token.is_empty() => {
             let fix = "fix: send `Authorization: Bearer <key>` with a key of `[api.keys]` in rapport.toml";
-            Err(refusal(format!("an API key is needed; {fix}"), None))
+            Err(refusal(format!("the request has no API key; {fix}"), None))
         }
         None => {
-            let fix =
-                "fix: send a key of `[api.keys]` in rapport.toml; one that was rotated is good while it is listed";
-            Err(refusal(format!("this API key is none; {fix}"), None))
+            let fix = "fix: send a key of `[api.keys]` in rapport.toml; an old key works only while `secret` lists it";
+            Err(refusal(format!("the API key is not known; {fix}"), None))
         }
     }
 }
@@ -288,8 +290,8 @@ struct Call<'a> {
     began: Instant,
 }
 
-/// Records what came of a call. What is not recorded is not given out: the answer is 503 then. Of what was recorded when it
-/// began, and is done, the answer stays as it is.
+/// Records the result of a call. If that fails, the answer is 503, so that no data leaves without a record. A change was
+/// already recorded when it began: its answer stays as it is.
 async fn recorded(api: &Api, caller: &Caller, response: Response, call: Call<'_>) -> Response {
     let Call { id, at, began } = call;
     let status = response.status().as_u16();
@@ -315,7 +317,8 @@ async fn recorded(api: &Api, caller: &Caller, response: Response, call: Call<'_>
         }
         Err(error) => {
             NothingGivenOut { error: &error, request_id: id }.emit();
-            Problem::unavailable("the call cannot be recorded, so it is not answered; try again").into_response()
+            Problem::unavailable("the call cannot be recorded in the audit, so no data was returned; fix: try again")
+                .into_response()
         }
     };
     log(&record, &response);

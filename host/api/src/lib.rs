@@ -1,11 +1,11 @@
-//! What people and programs ask: profiles, timelines, links, decisions, erasures, exports. It reads and changes what is known
-//! of people, and neither calls a connector nor sends anything.
+//! The API for programs and agents: profiles, timelines, links, decisions, erasures, exports. It reads and changes what is
+//! known about people. It does not call connectors, and it sends nothing.
 //!
 //! | what | file |
 //! |---|---|
-//! | what is asked and decided about people | [`people`] |
-//! | what is asked by whoever looks after the service | [`operations`] |
-//! | who may call, and that it is recorded | [`keys`], [`api_keys`] |
+//! | questions and decisions about people | [`people`] |
+//! | what an operator asks and does | [`operations`] |
+//! | who may call, and the record of every call | [`keys`], [`api_keys`] |
 //! | all routes, and their document | [`router`], [`openapi`] |
 
 pub mod api_keys;

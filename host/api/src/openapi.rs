@@ -3,9 +3,10 @@
 
 use rapport_config::scope::Scope;
 use rapport_http::page::{Generators, Verb};
-use rapport_http::route::{Described, operation_id};
+use rapport_http::route::{Described, audit_name};
 use rapport_http::serve::routes_of_health;
 use schemars::generate::SchemaSettings;
+use schemars::transform::ReplaceBoolSchemas;
 use serde_json::{Map, Value, json};
 
 use crate::document::page;
@@ -13,8 +14,6 @@ use crate::router;
 
 /// The document: the API's own routes, and those beside it.
 pub fn document(beside: &[Described]) -> Value {
-    let settings =
-        || SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
     let mut generators = Generators {
         takes: settings().for_deserialize().into_generator(),
         gives: settings().for_serialize().into_generator(),
@@ -27,11 +26,13 @@ pub fn document(beside: &[Described]) -> Value {
     for route in own.iter().chain(beside).chain(&api) {
         let mut item = Map::new();
         for (verb, page) in &route.pages {
-            let mut operation = page.operation(&operation_id(verb.name(), route.path), &mut generators);
+            let mut operation = page.operation(&mut generators);
+            operation["tags"] = json!([tag_of(route.path)]);
             if let Some(scope) = page.scope() {
                 // Since OpenAPI 3.1 the roles that a key needs may be named for every kind of scheme.
                 operation["security"] = json!([{"key": [scope.name()]}]);
                 operation["x-scope"] = json!(scope.name());
+                operation["x-audit-name"] = json!(audit_name(verb.name(), route.path));
             }
             item.insert(verb.name().to_owned(), operation);
         }
@@ -49,8 +50,10 @@ pub fn document(beside: &[Described]) -> Value {
             "title": "Rapport",
             "version": env!("CARGO_PKG_VERSION"),
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
-            "description": "Who a customer is on every channel, what was said, and why. Refusals are problems of RFC 9457.",
+            "description": "Find out who a customer is on every channel, what was said, and why identifiers are linked. Errors are problem details (RFC 9457).",
         },
+        "servers": [{"url": "/", "description": "The service that serves this document"}],
+        "tags": TAGS.map(|tag| json!({"name": tag.name, "description": tag.description})),
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -59,11 +62,59 @@ pub fn document(beside: &[Described]) -> Value {
     })
 }
 
+/// Settings of the document's schemas. Any JSON is `{}`: generators of clients stumble over the schema `true`.
+fn settings() -> SchemaSettings {
+    let mut no_bare_true = ReplaceBoolSchemas::default();
+    no_bare_true.skip_additional_properties = true;
+    SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .with_transform(no_bare_true)
+}
+
+/// A group of operations. Generators of clients make a module of each, or leave it out.
+struct Tag {
+    name: &'static str,
+    description: &'static str,
+    /// What paths of the group contain. The first group that fits has the operation.
+    paths: &'static [&'static str],
+}
+
+const TAGS: [Tag; 7] = [
+    Tag {
+        name: "privacy",
+        description: "Erase a person, export what is known about a person",
+        paths: &["/erasure", "/export"],
+    },
+    Tag {
+        name: "profiles",
+        description: "Who a customer is, and what was said",
+        paths: &["/v1/profiles", "/v1/events"],
+    },
+    Tag { name: "links", description: "Link identifiers of one person, and undo links", paths: &["/v1/links"] },
+    Tag {
+        name: "review",
+        description: "What waits for a person's decision",
+        paths: &["/v1/suggestions", "/v1/conflicts"],
+    },
+    Tag {
+        name: "operations",
+        description: "For the operator: other rules, repairs, the audit, the keys",
+        paths: &["/v1/"],
+    },
+    Tag { name: "hooks", description: "For providers, not for your programs: webhooks", paths: &["/hooks/"] },
+    Tag { name: "service", description: "Health and this document", paths: &["/"] },
+];
+
+fn tag_of(path: &str) -> &'static str {
+    let is_of = |tag: &&Tag| tag.paths.iter().any(|part| path.contains(part));
+    TAGS.iter().find(is_of).map(|tag| tag.name).unwrap_or_default()
+}
+
 /// What opens the API, in words.
 fn scheme() -> String {
     let scopes = Scope::ALL.map(|scope| format!("`{}`: {}", scope.name(), scope.meaning())).join("; ");
     format!(
-        "An API key of the configuration, `[api.keys.NAME]`. Each operation needs one scope, which it names under `security`; \
-         without it the answer is 403. {scopes}. Every call is recorded, under the name of its key."
+        "An API key from the configuration, `[api.keys.NAME]`. Each operation needs one scope, which stands in its `security`. \
+         Without this scope the answer is 403. The scopes let a key: {scopes}. Every call is recorded with the key's name."
     )
 }

@@ -1,10 +1,10 @@
-//! What is asked and done by whoever looks after the service.
+//! What an operator asks and does.
 //!
 //! | what | file |
 //! |---|---|
-//! | other rules of identity, tried out | [`rules`] |
-//! | an endpoint that leads nowhere is brought back to its profile | [`repair`] |
-//! | who called, and with which keys one may | `audit` |
+//! | try other identity rules | [`rules`] |
+//! | repair endpoints that no longer lead to a profile | [`repair`] |
+//! | who called the API, and the API keys | `audit` |
 
 pub(crate) mod audit;
 pub mod repair;

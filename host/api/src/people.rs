@@ -1,12 +1,12 @@
-//! What is asked and decided about people.
+//! Questions and decisions about people.
 //!
 //! | what | file |
 //! |---|---|
 //! | who a customer is and what was said | [`answer`] |
 //! | links that people make and undo, and why two identifiers are one person | [`links`] |
-//! | what evidence alone does not decide waits for a person | [`review`] |
-//! | being forgotten | [`erasure`] |
-//! | being told what is known | [`export`] |
+//! | suggestions and conflicts that wait for a person's decision | [`review`] |
+//! | the erasure of a person | [`erasure`] |
+//! | the export of everything about a person | [`export`] |
 
 pub mod answer;
 pub mod erasure;

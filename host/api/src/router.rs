@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, middleware};
-use rapport_http::route::{Described, Route, operation_id, router};
+use rapport_http::route::{Described, Route, audit_name, router};
 use rapport_http::serve::{no_method, no_route};
 
 use crate::document;
@@ -12,8 +12,7 @@ use crate::operations::{audit, repair, rules};
 use crate::people::{answer, erasure, links, review};
 use crate::state::Api;
 
-/// The routes of whoever has an API key, and what documents them. `beside` are other routes of the same service, which the
-/// document shows, too.
+/// The routes of the API and the document. `beside` are other routes of the same service, which the document also shows.
 pub fn served(api: Arc<Api>, beside: Vec<Described>) -> Router {
     let with_key = guarded(routes(), "/v1", &api)
         .fallback(no_route)
@@ -47,7 +46,7 @@ fn guarded(routes: Vec<Route<Arc<Api>>>, prefix: &str, api: &Arc<Api>) -> Router
 /// What a key has to be allowed, method by method.
 fn operations(route: &Route<Arc<Api>>) -> Vec<Operation> {
     let operation = |(verb, page): &(rapport_http::page::Verb, rapport_http::page::Page)| {
-        let name = operation_id(verb.name(), route.path).into();
+        let name = audit_name(verb.name(), route.path).into();
         page.scope().map(|scope| Operation { verb: *verb, scope, name })
     };
     route.pages.iter().filter_map(operation).collect()

@@ -42,13 +42,13 @@ impl Scope {
     /// What it lets a key do, for the API's document.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Read => "look people up: profiles, timelines, links and why they are there",
+            Self::Read => "look people up: profiles, timelines, links and the reasons for them",
             Self::Write => "write messages; nothing needs it yet",
             Self::Link => "link identifiers, and undo links",
             Self::Review => "see and decide what waits for a person",
-            Self::Export => "be given everything that is known of a person",
-            Self::Erase => "make a person forgotten",
-            Self::Operate => "try other rules, read the audit, see the keys",
+            Self::Export => "get everything that is known about a person",
+            Self::Erase => "erase a person",
+            Self::Operate => "try other rules, repair a table, read the audit, see the keys",
         }
     }
 

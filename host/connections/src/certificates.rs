@@ -72,7 +72,7 @@ impl Certificates {
         tokio::time::timeout(Duration::from_millis(WAIT_MS_MAX), arrived).await.unwrap_or(false)
     }
 
-    /// Joins a fetch, or begins one in a task of its own: whoever asked may be gone before it ends.
+    /// Joins a fetch, or begins one in its own task, because the caller may be gone before it ends.
     fn begin(
         self: &Arc<Self>,
         egress: &Egress,
@@ -89,7 +89,7 @@ impl Certificates {
             TooManyCertificates { connection, limit: UNKNOWN_A_MINUTE_MAX }.emit();
             return None;
         }
-        let (tell, done) = watch::channel(false);
+        let (finished, done) = watch::channel(false);
         known.under_way.insert(url.to_owned(), done.clone());
         let (this, egress, url, allowed) =
             (Arc::clone(self), egress.clone(), url.to_owned(), hosts.certificates.clone());
@@ -100,7 +100,7 @@ impl Certificates {
                 Err(error) => Err(error.to_string()),
             };
             this.known().finish(&url, found, now);
-            let _ = tell.send(true);
+            let _ = finished.send(true);
         });
         Some(done)
     }

@@ -35,7 +35,7 @@ pub struct Connection {
     pub feed: Option<FeedConfig>,
     /// Versions of its secrets that cannot be used, while others can.
     pub left_out: Vec<ConnectionError>,
-    /// What proves its webhooks before its connector is called; none: the connector alone decides.
+    /// What proves its webhooks before its connector is called. `None`: the connector alone decides.
     pub gate: Option<Gate>,
     /// What nothing of it that is stored may hold.
     pub known_secrets: Known,
@@ -107,7 +107,7 @@ impl Connection {
         })
     }
 
-    /// Waits for this connection's turn; none when too many wait already.
+    /// Waits for this connection's turn. `None` if too many already wait.
     pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         let waiting = Waiting::join(&self.waiting)?;
         let permit = self.turns.acquire().await.ok();
@@ -190,7 +190,7 @@ fn vouching(
 }
 
 /// A keyword of a manifest's schema: from whom events are taken where the key is not given, in a few words. A signature says
-/// which provider sent a webhook. Whoever can make the provider sign writes into a connection that is open to all.
+/// which provider sent a webhook. If a connection is open to all, anybody who can make the provider sign can write into it.
 const OPEN_TO: &str = "x-open-to";
 
 /// The keys of a configuration that would narrow down whose events are taken, and are not given; each with who is taken.
@@ -238,7 +238,7 @@ pub struct Connections {
 /// Makes a connection by its name. Blocks for as long as its connector takes to load, some milliseconds.
 pub type Loader = Box<dyn Fn(&str) -> Result<Connection, NotLoaded> + Send + Sync>;
 
-/// Why a connection could not be made when it was needed: for the log, since whoever sent a webhook cannot help it.
+/// Why a connection could not be set up when it was needed. It is for the log: the sender of a webhook cannot fix it.
 pub type NotLoaded = Box<dyn std::error::Error + Send + Sync>;
 
 impl Connections {
@@ -258,13 +258,13 @@ impl Connections {
         }
     }
 
-    /// A connection; none when it is not configured.
+    /// A connection. `None` if it is not configured.
     ///
     /// # Errors
     /// It could not be made; the next call tries again.
     pub fn get(&self, name: &str) -> Result<Option<Arc<Connection>>, NotLoaded> {
         let Some(place) = self.all.get(name) else { return Ok(None) };
-        // Held while it loads: whoever asks at the same time waits for the same.
+        // Locked while it loads, so that concurrent callers wait for the same connection.
         let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
         if let (None, Some(load)) = (place.as_ref(), &self.load) {
             *place = Some(Arc::new(load(name)?));

@@ -24,7 +24,7 @@ pub enum Vouching {
     /// What was checked before its connector is called: the credentials that came with it, since its provider signs
     /// nothing, or that AWS delivered it.
     Credentials,
-    /// Its connector if it can; else nobody, since its provider signs not everything and there are no credentials.
+    /// Its connector, if it can. If not, nobody: its provider does not sign everything, and there are no credentials.
     Nobody,
 }
 

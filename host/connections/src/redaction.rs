@@ -81,8 +81,8 @@ impl<'a> Redaction<'a> {
         Self { known: &known.0, named }
     }
 
-    /// Of a webhook that nothing proves: nothing of it is stored, so only the connection's own secrets matter. Whoever sent it
-    /// decides how long it would take to look for the rest.
+    /// For an unproven webhook. Nothing of it is stored, so only the connection's own secrets matter. A search for the rest
+    /// would take as long as the sender likes.
     pub fn of_unproven(known: &'a Known) -> Self {
         Self { known: &known.0, named: Vec::new() }
     }

@@ -1,6 +1,6 @@
-//! Refused webhooks in the log: counted always, written as often as somebody reads them.
+//! Refused webhooks in the log: all are counted, and only some are written.
 //!
-//! A forged webhook costs its sender nothing. A line each would cost whoever keeps the log.
+//! A forged webhook costs its sender nothing. One line for each would cost the operator.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use rapport_model::Timestamp;
 const LINES_A_MINUTE_MAX: u32 = 10;
 const MINUTE_MS: u64 = 60_000;
 
-/// The refusals of one connection, or of all names that are none.
+/// The refusals of one connection, or of all unknown names.
 #[derive(Default)]
 pub struct Refusals(Mutex<Minute>);
 

@@ -89,7 +89,7 @@ fn which(place: usize, number_of: usize) -> String {
     if number_of == 1 { String::new() } else { format!(" (version {} of {number_of})", place + 1) }
 }
 
-/// What is wrong with a version of a secret; none: nothing that can be seen.
+/// What is wrong with a version of a secret. `None` if no mistake can be seen.
 fn problem(name: &str, version: &Secret, manifest: &Manifest) -> Option<String> {
     let known = manifest.secrets.get(name);
     let kind = match name {
@@ -116,7 +116,7 @@ fn problem(name: &str, version: &Secret, manifest: &Manifest) -> Option<String> 
     })
 }
 
-/// What keeps every webhook of a connection from being verified: a secret that is not configured; none: nothing.
+/// A missing secret without which no webhook of the connection can be verified. `None` if there is none missing.
 pub fn lacking(name: &str, manifest: &Manifest, written: &ConnectionConfig) -> Option<String> {
     let is_set = |secret: &&String| written.secrets.get(*secret).is_some_and(|versions| !versions.is_empty());
     let vouched = [PATH_TOKEN, BASIC].iter().any(|secret| written.secrets.contains_key(*secret));

@@ -1,5 +1,5 @@
-//! What a request says, as a type: read, checked against the very schema that the document shows, refused by the name of
-//! the field. No refusal repeats a value, since it may be an address.
+//! Reads the query and the body of a request as a type. They are checked against the same schema that the document shows,
+//! and a refusal names the field. No refusal repeats a value, because it may be an address.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -9,8 +9,9 @@ use http::{HeaderMap, header};
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use rapport_model::written::fix_for_unknown_key;
-use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -19,7 +20,7 @@ use crate::problem::Problem;
 /// Bytes. The longest request of the API, rules for a preview with a long list of junk, has a few thousand.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
 
-/// What is not UTF-8 in a path is refused in our own words.
+/// A parameter of a path. If it is not UTF-8, the refusal is a problem like any other.
 pub type InPath<T> = Result<Path<T>, PathRejection>;
 
 /// What a request may say in its query or body. [`inputs!`] makes one of a type.
@@ -53,6 +54,7 @@ impl Check {
     pub fn of<T: JsonSchema>() -> Self {
         let settings =
             SchemaSettings::draft2020_12().for_deserialize().with(|settings| settings.inline_subschemas = true);
+        let settings = settings.with_transform(RecursiveTransform(without_pattern));
         let schema = settings.into_generator().into_root_schema_for::<T>().to_value();
         let validator = jsonschema::validator_for(&schema).expect("a schema made of a type is one");
         Self { schema, validator }
@@ -64,7 +66,8 @@ impl Check {
             return Err(refusal);
         }
         // What a schema cannot say, such as the last day of a month.
-        serde_json::from_value(value).map_err(|_| Problem::bad_request(format!("the {place} is not as documented")))
+        serde_json::from_value(value)
+            .map_err(|_| Problem::bad_request(format!("the {place} is not as /openapi.json documents it")))
     }
 
     /// The first mistake. What is unknown comes first: it is often the misspelt name of what is missing.
@@ -115,6 +118,11 @@ impl Check {
     }
 }
 
+/// Patterns are for clients. The use case reads a scheme more generously (`Phone `), and refuses one in better words.
+fn without_pattern(schema: &mut Schema) {
+    schema.remove("pattern");
+}
+
 /// Characters of an unknown field's name that a refusal repeats.
 const FIELD_CHARS_MAX: usize = 100;
 
@@ -126,14 +134,14 @@ fn expected(kind: &ValidationErrorKind) -> String {
             let kinds: Vec<String> = kinds.iter().map(|kind| kind.to_string()).filter(|kind| kind != "null").collect();
             format!("not of type {}", kinds.join(" or "))
         }
-        ValidationErrorKind::MaxLength { limit } => format!("too long: at most {limit} characters are taken"),
+        ValidationErrorKind::MaxLength { limit } => format!("too long: at most {limit} characters are allowed"),
         ValidationErrorKind::MinLength { limit: 1 } => "empty".to_owned(),
         ValidationErrorKind::MinLength { limit } => format!("too short: at least {limit} characters are needed"),
         ValidationErrorKind::Maximum { limit } => format!("too large: at most {limit}"),
         ValidationErrorKind::Minimum { limit } => format!("too small: at least {limit}"),
-        ValidationErrorKind::MaxItems { limit } => format!("too long: at most {limit} items are taken"),
-        ValidationErrorKind::MaxProperties { limit } => format!("too large: at most {limit} fields are taken"),
-        ValidationErrorKind::Enum { options } => format!("none of {options}"),
+        ValidationErrorKind::MaxItems { limit } => format!("too long: at most {limit} items are allowed"),
+        ValidationErrorKind::MaxProperties { limit } => format!("too large: at most {limit} fields are allowed"),
+        ValidationErrorKind::Enum { options } => format!("not one of {options}"),
         ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
             let options = context.iter().flatten().filter_map(|error| match error.kind() {
                 ValidationErrorKind::Constant { expected_value } => Some(expected_value.to_string()),
@@ -141,11 +149,11 @@ fn expected(kind: &ValidationErrorKind) -> String {
                 _ => None,
             });
             match options.collect::<Vec<_>>() {
-                options if options.is_empty() => "in none of the forms that /openapi.json shows".to_owned(),
-                options => format!("none of {}", options.join(", ")),
+                options if options.is_empty() => "not in a form that /openapi.json documents".to_owned(),
+                options => format!("not one of {}", options.join(", ")),
             }
         }
-        other => format!("not as its `{}` says in /openapi.json", other.keyword()),
+        other => format!("not valid by its `{}` in /openapi.json", other.keyword()),
     }
 }
 
@@ -196,7 +204,9 @@ fn read_json<T: Input>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> 
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
-        return Err(Problem::unsupported_media_type("a body is JSON; fix: send `Content-Type: application/json`"));
+        return Err(Problem::unsupported_media_type(
+            "the body must be JSON; fix: send `Content-Type: application/json`",
+        ));
     }
     T::check().read(parse(bytes)?, "field")
 }
@@ -204,13 +214,13 @@ fn read_json<T: Input>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> 
 fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     serde_json::from_slice(bytes).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        Problem::bad_request(format!("not JSON from line {line}, column {column} on"))
+        Problem::bad_request(format!("not valid JSON at line {line}, column {column}"))
     })
 }
 
 /// A whole body of at most so many bytes.
 pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
-    let too_large = || Problem::too_large(format!("a body may have {bytes_max} bytes"));
+    let too_large = || Problem::too_large(format!("the body is larger than {bytes_max} bytes"));
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(too_large());
@@ -218,7 +228,7 @@ pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Res
     match to_bytes(body, bytes_max).await {
         Ok(bytes) => Ok(bytes.into()),
         Err(error) if is_limit(&error) => Err(too_large()),
-        Err(_) => Err(Problem::bad_request("the body ended before its time")),
+        Err(_) => Err(Problem::bad_request("the body is incomplete")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The page of one operation in the document: what it takes, what it answers, in which words it refuses.
+//! The page of one operation in the document: its parameters, its body, its answers and its errors.
 
 use http::Method;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -44,6 +44,8 @@ type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 /// See the module's documentation.
 #[derive(Default)]
 pub struct Page {
+    /// What a generated client calls the operation.
+    id: &'static str,
     summary: &'static str,
     description: &'static str,
     /// Names and meanings of the parameters in the path.
@@ -52,7 +54,7 @@ pub struct Page {
     body: Option<Body>,
     answers: Vec<Answer>,
     refusals: Vec<u16>,
-    /// What an API key has to be allowed; none: no key is asked for.
+    /// The scope that an API key needs. `None`: the operation needs no key.
     scope: Option<Scope>,
 }
 
@@ -77,24 +79,24 @@ struct Answer {
 
 enum Content {
     Json(SchemaOf),
-    /// Whatever a connector says.
+    /// Any body: a connector decides.
     Any,
 }
 
-/// The generators of one document: a request's optional fields may be left out, an answer's are always there.
+/// The generators of one document. Optional fields of a request may be left out; those of an answer are always there.
 pub struct Generators {
     pub takes: SchemaGenerator,
     pub gives: SchemaGenerator,
 }
 
 impl Page {
-    /// An operation that does this.
-    pub fn new(summary: &'static str) -> Self {
-        Self { summary, ..Self::default() }
+    /// An operation: its `operationId`, which generated clients make their functions of, and what it does.
+    pub fn new(id: &'static str, summary: &'static str) -> Self {
+        Self { id, summary, ..Self::default() }
     }
 
-    /// What else there is to know.
-    pub fn told(self, description: &'static str) -> Self {
+    /// The description, after the summary.
+    pub fn described(self, description: &'static str) -> Self {
         Self { description, ..self }
     }
 
@@ -129,9 +131,9 @@ impl Page {
         self.answered(status.to_string(), meaning, Content::Any)
     }
 
-    /// Whatever status a connector finds right for its provider.
+    /// Any other status that a connector answers its provider with.
     pub fn answers_as_connector(self) -> Self {
-        self.answered("default".to_owned(), "What else the connector answers its provider", Content::Any)
+        self.answered("default".to_owned(), "Any other answer of the connector to its provider", Content::Any)
     }
 
     /// Headers of the last answer, with their meanings.
@@ -142,19 +144,19 @@ impl Page {
         self
     }
 
-    /// Refusals besides those that every operation under `/v1` has.
+    /// The statuses of its errors, beside those that every operation under `/v1` has.
     pub fn refuses(mut self, statuses: &[u16]) -> Self {
         self.refusals.extend(statuses);
         self
     }
 
-    /// What an API key has to be allowed. Without a key it is 401, without this scope 403, after many wrong keys 429, and
-    /// where the call cannot be recorded 503.
+    /// The scope that an API key needs. It adds the statuses 401 (no key), 403 (no scope), 429 (many wrong keys) and 503 (the
+    /// call cannot be recorded).
     pub fn needs(self, scope: Scope) -> Self {
         Self { scope: Some(scope), ..self }.refuses(&[401, 403, 429, 503])
     }
 
-    /// What an API key has to be allowed; none: no key is asked for.
+    /// The scope that an API key needs. `None`: the operation needs no key.
     pub fn scope(&self) -> Option<Scope> {
         self.scope
     }
@@ -165,9 +167,9 @@ impl Page {
     }
 
     /// The operation object of OpenAPI 3.1.
-    pub fn operation(&self, id: &str, generators: &mut Generators) -> Value {
+    pub fn operation(&self, generators: &mut Generators) -> Value {
         let mut operation = Map::new();
-        operation.insert("operationId".into(), json!(id));
+        operation.insert("operationId".into(), json!(self.id));
         operation.insert("summary".into(), json!(self.summary));
         if !self.description.is_empty() {
             operation.insert("description".into(), json!(self.description));
@@ -230,7 +232,7 @@ impl Page {
         }
         for status in &self.refusals {
             let problem = generators.gives.subschema_for::<Problem>();
-            let meaning = Problem::title_of(*status).unwrap_or("A refusal");
+            let meaning = Problem::title_of(*status).unwrap_or("Error");
             let content = json!({"application/problem+json": {"schema": problem}});
             responses.insert(status.to_string(), json!({"description": meaning, "content": content}));
         }

@@ -1,4 +1,4 @@
-//! Errors as RFC 9457 problem details: one kind each, with the status that it means and a sentence for whoever called.
+//! Errors as RFC 9457 problem details: one kind each, with the status that it means and a sentence for the caller.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -9,25 +9,28 @@ use serde::Serialize;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// A refusal. Its `detail` is public: it names no secret, no body and no person.
+/// An error of the API, as RFC 9457 describes it. `detail` is public: it never contains a secret, a body or personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
-    /// A stable name: `urn:rapport:problem:<kind>`.
+    /// The stable name of the error: `urn:rapport:problem:<kind>`.
     #[serde(rename = "type")]
     pub kind: &'static str,
+    /// The kind of error in a few words. The same for every error of this `type`.
     pub title: &'static str,
+    /// The HTTP status.
     pub status: u16,
+    /// What is wrong with this request, and usually how to fix it.
     pub detail: String,
-    /// What of the request is wrong: a path into its body (`a.value`), or the name of a parameter.
+    /// Which part of the request is wrong: a path into its body (`a.value`), or the name of a parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// The conflict that stands against it, as `GET /v1/conflicts` names it.
+    /// The id of the conflict that prevents the link, as in `GET /v1/conflicts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict: Option<String>,
 }
 
 impl Problem {
-    /// The last part of its kind: one word, for logs.
+    /// The last part of its kind, for logs.
     pub fn name(&self) -> &'static str {
         self.kind.rsplit(':').next().unwrap_or(self.kind)
     }
@@ -65,21 +68,21 @@ macro_rules! problems {
 }
 
 problems! {
-    bad_request "bad-request" "The request cannot be understood" 400;
-    unauthenticated "unauthenticated" "Who calls is not proven" 401;
-    forbidden "forbidden" "The API key may not do this" 403;
-    not_found "not-found" "There is no such thing" 404;
-    method_not_allowed "method-not-allowed" "This address does not take that method" 405;
-    too_slow "too-slow" "The body took too long" 408;
-    conflict "conflict" "Something stands against it" 409;
-    too_large "too-large" "The body is too large" 413;
-    unsupported_media_type "unsupported-media-type" "The body is of another type" 415;
+    bad_request "bad-request" "Bad request" 400;
+    unauthenticated "unauthenticated" "Authentication required" 401;
+    forbidden "forbidden" "Permission denied" 403;
+    not_found "not-found" "Not found" 404;
+    method_not_allowed "method-not-allowed" "Method not allowed" 405;
+    too_slow "too-slow" "Request timeout" 408;
+    conflict "conflict" "Conflict" 409;
+    too_large "too-large" "Body too large" 413;
+    unsupported_media_type "unsupported-media-type" "Unsupported media type" 415;
     too_many "too-many-requests" "Too many requests" 429;
-    connector_failed "connector-failed" "The connector failed" 500;
-    incomplete "incomplete" "Something was left" 500;
-    damaged "damaged" "What is stored contradicts itself" 500;
-    internal "internal" "Something is wrong inside" 500;
-    unavailable "unavailable" "Try again" 503;
+    internal "internal" "Internal error" 500;
+    connector_failed "connector-failed" "Connector failed" 500;
+    incomplete "incomplete" "Erasure incomplete" 500;
+    damaged "damaged" "Stored data is inconsistent" 500;
+    unavailable "unavailable" "Service unavailable" 503;
 }
 
 impl IntoResponse for Problem {
@@ -87,7 +90,7 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(&self)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
-        // What is refused now may be good in a moment, and whoever keeps answers must not keep this one.
+        // The same request may succeed a moment later, so no cache may keep the error.
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.extensions_mut().insert(self);
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -101,14 +104,16 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         StorageFailed { error: &error }.emit();
         match error {
-            StoreError::Corrupt { .. } => Self::internal("an item of storage cannot be read"),
+            StoreError::Corrupt { .. } => Self::internal("a stored item cannot be read"),
             StoreError::Entangled { .. } => Self::conflict(error.to_string()),
             StoreError::Unreachable { .. } => Self::damaged(error.to_string()),
             StoreError::Remains { .. } => Self::incomplete(error.to_string()),
-            StoreError::Refused { .. } => Self::internal("storage refuses what this would write"),
-            StoreError::Missing { .. } => Self::internal("a large body of storage is not there any more"),
-            StoreError::Contended { .. } => Self::unavailable("others changed the same profiles; try again"),
-            _ => Self::unavailable("storage does not answer"),
+            StoreError::Refused { .. } => Self::internal("storage refused the write"),
+            StoreError::Missing { .. } => Self::internal("a stored blob is missing"),
+            StoreError::Contended { .. } => {
+                Self::unavailable("other requests changed the same profiles at the same time; fix: try again")
+            }
+            _ => Self::unavailable("storage does not respond; fix: try again"),
         }
     }
 }

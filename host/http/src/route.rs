@@ -1,5 +1,5 @@
-//! A route: an address, what answers there, and its pages in the document. The router and the document are made of the
-//! same list, so neither knows an address that the other does not.
+//! A route: a path, its handler, and its pages in the document. The router and the document are made from the same list, so
+//! they always agree.
 
 use axum::Router;
 use axum::routing::MethodRouter;
@@ -14,7 +14,7 @@ pub struct Route<S> {
     pub pages: Vec<(Verb, Page)>,
 }
 
-/// What the document says of a route.
+/// A route without its handler, for the document.
 pub struct Described {
     pub path: &'static str,
     pub pages: Vec<(Verb, Page)>,
@@ -26,18 +26,18 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self { path, handler, pages: Vec::new() }
     }
 
-    /// The same, with a page of an operation that asks for no key.
+    /// Adds the page of an operation that needs no key.
     pub fn with(mut self, verb: Verb, page: Page) -> Self {
         self.pages.push((verb, page));
         self
     }
 
-    /// The same, with a page of an operation that a key may do which has this scope.
+    /// Adds the page of an operation that needs a key with this scope.
     pub fn may(self, verb: Verb, scope: Scope, page: Page) -> Self {
         self.with(verb, page.needs(scope))
     }
 
-    /// Without what answers.
+    /// The route without its handler.
     pub fn described(self) -> Described {
         Described { path: self.path, pages: self.pages }
     }
@@ -51,8 +51,9 @@ pub fn router<S: Clone + Send + Sync + 'static>(routes: Vec<Route<S>>, prefix: &
     })
 }
 
-/// `get /v1/links/{id}` is `get-links-id`.
-pub fn operation_id(verb: &str, path: &str) -> String {
+/// What the audit calls an operation: `get /v1/links/{id}` is `get-links-id`. Records keep this name for 400 days, so it is
+/// not the document's `operationId`, which may become a better one.
+pub fn audit_name(verb: &str, path: &str) -> String {
     let words = path.trim_start_matches("/v1").split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
     std::iter::once(verb).chain(words).collect::<Vec<_>>().join("-")
 }

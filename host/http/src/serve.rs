@@ -1,4 +1,4 @@
-//! What every HTTP surface has: a name for each request, its health, and an answer for an address that there is not.
+//! What every HTTP surface has: an id for each request, a health check, and an answer for unknown paths.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -29,14 +29,16 @@ pub fn served(routes: Router, table: Table) -> Router {
 
 /// The route that says whether the service works.
 pub fn routes_of_health() -> Vec<Route<Table>> {
-    let page = Page::new("Whether storage answers").gives::<Health>(200, "It does").refuses(&[500, 503]);
+    let page = Page::new("checkHealth", "Check that the service can reach its storage")
+        .gives::<Health>(200, "Storage responds")
+        .refuses(&[500, 503]);
     vec![Route::new("/healthz", get(health)).with(Verb::Get, page)]
 }
 
-/// What a healthy service says.
+/// The answer of a healthy service.
 #[derive(Serialize, JsonSchema)]
 struct Health {
-    /// `ok`.
+    /// Always `ok`.
     status: &'static str,
 }
 
@@ -46,11 +48,11 @@ async fn health(State(table): State<Table>) -> Result<Response, Problem> {
 }
 
 pub async fn no_route() -> Problem {
-    Problem::not_found("no such address; /openapi.json names all there are")
+    Problem::not_found("no route at this path; fix: see /openapi.json for all routes")
 }
 
 pub async fn no_method() -> Problem {
-    Problem::method_not_allowed("the header `Allow` says which methods this address takes")
+    Problem::method_not_allowed("this path does not accept the method; fix: use a method of the `Allow` header")
 }
 
 /// Names every request that has no name yet, in our logs and in the answer.
@@ -73,12 +75,12 @@ fn random_id() -> String {
     random.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What a request is called, as an extension of it: from whoever called the router, or random. Not from a header: a
-/// header of that name that a provider sends is the provider's and goes to the connector as it came.
+/// The id of a request, as an extension of it. The caller of the router sets it, or it is random. It is not taken from a
+/// header: a header `x-request-id` from a provider belongs to the provider and goes to the connector unchanged.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
-/// How the provider reached this very request, without a slash at the end, as an extension of it. None: as
-/// the configuration says.
+/// The public URL at which the provider sent this request, without a slash at the end, as an extension of it. Without it,
+/// the configuration's `public-url` applies.
 #[derive(Clone, Debug)]
 pub struct PublicUrl(pub String);

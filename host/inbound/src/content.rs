@@ -1,4 +1,4 @@
-//! What an event must have to be stored: a key and somebody it belongs to. All else is the connector's affair.
+//! Checks that an event can be stored: it needs a key and an identifier. The connector is responsible for everything else.
 
 use rapport_model::canonical::canonicalise;
 use rapport_model::endpoint::TIMESTAMP_MAX;

@@ -1,4 +1,4 @@
-//! The door of providers: what a request's head and body prove before a sandbox is woken, or a turn waited for.
+//! The door of providers: what a request's head and body must prove before a sandbox starts.
 //!
 //! | first | then |
 //! |---|---|
@@ -6,8 +6,8 @@
 //! | the MAC of the body, while it arrives | 401, and no connector was called |
 //! | what only the connector can say | its turn, its sandbox |
 //!
-//! Whoever proves nothing is told the same for a connection that there is and for one that there is not, so that names
-//! cannot be found by trying. The log says which it was, to whoever mistyped one.
+//! A request without proof gets the same answer for a known and for an unknown connection, so that names cannot be guessed.
+//! The log says which one it was, for an operator who mistyped a name.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use crate::inbound::Inbound;
 use crate::receive::{Answer, Incoming};
 use crate::refusal::Refusal;
 
-/// What is told to whoever proves nothing.
-pub(crate) const UNPROVEN: &str = "nothing proves that this is a webhook of a connection's provider; its operator finds the \
-                                   reason in the log, by the x-request-id";
+/// The answer to a request without proof.
+pub(crate) const UNPROVEN: &str = "the webhook is not proven to come from a connection's provider; the operator finds the reason \
+                                   in the log, under the x-request-id";
 
 /// A webhook without its body.
 pub struct Head {
@@ -100,7 +100,7 @@ impl Inbound {
 
     /// Receives one webhook.
     ///
-    /// 200 only when nothing of it can be lost any more. What is not verified leaves nothing behind.
+    /// It answers 200 only when everything it has to keep is stored. It stores nothing of an unverified webhook.
     ///
     /// # Errors
     /// 401 not from the provider, or no such connection; 413 too large; 500 the connector failed before it had verified;
@@ -110,7 +110,7 @@ impl Inbound {
         let RawWebhook { method, url, headers, body } = webhook;
         let mut admitted = self.admit(Head { connection, token, method, url, headers, request_id })?;
         if body.len() > admitted.body_bytes_max() {
-            return Err(Refusal::too_large(format!("a body may have {} bytes", admitted.body_bytes_max())));
+            return Err(Refusal::too_large(format!("the body is larger than {} bytes", admitted.body_bytes_max())));
         }
         admitted.read(&body);
         self.receive_admitted(admitted).await
@@ -121,7 +121,7 @@ impl Inbound {
         let refusal = Refusal::unauthenticated(UNPROVEN);
         if let Some(suppressed) = refusals.count((self.now)()) {
             let (request_id, status, reason) = (head.request_id.as_str(), refusal.status(), refusal.name());
-            // Of a name that is none as much as a name may have: it is whatever somebody sent.
+            // An unknown name is any text that a sender chose, so it is cut.
             let name: String = head.connection.chars().take(NAME_CHARS_SHOWN_MAX).collect();
             let name = connection.map_or(format!("{name:?}"), |connection| connection.name.clone());
             let (connection, connector, sandbox_us) = (name.as_str(), None, None);

@@ -1,8 +1,7 @@
-//! What AWS delivers in the place of a provider's webhook becomes durable events, and only then is it taken.
+//! Turns what AWS delivers in the place of a provider's webhook into durable events, and acknowledges it only then.
 //!
-//! It is authenticated by AWS: by the policy of the queue it came through, or by the stream's own. Which connections it is
-//! for says their `feed.from`. What cannot be taken now is an error, and whoever handed it over keeps it: a queue until it
-//! is a dead letter.
+//! AWS authenticates it, by the policy of the queue or of the stream. `feed.from` of the connections says which of them it
+//! is for. If it cannot be stored now, the answer is an error, and AWS keeps it: a queue until it is a dead letter.
 
 mod batch;
 mod delivery;

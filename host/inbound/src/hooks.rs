@@ -1,4 +1,4 @@
-//! The routes of providers: what they send as it came, and what a connector answers.
+//! The routes of providers. A connector gets the request unchanged and decides the answer.
 
 mod body;
 
@@ -28,22 +28,23 @@ pub fn served(inbound: Arc<Inbound>) -> Router {
 /// The routes of providers.
 pub fn routes() -> Vec<Route<Arc<Inbound>>> {
     let page = |page: Page| {
-        let page = page.parameter("connection", "A connection of the configuration");
+        let page = page.parameter("connection", "The name of a connection in the configuration");
         let page = page
-            .answer(200, "What the connector answers: all is durable, or a challenge is met")
+            .answer(200, "The connector's answer: the webhook is stored, or the challenge is answered")
             .answers_as_connector();
         page.refuses(&[400, 401, 403, 404, 405, 408, 413, 500, 503])
     };
-    let with_token = |page: Page| page.parameter("token", "The secret of a provider that signs nothing");
-    let [get, post] = [
-        || Page::new("A provider's challenge, as when a webhook is subscribed"),
-        || Page::new("A provider's webhook: bytes as they are, which its connector understands").takes_bytes(),
-    ];
+    let with_token =
+        |page: Page| page.parameter("token", "The secret path token, for a provider that does not sign its webhooks");
+    let get = |id| page(Page::new(id, "Answer a provider's challenge, for example when a webhook is subscribed"));
+    let post = |id| page(Page::new(id, "Receive a provider's webhook").takes_bytes());
     vec![
-        Route::new("/hooks/{connection}", any(hook)).with(Verb::Get, page(get())).with(Verb::Post, page(post())),
+        Route::new("/hooks/{connection}", any(hook))
+            .with(Verb::Get, get("answerChallenge"))
+            .with(Verb::Post, post("receiveWebhook")),
         Route::new("/hooks/{connection}/{token}", any(hook_with_token))
-            .with(Verb::Get, with_token(page(get())))
-            .with(Verb::Post, with_token(page(post()))),
+            .with(Verb::Get, with_token(get("answerChallengeWithToken")))
+            .with(Verb::Post, with_token(post("receiveWebhookWithToken"))),
     ]
 }
 
@@ -67,7 +68,7 @@ async fn hook_with_token(
 
 async fn webhook(inbound: &Inbound, connection: String, token: Option<String>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::POST) {
-        let mut refusal = Problem::method_not_allowed("a webhook is a GET or a POST").into_response();
+        let mut refusal = Problem::method_not_allowed("a webhook must be a GET or a POST").into_response();
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
         return refusal;
     }
@@ -125,7 +126,7 @@ fn provider_response(answer: HttpResponse) -> Response {
             response.headers_mut().append(name, value);
         }
     }
-    // A challenge echoed as HTML would be a script of whoever sent it.
+    // A challenge that is echoed as HTML would run the sender's script.
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -34,7 +34,7 @@ impl Inbound {
     pub(crate) fn connection(&self, name: &str) -> Result<Option<Arc<Connection>>, Refusal> {
         self.host.connections.get(name).map_err(|error| {
             ConnectionNotSetUp { connection: name, error: &error }.emit();
-            Refusal::internal("the connection cannot be set up; its operator finds the reason in the log")
+            Refusal::internal("the connection cannot be set up; the operator finds the reason in the log")
         })
     }
 }

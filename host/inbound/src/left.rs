@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use rapport_model::Eid;
 
-/// Why a webhook is parked whose connector could not read all of it.
+/// The reason of a parked webhook: its connector could not read all of it.
 const UNREAD: &str = "unread";
-/// Why a webhook is parked of which an event has no place.
+/// The reason of a parked webhook: one of its events cannot be stored.
 const INVALID_EVENT: &str = "invalid-event";
 
 /// Bytes. What `rapport parked list` shows of the reasons in one line, and four write units at most.
@@ -17,12 +17,12 @@ const DETAIL_BYTES_MAX: usize = 4_096;
 pub(crate) struct Left {
     pub reason: &'static str,
     pub detail: String,
-    /// Whose events it gave: who erases one of them finds what is left by that.
+    /// The endpoints of its other events. An erasure of one of them finds the parked webhook by it.
     pub owners: BTreeSet<Eid>,
 }
 
 impl Left {
-    /// Of elements that could not be read, and of events without a place; none: all of it became events.
+    /// From elements that could not be read, and events that cannot be stored. `None` if everything became events.
     pub fn of(unread: Vec<String>, unplaced: Vec<String>) -> Option<Self> {
         let reason = match (unread.is_empty(), unplaced.is_empty()) {
             (true, true) => return None,

@@ -135,7 +135,7 @@ impl Inbound {
         match verdict {
             Verdict::Refuse { refusal, detail } => {
                 let (status, reason) = (refusal.status(), refusal.name());
-                // What somebody forged is a line now and then; what the connector or storage did is one each.
+                // Forged webhooks are logged now and then. Failures of a connector or of storage are logged each time.
                 let is_forged = refusal.kind == RefusalKind::Unauthenticated;
                 let count = if is_forged { refusals.count((self.now)()) } else { Some(0) };
                 if let Some(suppressed) = count {

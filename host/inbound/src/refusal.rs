@@ -1,5 +1,5 @@
-//! Why a webhook is not taken. It is not HTTP: a delivery of AWS is refused in the same words. `hooks` says which status each
-//! is.
+//! Why a webhook is refused. It does not depend on HTTP, because deliveries of AWS are refused in the same words. `hooks` maps
+//! each kind to a problem.
 
 use rapport_connections::{NotCalled, NotConfirmed};
 use rapport_store::StoreError;
@@ -8,13 +8,13 @@ use rapport_telemetry::StorageFailed;
 /// A kind of refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// Nothing proves that it is a provider's.
+    /// It is not proven to come from a provider.
     Unauthenticated,
     TooLarge,
     /// The connector failed before it had verified the webhook.
     ConnectorFailed,
     Internal,
-    /// It passes: the provider delivers again.
+    /// A temporary failure: the provider delivers again.
     Unavailable,
 }
 
@@ -92,8 +92,8 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         StorageFailed { error: &error }.emit();
         match error.is_passing() {
-            true => Self::unavailable("storage does not answer"),
-            false => Self::internal("storage refuses what this would write"),
+            true => Self::unavailable("storage does not respond; fix: deliver it again"),
+            false => Self::internal("storage refused the write"),
         }
     }
 }

@@ -17,7 +17,7 @@ pub enum Replayed {
     Ignored(String),
     /// It failed again and stays parked.
     StillParked { reason: String, detail: String },
-    /// There is none of that id.
+    /// No parked webhook has this id.
     Unknown,
     /// Its connection is not configured any more.
     NoConnection(String),

@@ -21,18 +21,18 @@ pub struct EndpointKey {
     pub value: String,
 }
 
-/// On what it rests that an endpoint's events are of whoever has its address.
+/// How well it is known that an identifier's events come from the person who has the address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// Whoever has the address.
+    /// The channel proves who sends: the person has the address.
     #[default]
     Proven,
-    /// Whoever writes it on what a network carries that does not check who sends. An endpoint of its own, apart from the
-    /// proven one.
+    /// The sender is not checked, as with SMS or unauthenticated mail. Such events are filed at an endpoint of their own,
+    /// apart from the proven one.
     Claimed,
-    /// Whoever is said to have it, by somebody who typed or imported it. An endpoint of its own, too: who believes that the
-    /// texts from a number are somebody's does not believe every form that names it.
+    /// Somebody typed or imported the identifier, for example into a form. Such events are also filed at an endpoint of their
+    /// own: if the texts from a number are a person's, the forms that name it need not be.
     Said,
 }
 

@@ -30,8 +30,8 @@ pub struct Event {
     pub extensions: Extensions,
 }
 
-/// What one payload says of one customer. `identifiers[0]` is where a reply goes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What one payload says about one customer. A reply goes to the first of `identifiers`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Contact {
     pub identifiers: Vec<Identifier>,
     pub display_name: Option<String>,
@@ -42,12 +42,13 @@ pub struct Contact {
     pub traits: Extensions,
 }
 
-/// One address of a customer, as the provider sent it. (scheme, scope, canonical value) is its key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One identifier of a customer, as the provider sent it. Scheme, scope and canonical value together name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "EventIdentifier")]
 pub struct Identifier {
-    /// `phone`, `email` or a channel's own word, in lower case.
+    /// The kind of identifier: `phone`, `email`, or a name that the connector defines.
     pub scheme: String,
-    /// The provider account inside which `value` is unique; none where it is unique in the world.
+    /// The account inside which `value` is unique; null: it is unique in the world.
     pub scope: Option<String>,
     pub value: String,
     pub attestation: Attestation,
@@ -63,7 +64,7 @@ pub enum Attestation {
     Signature,
     /// An agent entered it.
     Agent,
-    /// A network delivered it that does not check who sends.
+    /// A network delivered it that does not check the sender.
     Claimed,
     /// The customer typed it.
     Customer,
@@ -134,8 +135,8 @@ impl Body {
     }
 }
 
-/// A list of parts, so that a text, an album and a MIME mail are one shape.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A message. Its parts are a list, so that a text, an album and a mail have one shape.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
     /// The provider's own id, the same on every redelivery.
     pub id: String,
@@ -143,14 +144,14 @@ pub struct Message {
     pub subject: Option<String>,
     pub parts: Vec<Part>,
     pub in_reply_to: Option<String>,
-    /// The provider's thread, where it has one.
+    /// The provider's thread, if the provider has threads.
     pub thread: Option<String>,
     pub referral: Option<Referral>,
     pub forwarded: bool,
 }
 
 /// Who wrote a message or began a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Author {
     Customer,
@@ -158,7 +159,8 @@ pub enum Author {
     Automation,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One part of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     Text(String),
@@ -174,7 +176,8 @@ pub enum Part {
     Other(String, Value),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A file, an image, a sound or a video.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Media {
     pub source: MediaSource,
     pub mime_type: Option<String>,
@@ -185,18 +188,19 @@ pub struct Media {
     pub content_id: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Where a file is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MediaSource {
     Url(String),
-    /// To be fetched through `outbound` with `fetch-media`.
+    /// The provider's id of the file. Fetch it from the provider.
     ProviderId(String),
-    /// Already in the host's blob store.
+    /// A key in Rapport's blob store.
     Blob(String),
 }
 
 /// WGS 84 degrees.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
     pub latitude: f64,
     pub longitude: f64,
@@ -205,21 +209,22 @@ pub struct Place {
 }
 
 /// A button, quick reply or list row that was offered or chosen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Choice {
     pub id: String,
     pub title: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A template of the provider with its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Template {
     pub name: String,
     pub locale: String,
     pub parameters: Vec<Value>,
 }
 
-/// How the customer came: an advertisement, a deep link, a referral code.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What led the customer here: an advertisement, a deep link, a referral code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Referral {
     pub source: String,
     pub id: Option<String>,
@@ -227,21 +232,23 @@ pub struct Referral {
     pub details: Option<Value>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The new parts of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Edit {
     pub message_id: String,
     pub parts: Vec<Part>,
 }
 
-/// `emoji` none: the reaction was taken back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A reaction to a message. If `emoji` is null, the reaction was withdrawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reaction {
     pub message_id: String,
     pub author: Author,
     pub emoji: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Why a delivery failed, as the provider reports it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProviderError {
     pub code: String,
     pub title: String,
@@ -249,7 +256,8 @@ pub struct ProviderError {
     pub retryable: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How far a message of the business got.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     Queued,
@@ -275,23 +283,25 @@ impl DeliveryState {
 }
 
 /// What a status report covers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Covered {
     /// One message, by its id.
     Message(String),
-    /// All that was sent up to an instant.
+    /// Every message that was sent up to an instant (milliseconds since 1970).
     UpTo(Timestamp),
-    /// The contact's first address, whatever is sent there.
+    /// The first address of the contact, for every message.
     Address,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A report about messages of the business.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
     pub covers: Covered,
     pub state: DeliveryState,
 }
 
+/// Whether a consent is granted or withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentState {
@@ -299,7 +309,8 @@ pub enum ConsentState {
     Withdrawn,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The customer grants or withdraws a consent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Consent {
     /// `service`, `marketing`, … (W3C DPV terms).
     pub purpose: String,
@@ -307,7 +318,8 @@ pub struct Consent {
     pub evidence: Option<Value>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The metric of a survey.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     Nps,
@@ -318,7 +330,8 @@ pub enum Metric {
     Other(String),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The answer to a survey.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Feedback {
     pub metric: Metric,
     pub score: f64,
@@ -331,7 +344,8 @@ pub struct Feedback {
     pub response_id: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The state of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallState {
     Ringing,
@@ -342,7 +356,8 @@ pub enum CallState {
     Other(String),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Call {
     pub id: String,
     pub state: CallState,
@@ -352,7 +367,8 @@ pub struct Call {
     pub recording: Option<Media>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The state of a ticket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TicketState {
     Opened,
@@ -363,7 +379,8 @@ pub enum TicketState {
     Other(String),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A ticket or case of a help desk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ticket {
     pub id: String,
     pub state: TicketState,
@@ -371,8 +388,8 @@ pub struct Ticket {
     pub url: Option<String>,
 }
 
-/// Old address, new address, one person: a changed number, a regenerated user id.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A new identifier replaced an old one of the same person: a changed number, a regenerated user id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Replacement {
     pub old: Identifier,
     pub new: Identifier,

@@ -108,7 +108,7 @@ pub struct ReachCell {
     pub at: Timestamp,
 }
 
-/// Why nothing arrives at an address, in the provider's words.
+/// Why messages to an address fail, as the provider reported it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReachFailure {
     pub code: String,

@@ -43,23 +43,26 @@ impl EndpointState {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Profile {
     pub id: ProfileId,
-    /// Whether anything proves that the person has one of these identifiers. False: somebody only says so, as in a form, by
-    /// SMS or in a mail that nothing authenticates.
+    /// Whether at least one identifier is proven to be the person's. False if the identifiers come only from a form, an SMS or
+    /// an unauthenticated mail.
     pub verified: bool,
     pub identifiers: Vec<ProfileIdentifier>,
     pub traits: BTreeMap<String, ProfileTrait>,
     pub consents: BTreeMap<String, ProfileConsent>,
     pub channels: Vec<Channel>,
-    /// Events by kind, over all channels; `events` is their sum.
+    /// The number of events by kind, over all channels; `events` is their sum.
     pub counters: BTreeMap<String, u64>,
-    /// The first and the last time that anything was heard of the person: RFC 3339, the provider's clock.
+    /// The time of the first event: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub first_seen: Option<String>,
+    /// The time of the last event: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub last_seen: Option<String>,
-    /// Where the person writes most; of equally many, where they wrote last. None: they never wrote.
+    /// The channel on which the person writes most, or wrote last if two are equal; null: the person never wrote.
     pub preferred_channel: Option<PreferredChannel>,
-    /// BCP 47: what the trait `locale` says.
+    /// The value of the trait `locale`: a BCP 47 language tag.
     pub language: Option<String>,
-    /// IANA: what the trait `time_zone` says.
+    /// The value of the trait `time_zone`: an IANA name.
     pub time_zone: Option<String>,
 }
 
@@ -72,52 +75,58 @@ pub struct PreferredChannel {
     pub account: String,
 }
 
-/// One address of the person.
+/// One identifier of the person.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ProfileIdentifier {
     pub scheme: String,
     pub scope: Option<String>,
-    /// Canonical.
+    /// The canonical form of the identifier.
     pub value: String,
     /// As the provider first wrote it.
     pub raw: String,
-    /// Whether it is proved. The same identifier can stand here twice, once as proved and once as somebody says.
+    /// Whether it is proven to be the person's. The same identifier can appear twice: once proven, and once only claimed or
+    /// said.
     pub verified: bool,
     pub basis: Basis,
-    /// RFC 3339, the provider's clock.
+    /// The time of its first event: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub first_seen: String,
+    /// The time of its last event: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub last_seen: String,
-    /// What a provider reported about the address itself, such as a bounce that names no mail; none: nothing.
+    /// What a provider reported about the address itself, such as a bounce that names no mail; null: no report.
     pub reachability: Option<Reachability>,
 }
 
-/// Whether what is sent to an address arrives, by the newest report about it.
+/// Whether messages to an address arrive, by the newest report about the address.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Reachability {
-    /// `failed`, `delivered`, `queued`, `sent`, `read`, or the provider's word.
+    /// `failed`, `delivered`, `queued`, `sent`, `read`, or a provider's own state.
     pub state: String,
-    /// Of `failed`: why, in the provider's words.
+    /// If `state` is `failed`: the reason that the provider gave.
     pub failure: Option<ReachFailure>,
-    /// The account of the business that was told so.
+    /// The account of the business that received the report.
     pub account: String,
-    /// Who vouches for the address in that report: one that came as a mail is `claimed`.
+    /// Who vouches for the address in the report. A report that arrived as a mail is `claimed`.
     pub attestation: Attestation,
-    /// The sequence (`EventKey`) of the event that said so.
+    /// The `sequence` of the event with the report.
     pub source: EventKey,
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
 }
 
-/// The newest of the strongest words on one trait, and whose it is.
+/// The current value of a trait, with its source: the newest of the strongest statements.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ProfileTrait {
     pub value: Value,
-    /// The scheme of the endpoint that it was said of.
+    /// The scheme of the identifier that the statement is about.
     pub channel: String,
-    /// The sequence (`EventKey`) of the event that said so.
+    /// The `sequence` of the event with the statement.
     pub source: EventKey,
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
     pub attestation: Attestation,
-    /// What a weaker word has said otherwise since; null: none has.
+    /// A newer but weaker statement with another value; null: there is none.
     pub newer: Option<WeakerWord>,
     #[serde(skip)]
     order: Order,
@@ -136,46 +145,53 @@ fn words_of(endpoint: &EndpointState) -> impl Iterator<Item = &TraitCell> {
     endpoint.traits.iter().chain(endpoint.heads.values().flat_map(|head| head.words.values()))
 }
 
-/// A newer word that does not replace a stronger one.
+/// A newer statement about a trait that is too weak to replace the current value.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct WeakerWord {
     pub value: Value,
-    /// The scheme of the endpoint that it was said of.
+    /// The scheme of the identifier that the statement is about.
     pub channel: String,
-    /// The sequence (`EventKey`) of the event that said so.
+    /// The `sequence` of the event with the statement.
     pub source: EventKey,
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
     pub attestation: Attestation,
 }
 
-/// The most restrictive word on one purpose.
+/// The consent for one purpose: the most restrictive statement.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ProfileConsent {
     pub state: ConsentState,
     pub channel: String,
     pub source: EventKey,
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
-    /// Whose word it is; null: it was recorded when that was not kept.
+    /// Who vouches for the statement; null: an old version of Rapport recorded it without that.
     pub attestation: Option<Attestation>,
     pub evidence: Option<Value>,
     #[serde(skip)]
     order: (bool, Strength, EventKey),
 }
 
-/// One endpoint's conversation with one business account.
+/// The conversation of one address with one account of the business.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Channel {
     pub channel: String,
     pub scope: Option<String>,
     pub address: String,
-    /// Whether those who write here prove that they have the address.
+    /// Whether the people who write here are proven to have the address.
     pub verified: bool,
     pub account: String,
+    #[schemars(extend("format" = "date-time"))]
     pub first_seen: String,
+    #[schemars(extend("format" = "date-time"))]
     pub last_seen: String,
+    #[schemars(extend("format" = "date-time"))]
     pub last_received: Option<String>,
+    #[schemars(extend("format" = "date-time"))]
     pub last_sent: Option<String>,
-    /// The first message of the customer that nobody has answered.
+    /// The time of the customer's first unanswered message; null: nothing waits for an answer.
+    #[schemars(extend("format" = "date-time"))]
     pub waiting_since: Option<String>,
     pub controller: Option<Controller>,
 }

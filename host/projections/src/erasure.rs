@@ -1,5 +1,5 @@
-//! The steps of an erasure that follow events: what stays is folded anew, what a provider demands is done, what comes again is
-//! dropped. What is erased, what stays and why it does not come back: [`rapport_store::erasure`].
+//! The steps of an erasure that follow events: rebuild what stays, do what a provider demands, drop what is delivered again.
+//! What is erased, what stays and why it does not come back: [`rapport_store::erasure`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,16 +40,16 @@ pub async fn proceed(
     Ok(())
 }
 
-/// Calls of an erasure that a fold makes at once: 20,000 items, within a function's time. Of what has more the endpoint is set
-/// aside, and taken up again by itself: it goes on where it stopped.
+/// Calls of an erasure that a fold makes at once: 20,000 items, within a function's time. If there are more, the endpoint is
+/// set aside, and the next attempt continues where this one stopped.
 const CALLS_OF_A_FOLD_MAX: u32 = 4;
 
-/// Erases what connections said of whomever their providers say they have erased, up to when they say so. Gives whether it
-/// did: then heads are to be read anew.
+/// Erases what a connection said about a person whom its provider demands to erase, up to the demand. Returns whether it
+/// erased anything: then heads must be read again.
 pub(crate) async fn on_demand(table: &Table, records: &[&Inserted], now: Timestamp) -> Result<bool, StoreError> {
     let demands = records.iter().map(|record| &record.stored);
     let demands = demands.filter(|stored| matches!(stored.event.body, Body::ContactErased));
-    // Of each connection the last one says it all.
+    // The last demand of each connection covers the earlier ones.
     let mut last: BTreeMap<&str, &rapport_store::events::StoredEvent> = BTreeMap::new();
     for stored in demands {
         let known = last.entry(stored.connection.as_str()).or_insert(stored);

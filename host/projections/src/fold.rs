@@ -3,8 +3,8 @@
 //! Driven by the stream, at least once. Everything but the head is idempotent and done first; the head is written last,
 //! with its guard, so a crash between leads to the same steps again and a record is counted once.
 //!
-//! Nobody's mistake is everybody's: a conversation that cannot be folded is set aside ([`rapport_store::unfolded`]), and
-//! the others go on. [`aside`] takes it up again, by folding its endpoint from the log.
+//! One endpoint's failure does not stop the others: a conversation that cannot be folded is set aside
+//! ([`rapport_store::unfolded`]). [`aside`] tries it again, by folding its endpoint from the log.
 
 pub mod aside;
 mod handover;
@@ -24,11 +24,11 @@ use crate::erasure;
 
 /// Attempts to write one head. Another writer is a rebuild or a second consumer; both end.
 const HEAD_ATTEMPTS_MAX: u32 = 8;
-/// Conversations in a row that storage does nothing for: then it is away, and the rest need not be tried.
+/// Conversations in a row for which storage fails. After that it is down, and the rest is not tried.
 const AWAY_AFTER: u32 = 3;
-/// Milliseconds. How long a record waits, and with it those behind it in the stream, for an error that passes. Storage that
-/// is away for longer takes nobody's record aside either, and all wait; what only one conversation meets for so long is set
-/// aside, and tried again by itself.
+/// Milliseconds. How long a record waits for a temporary error to pass, and with it those behind it in the stream. If only
+/// one conversation fails for longer, it is set aside and tried again automatically. If storage is down for longer, nothing is
+/// set aside, and all wait.
 const PATIENCE_MS: u64 = 2 * 60 * 1000;
 
 /// Folds records in stream order. Gives how many endpoints it had to set aside.
@@ -146,8 +146,8 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
         if !was_settled {
             (guarded.erased, guarded.left_at) = table.marks(eid).await?;
         }
-        // Whose it is comes first: what somebody else says since is neither erased with whoever had the address, nor does it
-        // erase them.
+        // First find out whose each record is. What the next holder of the address says is not erased with the previous
+        // holder, and does not erase them.
         let ours = handover::keep(table, records.to_vec(), &guarded).await?;
         if erasure::on_demand(table, &ours, now).await? {
             continue;
@@ -165,7 +165,7 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
             guarded.pass(sequence, &stored.key, stored.received_at);
         }
         if table.put_head(eid, account, &guarded).await? == Written::Yes {
-            // Whoever erased the endpoint before there was a head to delete did not see this one.
+            // An erasure that ran before this head existed did not delete it.
             if was_settled {
                 return Ok(());
             }
@@ -240,8 +240,8 @@ struct Rebuilt {
 }
 
 impl Rebuilt {
-    /// Begins one. A head that was full remembers whom it did: their addresses are recorded because of it, and whoever
-    /// erases the person finds them by it.
+    /// Begins one. A head that was full keeps its names: their addresses are recorded because of it, and an erasure of the
+    /// person finds them by it.
     fn beside(old: Option<&GuardedHead>) -> Self {
         let mut head = Head::default();
         if let Some(old) = old.filter(|old| old.head.is_full()) {
@@ -305,8 +305,8 @@ fn names(table: &Table, stored: &StoredEvent) -> Vec<Named> {
     names
 }
 
-/// The identifiers of an event's contact that count: its own, those on a word that links, and a few on a weaker one, as
-/// long as the head can remember them. What it cannot remember it could not forget with its person either.
+/// The identifiers of an event's contact that count: its own, those with an attestation that links, and a few with a weaker
+/// one, as long as the head has room for them. An erasure could not find what the head does not remember.
 fn counted(table: &Table, stored: &StoredEvent, head: &Head) -> Vec<Named> {
     let mut weak = 0;
     let counts = |named: &Named| {

@@ -23,12 +23,12 @@ pub enum StoreError {
     Entangled { subject: String },
     /// The way of an endpoint leads to no profile that has it, and no change is under way: an item is wrong. Trying again
     /// does not help.
-    #[error(
-        "endpoint `{endpoint}` is in no profile that its way leads to; fix: `rapport repair`, on AWS `POST /v1/repairs`"
-    )]
+    #[error("endpoint `{endpoint}` does not lead to a profile; fix: `rapport repair`, on AWS `POST /v1/repairs`")]
     Unreachable { endpoint: String },
     /// However often an erasure swept, something is there that must not be: it is not completed. What it is, by kinds.
-    #[error("erasure `{erasure}` is not complete: {left} is left; fix: continue it, and if it stays, report it")]
+    #[error(
+        "erasure `{erasure}` is not complete: {left} is left; fix: continue the erasure, and report this as a bug if it happens again"
+    )]
     Remains { erasure: String, left: String },
     /// An item is not what this version writes.
     #[error("item `{key}` cannot be read: {detail}; was it written by a newer version of Rapport?")]

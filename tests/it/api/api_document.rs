@@ -81,7 +81,7 @@ async fn the_document_is_served_and_every_method_that_it_does_not_name_is_refuse
             let reply = api.call(&method.to_uppercase(), &path.replace(['{', '}'], "x"), None).await;
             let is_there = item.get(method).is_some();
             assert_eq!(reply.status != 405, is_there, "{method} {path}: {reply:?}");
-            let is_known = !reply.body["detail"].as_str().unwrap_or_default().starts_with("no such address");
+            let is_known = !reply.body["detail"].as_str().unwrap_or_default().starts_with("no route at this path");
             assert!(is_known, "{method} {path}");
         }
     }
@@ -101,6 +101,80 @@ fn every_example_of_the_document_is_valid() {
         }
     }
     assert!(seen >= 3, "bodies have examples");
+}
+
+/// Generators of clients make modules of tags and functions of operation ids, and stumble over the schema `true`.
+#[test]
+fn the_document_has_what_generators_of_clients_need() {
+    let document = document();
+    assert_eq!(document["servers"][0]["url"], "/");
+    let tags: Vec<&Value> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+    for Operation { id, path, page, .. } in operations(&document) {
+        assert!(id.starts_with(|first: char| first.is_ascii_lowercase()), "{id}");
+        assert!(id.bytes().all(|byte| byte.is_ascii_alphabetic()), "{id}");
+        let of = page["tags"].as_array().unwrap();
+        assert!(of.len() == 1 && tags.contains(&&of[0]), "{id}");
+        assert_eq!(of[0] == "hooks", path.starts_with("/hooks"), "{id}");
+        assert_eq!(page["x-audit-name"].is_string(), path.starts_with("/v1/"), "{id}");
+        if let Some(internal) = page["responses"].get("500") {
+            assert_eq!(internal["description"], "Internal error", "{id}");
+        }
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
+            assert!(schema.is_object(), "{name}.{field} is {schema}");
+            let says_so = schema["description"].as_str().is_some_and(|text| text.contains("RFC 3339"));
+            assert!(!says_so || schema["format"] == "date-time", "{name}.{field} has no format");
+        }
+    }
+    let scheme = &document["components"]["schemas"]["Identifier"]["properties"]["scheme"];
+    assert_eq!((&scheme["minLength"], &scheme["pattern"]), (&json!(1), &json!("^[a-z0-9._-]{1,64}$")));
+}
+
+#[test]
+fn every_event_of_every_fixture_is_as_documented() {
+    let document = closed(document());
+    let check = validator(&document, &json!({"$ref": "#/components/schemas/Event"}));
+    let key = rapport_model::EventKey::parse("01KAYJQ5R00000000000000000").unwrap();
+    let eid = rapport_model::Eid::parse("abcdefghijklmnopqrstuv").unwrap();
+    let place = rapport_model::cloudevent::Place {
+        connection: "chat",
+        eid: &eid,
+        key: &key,
+        verified: true,
+        received_at: 1_790_668_800_000,
+    };
+    let mut seen: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for event in events_in(&crate::connectors::repository().join("plugins")) {
+        let event: rapport_model::event::Event = serde_json::from_value(event).unwrap();
+        let cloud = rapport_model::cloudevent::cloud_event(place, &event);
+        let mistakes: Vec<String> = check.iter_errors(&cloud).map(|error| error.to_string()).collect();
+        assert_eq!(mistakes, Vec::<String>::new(), "{cloud}");
+        *seen.entry(event.body.name()).or_default() += 1;
+    }
+    assert!(seen.len() >= 14, "fixtures have events of nearly every kind: {seen:?}");
+    let mut spoilt = json!({"specversion": "1.0"});
+    assert!(!check.is_valid(&spoilt));
+    let unreadable = rapport_model::cloudevent::unreadable_event(place, 7, "corrupt");
+    let check = validator(&document, &json!({"$ref": "#/components/schemas/UnreadableEvent"}));
+    assert!(check.is_valid(&unreadable), "{unreadable}");
+    spoilt = unreadable;
+    spoilt["data"]["text"] = json!("hello");
+    assert!(!check.is_valid(&spoilt), "a field that is not documented is noticed");
+}
+
+/// The events of all fixtures in a folder.
+fn events_in(folder: &std::path::Path) -> Vec<Value> {
+    let mut events = Vec::new();
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            events.extend(events_in(&path));
+        } else if path.to_str().is_some_and(|path| path.ends_with(".events.json")) {
+            let outcome: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            events.extend(outcome["events"].as_array().into_iter().flatten().cloned());
+        }
+    }
+    events
 }
 
 #[tokio::test]

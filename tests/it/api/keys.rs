@@ -47,7 +47,7 @@ fn operations() -> Vec<Operation> {
             Operation {
                 method: method.to_uppercase(),
                 target: target.clone(),
-                id: page["operationId"].as_str().unwrap().to_owned(),
+                id: page["x-audit-name"].as_str().unwrap().to_owned(),
                 scope: Scope::parse(scope).unwrap(),
                 statuses: page["responses"].as_object().unwrap().keys().cloned().collect(),
             }

@@ -216,7 +216,7 @@ async fn bad_input_is_refused_by_the_name_of_the_field() {
         (
             with("/a/value", json!("x".repeat(513))),
             "a.value",
-            "field `a.value` is too long: at most 512 characters are taken",
+            "field `a.value` is too long: at most 512 characters are allowed",
         ),
         (with("/reason", json!("")), "reason", "field `reason` is empty"),
         (with("/a/scheme", json!("no scheme")), "a", "identifier `a`: scheme `no scheme` is not a word"),
@@ -244,6 +244,22 @@ async fn bad_input_is_refused_by_the_name_of_the_field() {
 }
 
 #[tokio::test]
+async fn what_is_not_there_is_refused_with_what_to_call_instead() {
+    let api = Api::new().await;
+    for (target, says) in [
+        ("/v1/profiles/lookup?scheme=fone&value=1", "of scheme `fone`"),
+        ("/v1/profiles/search", "`POST /v1/profiles/lookup`"),
+        ("/v1/profiles/search?q=ada", "`POST /v1/profiles/lookup`"),
+        ("/v1/profiles/lookup/timeline", "take the `id` of its answer"),
+        ("/v1/profiles/export", "`GET /v1/profiles/{id}/export`"),
+        ("/v1/people", "see /openapi.json"),
+    ] {
+        let refused = api.expect(404, ("GET", target), None).await;
+        assert!(refused["detail"].as_str().unwrap().contains(says), "{target}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_json_is_refused_by_line_and_column_and_another_type_by_name() {
     let api = Api::new().await;
     let post = async |kind: &str, body: &str| {
@@ -251,7 +267,7 @@ async fn what_is_no_json_is_refused_by_line_and_column_and_another_type_by_name(
         api.send(request.header("content-type", kind).body(Body::from(body.to_owned())).unwrap()).await
     };
     let broken = post("application/json", "{\n  \"a\": }").await;
-    assert_eq!((broken.status, &broken.body["detail"]), (400, &json!("not JSON from line 2, column 8 on")));
+    assert_eq!((broken.status, &broken.body["detail"]), (400, &json!("not valid JSON at line 2, column 8")));
     assert_eq!(post("application/json", "").await.status, 400);
     assert_eq!(post("application/json; charset=utf-8", "[]").await.body["detail"], "the field is not of type object");
     for other in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {

@@ -58,7 +58,7 @@ async fn an_export_has_everything_in_pages_that_fit_an_answer() {
     for reason in evidence {
         assert_eq!(reason["in_force"], true);
         let explanation = reason["explanation"].as_str().unwrap();
-        assert!(explanation.ends_with("names both, on the word of: provider"), "{explanation}");
+        assert!(explanation.ends_with("names both; attestation: provider"), "{explanation}");
         assert!(reason["a"]["value"].is_string() && reason["b"]["value"].is_string(), "{reason}");
     }
     let suggestion = &first["suggestions"].as_array().unwrap()[0];

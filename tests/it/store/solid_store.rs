@@ -634,6 +634,6 @@ async fn whose_events_cannot_be_read_is_on_the_list_once() {
 }
 
 /// Whoever asks for an erasure.
-fn asked() -> rapport_api::people::links::Word {
-    rapport_api::people::links::Word { who: "ada".into(), reason: "she asked".into() }
+fn asked() -> rapport_api::people::links::Attribution {
+    rapport_api::people::links::Attribution { who: "ada".into(), reason: "she asked".into() }
 }

@@ -1,7 +1,7 @@
-//! Wrong API keys: counted, and slowed down. A right key is compared first, so nobody's wrong ones ever stand in its way.
+//! Counts wrong API keys and slows them down. The right key is compared first, so wrong keys never delay it.
 //!
-//! With keys of 16 bytes and more no rate of guesses finds one. What this is for: a guesser is heard (`api key refused`
-//! is a metric with an alarm), and a client that goes on with an old key does not keep a core busy.
+//! Keys have at least 16 bytes, so guessing never finds one. The purpose is another: guesses raise an alarm (the metric of
+//! `api key refused`), and a client that keeps using an old key does not keep a core busy.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,29 +9,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What is counted together.
+/// Wrong keys are counted per window of this length.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Wrong keys of one address in a window that are answered at once: somebody tries the keys of a drawer.
+/// Wrong keys of one address in a window that are answered at once: a person tries the few keys they have.
 const AT_ONCE_MAX: u32 = 10;
-/// Wrong keys of one address in a window that are answered 401; beyond, 429: it is a program that does not stop.
+/// Wrong keys of one address in a window that are answered 401. More are answered 429: it is a program that does not stop.
 const OF_ONE_MAX: u32 = 40;
-/// Wrong keys of all addresses in a window that are answered at once: a fleet meets the end of its old key.
+/// Wrong keys of all addresses in a window that are answered at once: many clients at once may still use an expired key.
 const OF_ALL_AT_ONCE_MAX: u32 = 300;
-/// How long an answer waits: four guesses a second, and nobody with a mistyped key is troubled.
+/// How long an answer waits. It allows four guesses a second, and a person with a mistyped key does not notice.
 const WAIT: Duration = Duration::from_millis(250);
-/// Answers that wait at once. Each holds a connection and some KB; beyond these a guesser is told 429 at once.
+/// Answers that wait at once. Each holds a connection and some KB; beyond these the answer is 429 at once.
 const WAITING_MAX: usize = 64;
-/// Addresses that are counted by themselves. Beyond, only all together are: some 500 KB.
+/// Addresses that are counted separately, some 500 KB. Further ones only count in the total.
 const ADDRESSES_MAX: usize = 10_000;
 
-/// What is done with answers that should come later.
+/// How an answer is slowed down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Manner {
-    /// They wait: this process answers many at once.
+    /// It waits: this process answers many requests at once.
     #[default]
     Wait,
-    /// They are 429 at once: this process answers one request at a time, and a wait would keep it from whoever has a right
-    /// key. There it is the front door that limits the rate.
+    /// It is 429 at once: this process answers one request at a time, so a wait would delay callers with a right key. The
+    /// front door limits the rate there.
     Refuse,
 }
 

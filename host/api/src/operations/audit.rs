@@ -24,19 +24,20 @@ const RECORDS_DEFAULT: usize = 50;
 const RECORDS_MAX: usize = 200;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let audit_page = Page::new("Who called the API on a day, what for, and what came of it; newest first")
-        .told(
-            "A call that changes something has two records: one before it begins, and one with its answer. Records hold ids \
-             and no address. They are kept for 400 days, and this service cannot change one. Calls without a right key are \
-             in the log only. A page of one key may have fewer items than asked for and not be the last.",
+    let audit_page = Page::new("listAuditRecords", "List the calls of the API on one day, newest first")
+        .described(
+            "A call that changes something has two records: one from before it begins, and one with its result. Records hold \
+             ids and no addresses. They are kept for 400 days, and this service cannot change them. Calls without a valid key \
+             are only in the log. With `key`, a page may have fewer items than `limit` and not be the last.",
         )
         .query::<AuditQuery>()
-        .gives::<AuditPage>(200, "A page")
+        .gives::<AuditPage>(200, "One page of records")
         .refuses(&[400, 500]);
-    let keys_page = Page::new("The keys of the API: what each may do, until when, and when it was used last")
-        .told("Keys are made and changed in rapport.toml. No secret is shown, and none can be.")
-        .gives::<Keys>(200, "All keys")
-        .refuses(&[500]);
+    let keys_page =
+        Page::new("listApiKeys", "List the API keys: their scopes, when they expire, and when they were last used")
+            .described("Keys are created and changed in rapport.toml. The answer contains no secrets.")
+            .gives::<Keys>(200, "All keys")
+            .refuses(&[500]);
     vec![
         Route::new("/v1/audit", get(audit)).may(Verb::Get, Scope::Operate, audit_page),
         Route::new("/v1/keys", get(keys)).may(Verb::Get, Scope::Operate, keys_page),
@@ -51,16 +52,16 @@ rapport_http::inputs!(AuditQuery);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AuditQuery {
-    /// A day of our clock, UTC, as `2026-11-30`; not given: today.
+    /// A day in UTC by Rapport's clock, such as `2026-11-30`; leave it out for today.
     #[schemars(extend("format" = "date"))]
     day: Option<String>,
-    /// The name of an API key; not given: of all.
+    /// The name of an API key; leave it out for all keys.
     #[schemars(length(min = 1))]
     key: Option<String>,
-    /// Records of the page.
+    /// The most records on this page.
     #[schemars(range(min = 1, max = RECORDS_MAX), extend("default" = RECORDS_DEFAULT))]
     limit: Option<usize>,
-    /// Where it begins: `next` of the page before.
+    /// `next` of the previous page; leave it out for the first page.
     cursor: Option<String>,
 }
 
@@ -68,40 +69,40 @@ struct AuditQuery {
 #[derive(Serialize, JsonSchema)]
 struct AuditPage {
     items: Vec<AuditRecord>,
-    /// Where the next page begins; null: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     next: Option<String>,
 }
 
 /// One record of a call.
 #[derive(Serialize, JsonSchema)]
 struct AuditRecord {
-    /// RFC 3339, our clock: when the call came.
+    /// When the call arrived: RFC 3339, Rapport's clock.
     #[schemars(extend("format" = "date-time"))]
     at: String,
-    /// The answer's `x-request-id`, which is also in the log.
+    /// The `x-request-id` of the answer, which the log also has.
     request_id: String,
     /// The name of the API key.
     key: String,
-    /// Who used it, as the holder of the key says.
+    /// The person who called, as the caller named them in `by`.
     by: Option<String>,
-    /// The operation, by its `operationId` in this document; `none`: an address that there is not.
+    /// The operation, by its `x-audit-name` in this document, such as `get-profiles-id`; `none`: no operation has this path.
     route: String,
     phase: CallPhase,
-    /// Ids of profiles, endpoints, links, suggestions and erasures that it was about.
+    /// Ids of the profiles, endpoints, links, suggestions and erasures that the call was about.
     subjects: Vec<String>,
-    /// What it was answered; null: it had not been yet.
+    /// The HTTP status of the answer; null: the record was written before the answer.
     status: Option<u16>,
-    /// Milliseconds until then.
+    /// Milliseconds until the answer.
     took_ms: Option<u64>,
 }
 
-/// Which of a call's records it is.
+/// Which record of a call this is.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum CallPhase {
-    /// Before something is changed.
+    /// Written before the call changes something.
     Begun,
-    /// When the answer was made.
+    /// Written with the answer.
     Answered,
 }
 
@@ -118,7 +119,7 @@ impl From<Record> for AuditRecord {
 
 async fn audit(State(api): State<Arc<Api>>, InQuery(asked): InQuery<AuditQuery>) -> Result<Response, Problem> {
     let no_day =
-        || Problem::bad_request("query parameter `day` is no day since 1970, such as `2026-11-30`").of_field("day");
+        || Problem::bad_request("query parameter `day` is not a day since 1970, such as `2026-11-30`").of_field("day");
     let day = match asked.day.as_deref() {
         Some(text) => Day::parse(text).ok_or_else(no_day)?,
         None => Day::of((api.people.now)()),
@@ -139,17 +140,17 @@ struct Keys {
     items: Vec<Key>,
 }
 
-/// A key of the API.
+/// An API key, without its secret.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ApiKey")]
 struct Key {
     name: String,
-    /// What it may do: its scopes.
+    /// The scopes of the key.
     may: Vec<&'static str>,
-    /// RFC 3339: when it stops to open anything; null: never.
+    /// When the key expires: RFC 3339; null: never.
     #[schemars(extend("format" = "date-time"))]
     not_after: Option<String>,
-    /// RFC 3339, our clock: the hour in which it was used last; null: not within 400 days.
+    /// The hour in which the key was last used: RFC 3339, Rapport's clock; null: not within 400 days.
     #[schemars(extend("format" = "date-time"))]
     last_used: Option<String>,
 }

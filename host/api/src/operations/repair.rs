@@ -1,4 +1,4 @@
-//! Endpoints whose ways lead to no profile are brought back to theirs.
+//! Repairs endpoints that no longer lead to a profile.
 
 pub(crate) mod routes;
 
@@ -16,16 +16,16 @@ pub const ITEMS_DEFAULT: usize = 500;
 /// ten seconds of the 29 that an HTTP API waits.
 pub const ITEMS_MAX: usize = 1_000;
 
-/// What one step of a repair did.
+/// The result of one step of a repair.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RepairStep {
-    /// Endpoints whose ways were tried.
+    /// The number of endpoints that were checked.
     pub tried: u64,
-    /// Those that lead to their profiles again.
+    /// The endpoints that lead to their profiles again.
     pub mended: Vec<MendedEndpoint>,
-    /// Those that could not be mended: somebody has to look at them.
+    /// The endpoints that could not be repaired. An operator has to look at them.
     pub left: Vec<LeftEndpoint>,
-    /// Where the next step begins; null: this was the last.
+    /// The cursor of the next step; null: this was the last step.
     pub next: Option<String>,
 }
 
@@ -36,7 +36,7 @@ pub struct MendedEndpoint {
     pub profile: ProfileId,
 }
 
-/// An endpoint that could not be mended.
+/// An endpoint that could not be repaired.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LeftEndpoint {
     pub endpoint: Eid,

@@ -1,4 +1,4 @@
-//! What other rules of identity would link or part, before anybody configures them.
+//! Previews what other identity rules would link or separate, before they are configured.
 
 pub(crate) mod routes;
 
@@ -28,13 +28,13 @@ const FOUND_MAX: usize = 50;
 /// Entries of one list of rules.
 const WORDS_MAX: usize = 1_000;
 
-/// Rules of identity, as `[identity]` of the configuration has them. What is left out is as it is by default.
+/// Identity rules, with the keys of `[identity]` in the configuration. What you leave out has its default.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(rename = "Rules")]
 #[schemars(example = serde_json::json!({"attestations": ["provider"], "limits": {"user": 2}}))]
 pub struct GivenRules {
-    /// Whose word links by itself.
+    /// The attestations that link automatically.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 5))]
     pub attestations: Option<Vec<Attestation>>,
@@ -42,66 +42,66 @@ pub struct GivenRules {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MEMBERS_MAX))]
     pub profile_limit: Option<usize>,
-    /// How many records of another system (schemes with a dot), in each scope.
+    /// How many records of another system (schemes with a dot) one profile may have in each scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MEMBERS_MAX))]
     pub record_limit: Option<usize>,
-    /// How many of a scheme, in each scope.
+    /// How many identifiers of a scheme one profile may have in each scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("additionalProperties" = {"type": "integer", "minimum": 1, "maximum": MEMBERS_MAX}))]
     #[schemars(extend("maxProperties" = WORDS_MAX))]
     pub limits: Option<BTreeMap<String, usize>>,
-    /// Values that mean nobody.
+    /// Values that belong to nobody, such as `unknown`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = WORDS_MAX), inner(length(max = VALUE_BYTES_MAX)))]
     pub junk: Option<Vec<String>>,
-    /// Local parts of mailboxes that many people read.
+    /// Local parts of mailboxes that many people share, such as `info`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = WORDS_MAX), inner(length(max = VALUE_BYTES_MAX)))]
     pub role_mailboxes: Option<Vec<String>>,
-    /// Schemes that are never an end of a link; `*.x` is any that ends in `.x`.
+    /// Schemes that are never linked automatically; `*.x` means every scheme that ends in `.x`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = WORDS_MAX), inner(length(max = VALUE_BYTES_MAX)))]
     pub never_link: Option<Vec<String>>,
 }
 
-/// What other rules would change, in one part of the table.
+/// What other rules would change in one part of the table.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RulesPreview {
     pub changes: Vec<RulesChange>,
-    /// Profiles that were computed anew.
+    /// The number of profiles that were computed again.
     pub profiles: u64,
-    /// Open suggestions that were looked at.
+    /// The number of open suggestions that were checked.
     pub suggestions: u64,
-    /// Profiles that too many others are in conflict with: what becomes of them is not known.
+    /// The number of profiles that were skipped, because too many others are in conflict with them.
     pub skipped: u64,
-    /// Items of the table that were looked at.
+    /// The number of items of the table that were read.
     pub items: u64,
-    /// Read units of the scan; null: the table did not say. Reading the evidence around each profile comes on top.
+    /// The read units of the scan, without the evidence around each profile; null: not known.
     pub read_units: Option<f64>,
-    /// Where the next page begins; null: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     pub next: Option<String>,
 }
 
-/// A pair that other rules would link or part.
+/// A pair of identifiers that other rules would link or separate.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RulesChange {
     pub a: LinkEnd,
     pub b: LinkEnd,
     pub change: ChangeTo,
-    /// The link or the suggestion that speaks of it.
+    /// The id of the link or the suggestion about the pair.
     pub evidence: String,
 }
 
-/// What becomes of a pair.
+/// The change of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeTo {
-    /// It would be one person.
+    /// The two would become one person.
     Link,
-    /// It would be two.
+    /// The two would become two people.
     Part,
-    /// It would be linked, if a limit did not stand against it.
+    /// The link would be held, because it would break a limit.
     Conflict,
 }
 
@@ -109,7 +109,7 @@ impl Operations {
     /// What rules would change of the evidence among the next `items` items of the table. Nothing is written.
     ///
     /// # Errors
-    /// The rules are none, or storage failed.
+    /// The rules are not valid, or storage failed.
     pub async fn preview_rules(
         &self,
         given: &GivenRules,
@@ -208,7 +208,7 @@ impl Operations {
     }
 }
 
-/// Whether events may link it. Of what was never seen nobody knows what it is: as it is now.
+/// Whether events may link it. An endpoint that was never seen has no scheme to check, so it keeps its links.
 fn may_link(end: &LinkEnd, rules: &Rules) -> bool {
     key_of(end).is_none_or(|key| rules.may_link(&key))
 }

@@ -1,5 +1,6 @@
 //! Who a customer is, and what was said: profiles and timelines for the API.
 
+mod described;
 pub(crate) mod routes;
 
 use std::collections::BTreeSet;
@@ -17,16 +18,17 @@ use rapport_store::StoreError;
 use rapport_store::erasure::Erased;
 use rapport_store::events::{Found, Logged, StoredEvent, UnreadableEvent};
 use rapport_store::identity::Root;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::people::People;
+pub(crate) use crate::people::answer::described::AnyEvent;
 use crate::people::merged::Merged;
 use crate::people::shown::shown;
 
-/// Events of a page when the caller does not say.
+/// Events of a page if the caller gives no limit.
 pub const PAGE_DEFAULT: usize = 50;
 /// Events of a page, if they are small: [`PAGE_BYTES_MAX`] ends a page of large ones earlier.
 pub const PAGE_MAX: usize = 200;
@@ -44,24 +46,24 @@ const LOOKED_AT_MAX: usize = 5 * PAGE_MAX;
 /// One page of a timeline, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Timeline {
-    /// CloudEvents 1.0.
-    #[schemars(schema_with = "cloud_event_schema")]
+    /// Events as CloudEvents 1.0.
+    #[schemars(with = "Vec<AnyEvent>")]
     pub items: Vec<Value>,
-    /// Where the next page begins; none: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     #[schemars(with = "Option<String>")]
     pub next: Option<Cursor>,
 }
 
-/// A part of an event's JSON.
+/// One part of an event's JSON.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct EventPart {
-    /// Bytes of the whole, in UTF-8.
+    /// The size of the whole JSON in bytes (UTF-8).
     pub bytes: usize,
-    /// Where this part begins.
+    /// The byte at which this part begins.
     pub offset: usize,
-    /// The parts of an event one after the other are its CloudEvent in JSON.
+    /// A piece of JSON. Join the texts of all parts, in order, to get the CloudEvent.
     pub text: String,
-    /// The next part's offset; null: this was the last.
+    /// The offset of the next part; null: this is the last part.
     pub next: Option<usize>,
 }
 
@@ -71,43 +73,9 @@ pub(crate) struct EventsPage {
     pub next: Option<Cursor>,
 }
 
-/// What every item has; the rest is the event's own, and documented with the contract.
+/// A place in a timeline: the last event that was shown, and its endpoint. Opaque to callers.
 ///
-/// Two things are not a contract's: an event that was too large for a page, and one that cannot be read.
-pub(crate) fn cloud_event_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["specversion", "id", "source", "type", "time", "verified", "data"],
-            "properties": {
-                "specversion": {"const": "1.0"},
-                "id": {"type": "string"},
-                "source": {"type": "string"},
-                "type": {"type": "string"},
-                "time": {"type": "string", "format": "date-time"},
-                "verified": {"type": "boolean"},
-                "data": {
-                    "type": "object",
-                    "description": "What the contract says of events of this type. Of type `rapport.unreadable.v1`, an event \
-                        that cannot be read: `bytes`, how much of it is stored, 0 if that is not known, and `reason`, `corrupt` \
-                        or `missing-blob`.",
-                },
-                "elided": {
-                    "type": "string",
-                    "format": "uri-reference",
-                    "description": "Its large parts are cut, and end with `[… bytes left out]`: this is where it is whole.",
-                },
-                "elidedbytes": {"type": "integer", "description": "How many bytes of JSON it has there."},
-            },
-            "additionalProperties": true,
-        },
-    })
-}
-
-/// A place in a timeline: the last event that was shown, and whose it is. Opaque to callers.
-///
-/// What arrives while somebody pages is newer or older than that event, so pages neither repeat nor skip.
+/// New events sort before or after that event, so pages do not repeat or skip anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     key: EventKey,
@@ -115,7 +83,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// A cursor from a query; none when it is none of ours.
+    /// A cursor from a query. `None` if the text is not a cursor.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (key, eid) = std::str::from_utf8(&bytes).ok()?.split_once('.')?;
@@ -141,7 +109,8 @@ impl Serialize for Cursor {
 }
 
 impl People {
-    /// The profile of whoever has this identifier, else of whoever says so; none when it was never seen.
+    /// The profile that has this identifier, else the profile of a person who claims it. `None` if the identifier was never
+    /// seen.
     ///
     /// # Errors
     /// The identifier has no canonical form, or storage failed.
@@ -167,8 +136,8 @@ impl People {
         self.profile_of(root).await.map(|profile| Ok(Some(profile)))
     }
 
-    /// Which of the endpoints of an address somebody means who only gives the address: that of whoever has it now, unless
-    /// nothing is known of that but that payloads named it, or not even that, and something is known of an unproven one.
+    /// An address has up to three endpoints: proven, claimed and said. This is the one that a bare address means: the proven
+    /// one of its present holder, or an unproven one if the proven one was at most named by payloads.
     pub(crate) async fn endpoint_of(&self, key: &EndpointKey) -> Result<(Eid, Basis), StoreError> {
         let proven = self.holder(&self.table.eid(key)).await?;
         let is_known = match self.table.endpoint(&proven).await? {
@@ -184,7 +153,7 @@ impl People {
         Ok((proven, Basis::Proven))
     }
 
-    /// Who has an address now: the last of those who had it that was seen.
+    /// The endpoint of the present holder of an address: of all holders, the last one that was seen.
     pub(crate) async fn holder(&self, proven: &Eid) -> Result<Eid, StoreError> {
         for left in self.table.left(proven).await?.into_iter().rev() {
             let since = self.table.tenant_key().since(proven, left);
@@ -195,8 +164,8 @@ impl People {
         Ok(proven.clone())
     }
 
-    /// Whom to begin with who erases an address, given its first endpoint: whoever has it now, else who only says so. Somebody
-    /// of whom an event is stored and not folded comes after those who are known.
+    /// The endpoint with which the erasure of an address begins, given the first endpoint of the address: the present holder's,
+    /// else one that only claims the address. Endpoints that are folded come before those with only stored events.
     pub(crate) async fn whom_to_erase(&self, first: &Eid) -> Result<Eid, StoreError> {
         let unproven = [Basis::Claimed, Basis::Said].map(|basis| self.table.tenant_key().on_basis(first, basis));
         let all: Vec<Eid> = std::iter::once(self.holder(first).await?).chain(unproven).collect();
@@ -213,7 +182,7 @@ impl People {
         Ok(first.clone())
     }
 
-    /// The key under which an address is in the table: today's canonical form, or a former one. None: it was never seen.
+    /// The key under which an address is in the table: its canonical form, or a former one. `None` if it was never seen.
     ///
     /// # Errors
     /// Storage failed.
@@ -229,7 +198,7 @@ impl People {
         Ok(None)
     }
 
-    /// A profile by its id, or the one that it went into; none when there never was one.
+    /// A profile by its id. After a merge it is the surviving profile. `None` if the id was never used.
     ///
     /// # Errors
     /// Storage failed.
@@ -253,8 +222,7 @@ impl People {
         Ok(fold(root.pid, endpoints))
     }
 
-    /// A page of everything that happened to a person, over all channels, newest first; none when there is no such
-    /// profile.
+    /// One page of a person's events from all channels, newest first. `None` if there is no such profile.
     ///
     /// # Errors
     /// Storage failed.
@@ -270,11 +238,11 @@ impl People {
         Ok(Some(Timeline { items, next }))
     }
 
-    /// The newest events of several endpoints, as CloudEvents: at most `limit`, and about `bytes` of JSON, but for one
-    /// event at least.
+    /// The newest events of several endpoints, as CloudEvents: at most `limit`, and about `bytes` of JSON, but at least one
+    /// event.
     ///
-    /// Items are merged as they are stored, compressed, and unpacked a few at a time in the order in which they are shown.
-    /// So a page needs the memory of what it shows, whatever there is.
+    /// Items are merged while they are compressed, and unpacked a few at a time in the order of the page. So a page needs
+    /// only the memory of what it shows.
     pub(crate) async fn events_page(
         &self,
         members: &[Eid],
@@ -334,7 +302,7 @@ impl People {
         Ok(opened.into_iter().map(|(_, logged)| logged).collect())
     }
 
-    /// An event as a page shows it; none: it was erased, and delivered again.
+    /// An event as a page shows it. `None` if it was erased and delivered again.
     async fn show(&self, logged: Logged, erased: &Erased) -> Result<Option<Shown>, StoreError> {
         Ok(match logged {
             Logged::Event(stored) if self.table.is_erased(erased, &stored).await? => None,
@@ -367,7 +335,7 @@ impl People {
         Ok(shown.into_iter().map(cloud).collect())
     }
 
-    /// A part of one event's JSON, whole events being what no page has room for; none: there is no such event.
+    /// One part of an event's JSON, for events that are too large for a page. `None` if there is no such event.
     ///
     /// # Errors
     /// Storage failed.

@@ -1,4 +1,4 @@
-//! A person is forgotten: on request, or since a provider says so; and stays forgotten.
+//! Erases a person, on request or because a provider demands it. A redelivered webhook does not bring the person back.
 //!
 //! What is erased, what stays and why it does not come back: [`rapport_store::erasure`].
 
@@ -21,104 +21,113 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::people::People;
-use crate::people::links::Word;
+use crate::people::links::Attribution;
 use crate::people::review::Decided;
 use crate::people::views::{LinkEnd, ends};
 
-/// What an erasure did, or has done so far. It holds no personal data.
+/// The receipt of an erasure: what it has deleted so far, and what remains. It holds no personal data.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Receipt {
     pub id: String,
     pub state: State,
-    /// RFC 3339, our clock.
+    /// When it was requested: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub requested_at: String,
-    /// Null: it was not recorded.
+    /// Who requested it; null: it was not recorded.
     pub requested_by: Option<RequestedBy>,
-    /// Only what this connection said of one identifier is erased; null: the whole person is.
+    /// If set, only what this connection said about one identifier is erased; null: the whole person is erased.
     pub connection: Option<String>,
-    /// Null while it goes on.
+    /// When it was complete; null: it is not complete yet.
+    #[schemars(extend("format" = "date-time"))]
     pub completed_at: Option<String>,
-    /// What was said up to here is gone: by our clock, of one connection by its provider's. What was said later is a new
-    /// contact.
+    /// Everything up to this instant is erased: by Rapport's clock, for one connection by its provider's clock. Later events
+    /// begin a new profile.
+    #[schemars(extend("format" = "date-time"))]
     pub up_to: String,
-    /// How many addresses the person had.
+    /// The number of addresses that the person had.
     pub endpoints: usize,
-    /// How many items of each kind are gone.
+    /// The number of deleted items, by kind.
     pub removed: BTreeMap<String, u64>,
-    /// Webhooks that no connector could read, and that are or may be the person's.
+    /// Parked webhooks that are, or may be, the person's.
     pub parked: ParkedWebhooks,
-    /// Other systems that were told to erase the person. None can be told so far: they are to be told by hand.
+    /// Other systems that Rapport told to erase the person. Always empty today: tell them yourself.
     pub told: Vec<String>,
+    /// What the erasure does not delete, and why.
     pub remains: Vec<Remains>,
 }
 
-/// Whose word an erasure follows: a person's who used the API, or a provider's.
+/// Who requested an erasure: a person through the API, or a provider.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RequestedBy {
-    /// The name of the API key by which it was asked for; null: a provider did.
+    /// The name of the API key that requested it; null: a provider did.
     pub key: Option<String>,
-    /// Who it was, as the holder of the key says, and why.
+    /// The person, as the caller named them in `by`.
     pub by: Option<String>,
+    /// Why the person requested it.
     pub reason: Option<String>,
-    /// The connection and the sequence of its event, and who vouched for the identifier in it; null: a person asked.
+    /// The connection of the provider that requested it; null: a person did.
     pub connection: Option<String>,
+    /// The `sequence` of the provider's event; null: a person requested it.
     pub event: Option<EventKey>,
+    /// Who vouches for the identifier in that event; null: a person requested it.
     pub attestation: Option<Attestation>,
 }
 
-/// Ids as `rapport parked list` prints them; they name no person.
+/// Ids of parked webhooks, as `rapport parked list` prints them. They contain no personal data.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct ParkedWebhooks {
-    /// Certainly the person's, or somebody decided so.
+    /// They belonged to the person, or a person decided to delete them.
     pub deleted: Vec<String>,
-    /// They may be the person's, and other people's: `POST /v1/erasures/{id}/parked` decides. They expire after 30 days.
+    /// They may belong to the person, or to other people. `POST /v1/erasures/{id}/parked` decides. They expire after 30 days.
     pub undecided: Vec<String>,
-    /// Somebody decided that they stay.
+    /// A person decided to keep them.
     pub kept: Vec<String>,
-    /// How many more there are than are named here.
+    /// The number of further ones that are not named here.
     pub unnamed: u64,
 }
 
-/// What somebody decides about parked webhooks that may be a person's.
+/// Decisions about parked webhooks that may be the person's.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"delete": ["chat-eu.3.1764600000000-1f0c2a9b3d4e5f60"], "keep": []}))]
 pub struct ParkedDecisions {
-    /// They are the person's: they are deleted.
+    /// The person's: delete them.
     #[serde(default)]
-    #[schemars(length(max = PARKED_NAMED_MAX))]
+    #[schemars(length(max = PARKED_NAMED_MAX), inner(length(min = 1)))]
     pub delete: Vec<String>,
-    /// They are not: they stay, to be replayed.
+    /// Not the person's: keep them, so that they can be replayed.
     #[serde(default)]
-    #[schemars(length(max = PARKED_NAMED_MAX))]
+    #[schemars(length(max = PARKED_NAMED_MAX), inner(length(min = 1)))]
     pub keep: Vec<String>,
 }
 
-/// A provider demands that a person be erased. What its connection said of the identifier is gone; this is about the rest.
+/// A provider's demand to erase a person. What its connection said about the identifier is already erased; the decision is
+/// about the rest of the person.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ErasureDemand {
-    /// The id of the endpoint that it names.
+    /// The id of the demand, which is the id of the endpoint that it names.
     pub id: String,
     pub endpoint: LinkEnd,
-    pub state: DemandIs,
+    pub state: ErasureDemandState,
     pub connection: String,
-    /// The sequence of the event that demands it.
+    /// The `sequence` of the event with the demand.
     pub event: EventKey,
-    /// Who vouches that the identifier is the person's.
+    /// Who vouches that the identifier belongs to the person.
     pub attestation: Attestation,
-    /// RFC 3339, the provider's clock.
+    /// When the provider demanded it: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
-    /// RFC 3339, our clock.
+    /// When Rapport recorded it: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub recorded_at: String,
-    /// Null: nobody has.
+    /// The decision; null: it is open.
     pub decided: Option<Decided>,
 }
 
-/// Where a demand is in its life.
+/// The state of a demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(rename = "ErasureDemandState")]
-pub enum DemandIs {
+pub enum ErasureDemandState {
     Open,
     Accepted,
     Dismissed,
@@ -128,20 +137,21 @@ pub enum DemandIs {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct DemandPage {
     pub items: Vec<ErasureDemand>,
-    /// Where the next page begins; null: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     pub next: Option<String>,
 }
 
+/// The state of an erasure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "ErasureState")]
 pub enum State {
-    /// It is to be continued: by the same call, or by one to its own address.
+    /// It is not complete: repeat the call, or call `POST /v1/erasures/{id}`.
     Running,
     Completed,
 }
 
-/// Something that an erasure leaves, and why.
+/// Something that an erasure does not delete, and why.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Remains {
     pub what: &'static str,
@@ -150,28 +160,28 @@ pub struct Remains {
 
 const REMAINS: &[(&str, &str)] = &[
     (
-        "for each address a keyed hash of it, up to when it is erased, an empty profile, and into which profile its first one went",
-        "so that what a provider delivers again is dropped, and others are found whose profiles went the same way; it holds no personal data",
+        "for each address: a keyed hash, the time up to which it is erased, an empty profile, and the profile that its first profile was merged into",
+        "so that redelivered events are dropped, and other people whose profiles were merged the same way are still found; it holds no personal data",
     ),
     (
-        "keyed hashes of events that came without a time or with one that is later than the erasure, and when they came",
-        "so that one that is delivered again is known as old; they hold no personal data",
+        "keyed hashes of events that have no time or a time after the erasure, and when Rapport received them",
+        "so that a redelivery of such an event is recognised as old; they hold no personal data",
     ),
     (
-        "parked webhooks that may be the person's (`parked.undecided`), until somebody decides or they expire after 30 days; others of which nothing tells whose they are",
-        "nobody can read them yet, and they may be other people's; a replay drops what was erased",
+        "parked webhooks that may be the person's (`parked.undecided`), until a person decides or they expire after 30 days; and parked webhooks that do not show whose they are",
+        "no connector could read them, and they may belong to other people; a replay drops what was erased",
     ),
     (
-        "what other people's events say of the person, and keyed hashes in their conversations and identity logs",
+        "what other people's events say about the person, and keyed hashes in those people's conversations and identity logs",
         "it belongs to those people",
     ),
     (
-        "backups, versions of a bucket and the table's stream, for as long as they are set to be kept",
-        "they cannot be changed; on AWS the stream keeps a day, `rapport dev` keeps it until the data folder is deleted",
+        "backups, versions of a bucket and the table's stream, for as long as you configured",
+        "they cannot be changed; on AWS the stream keeps one day, `rapport dev` keeps it until you delete the data folder",
     ),
     (
-        "what AWS has still to deliver: messages of a queue, records of a stream, objects of buckets that are not ours",
-        "they are not this service's; what is older is dropped when it is delivered",
+        "what AWS has not delivered yet: messages in a queue, records in a stream, objects in buckets that Rapport does not own",
+        "it is outside this service; if it is older than the erasure, it is dropped on delivery",
     ),
 ];
 
@@ -222,24 +232,24 @@ impl From<&Requester> for RequestedBy {
 }
 
 impl People {
-    /// Erases the whole person of an endpoint: as much as one call may. Calling again continues, and in the end gives the
-    /// receipt again. None: the endpoint was never seen.
+    /// Erases the whole person of an endpoint: as much as one call may. A repeated call continues, and returns the receipt
+    /// again at the end. `None` if the endpoint was never seen.
     ///
     /// # Errors
     /// Storage failed: call again.
     ///
-    /// `eid` is the address's own; who only claims to have it is erased, too.
-    pub async fn erase(&self, eid: &Eid, word: Word) -> Result<Option<Receipt>, StoreError> {
+    /// `eid` is the proven endpoint of the address. The endpoints that only claim the address are also erased.
+    pub async fn erase(&self, eid: &Eid, attribution: Attribution) -> Result<Option<Receipt>, StoreError> {
         let now = (self.now)();
         let whom = self.whom_to_erase(eid).await?;
-        let requester = Requester::Person { who: word.who, why: word.reason };
+        let requester = Requester::Person { who: attribution.who, why: attribution.reason };
         let begun = self.table.begin_erasure_of_address((&whom, eid), Some(requester), now).await?;
         let Some(mut erasure) = begun else { return Ok(None) };
         self.proceed(&mut erasure, now).await?;
         Ok(Some(Receipt::from(&erasure)))
     }
 
-    /// Continues an erasure by its id, and gives what it has done; none of that id.
+    /// Continues an erasure by its id, and returns its receipt. `None` if no erasure has this id.
     ///
     /// # Errors
     /// Storage failed: call again.
@@ -249,8 +259,8 @@ impl People {
         Ok(Some(Receipt::from(&erasure)))
     }
 
-    /// Decides about parked webhooks that may be the person's. Gives the receipt, and the ids that it does not name; none of
-    /// that erasure's id.
+    /// Decides about parked webhooks that may be the person's. Returns the receipt, and the given ids that it does not name.
+    /// `None` if no erasure has this id.
     ///
     /// # Errors
     /// Storage failed: call again.
@@ -279,33 +289,37 @@ impl People {
         Ok(DemandPage { items, next: page.next.map(|next| next.to_string()) })
     }
 
-    /// Erases the whole person whom a provider demands to erase, on somebody's word; none: there is no such demand, or
-    /// nothing is left of the person.
+    /// Accepts a provider's demand: erases the whole person. `None` if there is no such demand, or nothing is left of the
+    /// person.
     ///
     /// # Errors
     /// Storage failed: call again.
-    pub async fn accept_demand(&self, endpoint: &Eid, word: Word) -> Result<Option<Receipt>, StoreError> {
-        let decision = Decision { who: word.who.clone(), why: word.reason.clone(), at: (self.now)() };
+    pub async fn accept_demand(&self, endpoint: &Eid, attribution: Attribution) -> Result<Option<Receipt>, StoreError> {
+        let decision = Decision { who: attribution.who.clone(), why: attribution.reason.clone(), at: (self.now)() };
         if self.table.decide_demand(endpoint, DemandState::Accepted, &decision).await?.is_some() {
-            // The demand names an endpoint. Whoever has its address by now may be somebody else.
-            let requester = Requester::Person { who: word.who, why: word.reason };
+            // The demand names an endpoint. The present holder of its address may be another person.
+            let requester = Requester::Person { who: attribution.who, why: attribution.reason };
             let now = (self.now)();
             let begun = self.table.begin_erasure(endpoint, Some(requester), now).await?;
             let Some(mut erasure) = begun else { return Ok(None) };
             self.proceed(&mut erasure, now).await?;
             return Ok(Some(Receipt::from(&erasure)));
         }
-        // The demand goes with the person: asked again, it may be gone while the rest still goes.
+        // The demand is deleted with the person. A repeated call may find no demand while the erasure still runs.
         let Some(erasure) = self.table.erasure_under_way(endpoint).await? else { return Ok(None) };
         self.continue_erasure(&erasure.id).await
     }
 
-    /// Leaves the rest of a person as it is; none: there is no such demand.
+    /// Dismisses a provider's demand: the rest of the person stays. `None` if there is no such demand.
     ///
     /// # Errors
     /// Storage failed.
-    pub async fn dismiss_demand(&self, endpoint: &Eid, word: Word) -> Result<Option<ErasureDemand>, StoreError> {
-        let decision = Decision { who: word.who, why: word.reason, at: (self.now)() };
+    pub async fn dismiss_demand(
+        &self,
+        endpoint: &Eid,
+        attribution: Attribution,
+    ) -> Result<Option<ErasureDemand>, StoreError> {
+        let decision = Decision { who: attribution.who, why: attribution.reason, at: (self.now)() };
         match self.table.decide_demand(endpoint, DemandState::Dismissed, &decision).await? {
             Some(demand) => self.demanded(demand).await,
             None => Ok(None),
@@ -324,9 +338,9 @@ impl People {
             id: demand.endpoint.to_string(),
             endpoint,
             state: match demand.state {
-                DemandState::Open => DemandIs::Open,
-                DemandState::Accepted => DemandIs::Accepted,
-                DemandState::Dismissed => DemandIs::Dismissed,
+                DemandState::Open => ErasureDemandState::Open,
+                DemandState::Accepted => ErasureDemandState::Accepted,
+                DemandState::Dismissed => ErasureDemandState::Dismissed,
             },
             connection: demand.connection,
             event: demand.event,

@@ -1,7 +1,8 @@
-//! Everything that is known of a person, as a person may ask for it: in pages, the first with all but the events.
+//! Everything that is known about a person, for a request under privacy law. It comes in pages; the first has everything but
+//! the events.
 //!
-//! A page is read in bounded time however long the history is, and fits an answer of a Lambda function. The webhooks as
-//! they came are left out: they may have other people's messages in them, and say what their events say.
+//! A page is read in bounded time for any length of history, and fits an answer of a Lambda function. The webhooks
+//! themselves are left out: they may contain other people's messages, and say nothing that their events do not say.
 
 use std::collections::BTreeMap;
 
@@ -15,61 +16,62 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::people::People;
-use crate::people::answer::{PAGE_BYTES_MAX, PAGE_MAX, cloud_event_schema};
+use crate::people::answer::{AnyEvent, PAGE_BYTES_MAX, PAGE_MAX};
 
 pub use crate::people::answer::Cursor;
 
-/// One page.
+/// One page of an export.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Export {
-    /// Identifiers, traits with their provenance, consents, conversations, counters. On the first page only, as all but
-    /// the events.
+    /// The profile: identifiers, traits with their sources, consents, conversations, counters. Only the first page has
+    /// `profile`, `evidence` and `suggestions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
-    /// Why these identifiers are taken for one person, or were.
+    /// Why these identifiers are, or were, one person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Vec<Evidence>>,
-    /// Who else this person may be, or was thought to be.
+    /// Suggested links from this person to other identifiers, with the decisions about them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestions: Option<Vec<Suggested>>,
-    /// CloudEvents 1.0, newest first: whole, but for those of more than 1 MB. These are cut and say in `elided` where they
-    /// are whole, part by part.
-    #[schemars(schema_with = "cloud_event_schema")]
+    /// Events as CloudEvents 1.0, newest first. An event of more than 1 MB is shortened: `elided` is the address of the whole
+    /// event.
+    #[schemars(with = "Vec<AnyEvent>")]
     pub events: Vec<Value>,
-    /// Where the next page begins; null: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     #[schemars(with = "Option<String>")]
     pub next: Option<Cursor>,
 }
 
-/// One reason.
+/// One piece of evidence that two identifiers are one person.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Evidence {
     pub id: String,
-    /// Null: it is another person's.
+    /// Null if the identifier belongs to another person.
     pub a: Option<Value>,
     pub b: Option<Value>,
     pub rule: Rule,
-    /// What it says, in a sentence.
+    /// The evidence in one sentence.
     pub explanation: String,
     pub in_force: bool,
-    /// As it is stored: proof, withdrawal, closing, times.
+    /// The evidence as it is stored: proof, withdrawal, closing, times.
     pub record: Value,
 }
 
-/// One suggestion.
+/// One suggested link.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Suggested {
     pub id: String,
-    /// Null: it is another person's.
+    /// Null if the identifier belongs to another person.
     pub a: Option<Value>,
     pub b: Option<Value>,
+    /// The suggestion as it is stored.
     pub record: Value,
 }
 
 impl People {
-    /// A page of everything about a person; none when there is no such profile.
+    /// One page of everything about a person. `None` if there is no such profile.
     ///
-    /// Pages do not repeat or skip what was there before the first, whatever arrives meanwhile.
+    /// Pages do not repeat or skip events that were stored before the first page, even if new events arrive.
     ///
     /// # Errors
     /// Storage failed.
@@ -123,16 +125,16 @@ fn explanation(edge: &Edge, both: bool) -> String {
     let said = match edge.proof.as_ref().map(|proof| (&proof.source, rfc3339(proof.at))) {
         Some((Source::Event { attestation, .. }, at)) => {
             let word = serde_json::to_value(attestation).unwrap_or_default();
-            format!("an event of {at} names both, on the word of: {}", word.as_str().unwrap_or("somebody"))
+            format!("an event of {at} names both; attestation: {}", word.as_str().unwrap_or("unknown"))
         }
-        Some((Source::Person { .. }, at)) => format!("a person of the business said so on {at}"),
-        None => "nobody has said so yet".to_owned(),
+        Some((Source::Person { .. }, at)) => format!("a person linked them on {at}"),
+        None => "no event or person has linked them yet".to_owned(),
     };
     let stands = match edge {
-        edge if edge.closed.is_some() => "; it was closed since",
+        edge if edge.closed.is_some() => "; a person undid it later",
         edge if edge.quarantined => "; it was set aside",
-        edge if !edge.is_in_force() => "; it was taken back since",
-        _ if !both => "; it joins nothing, since something stands against it",
+        edge if !edge.is_in_force() => "; the provider withdrew it later",
+        _ if !both => "; it does not join them, because it conflicts with other evidence",
         _ => "",
     };
     said + stands

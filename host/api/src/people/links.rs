@@ -5,7 +5,7 @@ pub(crate) mod routes;
 use std::collections::BTreeSet;
 
 use rapport_http::Problem;
-use rapport_model::canonical::{SCHEME_BYTES_MAX, VALUE_BYTES_MAX, canonicalise};
+use rapport_model::canonical::{SCHEME_BYTES_MAX, SCHEME_PATTERN, VALUE_BYTES_MAX, canonicalise};
 use rapport_model::event::Attestation;
 use rapport_model::identity::{Author, Closing, Edge, EdgeId, Evidence, Named, Pair, Rule, Source, Span};
 use rapport_model::profile::rfc3339;
@@ -21,8 +21,8 @@ use crate::people::merged::Merged;
 use crate::people::review::Suggestion;
 use crate::people::views::{LinkEnd, ends, limit_text};
 
-/// Characters of a reason or of who gives it: a sentence or two, stored with every link and log entry.
-pub const WORD_CHARS_MAX: usize = 500;
+/// The most characters of a `reason` or a `by`. It is a sentence or two, stored with every link and log entry.
+pub const REASON_CHARS_MAX: usize = 500;
 
 /// An identifier as a request gives it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -30,18 +30,18 @@ pub const WORD_CHARS_MAX: usize = 500;
 #[schemars(rename = "Identifier")]
 #[schemars(example = serde_json::json!({"scheme": "email", "value": "ada@example.com"}))]
 pub struct GivenIdentifier {
-    /// `phone`, `email`, or what a connector calls its addresses.
-    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX))]
+    /// The kind of identifier: `phone`, `email`, or a name that a connector defines.
+    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX), regex(pattern = SCHEME_PATTERN))]
     pub scheme: String,
-    /// In whatever spelling.
+    /// The identifier. A telephone number or a mailbox may have any spelling; write any other id as its provider writes it.
     #[schemars(length(min = 1, max = VALUE_BYTES_MAX))]
     pub value: String,
-    /// Whose address space it is, where the scheme has several.
+    /// The account inside which the value is unique; leave it out if the value is unique in the world.
     #[schemars(length(max = VALUE_BYTES_MAX))]
     pub scope: Option<String>,
 }
 
-/// Two identifiers that somebody says are one person's.
+/// Two identifiers of one person.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({
@@ -52,22 +52,22 @@ pub struct GivenIdentifier {
 pub struct NewLink {
     pub a: GivenIdentifier,
     pub b: GivenIdentifier,
-    /// For whoever asks later.
-    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    /// Why they are one person. It is stored with the link.
+    #[schemars(length(min = 1, max = REASON_CHARS_MAX))]
     pub reason: String,
-    /// Who says so. It is recorded beside the name of the API key.
-    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    /// The person who decides, for example an agent's name. It is recorded with the name of the API key.
+    #[schemars(length(min = 1, max = REASON_CHARS_MAX))]
     pub by: Option<String>,
 }
 
-/// Who says something, and why.
+/// Who decides something, and why.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Word {
+pub struct Attribution {
     pub who: Author,
     pub reason: String,
 }
 
-/// A link, whether it joins its ends or not.
+/// A link between two identifiers, whether it is in force or not.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Link {
     pub id: String,
@@ -75,120 +75,129 @@ pub struct Link {
     pub b: LinkEnd,
     pub rule: Rule,
     pub state: LinkState,
-    /// What was said first; null: only that it is no longer so.
+    /// The first evidence for the link; null: only its withdrawal was seen.
     pub evidence: Option<LinkEvidence>,
-    /// RFC 3339, our clock.
+    /// When it was recorded: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub recorded_at: String,
-    /// Who undid it; null: nobody.
+    /// Who undid the link; null: nobody did.
     pub closed: Option<LinkClosing>,
-    /// When it was in force, by our clock.
+    /// The periods in which it was in force, by Rapport's clock.
     pub in_force: Vec<LinkSpan>,
 }
 
-/// What a link does.
+/// The state of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkState {
     /// It joins its ends.
     Joins,
-    /// A limit of the rules stands against it.
+    /// It is held, because it would break a limit of the rules.
     Conflict,
-    /// One end gave way to another identifier since.
+    /// Another identifier replaced one of its ends.
     Superseded,
-    /// The provider took it back.
+    /// The provider withdrew it.
     Withdrawn,
     /// A person undid it.
     Closed,
-    /// It was set aside, since too much is in conflict with it.
+    /// It was set aside, because too many profiles are in conflict with it.
     SetAside,
 }
 
-/// Who proved a link: an event, or a person.
+/// The evidence for a link: an event, or a person's decision.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LinkEvidence {
-    /// The sequence of the event; null: a person said so.
+    /// The `sequence` of the event; null: a person made the link.
     pub event: Option<EventKey>,
     pub attestation: Option<Attestation>,
-    /// The name of the API key by which a person said so.
+    /// The name of the API key that the person used; null: an event made the link.
     pub key: Option<String>,
-    /// Who it was, as the holder of the key says.
+    /// The person, as the caller named them in `by`.
     pub by: Option<String>,
     pub reason: Option<String>,
-    /// RFC 3339: the provider's clock, of a person ours.
+    /// When it was first stated: RFC 3339, the provider's clock for an event, Rapport's for a person.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
-    /// When it was said last, as far as is known.
+    /// When it was last stated, as far as is known.
+    #[schemars(extend("format" = "date-time"))]
     pub last: String,
 }
 
 /// Who undid a link, and why.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LinkClosing {
-    /// The name of the API key by which it was undone; null: no person did it.
+    /// The name of the API key that undid it; null: no person did.
     pub key: Option<String>,
-    /// Who it was, as the holder of the key says.
+    /// The person, as the caller named them in `by`.
     pub by: Option<String>,
     pub reason: String,
-    /// RFC 3339, our clock.
+    /// When: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
 }
 
-/// From when to when.
+/// A period.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct LinkSpan {
+    #[schemars(extend("format" = "date-time"))]
     pub from: String,
-    /// Null: still.
+    /// Null: the period has not ended.
+    #[schemars(extend("format" = "date-time"))]
     pub to: Option<String>,
 }
 
-/// What became of a wish to link.
+/// The link that [`People::link`] was asked for.
 pub enum Linked {
-    Now(Link),
-    Before(Link),
+    Created(Link),
+    /// The two were already linked by the same rule.
+    Existing(Link),
 }
 
-/// Why two endpoints are one person, or why not.
+/// Why two identifiers are one person, or why not.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Explained {
-    /// Whether they are.
+    /// Whether the two are one person.
     pub connected: bool,
     pub from: LinkEnd,
     pub to: LinkEnd,
-    /// If they are, the shortest chain of links from one to the other, in order; else what was said of their two profiles
-    /// and does not join them.
+    /// If connected: the shortest chain of links from one to the other, in order. If not: the links between their two
+    /// profiles that are not in force.
     pub links: Vec<Link>,
-    /// What a weak word suggested of just these two; null: nothing.
+    /// The suggestion to link exactly these two; null: there is none.
     pub suggestion: Option<Suggestion>,
 }
 
-/// Who a profile was at an instant of our clock.
+/// A profile as it was at an instant.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PastProfile {
-    /// Its id then.
+    /// The id that the profile had then.
     pub id: ProfileId,
-    /// RFC 3339.
+    /// The instant: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub as_of: String,
-    /// Who belonged to it; each with the profile that it belongs to now.
+    /// The identifiers that belonged to it; `profile` is the profile that each belongs to now.
     pub identifiers: Vec<LinkEnd>,
-    /// The links that were in force between them; each with the state that it has now.
+    /// The links that were in force between them; `state` is the state that each has now.
     pub links: Vec<Link>,
 }
 
 impl People {
-    /// Links two identifiers on a person's word. What is linked by the same rule already stays as it is.
+    /// Links two identifiers because a person says so. An existing link of the same rule stays as it is.
     ///
     /// # Errors
-    /// An identifier has no canonical form or may not be linked, both are one, a limit stands against it (then it is
-    /// recorded as a conflict), or storage failed: then doing it again is harmless.
+    /// An identifier has no canonical form or may not be linked, the two are the same, a limit prevents the link (then it is
+    /// recorded as a conflict), or storage failed (then a repeated call is harmless).
     pub async fn link(&self, new: &NewLink, who: Author) -> Result<Linked, Problem> {
         let mut ends = [self.named(&new.a, "a")?, self.named(&new.b, "b")?];
         for end in &mut ends {
-            // Whoever has the address now, as a look-up shows them.
+            // The present holder of the address, as in a look-up.
             end.eid = self.holder(&end.eid).await?;
         }
         for (named, field) in ends.iter().zip(["a", "b"]) {
             if !self.table.rules().may_link(&named.key) {
-                let detail =
-                    format!("identifier `{field}` is one that nobody or many people have: rules never link it");
+                let detail = format!(
+                    "identifier `{field}` is never linked: the rules say that it belongs to nobody or to many people"
+                );
                 return Err(Problem::conflict(detail).of_field(field));
             }
         }
@@ -196,11 +205,11 @@ impl People {
         let pair = Pair::new(&ends[0].eid, &ends[1].eid).ok_or_else(one)?;
         let id = EdgeId { pair, rule: Rule::Manual };
         if let Some(known) = self.the_link(&id).await?.filter(|link| link.state == LinkState::Joins) {
-            return Ok(Linked::Before(known));
+            return Ok(Linked::Existing(known));
         }
         let now = (self.now)();
         for end in &ends {
-            // One that links know first is an endpoint like any other.
+            // An identifier that no event named yet becomes an endpoint.
             self.table.put_endpoint(end, now, now).await?;
             self.suggest_claimants(end, now).await?;
         }
@@ -210,22 +219,23 @@ impl People {
         let outcome = outcome.ok_or_else(one)?;
         refuse_conflict(&outcome)?;
         let link = self.the_link(&outcome.edge).await?;
-        link.map(Linked::Now).ok_or_else(|| Problem::unavailable("the link was erased meanwhile; try again"))
+        link.map(Linked::Created)
+            .ok_or_else(|| Problem::unavailable("the link was erased at the same time; fix: try again"))
     }
 
-    /// Undoes a link on a person's word; none when nobody ever made it. Doing it again changes nothing.
+    /// Undoes a link because a person says so. `None` if there never was such a link. A repeated call changes nothing.
     ///
     /// # Errors
     /// Storage failed, or too much is in conflict with it.
-    pub async fn unlink(&self, id: &EdgeId, word: Word) -> Result<Option<Link>, Problem> {
-        let closing = Closing { who: word.who, why: word.reason, at: (self.now)() };
+    pub async fn unlink(&self, id: &EdgeId, attribution: Attribution) -> Result<Option<Link>, Problem> {
+        let closing = Closing { who: attribution.who, why: attribution.reason, at: (self.now)() };
         match self.table.unlink(id, &closing).await? {
             Some(_) => Ok(self.the_link(id).await?),
             None => Ok(None),
         }
     }
 
-    /// A link by its id; none when nobody ever made it.
+    /// A link by its id. `None` if there never was such a link.
     ///
     /// # Errors
     /// Storage failed.
@@ -236,7 +246,7 @@ impl People {
         }
     }
 
-    /// Who a profile was at an instant of our clock; none when there never was one of that id.
+    /// A profile as it was at an instant of our clock. `None` if the id was never used.
     ///
     /// # Errors
     /// Storage failed.
@@ -250,14 +260,14 @@ impl People {
     /// Why two endpoints are one person, or why not. `from` has to belong to the profile.
     ///
     /// # Errors
-    /// There is no such profile, `from` is not of it, `to` was never seen, or storage failed.
+    /// There is no such profile, `from` does not belong to it, `to` was never seen, or storage failed.
     pub async fn explain(&self, pid: &ProfileId, from: &Eid, to: &Eid) -> Result<Explained, Problem> {
-        let root = self.table.find_profile(pid).await?.ok_or_else(|| Problem::not_found("no profile of that id"))?;
+        let root = self.table.find_profile(pid).await?.ok_or_else(|| Problem::not_found("no profile has this id"))?;
         if !root.members.contains(from) {
-            return Err(Problem::not_found("`from` is no identifier of this profile").of_field("from"));
+            return Err(Problem::not_found("`from` does not belong to this profile").of_field("from"));
         }
         if self.table.endpoint(to).await?.is_none() {
-            return Err(Problem::not_found("`to` was never seen").of_field("to"));
+            return Err(Problem::not_found("`to` is not known").of_field("to"));
         }
         let ends = [self.end(from).await?.0, self.end(to).await?.0];
         let (connected, edges) = match self.table.explain(from, to).await? {
@@ -285,7 +295,7 @@ impl People {
         Ok(Named { eid: self.table.eid(&key), key, identifier, basis: Basis::Proven })
     }
 
-    /// The same, and of whoever only says to have the address, where nobody is known who has it.
+    /// The same, except that it means the endpoint that only claims the address if no proven holder is known.
     ///
     /// # Errors
     /// It has no canonical form: the refusal names `field`; or storage failed.
@@ -295,7 +305,7 @@ impl People {
         Ok(Named { eid, basis, ..named })
     }
 
-    /// Somebody said before to have an address that a person's word makes known now.
+    /// Suggests to link the address with the endpoints that claimed it earlier, before a person made it known here.
     async fn suggest_claimants(&self, named: &Named, now: Timestamp) -> Result<(), StoreError> {
         let mut members = BTreeSet::new();
         for (claimant, _) in self.table.counterparts(named).await? {
@@ -326,14 +336,14 @@ impl People {
     }
 }
 
-/// A link that was recorded, but joins nothing, is refused by the name of its conflict.
+/// Refuses a link that was recorded but is held as a conflict, with the id of the conflict.
 pub(crate) fn refuse_conflict(outcome: &Outcome) -> Result<(), Problem> {
     let why = match &outcome.standing {
         Standing::Held(held) => limit_text(Some(held)),
         Standing::Quarantined => limit_text(None),
         Standing::Joins | Standing::Withdrawn | Standing::Closed => return Ok(()),
     };
-    let fix = "undo what it conflicts with, then it links by itself; or undo this link";
+    let fix = "undo the link that it conflicts with, and this one takes effect automatically; or undo this one";
     Err(Problem::conflict(format!("not linked, but recorded as a conflict: {why}; fix: {fix}"))
         .by_conflict(&outcome.edge))
 }

@@ -26,14 +26,14 @@ struct Log {
     eid: Eid,
     erased: Erased,
     read: VecDeque<Found>,
-    /// The last item that was read; none: nothing was.
+    /// The last item that was read. `None` before the first.
     last: Option<EventKey>,
     /// Whether there may be more.
     more: bool,
 }
 
 impl Merged {
-    /// The logs of these endpoints from a place on, of which about `limit` items are wanted.
+    /// The logs of these endpoints from a place on. The caller wants about `limit` items.
     pub async fn of(table: &Table, members: &[Eid], limit: usize, cursor: Option<&Cursor>) -> Result<Self, StoreError> {
         // Of one endpoint all that is wanted and one more; of many a share, since each has some of what is newest.
         let at_once = if members.len() == 1 { limit + 1 } else { (2 * limit / members.len().max(1)).max(ITEMS_MIN) };
@@ -55,8 +55,7 @@ impl Merged {
         Ok(Self { logs, at_once })
     }
 
-    /// The next items, newest first, each with what of its endpoint is erased. Fewer than asked for: these
-    /// are the last.
+    /// The next items, newest first, each with the erasures of its endpoint. Fewer than `number` are the last.
     pub async fn next(&mut self, table: &Table, number: usize) -> Result<Vec<(Found, Erased)>, StoreError> {
         let mut next = Vec::with_capacity(number);
         while next.len() < number {

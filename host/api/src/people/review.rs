@@ -10,43 +10,44 @@ use rapport_model::identity::{Author, Held, Pair, Rule};
 use rapport_model::profile::rfc3339;
 use rapport_model::{Eid, EventKey};
 use rapport_store::StoreError;
-use rapport_store::identity::{self, Decision, ReviewCursor, SuggestionState};
+use rapport_store::identity::{self, Decision, ReviewCursor};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::people::People;
-use crate::people::links::{Link, Word, refuse_conflict};
+use crate::people::links::{Attribution, Link, refuse_conflict};
 use crate::people::views::{LinkEnd, ends, limit_text};
 
-/// Items of a page when the caller does not say.
+/// Items of a page if the caller gives no limit.
 pub const REVIEW_DEFAULT: usize = 50;
 /// Items of a page. Each takes five reads: its own, and those of its two ends and their profiles.
 pub const REVIEW_MAX: usize = 100;
 
-/// Two identifiers that may be one person's, on a word that does not link by itself.
+/// A suggested link: the evidence is too weak to link the two identifiers automatically.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Suggestion {
     pub id: String,
     pub a: LinkEnd,
     pub b: LinkEnd,
-    pub state: SuggestionIs,
-    /// The sequence of the first event that said so.
+    pub state: SuggestionState,
+    /// The `sequence` of the first event that suggests it.
     pub event: EventKey,
-    /// The weaker of the two identifiers'.
+    /// The weaker attestation of the two identifiers.
     pub attestation: Attestation,
-    /// RFC 3339, the provider's clock.
+    /// When the event happened: RFC 3339, the provider's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
-    /// RFC 3339, our clock.
+    /// When it was recorded: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub recorded_at: String,
-    /// Null: nobody has.
+    /// The decision; null: it is open.
     pub decided: Option<Decided>,
 }
 
-/// Where a suggestion is in its life.
+/// The state of a suggestion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(rename = "SuggestionState")]
-pub enum SuggestionIs {
+pub enum SuggestionState {
     Open,
     Accepted,
     Dismissed,
@@ -55,28 +56,30 @@ pub enum SuggestionIs {
 /// Who decided, and why.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Decided {
-    /// The name of the API key by which it was decided.
+    /// The name of the API key that decided it.
     pub key: Option<String>,
-    /// Who it was, as the holder of the key says.
+    /// The person, as the caller named them in `by`.
     pub by: Option<String>,
     pub reason: String,
-    /// RFC 3339, our clock.
+    /// When: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
 }
 
-/// Evidence that does not join its ends, and that nobody but a person can decide about.
+/// A link that is held because it would break a limit of the rules. Only a person can resolve it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Conflict {
-    /// The link's: `GET /v1/links/{id}` shows its evidence, `DELETE` undoes it.
+    /// The id of the link: `GET /v1/links/{id}` shows its evidence, `DELETE` undoes it.
     pub id: String,
     pub a: LinkEnd,
     pub b: LinkEnd,
     pub rule: Rule,
-    /// What stands against it.
+    /// Why it is held.
     pub reason: String,
-    /// The kind of identifier of which there would be too many; null: it is something else.
+    /// The limit on a kind of identifier that it would break; null: another limit.
     pub limit: Option<LimitBroken>,
-    /// RFC 3339, our clock.
+    /// Since when it is held: RFC 3339, Rapport's clock.
+    #[schemars(extend("format" = "date-time"))]
     pub since: String,
 }
 
@@ -85,7 +88,7 @@ pub struct Conflict {
 pub struct LimitBroken {
     pub scheme: String,
     pub scope: Option<String>,
-    /// How many of them one profile may have.
+    /// How many identifiers of this kind one profile may have.
     pub max: Option<usize>,
 }
 
@@ -93,7 +96,7 @@ pub struct LimitBroken {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct SuggestionPage {
     pub items: Vec<Suggestion>,
-    /// Where the next page begins; null: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     pub next: Option<String>,
 }
 
@@ -101,7 +104,7 @@ pub struct SuggestionPage {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ConflictPage {
     pub items: Vec<Conflict>,
-    /// Where the next page begins; null: this was the last.
+    /// The cursor of the next page; null: this is the last page.
     pub next: Option<String>,
 }
 
@@ -116,7 +119,7 @@ impl People {
         Ok(SuggestionPage { items, next: page.next.map(|next| next.to_string()) })
     }
 
-    /// A suggestion by its id; none when nobody ever made it.
+    /// A suggestion by its id. `None` if there never was such a suggestion.
     ///
     /// # Errors
     /// Storage failed.
@@ -127,25 +130,27 @@ impl People {
         }
     }
 
-    /// Links what a suggestion suggests; none when there is no such suggestion.
+    /// Accepts a suggestion: links its two identifiers. `None` if there is no such suggestion.
     ///
     /// # Errors
     /// A limit stands against it (then it is recorded as a conflict), or storage failed.
-    pub async fn accept(&self, id: &Pair, word: Word) -> Result<Option<Link>, Problem> {
-        let Some(outcome) = self.table.accept(id, &self.decision(word)).await? else { return Ok(None) };
+    pub async fn accept(&self, id: &Pair, attribution: Attribution) -> Result<Option<Link>, Problem> {
+        let Some(outcome) = self.table.accept(id, &self.decision(attribution)).await? else { return Ok(None) };
         refuse_conflict(&outcome)?;
         Ok(self.the_link(&outcome.edge).await?)
     }
 
-    /// Takes a suggestion off the list, for good; none when there is no such suggestion.
+    /// Dismisses a suggestion permanently. `None` if there is no such suggestion.
     ///
     /// # Errors
     /// It was accepted, or storage failed.
-    pub async fn dismiss(&self, id: &Pair, word: Word) -> Result<Option<Suggestion>, Problem> {
-        match self.table.dismiss(id, &self.decision(word)).await? {
-            Some(suggestion) if suggestion.state == SuggestionState::Accepted => {
+    pub async fn dismiss(&self, id: &Pair, attribution: Attribution) -> Result<Option<Suggestion>, Problem> {
+        match self.table.dismiss(id, &self.decision(attribution)).await? {
+            Some(suggestion) if suggestion.state == identity::SuggestionState::Accepted => {
                 let link = rapport_model::identity::EdgeId { pair: id.clone(), rule: Rule::Accepted };
-                Err(Problem::conflict(format!("it was accepted; fix: undo its link, `DELETE /v1/links/{link}`")))
+                Err(Problem::conflict(format!(
+                    "the suggestion is already accepted; fix: undo its link, `DELETE /v1/links/{link}`"
+                )))
             }
             Some(suggestion) => Ok(self.shown(vec![suggestion]).await?.pop()),
             None => Ok(None),
@@ -183,8 +188,8 @@ impl People {
         Ok(ConflictPage { items, next: page.next.map(|next| next.to_string()) })
     }
 
-    fn decision(&self, word: Word) -> Decision {
-        Decision { who: word.who, why: word.reason, at: (self.now)() }
+    fn decision(&self, attribution: Attribution) -> Decision {
+        Decision { who: attribution.who, why: attribution.reason, at: (self.now)() }
     }
 
     /// Suggestions with the identifiers of their ends.
@@ -203,9 +208,9 @@ impl People {
                 a,
                 b,
                 state: match suggestion.state {
-                    SuggestionState::Open => SuggestionIs::Open,
-                    SuggestionState::Accepted => SuggestionIs::Accepted,
-                    SuggestionState::Dismissed => SuggestionIs::Dismissed,
+                    identity::SuggestionState::Open => SuggestionState::Open,
+                    identity::SuggestionState::Accepted => SuggestionState::Accepted,
+                    identity::SuggestionState::Dismissed => SuggestionState::Dismissed,
                 },
                 event: suggestion.source,
                 attestation: suggestion.attestation,

@@ -1,8 +1,8 @@
-//! An event as a page shows it: whole, or with its large parts cut where it is too large for a page.
+//! An event as a page shows it: whole, or shortened if it is too large for a page.
 //!
-//! What is cut is told twice: where it was, by a text that ends in `[… bytes left out]`, and at the top of the event by
-//! `elided`, the address at which it is whole, and `elidedbytes`. Types stay what they are: a text is a text, a list a list.
-//! Small parts stay whole, so every field of a record is there; of ten thousand entries the last are left out.
+//! A shortened event shows so in two places: a cut text ends in `[… bytes left out]`, and the event has `elided`, the
+//! address of the whole event, and `elidedbytes`. Types stay the same: a text stays a text, a list stays a list. Small parts
+//! stay whole, so every field of a record is there. A very long list loses its last entries.
 
 use std::io::{self, Write};
 
@@ -78,7 +78,7 @@ fn cut(value: Value, budget: usize) -> Value {
             let shares = shares(&sizes[..kept], budget);
             let fields =
                 fields.into_iter().zip(shares).map(|((name, field), share)| match name.len() > PART_BYTES_MIN {
-                    // A name of which there is more than of a value: nothing that a record of the contract has.
+                    // A name that is longer than a value may be: no record of the contract has one.
                     true => (cut_text(&name, PART_BYTES_MIN), cut(field, share.saturating_sub(PART_BYTES_MIN))),
                     false => (name, cut(field, share)),
                 });

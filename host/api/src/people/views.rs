@@ -1,4 +1,4 @@
-//! What several answers show of an endpoint, and of what stands against a link.
+//! How answers show an endpoint, and the reason why a link is held.
 
 use rapport_model::identity::Held;
 use rapport_model::{Basis, Eid, ProfileId};
@@ -8,18 +8,18 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-/// One end of a link.
+/// One end of a link: an identifier with its profile.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct LinkEnd {
     /// The id of the endpoint.
     pub endpoint: Eid,
-    /// Null, as are its scope and value: it was never seen, or it was erased.
+    /// Null, like `scope` and `value`, if the identifier was never seen or was erased.
     pub scheme: Option<String>,
     pub scope: Option<String>,
     pub value: Option<String>,
-    /// Whether it is proved, or only claimed or said; null as the scheme.
+    /// Whether the identifier is proven, only claimed or only said; null if `scheme` is null.
     pub basis: Option<Basis>,
-    /// Whose it is now.
+    /// The profile that it belongs to now.
     pub profile: ProfileId,
 }
 
@@ -52,7 +52,7 @@ pub(crate) async fn ends(
     Ok(ends)
 }
 
-/// What stands against a link, in a sentence without a value; none: it was set aside.
+/// Why a link is held, in a sentence without a value. `held` is `None` if the link was set aside.
 pub(crate) fn limit_text(held: Option<&Held>) -> String {
     match held {
         Some(Held::Unique(kind)) => match &kind.scope {
@@ -60,7 +60,7 @@ pub(crate) fn limit_text(held: Option<&Held>) -> String {
             None => format!("one person would have too many identifiers of `{}`", kind.scheme),
         },
         Some(Held::Size) => "one person would have too many identifiers".to_owned(),
-        Some(Held::Superseded) => "one of the two gave way to another identifier".to_owned(),
+        Some(Held::Superseded) => "another identifier replaced one of the two".to_owned(),
         None => "too many profiles are in conflict with each other".to_owned(),
     }
 }

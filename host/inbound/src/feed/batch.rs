@@ -93,7 +93,7 @@ mod tests {
             ),
             (json!([]), "column"),
         ] {
-            // A name of eight letters is base64, too.
+            // A name of eight letters is also valid base64.
             let event = event.to_string().replace("\"data\":\"somebody\"", "\"data\":\"%\"");
             let refusal = batch(&event).unwrap_err().to_string();
             assert!(refusal.contains(place) && !refusal.contains("somebody"), "{refusal}");

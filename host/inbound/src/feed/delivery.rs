@@ -16,9 +16,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A message of a queue: what SNS or EventBridge put there, or somebody himself.
-    ///
-    /// Who may put something there decides what is believed: the queue's policy.
+    /// A message of a queue, from SNS, EventBridge or any other sender that the queue's policy allows.
     pub fn of_message(message: &str, through: &str) -> Self {
         let through = through.to_owned();
         if let Some(Envelope { topic_arn, message_id, message, .. }) = Envelope::of(message) {

@@ -25,7 +25,7 @@ pub(super) fn form(message: &[u8], object: &[u8]) -> (String, Vec<u8>) {
     (format!("multipart/form-data; boundary={boundary}"), body)
 }
 
-/// A hash of both: whoever wrote one of them cannot have put it inside.
+/// A boundary made from a hash of both, so that the author of one of them cannot have put it inside.
 fn boundary(message: &[u8], object: &[u8]) -> String {
     let digests = [digest(&SHA256, message), digest(&SHA256, object)].map(|digest| digest.as_ref().to_vec());
     let both = digest(&SHA256, &digests.concat());

@@ -32,7 +32,7 @@ impl Room {
         if count == 0 {
             return Ok(());
         }
-        let full = || Problem::unavailable("too many bodies arrive at once; deliver it again");
+        let full = || Problem::unavailable("too many webhooks arrive at once; fix: deliver it again");
         let more = BUFFERED.try_acquire_many(count).map_err(|_| full())?;
         match &mut self.0 {
             Some(permit) => permit.merge(more),
@@ -45,7 +45,7 @@ impl Room {
 /// Reads the whole body of a webhook that was let in.
 pub(super) async fn read(headers: &HeaderMap, mut body: Body, admitted: &mut Admitted) -> Result<Room, Problem> {
     let bytes_max = admitted.body_bytes_max();
-    let too_large = || Problem::too_large(format!("a body may have {bytes_max} bytes"));
+    let too_large = || Problem::too_large(format!("the body is larger than {bytes_max} bytes"));
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(too_large());
@@ -53,7 +53,7 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body, admitted: &mut Adm
     let mut room = Room::default();
     let arrived = async {
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Problem::bad_request("the body ended before its time"))?;
+            let frame = frame.map_err(|_| Problem::bad_request("the body is incomplete"))?;
             // Trailers say nothing that a provider signs.
             let Ok(bytes) = frame.into_data() else { continue };
             let bytes_so_far = admitted.body_bytes().saturating_add(bytes.len());

@@ -48,7 +48,7 @@ fn judge_answer(received: Received, vouching: Vouching) -> Verdict {
     let verified = received.verified || vouching == Vouching::Credentials;
     let unverified = |detail: String| match vouching {
         _ if received.unavailable => Verdict::Refuse {
-            refusal: Refusal::unavailable("the provider's certificate could not be had; deliver it again"),
+            refusal: Refusal::unavailable("the provider's certificate could not be fetched; fix: deliver it again"),
             detail,
         },
         Vouching::Nobody => Verdict::Refuse {

@@ -18,9 +18,9 @@ use crate::identity::author::Author;
 pub enum Rule {
     /// One payload named both, each attested by the provider or signed by the business.
     SamePayload,
-    /// The provider said that one address took the place of the other.
+    /// The provider said that one address replaced the other.
     Replaced,
-    /// A person said so.
+    /// A person linked them.
     Manual,
     /// A person accepted a suggestion.
     Accepted,

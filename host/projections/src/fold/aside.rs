@@ -1,4 +1,4 @@
-//! Who could not be folded: set aside, and taken up again.
+//! Endpoints that could not be folded: they are set aside and tried again.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -17,26 +17,26 @@ use rapport_telemetry::{SetAside, TakenUpAgain};
 use super::{PATIENCE_MS, handover, rebuild};
 use crate::erasure;
 
-/// Milliseconds. The wait before an endpoint that met a passing error is tried again by itself; it doubles with each failure.
+/// Milliseconds. The wait before an endpoint is tried again after a temporary error. It doubles with each failure.
 const AGAIN_AFTER_MS: u64 = 1_000;
-/// Failures after which an endpoint waits for somebody to say so: by then it was tried for nine hours.
+/// Failures after which an endpoint waits for an operator. By then it was tried for nine hours.
 const FAILURES_MAX: u64 = 15;
-/// Endpoints of one page of those that are looked at for one that is due: any number before it may wait for a person.
+/// Endpoints that are read at once in the search for one that is due. Any number before it may wait for an operator.
 const LOOKED_AT_ONCE: usize = 100;
 
 /// Why a conversation could not be folded.
 #[derive(Debug)]
 pub enum Failure {
     Store(StoreError),
-    /// Its events met a mistake of the fold's. The log says where.
+    /// The fold panicked. The log says where.
     Panicked,
     /// One of its events cannot be read.
     Unreadable(Why),
 }
 
 impl Failure {
-    /// The error of a failure that is to be waited for with its record, of which so many milliseconds ago was received;
-    /// none: the record is to be set aside.
+    /// The error, if the record should wait for it to pass. `None` if the record should be set aside. `age_ms` says how long
+    /// ago the record was received.
     pub(super) fn to_wait_for(&self, age_ms: u64) -> Option<StoreError> {
         let again = |operation, detail: &str| StoreError::Unavailable { operation, detail: detail.to_owned() };
         let error = match self {
@@ -51,7 +51,7 @@ impl Failure {
         (age_ms < PATIENCE_MS).then_some(error)
     }
 
-    /// A word or two, without anything that an event holds.
+    /// A short reason, without any content of an event.
     fn reason(&self) -> String {
         match self {
             Self::Store(error) => error.class(),
@@ -138,7 +138,7 @@ pub async fn take_up_due(table: &Table, now: Timestamp) -> Result<bool, StoreErr
             return Ok(false);
         }
     };
-    // Counted before it is tried: whoever is stopped at it does not begin with it the next time.
+    // Counted before it is tried, so that a process that dies here does not begin with it again.
     let again_at = |failures: u64| Some(now + (AGAIN_AFTER_MS << failures.min(FAILURES_MAX)));
     let tried = table.set_aside(&due.eid, &due.reason, now, again_at).await?;
     take_up(table, &tried, now).await?;
@@ -167,7 +167,7 @@ async fn refold(table: &Table, eid: &Eid, now: Timestamp) -> Result<Option<Why>,
         }
     }
     handover::take_notice(table, &notices.iter().collect::<Vec<_>>(), now).await?;
-    // What somebody else said at the address since is theirs, and what they demand is not ours.
+    // Later events at the address belong to its next holder, and so do their demands.
     table.hand_over_later(eid).await?;
     let (_, left_at) = table.marks(eid).await?;
     requests.retain(|request| left_at == 0 || request.stored.event.at <= left_at);

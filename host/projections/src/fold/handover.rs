@@ -1,4 +1,4 @@
-//! An address that changes hands: what happens at it afterwards is of somebody else. See [`rapport_store::handover`].
+//! An address gets a new holder: later events at it belong to another person. See [`rapport_store::handover`].
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,10 @@ use rapport_telemetry::EventHandedOver;
 
 use super::{names, rebuild};
 
-/// Attempts to tell one head that its address was given up. Whoever else writes it is a fold of one batch.
-const TELL_ATTEMPTS_MAX: u32 = 8;
+/// Attempts to write into one head that its address was given up. The only other writer is a fold of one batch.
+const MARK_ATTEMPTS_MAX: u32 = 8;
 
-/// The records of whoever had the address first. The others are handed over, and come again as records of the new holder.
+/// The records of the first holder of the address. The others are handed over, and arrive again as records of the new holder.
 pub(super) async fn keep<'a>(
     table: &Table,
     records: Vec<&'a Inserted>,
@@ -46,7 +46,7 @@ pub(super) async fn take_notice(table: &Table, records: &[&Inserted], now: Times
             table.leave(&old, stored.event.at).await?;
             let first = table.marks(&old).await?.1;
             give_up(table, &old, first, now).await?;
-            // Whoever had it until now, and was not the first: what happened since may have been handed to them.
+            // The previous holder, if not the first one: events since then may have been handed over to them.
             let holder = table.holder_at(&old, stored.event.at).await?;
             if holder != old {
                 table.leave_of(&holder, &old, stored.event.at).await?;
@@ -65,7 +65,7 @@ async fn given_up(table: &Table, stored: &StoredEvent) -> Result<Option<Eid>, St
     let names = names(table, stored);
     let links = claims(table.tenant_key(), &stored.event, &names, table.rules()).links;
     let replaced = links.into_iter().find(|claim| claim.rule == Rule::Replaced);
-    // Records of another system that are merged are nobody else's afterwards.
+    // Merged records of another system do not get a new holder.
     let old = replaced.map(|claim| claim.a).filter(|old| !old.key.scheme.contains('.'));
     Ok(old.map(|old| old.eid))
 }
@@ -99,11 +99,11 @@ pub(super) async fn give_up(table: &Table, eid: &Eid, at: Timestamp, now: Timest
             }
         }
     }
-    // What later events said of the address, here or elsewhere, they say of whoever has it since: they prove it again.
+    // Later events about the address, here or elsewhere, are about its new holder: they prove their links again.
     let others = table.forget_links_since(eid, at, now).await?;
     for (account, _) in table.heads(eid).await? {
         match accounts.contains(&account) {
-            true => tell(table, eid, &account, at).await?,
+            true => mark_given_up(table, eid, &account, at).await?,
             false => table.forget_head(eid, &account).await?,
         }
     }
@@ -125,9 +125,9 @@ pub(super) async fn give_up(table: &Table, eid: &Eid, at: Timestamp, now: Timest
     Ok(())
 }
 
-/// Tells a head when its address was given up, so that a fold under way looks again.
-async fn tell(table: &Table, eid: &Eid, account: &str, at: Timestamp) -> Result<(), StoreError> {
-    for _ in 0..TELL_ATTEMPTS_MAX {
+/// Writes into a head when its address was given up, so that a concurrent fold reads the head again.
+async fn mark_given_up(table: &Table, eid: &Eid, account: &str, at: Timestamp) -> Result<(), StoreError> {
+    for _ in 0..MARK_ATTEMPTS_MAX {
         let mut guarded = table.head(eid, account).await?;
         if guarded.left_at == at {
             return Ok(());
@@ -137,5 +137,5 @@ async fn tell(table: &Table, eid: &Eid, account: &str, at: Timestamp) -> Result<
             return Ok(());
         }
     }
-    Err(StoreError::Contended { operation: "give up", attempts: TELL_ATTEMPTS_MAX })
+    Err(StoreError::Contended { operation: "give up", attempts: MARK_ATTEMPTS_MAX })
 }

@@ -1,8 +1,8 @@
-//! What an event says about who is who, into the store.
+//! Records what an event says about who is who.
 //!
-//! A conversation's head remembers which links are recorded and when they were proved last, so that a message that says
-//! nothing new costs nothing. Where a proof's age begins to matter, since something was taken back, heads hand in what
-//! they remember, and forget it.
+//! A conversation's head remembers which links are recorded and when they were last proved, so that a message that says
+//! nothing new costs nothing. When a withdrawal makes the age of proofs matter, heads submit the proofs that they remember,
+//! and forget them.
 
 use rapport_model::canonical::former;
 use rapport_model::conversation::Head;
@@ -14,7 +14,7 @@ use rapport_store::identity::{Outcome, Party, Standing};
 use rapport_store::{StoreError, Table, Written};
 use rapport_telemetry::{EvidenceNotTaken, LinkInConflict, ProfileParted, ProfilesMerged};
 
-/// Attempts to make one head forget. Whoever else writes it is a fold of one batch.
+/// Attempts to make one head forget. The only other writer is a fold of one batch.
 const FORGET_ATTEMPTS_MAX: u32 = 8;
 
 /// Records evidence, withdrawals and suggestions. Gives the other identifiers whose links with this endpoint are recorded
@@ -54,7 +54,7 @@ pub async fn apply(
     }
     for (anchor, old) in &claims.withdrawn {
         let withdrawal = Withdrawal { at: event.at, event: key.clone() };
-        tell(table.withdraw(&Party::from(anchor), &Party::from(old), &withdrawal, now).await)?;
+        log_outcome(table.withdraw(&Party::from(anchor), &Party::from(old), &withdrawal, now).await)?;
         if let Some(pair) = Pair::new(&anchor.eid, &old.eid) {
             remind(table, &pair, (stored, head), now).await?;
         }
@@ -112,15 +112,15 @@ pub async fn respelled(table: &Table, news: impl Iterator<Item = &Named>) -> Res
 /// later one has to be looked at.
 async fn prove(table: &Table, claim: &Claim, evidence: &Evidence) -> Result<bool, StoreError> {
     let Claim { a, b, .. } = claim;
-    let outcome = tell(table.prove(&Party::from(a), &Party::from(b), evidence).await)?;
+    let outcome = log_outcome(table.prove(&Party::from(a), &Party::from(b), evidence).await)?;
     let standing = outcome.map(|outcome| outcome.standing);
     Ok(!matches!(standing, Some(Standing::Withdrawn | Standing::Held(Held::Superseded)) | None))
 }
 
-/// Says in the log what a change did to profiles.
+/// Logs what a change did to profiles.
 ///
-/// What hangs together too much to be changed is no reason to hold up the stream: it stays as it is, loudly.
-fn tell(outcome: Result<Option<Outcome>, StoreError>) -> Result<Option<Outcome>, StoreError> {
+/// If too many profiles are in conflict to be changed, the stream goes on without the change, and the log has an error.
+fn log_outcome(outcome: Result<Option<Outcome>, StoreError>) -> Result<Option<Outcome>, StoreError> {
     match &outcome {
         Ok(Some(outcome)) if outcome.is_new => {
             for (merged, survivor) in &outcome.merged {
@@ -198,5 +198,5 @@ async fn hand_in(
     let source = Source::Event { key: stored.key.clone(), attestation };
     let evidence = Evidence { rule: Rule::SamePayload, source, at: last, last, old: None, now };
     let [low, high] = table.parties(pair).await?;
-    tell(table.prove(&low, &high, &evidence).await).map(drop)
+    log_outcome(table.prove(&low, &high, &evidence).await).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Ways that lead nowhere, mended.
+//! The route that repairs endpoints.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use rapport_http::page::{Page, Verb};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let page = Page::new("Brings endpoints back to their profiles whose ways lead nowhere")
-        .told(
-            "For a table with the fault that the problem `damaged` tells of. It reads the whole table, step by step, twice; \
-             the service may be in use. Ask again with `next` until it is null. What is right is not touched.",
+    let page = Page::new("repairEndpoints", "Repair endpoints that no longer lead to a profile")
+        .described(
+            "Use it after an error of type `urn:rapport:problem:damaged`. It reads the whole table twice, step by step, while the \
+             service is in use. Repeat with `cursor` set to `next` until `next` is null. Sound endpoints are not changed.",
         )
         .query::<RepairPage>()
-        .gives::<RepairStep>(200, "What one step did")
+        .gives::<RepairStep>(200, "The result of one step")
         .refuses(&[400, 401, 500, 503]);
     vec![Route::new("/v1/repairs", post(repair)).may(Verb::Post, Scope::Operate, page)]
 }
@@ -37,10 +37,10 @@ rapport_http::inputs!(RepairPage);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RepairPage {
-    /// Items of the table that are looked at.
+    /// How many items of the table this step reads.
     #[schemars(range(min = 1, max = ITEMS_MAX), extend("default" = ITEMS_DEFAULT))]
     limit: Option<usize>,
-    /// Where it begins: `next` of the step before.
+    /// `next` of the previous step; leave it out for the first step.
     cursor: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Other rules of identity, tried out.
+//! The route that previews other identity rules.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ use rapport_http::page::{Page, Presence, Verb};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let page = Page::new("The pairs that other rules would link or part; nothing is written")
-        .told(
-            "It reads the whole table, page by page: half a read unit for each 4 KB of it, and the evidence of each profile \
-             on top. What the rules of its time kept from being recorded shows when its events are folded again.",
+    let page = Page::new("previewRules", "Preview which identifiers other rules would link or separate; nothing is written")
+        .described(
+            "It reads the whole table, page by page. It costs half a read unit for each 4 KB of the table, plus the evidence \
+             around each profile. Evidence that the present rules did not record appears only after a rebuild.",
         )
         .query::<PreviewPage>()
         .takes::<GivenRules>(Presence::Required)
-        .gives::<RulesPreview>(200, "What one part of the table comes to")
+        .gives::<RulesPreview>(200, "The changes in one part of the table")
         .refuses(&[400, 401, 413, 415, 500, 503]);
     vec![Route::new("/v1/rules/preview", post(preview)).may(Verb::Post, Scope::Operate, page)]
 }
@@ -38,10 +38,10 @@ rapport_http::inputs!(GivenRules, PreviewPage);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PreviewPage {
-    /// Items of the table that are looked at.
+    /// How many items of the table this page reads.
     #[schemars(range(min = 1, max = ITEMS_MAX), extend("default" = ITEMS_DEFAULT))]
     limit: Option<usize>,
-    /// Where it begins: `next` of the page before.
+    /// `next` of the previous page; leave it out for the first page.
     cursor: Option<String>,
 }
 

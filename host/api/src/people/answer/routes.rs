@@ -7,7 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
-use rapport_model::canonical::{SCHEME_BYTES_MAX, VALUE_BYTES_MAX};
+use rapport_model::canonical::{SCHEME_BYTES_MAX, SCHEME_PATTERN, VALUE_BYTES_MAX};
 use rapport_model::profile::{Profile, parse_rfc3339};
 use rapport_model::{Eid, EventKey, ProfileId};
 use schemars::JsonSchema;
@@ -25,46 +25,56 @@ use rapport_http::page::{Page, Presence, Verb};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let id = |page: Page| page.parameter("id", "The id of a profile, as another answer gave it");
+    let id = |page: Page| page.parameter("id", "The id of a profile, from another answer");
     let found = |page: Page| page.gives::<Profile>(200, "The profile").refuses(&[400, 404, 500]);
-    let look_up_page = found(Page::new("The profile of whoever has an identifier")).query::<LookUp>().told(
-        "In a query a `+` means a space: write `%2B`. An address in a URL is in the logs of whatever stands between: \
-         `POST` takes it in the body.",
+    let look_up_page = found(Page::new("lookUpProfile", "Look up a profile by an identifier")).query::<LookUp>().described(
+        "If nobody is known to have the identifier, the answer is the profile of the person who claims it, with \
+         `verified: false`. In a query `+` means a space: write `%2B` for `+`. Proxies log URLs: to keep an address out of \
+         their logs, use `POST`, which takes the identifier in the body.",
     );
-    let post_look_up_page = found(Page::new("The same, with the identifier in the body"))
+    let post_look_up_page = found(Page::new("lookUpProfileByBody", "Look up a profile by an identifier in the body"))
         .takes::<GivenIdentifier>(Presence::Required)
         .refuses(&[413, 415]);
-    let profile_page = id(Page::new("A profile, as it is or as it was"))
-        .told(
-            "An id means the person of the endpoint that it was made for, for ever: after a merge it leads to the profile \
-             that it went into, after the merge was undone to what it was before.",
+    let profile_page = id(Page::new("getProfile", "Get a profile, as it is now or as it was"))
+        .described(
+            "A profile id stays valid forever. After a merge it leads to the surviving profile. After the merge is undone, it \
+             means its own person again.",
         )
         .query::<AsOf>()
-        .gives::<ProfileOrPast>(200, "The profile; with `as-of`, who belonged to it then, and why")
-        .gives::<Profile>(301, "It went into another profile, which is here, too")
-        .with_headers(&[("Location", "The profile that it went into")])
+        .gives::<ProfileOrPast>(200, "The profile. With `as-of`: which identifiers belonged to it then, and why")
+        .gives::<Profile>(301, "Merged. The body is the surviving profile")
+        .with_headers(&[("Location", "The surviving profile")])
         .refuses(&[400, 401, 404, 500, 503]);
-    let timeline_page = id(Page::new("Everything that happened to a person, over all channels, newest first"))
+    let timeline_page = id(Page::new("getTimeline", "Get a person's timeline: events from all channels, newest first"))
         .query::<TimelinePage>()
-        .gives::<Timeline>(200, "A page")
+        .gives::<Timeline>(200, "One page of events")
         .refuses(&[400, 401, 404, 500, 503]);
-    let explained = |page: Page| page.gives::<Explained>(200, "The evidence between them").refuses(&[400, 404, 500]);
-    let explain_page =
-        explained(id(Page::new("Why two identifiers are one person, or why not"))).query::<FromTo>().told(
-            "`from` belongs to the profile, `to` to whomever. Each is an identifier as JSON, such as \
-         `{\"scheme\":\"email\",\"value\":\"ada@example.com\"}`, or the id of an endpoint, as answers give it.",
-        );
-    let post_explain_page = explained(id(Page::new("The same, with the identifiers in the body")))
-        .takes::<Ends>(Presence::Required)
-        .refuses(&[413, 415]);
-    let event_page = Page::new("A part of one event's JSON: for those that no page has room for")
-        .told(
-            "An event of a timeline or an export that says `elided` is whole here. The `text`s of its parts, one after the \
-             other, are the event as JSON.",
+    let explained = |page: Page| {
+        page.gives::<Explained>(200, "The evidence that links the two, or that fails to").refuses(&[400, 404, 500])
+    };
+    let explain_page = explained(id(Page::new(
+        "explainProfile",
+        "Explain why two identifiers are one person, or why not",
+    )))
+    .query::<FromTo>()
+    .described(
+        "`from` must belong to this profile. `to` may belong to any profile. Each is an identifier as JSON, such as \
+         `{\"scheme\":\"email\",\"value\":\"ada@example.com\"}`, or the id of an endpoint from another answer.",
+    );
+    let post_explain_page = explained(id(Page::new(
+        "explainProfileByBody",
+        "Explain why two identifiers in the body are one person, or why not",
+    )))
+    .takes::<Ends>(Presence::Required)
+    .refuses(&[413, 415]);
+    let event_page = Page::new("getEventPart", "Get one event's JSON, part by part")
+        .described(
+            "Use it for an event that a timeline or an export shortened (`elided`). Join the `text` of all parts, in order, to \
+             get the whole event as JSON.",
         )
-        .parameter("id", "The event's `partitionkey` and `sequence`, with a `.` between them")
+        .parameter("id", "The event's `partitionkey` and `sequence`, joined by `.`")
         .query::<FromOffset>()
-        .gives::<EventPart>(200, "A part, of at most 2 MB")
+        .gives::<EventPart>(200, "One part of at most 2 MB")
         .refuses(&[400, 401, 404, 500, 503]);
     vec![
         Route::new("/v1/events/{id}", get(event)).may(Verb::Get, Scope::Read, event_page),
@@ -85,13 +95,13 @@ rapport_http::inputs!(LookUp, AsOf, TimelinePage, FromTo, Ends, FromOffset);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LookUp {
-    /// `phone`, `email`, or what a connector calls its addresses.
-    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX))]
+    /// The kind of identifier: `phone`, `email`, or a name that a connector defines.
+    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX), regex(pattern = SCHEME_PATTERN))]
     scheme: String,
-    /// Whose address space it is, where the scheme has several.
+    /// The account inside which the value is unique; leave it out if the value is unique in the world.
     #[schemars(length(max = VALUE_BYTES_MAX))]
     scope: Option<String>,
-    /// In whatever spelling.
+    /// The identifier. A telephone number or a mailbox may have any spelling; write any other id as its provider writes it.
     #[schemars(length(min = 1, max = VALUE_BYTES_MAX))]
     value: String,
 }
@@ -122,18 +132,18 @@ async fn find(people: &People, caller: &Caller, given: &GivenIdentifier) -> Resu
             caller.touches(&profile.id);
             Ok(axum::Json(profile).into_response())
         }
-        Ok(None) => Err(Problem::not_found("nobody with that identifier was seen")),
+        Ok(None) => Err(nobody(&given.scheme)),
         Err(error) => Err(Problem::bad_request(error.to_string())),
     }
 }
 
 /// Refuses a value of a query that begins with a space: it was a `+`, which means a space there (`application/x-www-form-urlencoded`).
-/// Without this, a telephone number would be nobody's.
+/// Without this check, the answer for a telephone number would be a misleading 404.
 fn refuse_lost_plus(value: &str, what: &str, field: &str) -> Result<(), Problem> {
     match value.starts_with(' ') {
         true => {
             let detail =
-                format!("{what} begins with a space, which is what `+` means in a query; fix: write `%2B` for `+`");
+                format!("{what} begins with a space, because `+` means a space in a query; fix: write `%2B` for `+`");
             Err(Problem::bad_request(detail).of_field(field))
         }
         false => Ok(()),
@@ -144,7 +154,7 @@ fn refuse_lost_plus(value: &str, what: &str, field: &str) -> Result<(), Problem>
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AsOf {
-    /// RFC 3339, our clock: who the profile was then. Not given: now, with all that is known.
+    /// An instant (RFC 3339, Rapport's clock): show who the profile was then. Leave it out to get the profile as it is now.
     #[serde(rename = "as-of")]
     #[schemars(extend("format" = "date-time"))]
     as_of: Option<String>,
@@ -161,12 +171,14 @@ enum ProfileOrPast {
 async fn profile(
     State(people): State<People>,
     id: InPath<String>,
-    InQuery(AsOf { as_of }): InQuery<AsOf>,
+    query: Result<InQuery<AsOf>, Problem>,
 ) -> Result<Response, Problem> {
     let Path(id) = id?;
+    refuse_reserved(&id)?;
+    let InQuery(AsOf { as_of }) = query?;
     let id = profile_id(&id)?;
     if let Some(text) = as_of {
-        let no_instant = || Problem::bad_request("query parameter `as-of` is no instant of RFC 3339 since 1970");
+        let no_instant = || Problem::bad_request("query parameter `as-of` is not an RFC 3339 instant since 1970");
         let at = parse_rfc3339(&text).ok_or_else(|| no_instant().of_field("as-of"))?;
         let past = people.profile_as_of(&id, at).await?.ok_or_else(no_profile)?;
         return Ok(axum::Json(past).into_response());
@@ -178,7 +190,7 @@ async fn profile(
     let location = format!("/v1/profiles/{}", profile.id);
     let mut moved = (StatusCode::MOVED_PERMANENTLY, axum::Json(profile)).into_response();
     moved.headers_mut().insert(header::LOCATION, HeaderValue::try_from(location).expect("an id is ASCII"));
-    // For ever, unless somebody undoes the merge: no cache may keep it.
+    // The merge can be undone, so no cache may keep the redirect.
     moved.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(moved)
 }
@@ -187,10 +199,10 @@ async fn profile(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TimelinePage {
-    /// Events of the page.
+    /// The most events on this page.
     #[schemars(range(min = 1, max = PAGE_MAX), extend("default" = PAGE_DEFAULT))]
     limit: Option<usize>,
-    /// Where it begins: `next` of the page before.
+    /// `next` of the previous page; leave it out for the first page.
     cursor: Option<String>,
 }
 
@@ -215,7 +227,7 @@ async fn timeline(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FromOffset {
-    /// `next` of the part before; not given: the first part.
+    /// `next` of the previous part; leave it out for the first part.
     offset: Option<usize>,
 }
 
@@ -225,18 +237,18 @@ async fn event(
     InQuery(FromOffset { offset }): InQuery<FromOffset>,
 ) -> Result<Response, Problem> {
     let Path(id) = id?;
-    let no_event = || Problem::not_found("no event of that id");
+    let no_event = || Problem::not_found("no event has this id");
     let (endpoint, sequence) = id.split_once('.').ok_or_else(no_event)?;
     let (eid, key) = Eid::parse(endpoint).zip(EventKey::parse(sequence)).ok_or_else(no_event)?;
     let part = people.event_part(&eid, &key, offset.unwrap_or_default()).await?.ok_or_else(no_event)?;
     Ok(axum::Json(part).into_response())
 }
 
-/// Two ends of a question.
+/// The two identifiers of a question, in a query.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FromTo {
-    /// An identifier of the profile: as JSON, or the id of an endpoint.
+    /// An identifier of this profile: as JSON, or the id of an endpoint.
     #[schemars(length(min = 1))]
     from: String,
     /// Any identifier: as JSON, or the id of an endpoint.
@@ -244,7 +256,7 @@ struct FromTo {
     to: String,
 }
 
-/// Two ends of a question, in a body.
+/// The two identifiers of a question.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "FromTo")]
@@ -253,19 +265,19 @@ struct FromTo {
     "to": {"scheme": "phone", "value": "+1 650 555 1234"}
 }))]
 struct Ends {
-    /// An identifier of the profile, or the id of an endpoint.
+    /// An identifier of this profile, or the id of an endpoint.
     from: End,
     /// Any identifier, or the id of an endpoint.
     to: End,
 }
 
-/// An end of a question.
+/// An identifier, or the id of an endpoint.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum End {
     Identifier(GivenIdentifier),
-    /// The id of an endpoint, as answers give it.
-    Endpoint(String),
+    /// The id of an endpoint, from another answer.
+    Endpoint(#[schemars(length(min = 1))] String),
 }
 
 async fn explain(
@@ -294,7 +306,7 @@ async fn explain_by_body(
     let eid = async |name: &str, end: End| match end {
         End::Identifier(given) => Ok(people.named_as_seen(&given, name).await?.eid),
         End::Endpoint(text) => Eid::parse(&text).ok_or_else(|| {
-            Problem::bad_request(format!("`{name}` is neither an identifier nor the id of an endpoint")).of_field(name)
+            Problem::bad_request(format!("`{name}` is not an identifier or the id of an endpoint")).of_field(name)
         }),
     };
     let [from, to] = [eid("from", from).await?, eid("to", to).await?];
@@ -308,7 +320,7 @@ async fn endpoint(people: &People, name: &str, text: &str) -> Result<Eid, Proble
         return Ok(eid);
     }
     if !text.trim_start().starts_with('{') {
-        let detail = format!("query parameter `{name}` is neither an identifier as JSON nor the id of an endpoint");
+        let detail = format!("query parameter `{name}` is not an identifier as JSON or the id of an endpoint");
         return Err(Problem::bad_request(detail).of_field(name));
     }
     let identifier: GivenIdentifier = json_text(text, "field").map_err(|refusal| Problem {
@@ -321,13 +333,31 @@ async fn endpoint(people: &People, name: &str, text: &str) -> Result<Eid, Proble
 }
 
 pub(crate) fn profile_id(text: &str) -> Result<ProfileId, Problem> {
+    refuse_reserved(text)?;
     ProfileId::parse(text).ok_or_else(no_profile)
 }
 
+/// Refuses words that people try in the place of a profile's id. They can never be ids.
+fn refuse_reserved(text: &str) -> Result<(), Problem> {
+    let fix = match text {
+        "search" => "look a person up by an identifier, `POST /v1/profiles/lookup`",
+        "lookup" => "call `POST /v1/profiles/lookup` first, and take the `id` of its answer",
+        "export" => "call `GET /v1/profiles/{id}/export`",
+        _ => return Ok(()),
+    };
+    Err(Problem::not_found(format!("`{text}` is not the id of a profile; fix: {fix}")))
+}
+
+/// No profile has the identifier. The refusal names the scheme, because it may be misspelt.
+pub(crate) fn nobody(scheme: &str) -> Problem {
+    let fix = "check the value and the scheme: `phone`, `email`, or one that a connector defines";
+    Problem::not_found(format!("no profile has this identifier of scheme `{scheme}`; fix: {fix}"))
+}
+
 pub(crate) fn no_profile() -> Problem {
-    Problem::not_found("no profile of that id")
+    Problem::not_found("no profile has this id")
 }
 
 pub(crate) fn no_cursor() -> Problem {
-    Problem::bad_request("`cursor` is none that `next` has given").of_field("cursor")
+    Problem::bad_request("`cursor` is not a value of `next` from an earlier answer").of_field("cursor")
 }

@@ -1,4 +1,4 @@
-//! What a person may ask of whoever keeps their data: to be forgotten, and to be told what is known.
+//! The routes for a person's rights to erasure and access.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use serde::Deserialize;
 
 use crate::keys::Caller;
 use crate::people::People;
-use crate::people::answer::routes::{no_cursor, no_profile, profile_id};
+use crate::people::answer::routes::{no_cursor, no_profile, nobody, profile_id};
 use crate::people::erasure::{ParkedDecisions, Receipt, State as Progress};
 use crate::people::export::{Cursor, Export};
-use crate::people::links::{GivenIdentifier, WORD_CHARS_MAX, Word};
+use crate::people::links::{Attribution, GivenIdentifier, REASON_CHARS_MAX};
 use crate::state::Api;
 use rapport_config::scope::Scope;
 use rapport_http::Problem;
@@ -24,32 +24,33 @@ use rapport_http::page::{Page, Presence, Verb};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let location = &[("Location", "Where to go on")];
+    let location = &[("Location", "Where to continue")];
     let done = |page: Page| {
-        let page = page.gives::<Receipt>(200, "All is gone: the receipt");
-        page.gives::<Receipt>(202, "There is more to do, when it is asked for again").with_headers(location)
+        let page = page.gives::<Receipt>(200, "The erasure is complete. The body is its receipt");
+        page.gives::<Receipt>(202, "The erasure is not complete. Call `Location` to continue").with_headers(location)
     };
-    let erase_page = done(Page::new("Forgets the person who has an identifier"))
-        .told("One call deletes some thousands of items; nothing happens between calls.")
+    let erase_page = done(Page::new("createErasure", "Erase the person who has an identifier"))
+        .described("One call deletes some thousands of items, and nothing happens between calls: repeat until the answer is 200.")
         .takes::<NewErasure>(Presence::Required)
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
     let id = |page: Page| page.parameter("id", "The id of an erasure");
-    let receipt_page = id(Page::new("What an erasure has done so far"))
-        .gives::<Receipt>(200, "The receipt")
+    let receipt_page = id(Page::new("getErasure", "Get the receipt of an erasure"))
+        .gives::<Receipt>(200, "The receipt so far")
         .refuses(&[400, 401, 404, 500, 503]);
-    let parked_page = id(Page::new("Decides about parked webhooks that may be the person's"))
-        .told(
-            "A receipt names them under `parked.undecided`. Look at one with `rapport parked show` before it is deleted: other \
-             people's messages may be in it. Doing it again changes nothing.",
+    let parked_page = id(Page::new("decideParkedWebhooks", "Decide about parked webhooks that may be the person's"))
+        .described(
+            "The receipt names them in `parked.undecided`. Read one with `rapport parked show` before you delete it: it may \
+             contain other people's messages. A repeated call changes nothing.",
         )
         .takes::<ParkedDecisions>(Presence::Required)
         .gives::<Receipt>(200, "The receipt")
         .refuses(&[400, 401, 404, 413, 415, 500, 503]);
-    let go_on_page = done(id(Page::new("Goes on with an erasure"))).refuses(&[400, 401, 404, 409, 500, 503]);
-    let export_page = Page::new("Everything that is known of a person, page by page")
-        .parameter("id", "The id of a profile, as another answer gave it")
+    let go_on_page =
+        done(id(Page::new("continueErasure", "Continue an erasure"))).refuses(&[400, 401, 404, 409, 500, 503]);
+    let export_page = Page::new("exportProfile", "Export everything that is known about a person, page by page")
+        .parameter("id", "The id of a profile, from another answer")
         .query::<From>()
-        .gives::<Export>(200, "A page")
+        .gives::<Export>(200, "One page of the export")
         .refuses(&[400, 401, 404, 500, 503]);
     vec![
         Route::new("/v1/erasures", post(erase)).may(Verb::Post, Scope::Erase, erase_page),
@@ -65,18 +66,18 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
 
 rapport_http::inputs!(NewErasure, From, ParkedDecisions);
 
-/// Who is to be forgotten.
+/// The person to erase.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"identifier": {"scheme": "email", "value": "ada@example.com"}}))]
 struct NewErasure {
-    /// Any of the person's.
+    /// Any identifier of the person.
     identifier: GivenIdentifier,
-    /// For the receipt.
-    #[schemars(length(max = WORD_CHARS_MAX))]
+    /// Why. It is stored in the receipt.
+    #[schemars(length(max = REASON_CHARS_MAX))]
     reason: Option<String>,
-    /// Who asks. It is recorded beside the name of the API key.
-    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    /// The person who decides, for example an agent's name. It is recorded with the name of the API key.
+    #[schemars(length(min = 1, max = REASON_CHARS_MAX))]
     by: Option<String>,
 }
 
@@ -90,9 +91,9 @@ async fn erase(
     let named = people.named(&new.identifier, "identifier")?;
     let eid = people.known(named.key).await?.map_or(named.eid, |key| people.table.eid(&key));
     caller.touches(&eid);
-    let word = Word { who: caller.signs(new.by.as_deref()), reason: new.reason.unwrap_or_default() };
-    let receipt = people.erase(&eid, word).await?;
-    let receipt = receipt.ok_or_else(|| Problem::not_found("nobody with that identifier was seen"))?;
+    let attribution = Attribution { who: caller.signs(new.by.as_deref()), reason: new.reason.unwrap_or_default() };
+    let receipt = people.erase(&eid, attribution).await?;
+    let receipt = receipt.ok_or_else(|| nobody(&new.identifier.scheme))?;
     caller.touches(&receipt.id);
     Ok(answer(&receipt))
 }
@@ -118,7 +119,7 @@ async fn decide_parked(
     let decisions: ParkedDecisions = json_body(&parts.headers, body).await?;
     let (receipt, unknown) = people.decide_parked(erasure_id(&id)?, &decisions).await?.ok_or_else(no_erasure)?;
     if !unknown.is_empty() {
-        let detail = "the receipt does not name all of these; fix: take ids of `parked.undecided`";
+        let detail = "the receipt does not name all of these ids; fix: send ids from `parked.undecided`";
         let field = if decisions.delete.iter().any(|id| unknown.contains(id)) { "delete" } else { "keep" };
         return Err(Problem::bad_request(detail).of_field(field));
     }
@@ -140,7 +141,7 @@ pub(crate) fn answer(receipt: &Receipt) -> Response {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct From {
-    /// Where it begins: `next` of the page before.
+    /// `next` of the previous page; leave it out for the first page.
     cursor: Option<String>,
 }
 
@@ -166,5 +167,5 @@ fn erasure_id(text: &str) -> Result<&str, Problem> {
 }
 
 fn no_erasure() -> Problem {
-    Problem::not_found("no erasure of that id")
+    Problem::not_found("no erasure has this id")
 }

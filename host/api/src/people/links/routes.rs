@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::keys::Caller;
 use crate::people::People;
-use crate::people::links::{GivenIdentifier, Link, Linked, NewLink, WORD_CHARS_MAX, Word};
+use crate::people::links::{Attribution, GivenIdentifier, Link, Linked, NewLink, REASON_CHARS_MAX};
 use crate::state::Api;
 use rapport_config::scope::Scope;
 use rapport_http::Problem;
@@ -22,30 +22,31 @@ use rapport_http::page::{Page, Presence, Verb};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let id = |page: Page| page.parameter("id", "The id of a link, as another answer gave it");
+    let id = |page: Page| page.parameter("id", "The id of a link, from another answer");
     let location = &[("Location", "The link")];
-    let post_page = Page::new("Links two identifiers: they are one person's")
-        .told(
-            "An identifier need not have been seen: a CRM may link first. What a limit of the rules stands against is \
-             recorded as a conflict and refused with its id: once what stands against it is undone, it links by itself.",
+    let post_page = Page::new("createLink", "Link two identifiers of one person")
+        .described(
+            "The identifiers need not be known yet: a CRM may link them before the first message. If a limit of the rules \
+             prevents the link, it is recorded as a conflict, and the answer is 409 with the conflict's id. When you undo the \
+             link that it conflicts with, it takes effect automatically.",
         )
         .takes::<NewLink>(Presence::Required)
-        .gives::<Link>(201, "Linked")
+        .gives::<Link>(201, "Linked now")
         .with_headers(location)
-        .gives::<Link>(200, "They were linked already, by the same rule")
+        .gives::<Link>(200, "The two were already linked by the same rule")
         .with_headers(location)
         .refuses(&[400, 401, 409, 413, 415, 500, 503]);
-    let get_page = id(Page::new("A link, whether it joins its ends or not"))
+    let get_page = id(Page::new("getLink", "Get a link, whether it is in force or not"))
         .gives::<Link>(200, "The link")
         .refuses(&[400, 401, 404, 500, 503]);
-    let delete_page = id(Page::new("Undoes a link: a wrong merge, for instance"))
-        .told(
-            "Whatever stands between the two, evidence of the same kind never joins them again; only a person can. Doing it \
-             again changes nothing. `reason` and `by` may stand in the body or in the query.",
+    let delete_page = id(Page::new("undoLink", "Undo a link, for example after a wrong merge"))
+        .described(
+            "Evidence of the same kind never links the two again; only a person can. A repeated call changes nothing. Send \
+             `reason` and `by` in the body or in the query.",
         )
         .query::<Reason>()
         .takes::<Reason>(Presence::Optional)
-        .gives::<Link>(200, "The link, closed")
+        .gives::<Link>(200, "The link, which is now closed")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
     vec![
         Route::new("/v1/links", post(link)).may(Verb::Post, Scope::Link, post_page),
@@ -59,26 +60,26 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
 
 rapport_http::inputs!(NewLink, Reason, GivenIdentifier);
 
-/// Why somebody does something, and who it is.
+/// The reason for a decision, and who makes it.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"reason": "two brothers share the number", "by": "ada"}))]
 pub(crate) struct Reason {
-    /// For whoever asks later.
-    #[schemars(length(max = WORD_CHARS_MAX))]
+    /// Why. It is stored with the decision.
+    #[schemars(length(max = REASON_CHARS_MAX))]
     reason: Option<String>,
-    /// Who says so. It is recorded beside the name of the API key.
-    #[schemars(length(min = 1, max = WORD_CHARS_MAX))]
+    /// The person who decides, for example an agent's name. It is recorded with the name of the API key.
+    #[schemars(length(min = 1, max = REASON_CHARS_MAX))]
     by: Option<String>,
 }
 
 impl Reason {
-    /// Who says so, and why.
-    pub fn word(self, caller: &Caller) -> Word {
-        Word { who: caller.signs(self.by.as_deref()), reason: self.reason.unwrap_or_default() }
+    /// Who decides, and why.
+    pub fn attribution(self, caller: &Caller) -> Attribution {
+        Attribution { who: caller.signs(self.by.as_deref()), reason: self.reason.unwrap_or_default() }
     }
 
-    /// What one of the two says.
+    /// The fields of this one; what it leaves out comes from the other.
     pub fn or(self, other: Self) -> Self {
         Self { reason: self.reason.or(other.reason), by: self.by.or(other.by) }
     }
@@ -93,8 +94,8 @@ async fn link(
     let new: NewLink = json_body(&parts.headers, body).await?;
     let who = caller.signs(new.by.as_deref());
     let (status, link) = match people.link(&new, who).await? {
-        Linked::Now(link) => (StatusCode::CREATED, link),
-        Linked::Before(link) => (StatusCode::OK, link),
+        Linked::Created(link) => (StatusCode::CREATED, link),
+        Linked::Existing(link) => (StatusCode::OK, link),
     };
     caller.touches(&link.id);
     let location = HeaderValue::try_from(format!("/v1/links/{}", link.id)).expect("an id is ASCII");
@@ -117,8 +118,8 @@ async fn unlink(
     let Path(id) = id?;
     let (parts, body) = request.into_parts();
     let said: Reason = json_body_opt(&parts.headers, body).await?;
-    let word = said.or(asked).word(&caller);
-    let link = people.unlink(&link_id(&id)?, word).await?.ok_or_else(no_link)?;
+    let attribution = said.or(asked).attribution(&caller);
+    let link = people.unlink(&link_id(&id)?, attribution).await?.ok_or_else(no_link)?;
     Ok(axum::Json(link).into_response())
 }
 
@@ -127,5 +128,5 @@ fn link_id(text: &str) -> Result<EdgeId, Problem> {
 }
 
 fn no_link() -> Problem {
-    Problem::not_found("no link of that id")
+    Problem::not_found("no link has this id")
 }

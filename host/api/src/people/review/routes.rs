@@ -28,49 +28,55 @@ use rapport_http::page::{Page, Presence, Verb};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let id = |page: Page| page.parameter("id", "The id of a suggestion, as the list gave it");
-    let suggestions_page = Page::new("Links that a word suggests which does not link by itself")
-        .told("Open ones, in no order that means anything. A page may have fewer items than asked for and not be the last.")
-        .query::<ListPage>()
-        .gives::<SuggestionPage>(200, "A page")
-        .refuses(&[400, 401, 500, 503]);
-    let accept_page = id(Page::new("Links what a suggestion suggests"))
-        .told("One that was dismissed can still be accepted. Doing it again changes nothing.")
+    let id = |page: Page| page.parameter("id", "The id of a suggestion, from the list");
+    let suggestions_page = Page::new(
+        "listSuggestions",
+        "List suggested links: the evidence is too weak to link automatically",
+    )
+    .described(
+        "Only open suggestions, in no particular order. A page may have fewer items than `limit` and not be the last.",
+    )
+    .query::<ListPage>()
+    .gives::<SuggestionPage>(200, "One page of suggestions")
+    .refuses(&[400, 401, 500, 503]);
+    let accept_page = id(Page::new("acceptSuggestion", "Accept a suggestion: link its two identifiers"))
+        .described("A dismissed suggestion can still be accepted. A repeated call changes nothing.")
         .takes::<Reason>(Presence::Optional)
         .gives::<Link>(200, "The link")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let dismiss_page = id(Page::new("Takes a suggestion off the list, for good"))
-        .told("No evidence of the same kind makes it again. Doing it again changes nothing.")
+    let dismiss_page = id(Page::new("dismissSuggestion", "Dismiss a suggestion permanently"))
+        .described("Evidence of the same kind never suggests it again. A repeated call changes nothing.")
         .takes::<Reason>(Presence::Optional)
         .gives::<Suggestion>(200, "The suggestion")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let conflicts_page = Page::new("Evidence that does not link, since a limit of the rules stands against it")
-        .told("In no order that means anything. A conflict goes when it is undone, as any link, or what it conflicts with.")
+    let conflicts_page = Page::new("listConflicts", "List conflicts: links that are held because they would break a limit of the rules")
+        .described("In no particular order. To resolve a conflict, undo it, or undo the link that it conflicts with: `DELETE /v1/links/{id}`.")
         .query::<ListPage>()
-        .gives::<ConflictPage>(200, "A page")
+        .gives::<ConflictPage>(200, "One page of conflicts")
         .refuses(&[400, 401, 500, 503]);
-    let demand_id = |page: Page| page.parameter("id", "The id of a demand, as the list gave it");
-    let demands_page = Page::new("People whom providers demand to erase, where more is known than what they said")
-        .told(
-            "What the provider's connection said of the identifier is erased already. The rest of the person waits: open ones, \
-             in no order that means anything.",
+    let demand_id = |page: Page| page.parameter("id", "The id of a demand, from the list");
+    let demands_page = Page::new("listErasureDemands", "List providers' demands to erase a person")
+        .described(
+            "What the provider's connection said about the identifier is already erased. The rest of the person waits for your \
+             decision. Only open demands, in no particular order.",
         )
         .query::<ListPage>()
-        .gives::<DemandPage>(200, "A page")
+        .gives::<DemandPage>(200, "One page of demands")
         .refuses(&[400, 401, 500, 503]);
-    let location = &[("Location", "Where to go on")];
-    let accept_demand_page = demand_id(Page::new("Erases the whole person, as a provider demands"))
-        .told("On every channel, as `POST /v1/erasures` does, and as final. One that was dismissed can still be accepted.")
+    let location = &[("Location", "Where to continue")];
+    let accept_demand_page = demand_id(Page::new("acceptErasureDemand", "Accept a demand: erase the whole person"))
+        .described("It erases the person on every channel, like `POST /v1/erasures`, and cannot be undone. A dismissed demand can still be accepted.")
         .takes::<Reason>(Presence::Optional)
-        .gives::<Receipt>(200, "All is gone: the receipt")
-        .gives::<Receipt>(202, "There is more to do, when it is asked for again")
+        .gives::<Receipt>(200, "The erasure is complete. The body is its receipt")
+        .gives::<Receipt>(202, "The erasure is not complete. Call `Location` to continue")
         .with_headers(location)
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let dismiss_demand_page = demand_id(Page::new("Leaves the rest of a person as it is"))
-        .told("A later demand of the provider opens it again. Doing it again changes nothing.")
-        .takes::<Reason>(Presence::Optional)
-        .gives::<ErasureDemand>(200, "The demand")
-        .refuses(&[400, 401, 404, 413, 415, 500, 503]);
+    let dismiss_demand_page =
+        demand_id(Page::new("dismissErasureDemand", "Dismiss a demand: keep the rest of the person"))
+            .described("A later demand of the provider opens it again. A repeated call changes nothing.")
+            .takes::<Reason>(Presence::Optional)
+            .gives::<ErasureDemand>(200, "The demand")
+            .refuses(&[400, 401, 404, 413, 415, 500, 503]);
     vec![
         Route::new("/v1/erasure-demands", get(demands)).may(Verb::Get, Scope::Review, demands_page),
         Route::new("/v1/erasure-demands/{id}/accept", post(accept_demand)).may(
@@ -96,10 +102,10 @@ rapport_http::inputs!(ListPage);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListPage {
-    /// Items of the page.
+    /// The most items on this page.
     #[schemars(range(min = 1, max = REVIEW_MAX), extend("default" = REVIEW_DEFAULT))]
     limit: Option<usize>,
-    /// Where it begins: `next` of the page before.
+    /// `next` of the previous page; leave it out for the first page.
     cursor: Option<String>,
 }
 
@@ -130,7 +136,7 @@ async fn accept(
     request: Request,
 ) -> Result<Response, Problem> {
     let (pair, reason) = decision(id, request).await?;
-    let link = people.accept(&pair, reason.word(&caller)).await?.ok_or_else(no_suggestion)?;
+    let link = people.accept(&pair, reason.attribution(&caller)).await?.ok_or_else(no_suggestion)?;
     Ok(axum::Json(link).into_response())
 }
 
@@ -141,7 +147,7 @@ async fn dismiss(
     request: Request,
 ) -> Result<Response, Problem> {
     let (pair, reason) = decision(id, request).await?;
-    let suggestion = people.dismiss(&pair, reason.word(&caller)).await?.ok_or_else(no_suggestion)?;
+    let suggestion = people.dismiss(&pair, reason.attribution(&caller)).await?.ok_or_else(no_suggestion)?;
     Ok(axum::Json(suggestion).into_response())
 }
 
@@ -158,7 +164,7 @@ async fn accept_demand(
 ) -> Result<Response, Problem> {
     let (endpoint, reason) = demand_decision(id, request).await?;
     caller.touches(&endpoint);
-    let receipt = people.accept_demand(&endpoint, reason.word(&caller)).await?.ok_or_else(no_demand)?;
+    let receipt = people.accept_demand(&endpoint, reason.attribution(&caller)).await?.ok_or_else(no_demand)?;
     caller.touches(&receipt.id);
     Ok(answer(&receipt))
 }
@@ -171,7 +177,7 @@ async fn dismiss_demand(
 ) -> Result<Response, Problem> {
     let (endpoint, reason) = demand_decision(id, request).await?;
     caller.touches(&endpoint);
-    let demand = people.dismiss_demand(&endpoint, reason.word(&caller)).await?.ok_or_else(no_demand)?;
+    let demand = people.dismiss_demand(&endpoint, reason.attribution(&caller)).await?.ok_or_else(no_demand)?;
     Ok(axum::Json(demand).into_response())
 }
 
@@ -183,7 +189,7 @@ async fn demand_decision(id: InPath<String>, request: Request) -> Result<(Eid, R
 }
 
 fn no_demand() -> Problem {
-    Problem::not_found("no demand of that id")
+    Problem::not_found("no demand has this id")
 }
 
 async fn decision(id: InPath<String>, request: Request) -> Result<(Pair, Reason), Problem> {
@@ -194,5 +200,5 @@ async fn decision(id: InPath<String>, request: Request) -> Result<(Pair, Reason)
 }
 
 fn no_suggestion() -> Problem {
-    Problem::not_found("no suggestion of that id")
+    Problem::not_found("no suggestion has this id")
 }
