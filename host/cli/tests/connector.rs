@@ -116,7 +116,7 @@ fn a_fixture_is_signed_and_sent_to_a_running_service() {
         .args(["--data", parent.path().join("data").to_str().unwrap()])
         .env("CARGO_TARGET_DIR", target)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap());
     let mut lines = BufReader::new(dev.0.stdout.take().unwrap()).lines();
