@@ -4,7 +4,7 @@
 //! workspace's target directory, so that what others have compiled is not compiled again.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -106,7 +106,8 @@ fn a_fixture_is_signed_and_sent_to_a_running_service() {
     fs::write(parent.path().join("secret"), "test-signing-secret").unwrap();
     fs::write(
         &config,
-        "[connections.chat-eu]\nconnector = 'signed-chat'\nsecrets = { signing-secret = ['file:secret'] }\n",
+        "[connections.chat-eu]\nconnector = 'signed-chat'\nsecrets = { signing-secret = ['file:secret'] }\n\
+         [connections.chat-us]\nconnector = 'signed-chat'\n",
     )
     .unwrap();
     let target = Path::new(env!("CARGO_BIN_EXE_rapport")).parent().and_then(Path::parent).unwrap();
@@ -115,7 +116,7 @@ fn a_fixture_is_signed_and_sent_to_a_running_service() {
         .args(["--data", parent.path().join("data").to_str().unwrap()])
         .env("CARGO_TARGET_DIR", target)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap());
     let mut lines = BufReader::new(dev.0.stdout.take().unwrap()).lines();
@@ -127,6 +128,11 @@ fn a_fixture_is_signed_and_sent_to_a_running_service() {
     assert!(forged.status.success() && said(&forged).contains("401"), "{}", said(&forged));
     let nowhere = rapport(&["connector", "send", words, "text", "--to", &format!("{origin}/hooks/other")]);
     assert!(said(&nowhere).contains("`rapport dev` prints the URLs that there are"), "{}", said(&nowhere));
+
+    dev.0.kill().unwrap();
+    let mut warned = String::new();
+    dev.0.stderr.take().unwrap().read_to_string(&mut warned).unwrap();
+    assert!(warned.contains("connection `chat-us`: secret `signing-secret` is not set"), "{warned}");
 }
 
 #[test]

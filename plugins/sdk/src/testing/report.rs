@@ -100,25 +100,37 @@ const NAMES_TOLD_MAX: usize = 3;
 
 /// Failures of fixtures by their cause: what is wrong with all of them is told once.
 #[derive(Default)]
-pub(super) struct Causes(Vec<(String, Vec<String>)>);
+pub(super) struct Causes(Vec<Cause>);
+
+struct Cause {
+    cause: String,
+    /// Of the first fixture.
+    failure: String,
+    fixtures: Vec<String>,
+}
 
 impl Causes {
-    pub(super) fn add(&mut self, fixture: &str, cause: String) {
-        match self.0.iter_mut().find(|(known, _)| *known == cause) {
-            Some((_, fixtures)) => fixtures.push(fixture.to_owned()),
-            None => self.0.push((cause, vec![fixture.to_owned()])),
+    pub(super) fn add(&mut self, fixture: &str, failure: String) {
+        self.add_by(fixture, failure.clone(), failure);
+    }
+
+    /// Adds a failure whose words differ from those of others with the same cause.
+    pub(super) fn add_by(&mut self, fixture: &str, cause: String, failure: String) {
+        match self.0.iter_mut().find(|known| known.cause == cause) {
+            Some(known) => known.fixtures.push(fixture.to_owned()),
+            None => self.0.push(Cause { cause, failure, fixtures: vec![fixture.to_owned()] }),
         }
     }
 
     /// Adds them to what a check found, those of most fixtures first.
     pub(super) fn tell(mut self, findings: &mut Findings) {
-        self.0.sort_by_key(|(_, fixtures)| std::cmp::Reverse(fixtures.len()));
-        for (cause, fixtures) in self.0 {
+        self.0.sort_by_key(|cause| std::cmp::Reverse(cause.fixtures.len()));
+        for Cause { failure, fixtures, .. } in self.0 {
             let mut names = fixtures[..fixtures.len().min(NAMES_TOLD_MAX)].join(", ");
             if fixtures.len() > NAMES_TOLD_MAX {
                 names.push_str(&format!(" and {} more", fixtures.len() - NAMES_TOLD_MAX));
             }
-            findings.fail(format!("{names}: {cause}"));
+            findings.fail(format!("{names}: {failure}"));
         }
     }
 }

@@ -381,14 +381,15 @@ fn an_excuse_is_noted_and_one_without_need_fails() {
 #[test]
 fn a_rejection_that_was_not_expected_is_told_with_its_sentence_once() {
     let folder = Folder::new();
-    let mut fixtures = folder.fixtures();
+    let mut fixtures = vec![folder.batch()];
+    fixtures.extend(folder.fixtures());
     run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
     for fixture in &mut fixtures {
         fixture.connection = Connection::new("kit", "{}").with_secret("kay", &[SECRET]);
     }
     let report = run(&Native::<Good>::new(), &fixtures, &options(Expectations::Verbatim));
     let [failure] = &report.failures()[..] else { panic!("{:#?}", report.failures()) };
-    let expected = "fixtures: short, text: expected 1 event, found `unauthenticated`: secret `key` is not set";
+    let expected = "fixtures: batch, short, text: expected 2 events, found `unauthenticated`: secret `key` is not set";
     assert!(failure.starts_with(expected), "{failure}");
 }
 
