@@ -203,10 +203,10 @@ pub(crate) fn is_id(text: &str) -> bool {
 /// Milliseconds: what 48 bits hold, the year 10889. A ULID has no room for more.
 pub const TIMESTAMP_MAX: Timestamp = (1 << 48) - 1;
 
-/// The name of an event: a ULID of the provider's milliseconds and 80 bits of HMAC over (account, event id).
+/// The key of an event: a ULID of the provider's milliseconds and 80 bits of HMAC over (account, event id).
 ///
-/// Sorts by the provider's time. The same delivery always has the same name. The hash has the tenant's key, since an
-/// event's id may be made of an address, which could be guessed.
+/// It sorts by the provider's time. Every redelivery has the same key. The HMAC has the tenant's key, because an event's id
+/// may be made from an address, which could be guessed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct EventKey(String);
 

@@ -35,9 +35,9 @@ pub struct Event {
 pub struct Contact {
     pub identifiers: Vec<Identifier>,
     pub display_name: Option<String>,
-    /// BCP 47.
+    /// The customer's language: a BCP 47 tag.
     pub locale: Option<String>,
-    /// IANA time zone.
+    /// The customer's time zone: an IANA name.
     pub time_zone: Option<String>,
     pub traits: Extensions,
 }

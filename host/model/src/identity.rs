@@ -43,7 +43,8 @@ pub use plan::{Before, Fresh, Plan, homeless, plan};
 pub use preview::{Change, Endpoints, Together, preview};
 pub use rules::{Kind, MEMBERS_MAX, Rules, is_junk};
 
-/// The id of a profile. An endpoint that was never linked has an implied one, made of its own id, and costs no write.
+/// The id of a profile. An endpoint that was never linked has an implied profile, whose id is made from the endpoint's id
+/// without a write.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileId(String);
 

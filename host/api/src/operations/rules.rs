@@ -51,7 +51,7 @@ pub struct GivenRules {
     #[schemars(extend("additionalProperties" = {"type": "integer", "minimum": 1, "maximum": MEMBERS_MAX}))]
     #[schemars(extend("maxProperties" = WORDS_MAX))]
     pub limits: Option<BTreeMap<String, usize>>,
-    /// Values that belong to nobody, such as `unknown`.
+    /// Values that belong to nobody, such as `anonymous`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = WORDS_MAX), inner(length(max = VALUE_BYTES_MAX)))]
     pub junk: Option<Vec<String>>,
@@ -59,7 +59,7 @@ pub struct GivenRules {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = WORDS_MAX), inner(length(max = VALUE_BYTES_MAX)))]
     pub role_mailboxes: Option<Vec<String>>,
-    /// Schemes that are never linked automatically; `*.x` means every scheme that ends in `.x`.
+    /// Schemes that are never linked; `*.x` means every scheme that ends in `.x`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = WORDS_MAX), inner(length(max = VALUE_BYTES_MAX)))]
     pub never_link: Option<Vec<String>>,

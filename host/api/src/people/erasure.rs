@@ -93,11 +93,11 @@ pub struct ParkedWebhooks {
 pub struct ParkedDecisions {
     /// The person's: delete them.
     #[serde(default)]
-    #[schemars(length(max = PARKED_NAMED_MAX), inner(length(min = 1)))]
+    #[schemars(length(max = PARKED_NAMED_MAX))]
     pub delete: Vec<String>,
     /// Not the person's: keep them, so that they can be replayed.
     #[serde(default)]
-    #[schemars(length(max = PARKED_NAMED_MAX), inner(length(min = 1)))]
+    #[schemars(length(max = PARKED_NAMED_MAX))]
     pub keep: Vec<String>,
 }
 

@@ -47,7 +47,8 @@ pub(crate) struct ElidedEvent {
     /// `rapport.<body>.v1`: what happened, such as `rapport.message.v1`.
     #[schemars(regex(pattern = "^rapport\\.[a-z_]+\\.v1$"))]
     r#type: String,
-    /// Like the `data` of an `Event`, except that the last item of a shortened list is a text.
+    /// Like the `data` of an `Event`, except that a shortened list ends with a text, and a shortened object has the field
+    /// `rapport.elided`.
     data: BTreeMap<String, Value>,
     /// The address of the whole event, `GET /v1/events/{id}`.
     #[schemars(extend("format" = "uri-reference"))]
