@@ -16,11 +16,12 @@ macro_rules! files {
 }
 
 /// All other files.
-pub(super) const FILES: [(&str, &str); 25] = files![
+pub(super) const FILES: [(&str, &str); 26] = files![
     "README.md",
     "src/lib.rs",
     "src/payload.rs",
     "src/inbound.rs",
+    "src/settings.rs",
     "fixtures/connection.json",
     "fixtures/inbound/field-unknown.http",
     "fixtures/inbound/field-unknown.events.json",

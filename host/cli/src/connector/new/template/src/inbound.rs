@@ -1,10 +1,10 @@
 //! The way of one request: verify, parse, one event for each message.
 
 use rapport_sdk::prelude::*;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::payload::{Item, Root};
+use crate::settings::Settings;
 
 /// The secret that signs every delivery.
 const SIGNING_SECRET: &str = "signing-secret";
@@ -12,14 +12,6 @@ const SIGNING_SECRET: &str = "signing-secret";
 const SIGNATURE: &str = "x-{{name}}-signature";
 /// Identifiers of this provider.
 const SCHEME: &str = "{{name}}";
-
-/// A connection's `config`, which the host has checked by `[config]` of connector.toml.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Config {
-    /// Empty: every one.
-    workspaces: Vec<String>,
-}
 
 pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     let tag = hex::decode(webhook.header_once(SIGNATURE)?).unwrap_or_default();
@@ -29,8 +21,8 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     let root: Root = lenient::root(&json).map_err(Rejection::Malformed)?;
     let account = root.workspace.ok_or_else(|| Rejection::Malformed("expected a `workspace`, found none".into()))?;
     // `config` is JSON as text.
-    let config: Config = serde_json::from_str(&cx.config).unwrap_or_default();
-    if !config.workspaces.is_empty() && !config.workspaces.contains(&account) {
+    let settings: Settings = serde_json::from_str(&cx.config).unwrap_or_default();
+    if !settings.takes(&account) {
         let reason = format!("workspace `{account}` is not one of `workspaces` in this connection's `config`");
         return Err(Rejection::Ignored(reason));
     }

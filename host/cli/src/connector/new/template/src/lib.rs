@@ -1,10 +1,12 @@
 //! {{Title}}: its webhooks as events.
 //!
-//! `inbound` is the way of one request, `payload` the shapes that the provider sends. What maps to what stands in
+//! `inbound` is the way of one request, `payload` the shapes that the provider sends, `settings` what an operator
+//! configures. What maps to what stands in
 //! `README.md` in the provider's words.
 
 mod inbound;
 mod payload;
+mod settings;
 
 use rapport_sdk::prelude::*;
 
