@@ -50,25 +50,25 @@ enum Command {
     /// `rapport dev` may be running. Taken twice it is one event.
     #[command(after_help = feed::EXAMPLE)]
     Feed(feed::Arguments),
-    /// Says whether this machine has what it takes: toolchain, configuration, secrets, connectors, data
+    /// Checks this machine: toolchain, configuration, secrets, connectors and data folder, each with its fix
     ///
     /// It changes nothing, and asks nothing but this machine.
     Doctor(doctor::Arguments),
-    /// Works on connectors
+    /// Creates, builds, tests and inspects connectors; signs and sends their fixtures
     #[command(subcommand)]
     Connector(ConnectorCommand),
     /// Makes the zip that runs on AWS Lambda: binary, configuration, connectors compiled ahead of time and signed
     ///
     /// The same inputs make the same bytes. Prints what is in it and the public key that the deployment has to trust.
     Package(package::Arguments),
-    /// Webhooks that were verified and answered 200, but that their connector could not handle
+    /// Lists, shows and replays parked webhooks: genuine ones that their connector could not read
     #[command(subcommand)]
     Parked(parked::Command),
-    /// Brings endpoints back to their profiles whose ways lead nowhere, as the problem `damaged` says
+    /// Repairs endpoints that no longer lead to a profile (the API answers `damaged` for them)
     ///
     /// `rapport dev` may be running. What is right is not touched. On AWS it is `POST /v1/repairs`.
     Repair(parked::Place),
-    /// Endpoints whose events are stored, but that could not be folded into profiles
+    /// Lists and retries endpoints whose events are stored but could not be folded into a profile
     #[command(subcommand)]
     Fold(fold::Command),
 }

@@ -18,7 +18,7 @@ use crate::artefact::unhex;
 use crate::mac::{MacContext, MacKey};
 use crate::manifest::{Encoding, Manifest, Piece, Proof, Scheme};
 use crate::secrets::{Secret, Secrets};
-use crate::verify::{are_equal, mac_keys, not_empty, verifier};
+use crate::verify::{are_equal, is_same_token, mac_keys, not_empty, verifier};
 
 /// Proofs of one header field that are looked at: senders keep two or three keys at a time.
 const CANDIDATES_MAX: usize = 16;
@@ -168,7 +168,7 @@ impl Ready {
         if let Keys::Token(versions) = &self.keys {
             let is_right = |token: &str| {
                 let token = token.strip_prefix(prefix.as_str()).unwrap_or_default().as_bytes();
-                versions.iter().fold(false, |known, version| known | are_equal(version.reveal(), token))
+                versions.iter().fold(false, |known, version| known | is_same_token(version.reveal(), token))
             };
             return if written.into_iter().any(is_right) { Found::Token } else { Found::Nothing };
         }

@@ -160,13 +160,14 @@ pub(crate) fn verifier(algorithm: SignatureAlgorithm, key: &[u8]) -> Option<Unpa
     Some(UnparsedPublicKey::new(algorithm, public_key(key, kind).ok()?))
 }
 
-/// Hashes are compared, as long as each other: comparing the texts would tell the length of the secret.
 fn token(secrets: &dyn Secrets, check: &Check<'_>) -> Result<bool, KeyError> {
-    let candidate = digest::digest(&digest::SHA256, check.data);
-    any(secrets, check.key, |secret| {
-        let expected = digest::digest(&digest::SHA256, not_empty(secret)?);
-        Some(are_equal(expected.as_ref(), candidate.as_ref()))
-    })
+    any(secrets, check.key, |secret| Some(is_same_token(not_empty(secret)?, check.data)))
+}
+
+/// Whether a token is the secret. Their hashes are compared: comparing the texts would tell the length of the secret.
+pub(crate) fn is_same_token(secret: &[u8], candidate: &[u8]) -> bool {
+    let hash = |text| digest::digest(&digest::SHA256, text);
+    are_equal(hash(secret).as_ref(), hash(candidate).as_ref())
 }
 
 /// Equality in a time that tells nothing but whether the lengths are the same.

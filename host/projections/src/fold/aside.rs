@@ -19,7 +19,8 @@ use crate::erasure;
 
 /// Milliseconds. The wait before an endpoint is tried again after a temporary error. It doubles with each failure.
 const AGAIN_AFTER_MS: u64 = 1_000;
-/// Failures after which an endpoint waits for an operator. By then it was tried for nine hours.
+/// Failures after which an endpoint waits for an operator. A try counts when it begins and again when it fails, so that one
+/// that ends the process counts, too. By then it was tried for about three hours.
 const FAILURES_MAX: u64 = 15;
 /// Endpoints that are read at once in the search for one that is due. Any number before it may wait for an operator.
 const LOOKED_AT_ONCE: usize = 100;
