@@ -102,9 +102,13 @@ pub enum ConfigError {
     UnknownWord { key: String, word: String, fix: String },
     #[error("`{key}` is missing; fix: {fix}")]
     Missing { key: String, fix: &'static str },
-    #[error("{found} connections; at most {CONNECTIONS_MAX} fit one process")]
+    #[error(
+        "found {found} connections; one process takes at most {CONNECTIONS_MAX}; fix: split them over several deployments"
+    )]
     TooMany { found: usize },
-    #[error("{found} API keys; at most {API_KEYS_MAX} are compared with each request")]
+    #[error(
+        "found {found} API keys; at most {API_KEYS_MAX} are allowed, because each request is compared with all; fix: remove unused keys"
+    )]
     TooManyKeys { found: usize },
 }
 

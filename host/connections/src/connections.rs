@@ -49,7 +49,9 @@ pub struct Connection {
 pub enum ConnectionError {
     #[error("connection `{connection}`: `config{at}`: {problem}; connector `{connector}` takes what its README says")]
     Config { connection: String, connector: String, at: String, problem: String },
-    #[error("connector `{connector}`: the JSON Schema under `[config]` is none: {problem}")]
+    #[error(
+        "connector `{connector}`: `[config]` is not a valid JSON Schema: {problem}; fix: correct it in its connector.toml"
+    )]
     Schema { connector: String, problem: String },
     #[error("connection `{connection}`: secret `{secret}` is not one of connector `{connector}`; fix: {fix}")]
     UnknownSecret { connection: String, connector: String, secret: String, fix: String },

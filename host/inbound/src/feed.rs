@@ -73,7 +73,7 @@ pub enum Fed {
 pub enum NotFed {
     #[error("no connection takes what comes from `{0}`; fix: name it in a connection's `feed.from`, or stop it there")]
     NoTaker(String),
-    #[error("no connection of that name is configured")]
+    #[error("no connection has this name; fix: add it to rapport.toml, or name another one")]
     NoConnection,
     #[error("connector `{0}` takes nothing that AWS delivers; fix: name another connection")]
     NoFeed(String),

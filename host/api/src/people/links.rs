@@ -264,7 +264,7 @@ impl People {
     pub async fn explain(&self, pid: &ProfileId, from: &Eid, to: &Eid) -> Result<Explained, Problem> {
         let root = self.table.find_profile(pid).await?.ok_or_else(|| Problem::not_found("no profile has this id"))?;
         if !root.members.contains(from) {
-            return Err(Problem::not_found("`from` does not belong to this profile").of_field("from"));
+            return Err(Problem::not_found("`from` does not belong to this profile; fix: give an identifier of the profile, or the id of the profile that it belongs to").of_field("from"));
         }
         if self.table.endpoint(to).await?.is_none() {
             return Err(Problem::not_found("`to` is not known").of_field("to"));

@@ -178,7 +178,11 @@ async fn profile(
     let InQuery(AsOf { as_of }) = query?;
     let id = profile_id(&id)?;
     if let Some(text) = as_of {
-        let no_instant = || Problem::bad_request("query parameter `as-of` is not an RFC 3339 instant since 1970");
+        let no_instant = || {
+            Problem::bad_request(
+                "query parameter `as-of` is not an RFC 3339 instant since 1970; fix: write it as `2026-09-29T08:00:00Z`",
+            )
+        };
         let at = parse_rfc3339(&text).ok_or_else(|| no_instant().of_field("as-of"))?;
         let past = people.profile_as_of(&id, at).await?.ok_or_else(no_profile)?;
         return Ok(axum::Json(past).into_response());
