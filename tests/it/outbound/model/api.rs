@@ -88,7 +88,8 @@ impl Actor {
     pub async fn cancel(&self, id: Id) {
         let (state_only, lock_only) = (self.lacks(Mutant::CancelLooksAtStateOnly), self.lacks(Mutant::CancelLooksAtLockOnly));
         let answer = self.call(|w| {
-            let named = w.lock.out.is_some_and(|out| out.intent == id) && !state_only;
+            let part = w.intent(id).map_or(0, |intent| intent.accepted);
+            let named = w.is_named(id, part) && !state_only;
             let Some(intent) = w.intents.get_mut(id).and_then(Option::as_mut) else { return Cancel::Refused };
             let ours = matches!(intent.state, State::Cancelled | State::Cut) && intent.cancelled;
             if !named && (intent.is_open() && intent.started.is_none() || lock_only) {

@@ -46,8 +46,16 @@ impl World {
         changed
     }
 
-    /// Ends an intent of which no part is under way.
+    /// Whether the marker names a part of an intent that is not recorded.
+    pub fn is_named(&self, id: Id, part: usize) -> bool {
+        self.lock.out.is_some_and(|out| out.intent == id && out.part >= part)
+    }
+
+    /// Ends an intent without its marker: a transaction on intent and lock, like a cancel.
     pub fn end(&mut self, id: Id, part: usize, attempt: u32, state: State) {
+        if self.is_named(id, part) && !self.lacks(Mutant::EndsWithoutTheLock) {
+            return;
+        }
         let (refused, forgets) = (self.lacks(Mutant::CutIsRefused), self.lacks(Mutant::StartedIsRefused));
         self.change(id, part, attempt, |intent| {
             intent.started = intent.started.filter(|_| !forgets);

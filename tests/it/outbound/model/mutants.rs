@@ -109,6 +109,8 @@ mutants! {
     CancelLooksAtLockOnly,
     /// A repeatable part may have left, and its intent is called refused or expired.
     StartedIsRefused,
+    /// Who has no marker ends an intent without looking whether a marker names it.
+    EndsWithoutTheLock,
     /// A message cut between two parts is called refused.
     CutIsRefused,
     // The API and waking.

@@ -8,8 +8,8 @@ use super::world::{Actor, Stop, Wake};
 
 /// Seconds for which a received wake is hidden. If its worker dies, it comes back.
 const VISIBILITY: u64 = 90;
-/// Seconds of a turn.
-const TURN_MAX: u64 = 80;
+/// Seconds of a turn. When the wake of one that was ended comes back, its last marker is over.
+const TURN_MAX: u64 = VISIBILITY - LEASE - 10;
 /// Looks of one turn. What is left then has a wake of its own.
 const LOOKS: usize = 8;
 /// Seconds. Who waits longer is overtaken.
