@@ -29,6 +29,7 @@ impl Actor {
     async fn try_to_post(&self, operation: usize, draft: &Draft) -> Result<(), Stop> {
         let late = self.lacks(Mutant::IdDrawnAfterLook);
         let drawn = self.clock();
+        let draft = &Draft { asked: self.with(|w| w.tick), ..draft.clone() };
         if self.call(|w| w.lock.closed).await? {
             return Ok(());
         }
@@ -79,7 +80,11 @@ impl Actor {
         self.until_done(async || {
             let received = self.clock();
             self.call(|w| w.put_event(Event { id, at, received, what: What::Command(to) })).await?;
-            self.control(id, to).await
+            match self.control(id, to).await {
+                // Its client gives up; the event is there.
+                Err(Stop) if self.chance(30) => Ok(()),
+                done => done,
+            }
         })
         .await;
     }
@@ -117,12 +122,12 @@ impl Actor {
             let intent = w.intents.get_mut(id).and_then(Option::as_mut);
             let intent = intent.filter(|intent| intent.state == State::Unknown)?;
             if intent.resent.is_none() || twice {
-                intent.resent = Some(fresh);
+                intent.resent = Some((fresh, created));
             }
             intent.resent
         });
-        if let Ok(Some(new)) = marked.await {
-            let draft = Draft { author: Author::Agent, wait: 0, parts: vec![false], ..NOTICE };
+        if let Ok(Some((new, created))) = marked.await {
+            let draft = Draft { author: Author::Agent, wait: 0, asked: self.with(|w| w.tick), parts: vec![false], ..NOTICE };
             let put = self.call(|w| w.put_intent(new, 500 + id, created, &draft));
             if put.await.is_ok() {
                 self.with(|w| w.wake(created));
@@ -138,6 +143,7 @@ pub const NOTICE: Draft = Draft {
     consent: false,
     fence: 0,
     read: 0,
+    asked: 0,
     turn: 0,
     wait: 0,
     life: 600,

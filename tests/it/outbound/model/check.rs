@@ -1,6 +1,6 @@
 //! The promises, checked at every step and at the end.
 
-use super::items::{Holder, Id, Intent, Marker, State, What};
+use super::items::{Event, Holder, Id, Intent, Marker, State, What};
 use super::lock::{Ask, PAIR};
 use super::world::World;
 
@@ -51,6 +51,9 @@ pub struct Facts {
     starts: Vec<u64>,
     /// Parts whose status was acknowledged.
     pub settled: Vec<(Id, usize)>,
+    /// The customer's words that were acknowledged, and the instant up to which an erasure may take them.
+    pub words: Vec<Event>,
+    pub era: u64,
     /// What was sent at all, to see that enough happens.
     pub left: u64,
     pub fence: u64,
@@ -74,6 +77,19 @@ impl Facts {
             self.fail(format!("request {operation} made two intents"));
         }
         self.posted.push((operation, id, tick));
+    }
+
+    /// A webhook was answered 200.
+    pub fn acknowledged(&mut self, tick: u64, event: Event) {
+        match event.what {
+            What::Foreign => self.answered(tick, event.id, Holder::Agent),
+            What::Stop => self.stops.push(tick),
+            What::Status(id, part) => self.settled.push((id, part)),
+            _ => {}
+        }
+        if matches!(event.what, What::Customer | What::Stop) {
+            self.words.push(event);
+        }
     }
 
     /// The time in an intent's id.
@@ -124,7 +140,10 @@ impl Facts {
 
     /// A reply is refused because its turn is answered: then another request must have answered it, or may have.
     pub fn refused_by_turn(&mut self, id: Id, turns: &[(Id, u64)], turn: u64, now: u64) {
-        let may = |other: Id| self.tokens.iter().any(|token| token.part.0 == other && Self::excuses(token, token.part, now));
+        let may = |other: Id| {
+            let mut its = self.tokens.iter().filter(|token| token.part.0 == other);
+            its.any(|token| !token.ended || Self::excuses(token, token.part, now))
+        };
         let answered = turns.iter().any(|(other, its)| *other != id && *its >= turn && may(*other));
         if !answered {
             self.fail(format!("{id} is refused for its turn, which nobody has answered"));
@@ -162,6 +181,7 @@ impl World {
         let mistakes = [
             (marked.part != (id, part), "left without a marker of its own"),
             (self.now + 1 >= marked.deadline, "left after its deadline"),
+            (after(&self.facts.closed) && draft.asked < self.facts.closed[0], "was asked for before the erasure"),
             (after(&self.facts.closed) && intent.created <= self.lock.era, "started after the erasure closed the lock"),
             (!self.facts.erased.is_empty() && intent.created <= self.lock.era, "left after the erasure was done"),
             (draft.consent && after(&self.facts.stops), "started after a stop was acknowledged"),
@@ -201,12 +221,10 @@ impl World {
     }
 
     /// A worker rests: nothing that is due may wait behind one that waits for long.
-    pub fn check_rest(&mut self, until: u64, read: u64) {
-        let waits = self.intents.iter().enumerate().filter_map(|(id, intent)| Some((id, intent.as_ref()?)));
-        let open: Vec<_> = waits.filter(|(id, intent)| intent.is_open() && self.facts.was_posted(*id, read)).collect();
-        let due = open.iter().any(|(_, intent)| intent.due + 60 < until);
-        let held = open.iter().all(|(_, intent)| intent.due > until || intent.due <= self.now);
-        if due && held && self.lock.out.is_none() && until > self.now + 62 {
+    pub fn check_rest(&mut self, until: u64, skew: u64) {
+        let now = self.now + skew;
+        let due = self.intents.iter().flatten().any(|intent| intent.is_open() && intent.due <= now);
+        if due && until > now + 60 {
             self.fail("an intent that is due waits behind one that waits for long".to_owned());
         }
     }
@@ -277,6 +295,11 @@ impl World {
     }
 
     fn check_log(&mut self) {
+        let has = |word: &Event| self.log.iter().any(|event| event.id == word.id && event.what == word.what);
+        let lost = |word: &&Event| word.at > self.facts.era && !has(word);
+        if let Some(event) = self.facts.words.iter().find(lost) {
+            self.fail(format!("the customer's words are lost: {event:?}"));
+        }
         let is_control = |what: What| matches!(what, What::Foreign | What::Command(_));
         let moves = |key: u64| self.facts.moves.iter().any(|moved| moved.key == key && moved.lock.is_some());
         if self.log.iter().any(|event| is_control(event.what) && !moves(event.id)) {

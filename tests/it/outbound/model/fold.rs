@@ -56,7 +56,7 @@ impl Actor {
             What::Foreign => self.repeat_control(event.id, Holder::Agent).await,
             What::Command(to) => self.repeat_control(event.id, to).await,
             What::Own(..) if self.lacks(Mutant::LateEventStays) => Ok(()),
-            What::Own(id, _) => self.call(|w| w.drop_if_erased(id, event)).await,
+            What::Own(id, part) => self.fold_own(id, part, event).await,
             What::Status(id, part) => self.fold_status(id, part, event).await,
             What::Echo(..) => self.repeat_control(event.id, Holder::Agent).await,
         }?;
@@ -95,6 +95,15 @@ impl Actor {
         }
         self.call(|w| w.drop_if_erased(id, event)).await?;
         self.settle(id, part).await
+    }
+
+    /// An event of ours settles its intent: its worker may have died before the record.
+    async fn fold_own(&self, id: Id, part: usize, event: Event) -> Result<(), Stop> {
+        self.call(|w| w.drop_if_erased(id, event)).await?;
+        match self.lacks(Mutant::OwnEventSettlesNothing) {
+            true => Ok(()),
+            false => self.settle(id, part).await,
+        }
     }
 
     /// The provider's own word settles what is unknown, and what is under way: its worker may die.

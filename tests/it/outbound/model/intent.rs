@@ -105,8 +105,4 @@ impl World {
         let received = self.now;
         self.put_event(Event { id: 0, at: started, received, what: What::Own(id, part) });
     }
-
-    pub fn has_own_event(&self, id: Id, part: usize, started: u64) -> bool {
-        self.log.iter().any(|event| event.what == What::Own(id, part) && event.at == started)
-    }
 }

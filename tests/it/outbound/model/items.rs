@@ -39,6 +39,8 @@ pub struct Draft {
     pub fence: u64,
     pub read: u64,
     pub turn: u64,
+    /// When it was asked for; for the checks alone.
+    pub asked: u64,
     /// Seconds until it is due, and from then until it expires.
     pub wait: u64,
     pub life: u64,
@@ -71,7 +73,8 @@ pub struct Intent {
     pub accepted: usize,
     /// When the next part was first started, if that part may have reached the provider.
     pub started: Option<u64>,
-    pub resent: Option<Id>,
+    /// A person's "send again": the new intent and the time in its id.
+    pub resent: Option<(Id, u64)>,
     pub cancelled: bool,
 }
 

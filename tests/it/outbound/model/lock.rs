@@ -171,6 +171,7 @@ impl World {
     /// The erasure's first step, once for each erasure. The fence stays, and what the customer said about stopping.
     /// If the call took longer than `era` allows for, it moves as long as the lock is still closed.
     pub fn close(&mut self, erasure: u64, era: u64) {
+        let may = self.lock.closed_by != erasure || self.lock.closed;
         let is_first = self.lock.closed_by != erasure || self.lacks(Mutant::ErasureClosesAgain);
         if is_first {
             self.tell(|| format!("the erasure closes the lock, up to {era} s"));
@@ -180,6 +181,7 @@ impl World {
         }
         if is_first || self.lock.closed {
             self.lock.era = self.lock.era.max(era);
+            self.facts.era = if may { self.lock.era } else { self.facts.era };
         }
     }
 

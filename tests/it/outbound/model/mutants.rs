@@ -75,8 +75,6 @@ mutants! {
     ReclaimWithoutOwnMarker,
     /// The intent is called unknown without comparing state and part.
     ReclaimWithoutStepCheck,
-    /// The intent is called unknown although its event is on the timeline.
-    ReclaimIgnoresEvent,
     /// The intent goes back to pending.
     ReclaimRepeats,
     /// The time of the first start is not kept when a repeatable part starts again.
@@ -86,6 +84,8 @@ mutants! {
     // Statuses and echoes.
     /// A status settles only what is unknown already: the worker may die after it.
     StatusSettlesOnlyUnknown,
+    /// The fold does not settle an intent by our own event.
+    OwnEventSettlesNothing,
     /// Our own echo is stored as a message, and takes the conversation from the bot.
     EchoAsMessage,
     /// A status makes an erased endpoint known again.
@@ -122,8 +122,8 @@ mutants! {
     ResendTwice,
     /// Only the API wakes, and its wake may be lost.
     WakeWithoutNet,
-    /// A turn may last longer than its wake is hidden.
-    TurnOutlivesVisibility,
+    /// A wake comes back while the marker of its worker may still be live.
+    WakeComesBackEarly,
     /// A wake is deleted before its turn.
     WakeDeletedFirst,
     /// A worker does not look again after it has released.

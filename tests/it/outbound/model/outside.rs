@@ -17,23 +17,19 @@ impl Actor {
             What::Status(id, part) if is_own_echo => What::Echo(id, part),
             what => what,
         };
-        self.until_done(async || {
+        let heard = self.until_done(async || {
             let received = self.clock();
-            self.call(|w| w.put_event(Event { id, at, received, what })).await?;
+            let event = Event { id, at, received, what };
+            self.call(|w| w.put_event(event)).await?;
             let leaves = self.lacks(Mutant::DoorLeavesItToTheFold) || self.lacks(Mutant::NewestFiveInsteadOfLock);
             match what {
-                What::Foreign if !leaves => self.call(|w| w.move_control(id, Holder::Agent)).await.map(|_| ()),
-                What::Stop if !leaves => self.call(|w| w.lock.stopped = true).await,
-                _ => Ok(()),
+                What::Foreign if !leaves => self.call(|w| w.move_control(id, Holder::Agent)).await.map(|_| event),
+                What::Stop if !leaves => self.call(|w| w.lock.stopped = true).await.map(|()| event),
+                _ => Ok(event),
             }
         })
         .await;
-        self.with(|w| match what {
-            What::Foreign => w.facts.answered(w.tick, id, Holder::Agent),
-            What::Stop => w.facts.stops.push(w.tick),
-            What::Status(id, part) => w.facts.settled.push((id, part)),
-            _ => {}
-        });
+        self.with(|w| w.facts.acknowledged(w.tick, heard));
     }
 
     /// The customer writes, and may say stop. A word may be delivered late.

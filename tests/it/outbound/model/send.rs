@@ -33,7 +33,7 @@ impl Actor {
         if self.lacks(Mutant::NoRereadUnderMarker) {
             return Ok(true);
         }
-        let (mut open, _) = self.query().await?;
+        let mut open = self.query().await?;
         if self.lacks(Mutant::RereadLooksAtItselfOnly) {
             open.retain(|(id, _)| *id == marker.intent);
         }

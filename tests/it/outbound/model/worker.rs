@@ -55,10 +55,9 @@ impl Actor {
 
     /// A turn is ended from outside before its wake comes back: who drops a wake relies on that of the marker's holder.
     fn begin(&self) {
-        let endless = self.lacks(Mutant::TurnOutlivesVisibility);
         self.with(|w| {
             self.epoch.set(w.epoch);
-            self.until.set(if w.local || endless { u64::MAX } else { w.now + TURN_MAX });
+            self.until.set(if w.local { u64::MAX } else { w.now + TURN_MAX });
         });
     }
 
@@ -82,7 +81,8 @@ impl Actor {
             if w.local || w.lacks(Mutant::WakeDeletedFirst) {
                 return Some(w.queue.remove(index));
             }
-            w.queue[index].visible = w.now + VISIBILITY;
+            let early = w.lacks(Mutant::WakeComesBackEarly);
+            w.queue[index].visible = w.now + if early { LEASE } else { VISIBILITY };
             Some(w.queue[index])
         })
     }
@@ -131,23 +131,23 @@ impl Actor {
                 Found::Reclaimed => return Ok(Look::Again),
             },
         };
-        let (open, read) = self.query().await?;
+        let open = self.query().await?;
         match self.choose(&open) {
             Choice::Next(id, intent) => self.proceed(id, &intent, version, seen).await,
             Choice::Rest(next) => {
-                next.inspect(|next| self.with(|w| w.check_rest(*next, read)));
+                next.inspect(|next| self.with(|w| w.check_rest(*next, self.skew)));
                 Ok(Look::Rest(next))
             }
         }
     }
 
-    /// Open intents, in order, and when they were read.
-    pub async fn query(&self) -> Result<(Vec<(Id, Intent)>, u64), Stop> {
+    /// Open intents, in order.
+    pub async fn query(&self) -> Result<Vec<(Id, Intent)>, Stop> {
         self.call(|w| {
             let all = w.intents.iter().enumerate().filter_map(|(id, intent)| Some((id, intent.clone()?)));
             let mut open: Vec<(Id, Intent)> = all.filter(|(_, intent)| intent.is_open()).collect();
             open.sort_by_key(|(id, intent)| order(*id, intent));
-            (open, w.tick)
+            open
         })
         .await
     }
@@ -284,8 +284,8 @@ impl Actor {
         Ok(Found::Reclaimed)
     }
 
-    /// Ends a marker whose time is over, under a marker of its own: sent if its event is there, again if it is repeatable,
-    /// else unknown.
+    /// Ends a marker whose time is over, under a marker of its own: the part starts again if it is repeatable, else it is
+    /// unknown.
     async fn reclaim(&self, out: &Marker, intent: &Intent) -> Result<(), Stop> {
         let (id, part) = (out.intent, out.part);
         let clock = self.clock();
@@ -296,10 +296,7 @@ impl Actor {
                 return Ok(());
             }
         }
-        let told = self.call(|w| w.has_own_event(id, part, out.started)).await?;
-        if told && !self.lacks(Mutant::ReclaimIgnoresEvent) {
-            self.call(|w| w.record_accepted(id, part)).await?;
-        } else if intent.draft.parts[part] || self.lacks(Mutant::ReclaimRepeats) {
+        if intent.draft.parts[part] || self.lacks(Mutant::ReclaimRepeats) {
             self.start_again(out, intent.attempt, token, clock).await?;
         } else if self.lacks(Mutant::ReclaimWithoutStepCheck) {
             self.call(|w| w.intents[id].as_mut().map(|intent| intent.state = State::Unknown)).await?;
