@@ -29,8 +29,18 @@ pub struct Ask {
     /// Of a bot's reply: fence and turn.
     pub reply: Option<(u64, u64)>,
     pub consent: bool,
-    /// The token of a marker that was read as ended, and whether its intent is settled.
-    pub seen: Option<(usize, bool)>,
+    /// The marker that was read as ended.
+    pub seen: Option<Seen>,
+}
+
+/// A marker that can be replaced.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    pub token: usize,
+    /// Its intent has ended, and is not unknown.
+    pub settled: bool,
+    /// Nothing of its intent has left.
+    pub unsent: bool,
 }
 
 /// What the lock answers. A failed condition returns the item as it is.
@@ -62,12 +72,13 @@ impl World {
             token: ask.token,
             deadline: ask.clock + LEASE,
             started: ask.started.unwrap_or(ask.clock),
-            before: self.lock.answered,
+            before: self.answered(ask),
         };
         self.tell(|| format!("{marker:?}"));
         self.facts.marked(self.tick, &marker, ask);
         self.settle_replaced(ask);
         let lock = &mut self.lock;
+        lock.answered = marker.before;
         if let Some((_, turn)) = ask.reply {
             lock.answered = Answered { turn, by: Some(ask.intent) };
             lock.controller = Holder::Bot;
@@ -84,7 +95,7 @@ impl World {
         if closed && !self.lacks(Mutant::MarkerIgnoresClosed) {
             return Some(Answer::Closed);
         }
-        let seen = |out: Marker| ask.seen.is_some_and(|(token, _)| token == out.token);
+        let seen = |out: Marker| ask.seen.is_some_and(|seen| seen.token == out.token);
         let replaces_any = self.lacks(Mutant::ReplacesUnseenMarker) && ask.seen.is_some();
         let ignores = self.lacks(Mutant::MarkerIgnoresLiveMarker) || replaces_any;
         if lock.out.is_some_and(|out| !seen(out)) && !ignores {
@@ -96,23 +107,31 @@ impl World {
         if ask.consent && lock.stopped && !self.lacks(Mutant::MarkerIgnoresStop) {
             return Some(Answer::Stopped);
         }
-        ask.reply.and_then(|(fence, turn)| self.against_reply(ask.intent, fence, turn))
+        ask.reply.and_then(|(fence, turn)| self.against_reply(ask, fence, turn))
     }
 
-    fn against_reply(&self, intent: Id, fence: u64, turn: u64) -> Option<Answer> {
+    /// The answered turn, after what is replaced has given its own back.
+    fn answered(&self, ask: &Ask) -> Answered {
+        let unsent = self.lock.out.filter(|_| ask.seen.is_some_and(|seen| seen.unsent));
+        let unsent = unsent.filter(|out| self.lock.answered.by == Some(out.intent));
+        unsent.map_or(self.lock.answered, |out| out.before)
+    }
+
+    fn against_reply(&self, ask: &Ask, fence: u64, turn: u64) -> Option<Answer> {
         let lock = &self.lock;
         let is_stale = lock.fence != fence || lock.controller != Holder::Bot;
         if is_stale && !self.lacks(Mutant::MarkerIgnoresFence) {
             return Some(Answer::StaleFence);
         }
-        let by_itself = lock.answered.by == Some(intent) && !self.lacks(Mutant::TurnWithoutItsIntent);
-        let answered = lock.answered.turn >= turn && !by_itself;
+        let last = self.answered(ask);
+        let by_itself = last.by == Some(ask.intent) && !self.lacks(Mutant::TurnWithoutItsIntent);
+        let answered = last.turn >= turn && !by_itself;
         (answered && !self.lacks(Mutant::MarkerIgnoresTurn)).then_some(Answer::StaleTurn)
     }
 
     /// The next starter takes off what has ended and is not unknown.
     fn settle_replaced(&mut self, ask: &Ask) {
-        if let (Some(out), Some((_, true))) = (self.lock.out, ask.seen) {
+        if let Some(out) = self.lock.out.filter(|_| ask.seen.is_some_and(|seen| seen.settled)) {
             self.lock.unsettled.retain(|id| *id != out.intent);
         }
         if !self.lock.unsettled.contains(&ask.intent) {

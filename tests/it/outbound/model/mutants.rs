@@ -49,7 +49,7 @@ mutants! {
     NoDeadlineMargin,
     /// A worker that has no time left does not release its marker.
     StopKeepsMarker,
-    /// The socket stays open after the worker has given up.
+    /// The request has no timer that ends it before the deadline.
     SocketOutlivesWorker,
     // The answer.
     /// A request without an answer is sent again.
@@ -142,6 +142,8 @@ mutants! {
     ExpiryIgnored,
     /// A new version of the connector starts a message over, although a part has left.
     VersionChangeRestartsStarted,
+    /// An attempt starts over without looking whether a marker names the intent.
+    RestartsWithoutTheLock,
     /// A new version of the connector goes on with the history of the old one.
     VersionChangeKeepsHistory,
     // Erasure.

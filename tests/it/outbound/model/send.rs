@@ -23,7 +23,7 @@ impl Actor {
             self.call(|w| w.release(marker.token, false)).await?;
             return Ok(Look::Again);
         };
-        let outcome = self.request(marker, intent, taken, time).await;
+        let outcome = self.request(marker, intent, taken, (time, deadline)).await;
         self.record(marker, intent, outcome).await?;
         Ok(Look::Again)
     }
@@ -72,12 +72,16 @@ impl Actor {
         (left >= least).then_some(left.min(REQUEST_MAX))
     }
 
-    /// The request. The worker may stand still for a moment between its look at the clock and the socket, not for longer than
-    /// the margin: that is the residue.
-    async fn request(&self, marker: &Marker, intent: &Intent, taken: u64, time: u64) -> Outcome {
-        let late = if self.lacks(Mutant::SocketOutlivesWorker) { 30 } else { MARGIN };
-        let stands = self.below(late);
+    /// The request, under a timer. A worker that stands still between the timer and the socket for longer than the margin is
+    /// the residue.
+    async fn request(&self, marker: &Marker, intent: &Intent, taken: u64, (time, deadline): (u64, u64)) -> Outcome {
+        let outlives = self.lacks(Mutant::SocketOutlivesWorker);
+        let stands = self.below(if outlives { 30 } else { MARGIN });
         self.sleep(stands).await;
+        let is_over = self.clock() + MARGIN > deadline && !self.lacks(Mutant::NoDeadlineMargin);
+        if is_over && !outlives && !self.lacks(Mutant::NoDeadlineCheck) {
+            return Outcome::NotSent { wait: 1, limit: false };
+        }
         let outcome = self.leave(marker, marker.part, intent, taken);
         if self.lacks(Mutant::TwoNonRepeatablesInAStep) && marker.part + 1 < intent.draft.parts.len() {
             self.leave(marker, marker.part + 1, intent, taken);

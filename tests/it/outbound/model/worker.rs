@@ -2,7 +2,7 @@
 
 use super::check::order;
 use super::items::{Id, Intent, Marker, State};
-use super::lock::{Answer, Ask, LEASE, MARGIN};
+use super::lock::{Answer, Ask, LEASE, MARGIN, Seen};
 use super::mutants::Mutant;
 use super::world::{Actor, Stop, Wake};
 
@@ -26,8 +26,8 @@ pub enum Look {
 
 /// What a marker that is in the lock says.
 enum Found {
-    /// It can be replaced; its intent is settled, or not.
-    Ended(bool),
+    /// It can be replaced.
+    Ended(Seen),
     Live,
     Reclaimed,
 }
@@ -126,7 +126,7 @@ impl Actor {
         let seen = match lock.out {
             None => None,
             Some(out) => match self.find(&out).await? {
-                Found::Ended(settled) => Some((out.token, settled)),
+                Found::Ended(seen) => Some(seen),
                 Found::Live => return Ok(Look::Drop),
                 Found::Reclaimed => return Ok(Look::Again),
             },
@@ -182,7 +182,7 @@ impl Actor {
     }
 
     /// Policy, version, repeatable requests and rate, which need no marker; then the marker.
-    async fn proceed(&self, id: Id, intent: &Intent, version: u32, seen: Option<(usize, bool)>) -> Result<Look, Stop> {
+    async fn proceed(&self, id: Id, intent: &Intent, version: u32, seen: Option<Seen>) -> Result<Look, Stop> {
         let (part, attempt) = (intent.accepted, intent.attempt);
         if self.clock() > intent.expires && !self.lacks(Mutant::ExpiryIgnored) {
             self.call(|w| w.end(id, part, attempt, State::Expired)).await?;
@@ -212,7 +212,7 @@ impl Actor {
         }
     }
 
-    fn ask(&self, id: Id, intent: &Intent, seen: Option<(usize, bool)>) -> Ask {
+    fn ask(&self, id: Id, intent: &Intent, seen: Option<Seen>) -> Ask {
         let draft = &intent.draft;
         Ask {
             intent: id,
@@ -241,7 +241,11 @@ impl Actor {
             return Ok(Look::Again);
         }
         let keeps = self.lacks(Mutant::VersionChangeKeepsHistory);
+        let blind = self.lacks(Mutant::RestartsWithoutTheLock);
         self.call(|w| {
+            if w.is_named(id, part) && !blind {
+                return false;
+            }
             w.change(id, part, attempt, |intent| {
                 intent.version = version;
                 intent.attempt += 1;
@@ -269,13 +273,12 @@ impl Actor {
     /// Reads the intent of a marker. One whose time is over is ended here.
     async fn find(&self, out: &Marker) -> Result<Found, Stop> {
         let read = self.call(|w| w.intent(out.intent).cloned()).await?;
-        let Some(intent) = read else { return Ok(Found::Ended(true)) };
-        if !intent.is_open() || intent.accepted > out.part {
-            let forgets = self.lacks(Mutant::ReclaimForgetsUnsettled);
-            return Ok(Found::Ended(!intent.is_open() && (intent.state != State::Unknown || forgets)));
-        }
-        if self.lacks(Mutant::ReplacesUnendedMarker) {
-            return Ok(Found::Ended(false));
+        let token = out.token;
+        let Some(intent) = read else { return Ok(Found::Ended(Seen { token, settled: true, unsent: false })) };
+        if !intent.is_open() || intent.accepted > out.part || self.lacks(Mutant::ReplacesUnendedMarker) {
+            let known = intent.state != State::Unknown || self.lacks(Mutant::ReclaimForgetsUnsettled);
+            let unsent = intent.state == State::Failed && !self.lacks(Mutant::ReleaseKeepsTurn);
+            return Ok(Found::Ended(Seen { token, settled: !intent.is_open() && known, unsent }));
         }
         if self.clock() < out.deadline {
             return Ok(Found::Live);
