@@ -44,6 +44,8 @@ pub struct Facts {
     /// Which request of a client made which intent.
     posted: Vec<(usize, Id, u64)>,
     created: Vec<(Id, u64)>,
+    /// Bots' replies, by turn.
+    turns: Vec<(Id, u64)>,
     /// Bots' replies of which a request left: turn and intent.
     answered: Vec<(u64, Id)>,
     /// When the fold was told about a limit: from which tick, until when.
@@ -53,7 +55,8 @@ pub struct Facts {
     pub settled: Vec<(Id, usize)>,
     /// The customer's words that were acknowledged, and the instant up to which an erasure may take them.
     pub words: Vec<Event>,
-    pub era: u64,
+    era: u64,
+    erasure: u64,
     /// What was sent at all, to see that enough happens.
     pub left: u64,
     pub fence: u64,
@@ -71,12 +74,22 @@ impl Facts {
             Token { part, tick, deadline: marker.deadline, clock: ask.clock, owner, ..Token::default() };
     }
 
-    pub fn posted(&mut self, id: Id, operation: usize, tick: u64, created: u64) {
-        self.created.push((id, created));
+    pub fn posted(&mut self, id: Id, operation: usize, tick: u64, intent: &Intent) {
+        self.created.push((id, intent.created));
+        if intent.draft.is_automatic_reply() {
+            self.turns.push((id, intent.draft.turn));
+        }
         if self.posted.iter().any(|(old, other, _)| *old == operation && *other != id) {
             self.fail(format!("request {operation} made two intents"));
         }
         self.posted.push((operation, id, tick));
+    }
+
+    /// An erasure has its instant, once.
+    pub fn dated(&mut self, erasure: u64, era: u64) {
+        if self.erasure != erasure {
+            (self.erasure, self.era) = (erasure, era);
+        }
     }
 
     /// A webhook was answered 200.
@@ -139,12 +152,12 @@ impl Facts {
     }
 
     /// A reply is refused because its turn is answered: then another request must have answered it, or may have.
-    pub fn refused_by_turn(&mut self, id: Id, turns: &[(Id, u64)], turn: u64, now: u64) {
+    pub fn refused_by_turn(&mut self, id: Id, turn: u64, now: u64) {
         let may = |other: Id| {
             let mut its = self.tokens.iter().filter(|token| token.part.0 == other);
             its.any(|token| !token.ended || Self::excuses(token, token.part, now))
         };
-        let answered = turns.iter().any(|(other, its)| *other != id && *its >= turn && may(*other));
+        let answered = self.turns.iter().any(|(other, its)| *other != id && *its >= turn && may(*other));
         if !answered {
             self.fail(format!("{id} is refused for its turn, which nobody has answered"));
         }
@@ -178,6 +191,7 @@ impl World {
         let after = |ticks: &[u64]| ticks.iter().any(|tick| *tick < marked.tick);
         let draft = &intent.draft;
         let reply = draft.is_automatic_reply();
+        let repeated = draft.parts[part] && self.provider.ledger.contains(&(id, part));
         let mistakes = [
             (marked.part != (id, part), "left without a marker of its own"),
             (self.now + 1 >= marked.deadline, "left after its deadline"),
@@ -186,10 +200,10 @@ impl World {
             (!self.facts.erased.is_empty() && intent.created <= self.lock.era, "left after the erasure was done"),
             (draft.consent && after(&self.facts.stops), "started after a stop was acknowledged"),
             (reply && self.facts.against_takeover(marked.tick, draft.read), "started after a takeover"),
-            (self.facts.cancelled.iter().any(|(old, _)| *old == id), "left after its cancel was confirmed"),
+            (self.facts.cancelled.iter().any(|(old, _)| *old == id) && !repeated, "left after its cancel was confirmed"),
             (reply && self.is_answered(id, draft.turn), "answers a turn that was answered"),
             (self.is_overtaking(id, intent, &marked), "left before an older one that was due"),
-            (intent.expires + 30 < self.now, "left after it had expired"),
+            (intent.expires + 20 < self.now, "left after it had expired"),
             (self.is_too_soon(marked.clock), "started too soon after another"),
             (self.is_limited(taken), "took its turn after a limit was written"),
             (intent.uploaded.is_some_and(|by| by != intent.version), "refers to an upload of another version"),
@@ -202,10 +216,7 @@ impl World {
 
     /// A reply is refused because its turn is answered.
     pub fn check_turn(&mut self, id: Id, intent: &Intent) {
-        let all = self.intents.iter().enumerate().filter_map(|(id, intent)| Some((id, intent.as_ref()?)));
-        let replies = all.filter(|(_, intent)| intent.draft.is_automatic_reply());
-        let turns: Vec<(Id, u64)> = replies.map(|(id, intent)| (id, intent.draft.turn)).collect();
-        self.facts.refused_by_turn(id, &turns, intent.draft.turn, self.now);
+        self.facts.refused_by_turn(id, intent.draft.turn, self.now);
     }
 
     fn is_answered(&self, id: Id, turn: u64) -> bool {

@@ -66,7 +66,7 @@ impl Actor {
     /// Only the customer's own words make an erased endpoint known again.
     async fn fold_words(&self, event: Event) -> Result<(), Stop> {
         let is_new = self.call(|w| {
-            let is_new = event.at > w.lock.era;
+            let is_new = event.at > w.lock.era && !w.lock.closing;
             if is_new {
                 w.open(event.at);
                 w.lock.stopped |= event.what == What::Stop;
@@ -74,7 +74,7 @@ impl Actor {
             is_new
         });
         if !is_new.await? {
-            return Ok(());
+            return if self.call(|w| w.lock.closing).await? { Err(Stop) } else { Ok(()) };
         }
         let copies = 1 + usize::from(self.chance(15));
         let answers = event.what == What::Customer;
@@ -137,9 +137,11 @@ impl Actor {
 }
 
 impl World {
-    /// A report about an intent that an erasure has deleted, or an event of it, goes as well.
+    /// A report about an intent that an erasure has deleted, or an event of it, goes as well. The reference says when the
+    /// intent was made; the item itself may be back for a moment.
     fn drop_if_erased(&mut self, id: Id, event: Event) {
-        if self.intent(id).is_none() {
+        let is_old = self.facts.created(id) <= self.lock.era && !self.lacks(Mutant::ErasedByAbsence);
+        if is_old || self.intent(id).is_none() {
             self.log.retain(|other| *other != event);
         }
     }

@@ -31,7 +31,7 @@ impl World {
                 cancelled: false,
             };
             self.tell(|| format!("intent {id}: {draft:?}"));
-            self.facts.posted(id, operation, self.tick, created);
+            self.facts.posted(id, operation, self.tick, &intent);
             self.intents[id] = Some(intent);
             self.stream.push(Written::Intent(id));
         }
@@ -83,10 +83,12 @@ impl World {
     }
 
     /// The provider has refused a part, or nothing was heard of it.
-    pub fn record_end(&mut self, id: Id, part: usize, state: State, started: Option<u64>) {
+    pub fn record_end(&mut self, id: Id, (part, attempt): (usize, u32), state: State, started: Option<u64>) {
+        let ignores = self.lacks(Mutant::RejectionIgnoresAttempt);
         let Some(intent) = self.intents.get_mut(id).and_then(Option::as_mut) else { return };
+        let any = ignores || !intent.draft.parts[part];
         let waits = intent.is_open() || intent.state == State::Unknown && state != State::Unknown;
-        if waits && intent.accepted == part {
+        if waits && intent.accepted == part && (intent.attempt == attempt || any) {
             intent.started = started;
             let ended = intent.stopped_as(state);
             intent.state = ended;

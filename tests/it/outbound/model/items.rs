@@ -134,6 +134,8 @@ pub struct Lock {
     /// The customer has said stop.
     pub stopped: bool,
     pub closed: bool,
+    /// The erasure that closed it has not drawn its instant.
+    pub closing: bool,
     /// Which erasure closed it.
     pub closed_by: u64,
     /// The instant of that erasure. It lies after the write that closed. Intents made until then are deleted on sight.
@@ -157,6 +159,7 @@ impl Default for Lock {
             unsettled: Vec::new(),
             stopped: false,
             closed: false,
+            closing: false,
             closed_by: 0,
             era: 0,
         }

@@ -188,19 +188,23 @@ impl World {
     }
 
     /// The erasure's first step, once for each erasure. The fence stays, and what the customer said about stopping.
-    /// If the call took longer than `era` allows for, it moves as long as the lock is still closed.
-    pub fn close(&mut self, erasure: u64, era: u64) {
-        let may = self.lock.closed_by != erasure || self.lock.closed;
-        let is_first = self.lock.closed_by != erasure || self.lacks(Mutant::ErasureClosesAgain);
-        if is_first {
-            self.tell(|| format!("the erasure closes the lock, up to {era} s"));
+    pub fn close(&mut self, erasure: u64) {
+        if self.lock.closed_by != erasure || self.lacks(Mutant::ErasureClosesAgain) {
+            self.tell(|| "the erasure closes the lock".to_owned());
             self.facts.closed.push(self.tick);
             self.lock.closed = !self.lacks(Mutant::ErasureLeavesLockOpen);
+            self.lock.closing = true;
             self.lock.closed_by = erasure;
         }
-        if is_first || self.lock.closed {
+    }
+
+    /// The erasure's second step: its instant, drawn after the first was answered.
+    pub fn date(&mut self, erasure: u64, era: u64) {
+        if self.lock.closing {
+            self.tell(|| format!("the erasure is of {era} s"));
+            self.lock.closing = false;
             self.lock.era = self.lock.era.max(era);
-            self.facts.era = if may { self.lock.era } else { self.facts.era };
+            self.facts.dated(erasure, self.lock.era);
         }
     }
 

@@ -60,6 +60,8 @@ mutants! {
     RecordBeforeEvent,
     /// The record does not compare the part.
     RecordIgnoresPart,
+    /// A late refusal does not compare the attempt: another has started meanwhile.
+    RejectionIgnoresAttempt,
     /// The record of an upload does not compare the attempt.
     RecordIgnoresAttempt,
     /// The record makes an item that an erasure has deleted.
@@ -159,6 +161,8 @@ mutants! {
     FenceRecomputedAfterErasure,
     /// An intent that is put after the sweep is refused and stays.
     ClosedRefusesInsteadOfDeletes,
+    /// A report is dropped if its intent is not there, in the place of by the time in its reference.
+    ErasedByAbsence,
     /// An event of ours that is put after the sweep stays.
     LateEventStays,
 }

@@ -5,9 +5,6 @@ use super::items::{Author, Draft, Event, Holder, Id, Kind, State, What};
 use super::mutants::Mutant;
 use super::world::{Actor, Stop};
 
-/// Seconds that a call of the table takes, with a margin.
-const CALL_MAX: u64 = 8;
-
 impl Actor {
     /// A webhook is repeated until it is answered 200. A word that stops a message moves the lock before the answer.
     async fn hear(&self, at: u64, what: What) {
@@ -100,10 +97,10 @@ impl Actor {
         self.with(|w| {
             let many = [1, 1, 2, 3][w.random.below(4) as usize];
             Draft {
-                parts: (0..many).map(|_| w.random.chance(15)).collect(),
+                parts: (0..many).map(|_| w.random.chance(w.repeatable)).collect(),
                 upload: w.random.chance(25),
                 consent: w.random.chance(30),
-                life: [60, 400][w.random.below(2) as usize],
+                life: [25, 60, 400, 400][w.random.below(4) as usize],
                 ..NOTICE
             }
         })
@@ -166,9 +163,11 @@ impl Actor {
     }
 
     pub async fn deploy(self) {
-        let wait = self.below(60);
-        self.sleep(wait).await;
-        self.with(|w| w.version += 1);
+        for _ in 0..1 + self.below(2) {
+            let wait = self.below(60);
+            self.sleep(wait).await;
+            self.with(|w| w.version += 1);
+        }
     }
 
     /// Closes the lock, waits for a marker, and sweeps: first intents, then events.
@@ -187,16 +186,13 @@ impl Actor {
         self.with(|w| w.facts.erased.push(w.tick));
     }
 
-    /// The instant of an erasure lies after the write that closes the lock.
+    /// The instant of an erasure lies after the write that closes the lock. Until then the fold waits with what the customer
+    /// says.
     async fn close(&self, erasure: u64) -> Result<(), Stop> {
-        let ahead = if self.lacks(Mutant::EraBeforeClosing) { 0 } else { CALL_MAX };
-        loop {
-            let era = self.clock() + ahead;
-            self.call(|w| w.close(erasure, era)).await?;
-            if self.clock() <= era || ahead == 0 {
-                return Ok(());
-            }
-        }
+        let before = self.clock();
+        self.call(|w| w.close(erasure)).await?;
+        let era = if self.lacks(Mutant::EraBeforeClosing) { before } else { self.clock() };
+        self.call(|w| w.date(erasure, era)).await
     }
 
     async fn sweep(&self) -> Result<(), Stop> {

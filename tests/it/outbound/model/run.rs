@@ -112,8 +112,8 @@ fn tasks(world: &Rc<RefCell<World>>) -> Vec<Task> {
         (30, |actor| once(actor.answer_elsewhere())),
         (40, |actor| once(actor.cancel_some())),
         (40, |actor| once(actor.send_again())),
-        (25, |actor| once(actor.deploy())),
-        (25, |actor| once(actor.erase())),
+        (35, |actor| once(actor.deploy())),
+        (35, |actor| once(actor.erase())),
     ];
     tasks.extend(some.into_iter().filter(|(percent, _)| chance(*percent)).map(|(_, task)| task(actor())));
     tasks

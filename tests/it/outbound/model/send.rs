@@ -108,7 +108,7 @@ impl Actor {
         match outcome {
             Outcome::Accepted => self.record_accepted(marker, intent).await,
             Outcome::Rejected => {
-                self.call(|w| w.record_end(id, part, State::Failed, None)).await?;
+                self.call(|w| w.record_end(id, (part, intent.attempt), State::Failed, None)).await?;
                 self.call(|w| w.release(marker.token, false)).await
             }
             Outcome::NotSent { wait, limit } => self.wait(marker, intent, wait, limit).await,
@@ -117,7 +117,7 @@ impl Actor {
                 let due = self.clock() + 5;
                 self.start_again(marker, intent.attempt, marker.token, due).await
             }
-            Outcome::Maybe => self.call(|w| w.record_end(id, part, State::Unknown, Some(marker.started))).await,
+            Outcome::Maybe => self.call(|w| w.record_end(id, (part, intent.attempt), State::Unknown, Some(marker.started))).await,
         }
     }
 

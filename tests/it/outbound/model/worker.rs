@@ -304,17 +304,19 @@ impl Actor {
         } else if self.lacks(Mutant::ReclaimWithoutStepCheck) {
             self.call(|w| w.intents[id].as_mut().map(|intent| intent.state = State::Unknown)).await?;
         } else {
-            self.call(|w| w.record_end(id, part, State::Unknown, Some(out.started))).await?;
+            self.call(|w| w.record_end(id, (part, intent.attempt), State::Unknown, Some(out.started))).await?;
         }
         Ok(())
     }
 
-    /// A repeatable part starts again. Its event keeps the time of the first start.
+    /// A repeatable part starts again, as a new attempt: who read the old one neither starts nor refuses it. Its event keeps
+    /// the time of the first start.
     pub async fn start_again(&self, out: &Marker, attempt: u32, token: usize, due: u64) -> Result<(), Stop> {
         let started = Some(out.started).filter(|_| !self.lacks(Mutant::RestartForgetsStart));
         self.call(|w| {
             w.change(out.intent, out.part, attempt, |intent| {
                 intent.started = started;
+                intent.attempt += 1;
                 intent.due = due;
             })
         })

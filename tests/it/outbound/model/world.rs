@@ -50,6 +50,8 @@ pub struct World {
     pub calm: bool,
     /// Of a thousand calls: how many fail, in each of five ways.
     pub trouble: u64,
+    /// Of a hundred parts: how many can be repeated.
+    pub repeatable: u64,
     /// One process with a channel, in the place of many with a queue.
     pub local: bool,
     /// Starts of that process.
@@ -91,7 +93,8 @@ impl World {
     pub fn new(seed: u64, without: Option<Mutant>) -> Self {
         let mut random = Random::new(seed);
         Self {
-            trouble: [0, 4, 12, 20][random.below(4) as usize],
+            trouble: [0, 8, 16, 24][random.below(4) as usize],
+            repeatable: [10, 60][random.below(2) as usize],
             local: random.chance(30),
             random,
             without,
