@@ -21,7 +21,10 @@ impl Actor {
             match self.try_to_post(operation, &draft).await {
                 Ok(_) => return,
                 Err(Stop) if self.chance(20) => return,
-                Err(Stop) => self.sleep(2).await,
+                Err(Stop) => {
+                    let wait = self.below(60);
+                    self.sleep(wait).await;
+                }
             }
         }
     }
@@ -91,7 +94,8 @@ impl Actor {
 
     /// A transaction on intent and lock: refused while a marker names the intent.
     pub async fn cancel(&self, id: Id) {
-        let (state_only, lock_only) = (self.lacks(Mutant::CancelLooksAtStateOnly), self.lacks(Mutant::CancelLooksAtLockOnly));
+        let (state_only, lock_only) =
+            (self.lacks(Mutant::CancelLooksAtStateOnly), self.lacks(Mutant::CancelLooksAtLockOnly));
         let answer = self.call(|w| {
             let part = w.intent(id).map_or(0, |intent| intent.accepted);
             let named = w.is_named(id, part) && !state_only;
@@ -127,7 +131,8 @@ impl Actor {
             intent.resent
         });
         if let Ok(Some((new, created))) = marked.await {
-            let draft = Draft { author: Author::Agent, wait: 0, asked: self.with(|w| w.tick), parts: vec![false], ..NOTICE };
+            let draft =
+                Draft { author: Author::Agent, wait: 0, asked: self.with(|w| w.tick), parts: vec![false], ..NOTICE };
             let put = self.call(|w| w.put_intent(new, 500 + id, created, &draft));
             if put.await.is_ok() {
                 self.with(|w| w.wake(created));

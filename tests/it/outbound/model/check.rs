@@ -111,7 +111,7 @@ impl Facts {
     }
 
     fn was_posted(&self, id: Id, before: u64) -> bool {
-        self.posted.iter().any(|(_, other, tick)| *other == id && *tick < before)
+        self.posted.iter().rev().find(|(_, other, _)| *other == id).is_some_and(|(_, _, tick)| *tick < before)
     }
 
     /// The lock has moved for an event.
@@ -200,7 +200,10 @@ impl World {
             (!self.facts.erased.is_empty() && intent.created <= self.lock.era, "left after the erasure was done"),
             (draft.consent && after(&self.facts.stops), "started after a stop was acknowledged"),
             (reply && self.facts.against_takeover(marked.tick, draft.read), "started after a takeover"),
-            (self.facts.cancelled.iter().any(|(old, _)| *old == id) && !repeated, "left after its cancel was confirmed"),
+            (
+                self.facts.cancelled.iter().any(|(old, _)| *old == id) && !repeated,
+                "left after its cancel was confirmed",
+            ),
             (reply && self.is_answered(id, draft.turn), "answers a turn that was answered"),
             (self.is_overtaking(id, intent, &marked), "left before an older one that was due"),
             (intent.expires + 20 < self.now, "left after it had expired"),
@@ -228,7 +231,9 @@ impl World {
         let place = order(id, intent);
         let all = self.intents.iter().enumerate().filter_map(|(id, intent)| Some((id, intent.as_ref()?)));
         let mut older = all.filter(|(id, older)| order(*id, older) < place && older.is_open());
-        older.any(|(id, older)| older.due + 2 <= marked.clock && self.facts.was_posted(id, marked.tick))
+        older.any(|(id, older)| {
+            older.created > self.lock.era && older.due + 2 <= marked.clock && self.facts.was_posted(id, marked.tick)
+        })
     }
 
     /// A worker rests: nothing that is due may wait behind one that waits for long.
@@ -291,7 +296,9 @@ impl World {
             }
             State::Unknown if reported => Some("is unknown though its status came"),
             State::Unknown if told => Some("is unknown though its event is on the timeline"),
-            _ if cancelled && !matches!(intent.state, State::Cancelled | State::Cut) => Some("was cancelled, and is not"),
+            _ if cancelled && !matches!(intent.state, State::Cancelled | State::Cut) => {
+                Some("was cancelled, and is not")
+            }
             _ => None,
         };
         if let Some(why) = wrong {

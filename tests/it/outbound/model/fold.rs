@@ -55,7 +55,6 @@ impl Actor {
             What::Customer | What::Stop => self.fold_words(event).await,
             What::Foreign => self.repeat_control(event.id, Holder::Agent).await,
             What::Command(to) => self.repeat_control(event.id, to).await,
-            What::Own(..) if self.lacks(Mutant::LateEventStays) => Ok(()),
             What::Own(id, part) => self.fold_own(id, part, event).await,
             What::Status(id, part) => self.fold_status(id, part, event).await,
             What::Echo(..) => self.repeat_control(event.id, Holder::Agent).await,
@@ -99,7 +98,9 @@ impl Actor {
 
     /// An event of ours settles its intent: its worker may have died before the record.
     async fn fold_own(&self, id: Id, part: usize, event: Event) -> Result<(), Stop> {
-        self.call(|w| w.drop_if_erased(id, event)).await?;
+        if !self.lacks(Mutant::LateEventStays) {
+            self.call(|w| w.drop_if_erased(id, event)).await?;
+        }
         match self.lacks(Mutant::OwnEventSettlesNothing) {
             true => Ok(()),
             false => self.settle(id, part).await,

@@ -212,7 +212,14 @@ impl World {
     pub fn open(&mut self, at: u64) {
         if self.lock.closed && self.lacks(Mutant::FenceRecomputedAfterErasure) {
             let old = &self.lock;
-            self.lock = Lock { fence: FENCE, era: old.era, closed_by: old.closed_by, stopped: old.stopped, out: old.out, ..Lock::default() };
+            self.lock = Lock {
+                fence: FENCE,
+                era: old.era,
+                closed_by: old.closed_by,
+                stopped: old.stopped,
+                out: old.out,
+                ..Lock::default()
+            };
         }
         self.lock.closed = false;
         self.heard = self.heard.max(at);

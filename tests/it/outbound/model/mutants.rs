@@ -166,3 +166,37 @@ mutants! {
     /// An event of ours that is put after the sweep stays.
     LateEventStays,
 }
+
+impl Mutant {
+    /// The run from which a rare one is looked for. If a change of the model moves it, all runs are tried, and the test says
+    /// which one to write here.
+    pub fn first_run(self) -> u64 {
+        match self {
+            Self::RejectionIgnoresAttempt => 43_056,
+            Self::ErasedByAbsence => 37_210,
+            Self::RestartsWithoutTheLock => 13_696,
+            Self::ErasureDoesNotWaitForMarker => 4_587,
+            _ => 0,
+        }
+    }
+
+    /// It is looked for in runs with an erasure.
+    pub fn is_of_erasure(self) -> bool {
+        use Mutant::*;
+        let others = matches!(self, MarkerIgnoresClosed | RecordUpserts | IdDrawnAfterLook | StatusRevivesEndpoint);
+        others || self as usize >= ErasureLeavesLockOpen as usize
+    }
+
+    /// It is looked for in runs in which every part can be repeated.
+    pub fn is_of_repeatables(self) -> bool {
+        use Mutant::*;
+        matches!(self, RejectionIgnoresAttempt | RestartForgetsStart | StartedIsRefused | RestartsWithoutTheLock)
+    }
+
+    /// It is looked for in runs with a new version of the connector.
+    pub fn is_of_versions(self) -> bool {
+        use Mutant::*;
+        let restarts = matches!(self, RecordIgnoresAttempt | RestartsWithoutTheLock);
+        restarts || matches!(self, VersionChangeRestartsStarted | VersionChangeKeepsHistory)
+    }
+}

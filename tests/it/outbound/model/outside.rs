@@ -14,18 +14,19 @@ impl Actor {
             What::Status(id, part) if is_own_echo => What::Echo(id, part),
             what => what,
         };
-        let heard = self.until_done(async || {
-            let received = self.clock();
-            let event = Event { id, at, received, what };
-            self.call(|w| w.put_event(event)).await?;
-            let leaves = self.lacks(Mutant::DoorLeavesItToTheFold) || self.lacks(Mutant::NewestFiveInsteadOfLock);
-            match what {
-                What::Foreign if !leaves => self.call(|w| w.move_control(id, Holder::Agent)).await.map(|_| event),
-                What::Stop if !leaves => self.call(|w| w.lock.stopped = true).await.map(|()| event),
-                _ => Ok(event),
-            }
-        })
-        .await;
+        let heard = self
+            .until_done(async || {
+                let received = self.clock();
+                let event = Event { id, at, received, what };
+                self.call(|w| w.put_event(event)).await?;
+                let leaves = self.lacks(Mutant::DoorLeavesItToTheFold) || self.lacks(Mutant::NewestFiveInsteadOfLock);
+                match what {
+                    What::Foreign if !leaves => self.call(|w| w.move_control(id, Holder::Agent)).await.map(|_| event),
+                    What::Stop if !leaves => self.call(|w| w.lock.stopped = true).await.map(|()| event),
+                    _ => Ok(event),
+                }
+            })
+            .await;
         self.with(|w| w.facts.acknowledged(w.tick, heard));
     }
 

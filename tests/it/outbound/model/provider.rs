@@ -9,7 +9,10 @@ pub enum Outcome {
     Accepted,
     Rejected,
     /// No name, no connection, or 429: nothing happened. Wait so long; it may be a limit of the whole connection.
-    NotSent { wait: u64, limit: bool },
+    NotSent {
+        wait: u64,
+        limit: bool,
+    },
     /// A time-out, a reset or a 5xx: perhaps.
     Maybe,
 }

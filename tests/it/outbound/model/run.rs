@@ -106,14 +106,17 @@ fn tasks(world: &Rc<RefCell<World>>) -> Vec<Task> {
     let mut tasks = vec![daemon(actor().fold()), daemon(actor().report()), daemon(actor().answer_turns())];
     tasks.extend((0..2 + u64::from(chance(50))).map(|_| daemon(worker().work())));
     tasks.push(once(actor().write()));
+    let without = world.borrow().without;
+    let erases = if without.is_some_and(Mutant::is_of_erasure) { 100 } else { 30 };
+    let deploys = if without.is_some_and(Mutant::is_of_versions) { 100 } else { 30 };
     let some: [(u64, fn(Actor) -> Task); 7] = [
         (70, |actor| once(actor.post_some())),
         (40, |actor| once(actor.manage())),
         (30, |actor| once(actor.answer_elsewhere())),
         (40, |actor| once(actor.cancel_some())),
         (40, |actor| once(actor.send_again())),
-        (35, |actor| once(actor.deploy())),
-        (35, |actor| once(actor.erase())),
+        (deploys, |actor| once(actor.deploy())),
+        (erases, |actor| once(actor.erase())),
     ];
     tasks.extend(some.into_iter().filter(|(percent, _)| chance(*percent)).map(|(_, task)| task(actor())));
     tasks

@@ -11,6 +11,7 @@ impl Actor {
     /// Reads again under the marker, looks at the clock, sends, and records.
     pub async fn send(&self, marker: &Marker, intent: &Intent, taken: u64) -> Result<Look, Stop> {
         let renewed = self.clock() + LEASE;
+        self.stand_still().await;
         if !self.is_unchanged(marker, intent).await? {
             self.call(|w| w.release(marker.token, false)).await?;
             return Ok(Look::Again);
@@ -24,6 +25,7 @@ impl Actor {
             return Ok(Look::Again);
         };
         let outcome = self.request(marker, intent, taken, (time, deadline)).await;
+        self.stand_still().await;
         self.record(marker, intent, outcome).await?;
         Ok(Look::Again)
     }
@@ -117,7 +119,9 @@ impl Actor {
                 let due = self.clock() + 5;
                 self.start_again(marker, intent.attempt, marker.token, due).await
             }
-            Outcome::Maybe => self.call(|w| w.record_end(id, (part, intent.attempt), State::Unknown, Some(marker.started))).await,
+            Outcome::Maybe => {
+                self.call(|w| w.record_end(id, (part, intent.attempt), State::Unknown, Some(marker.started))).await
+            }
         }
     }
 

@@ -198,6 +198,7 @@ impl Actor {
         if rate > self.clock() {
             return Ok(Look::Rest(Some(rate)));
         }
+        self.stand_still().await;
         let ask = self.ask(id, intent, seen);
         match self.call(|w| w.mark(&ask)).await? {
             Answer::Won(marker) => self.send(&marker, intent, taken).await,

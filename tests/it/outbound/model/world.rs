@@ -93,8 +93,9 @@ impl World {
     pub fn new(seed: u64, without: Option<Mutant>) -> Self {
         let mut random = Random::new(seed);
         Self {
-            trouble: [0, 8, 16, 24][random.below(4) as usize],
-            repeatable: [10, 60][random.below(2) as usize],
+            trouble: if without.is_some() { 24 } else { [0, 8, 16, 24][random.below(4) as usize] },
+            repeatable: [if without.is_some_and(Mutant::is_of_repeatables) { 100 } else { 10 }, 60]
+                [random.below(2) as usize],
             local: random.chance(30),
             random,
             without,
@@ -252,6 +253,14 @@ impl Actor {
             self.sleep(2).await;
         }
         Err(Stop)
+    }
+
+    /// A worker stands still for longer than a marker lives.
+    pub async fn stand_still(&self) {
+        if self.with(|w| !w.calm && w.random.chance(4)) {
+            let seconds = 10 + self.below(50);
+            self.sleep(seconds).await;
+        }
     }
 
     /// Its process has died, or its time is over.
