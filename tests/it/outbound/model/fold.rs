@@ -92,16 +92,17 @@ impl Actor {
         if self.lacks(Mutant::StatusRevivesEndpoint) {
             self.call(|w| w.open(event.at)).await?;
         }
-        self.call(|w| w.drop_if_erased(id, event)).await?;
-        self.settle(id, part).await
+        match self.call(|w| w.drop_if_erased(id, event)).await? {
+            true => Ok(()),
+            false => self.settle(id, part).await,
+        }
     }
 
     /// An event of ours settles its intent: its worker may have died before the record.
     async fn fold_own(&self, id: Id, part: usize, event: Event) -> Result<(), Stop> {
-        if !self.lacks(Mutant::LateEventStays) {
-            self.call(|w| w.drop_if_erased(id, event)).await?;
-        }
-        match self.lacks(Mutant::OwnEventSettlesNothing) {
+        let stays = self.lacks(Mutant::LateEventStays);
+        let is_erased = !stays && self.call(|w| w.drop_if_erased(id, event)).await?;
+        match is_erased || self.lacks(Mutant::OwnEventSettlesNothing) {
             true => Ok(()),
             false => self.settle(id, part).await,
         }
@@ -140,11 +141,13 @@ impl Actor {
 impl World {
     /// A report about an intent that an erasure has deleted, or an event of it, goes as well. The reference says when the
     /// intent was made; the item itself may be back for a moment.
-    fn drop_if_erased(&mut self, id: Id, event: Event) {
+    fn drop_if_erased(&mut self, id: Id, event: Event) -> bool {
         let is_old = self.facts.created(id) <= self.lock.era && !self.lacks(Mutant::ErasedByAbsence);
-        if is_old || self.intent(id).is_none() {
+        let is_erased = is_old || self.intent(id).is_none();
+        if is_erased {
             self.log.retain(|other| *other != event);
         }
+        is_erased
     }
 
     /// What was said before the erasure goes, whenever it comes.

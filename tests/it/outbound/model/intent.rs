@@ -48,7 +48,7 @@ impl World {
 
     /// Whether the marker names a part of an intent that is not recorded.
     pub fn is_named(&self, id: Id, part: usize) -> bool {
-        self.lock.out.is_some_and(|out| out.intent == id && out.part >= part)
+        self.lock.out.is_some_and(|out| out.intent == id && out.part == part)
     }
 
     /// Ends an intent without its marker: a transaction on intent and lock, like a cancel.

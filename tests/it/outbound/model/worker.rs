@@ -276,7 +276,7 @@ impl Actor {
         let read = self.call(|w| w.intent(out.intent).cloned()).await?;
         let token = out.token;
         let Some(intent) = read else { return Ok(Found::Ended(Seen { token, settled: true, unsent: false })) };
-        if !intent.is_open() || intent.accepted > out.part || self.lacks(Mutant::ReplacesUnendedMarker) {
+        if !intent.is_open() || intent.accepted != out.part || self.lacks(Mutant::ReplacesUnendedMarker) {
             let known = intent.state != State::Unknown || self.lacks(Mutant::ReclaimForgetsUnsettled);
             let unsent = intent.state == State::Failed && !self.lacks(Mutant::ReleaseKeepsTurn);
             return Ok(Found::Ended(Seen { token, settled: !intent.is_open() && known, unsent }));
