@@ -314,9 +314,10 @@ impl Actor {
     /// the time of the first start.
     pub async fn start_again(&self, out: &Marker, attempt: u32, token: usize, due: u64) -> Result<(), Stop> {
         let started = Some(out.started).filter(|_| !self.lacks(Mutant::RestartForgetsStart));
+        let rewrites = started.is_none() || self.lacks(Mutant::RestartRewritesStart);
         self.call(|w| {
             w.change(out.intent, out.part, attempt, |intent| {
-                intent.started = started;
+                intent.started = intent.started.filter(|_| !rewrites).or(started);
                 intent.attempt += 1;
                 intent.due = due;
             })

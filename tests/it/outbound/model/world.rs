@@ -93,7 +93,11 @@ impl World {
     pub fn new(seed: u64, without: Option<Mutant>) -> Self {
         let mut random = Random::new(seed);
         Self {
-            trouble: if without.is_some() { 24 } else { [0, 8, 16, 24][random.below(4) as usize] },
+            trouble: if without.is_some_and(Mutant::has_trouble) {
+                24
+            } else {
+                [0, 8, 16, 24][random.below(4) as usize]
+            },
             repeatable: [if without.is_some_and(Mutant::is_of_repeatables) { 100 } else { 10 }, 60]
                 [random.below(2) as usize],
             local: random.chance(30),
