@@ -1,7 +1,7 @@
 //! What the routes of the API share. One for each process.
 
 use crate::api_keys::ApiKeys;
-use crate::keys::Door;
+use crate::authorisation::Door;
 use crate::people::People;
 
 /// The API.

@@ -22,7 +22,7 @@ pub use batch::{NoBatch, batch};
 pub use delivery::Delivery;
 
 use crate::inbound::Inbound;
-use crate::left::Left;
+use crate::not_read::Left;
 use crate::receive::{self, Done, judge, kept, log_of, proven, redacted, redaction_of, sandbox_us};
 use crate::refusal::Refusal;
 

@@ -16,7 +16,7 @@ use rapport_http::route::{Route, router};
 use rapport_http::{Problem, PublicUrl, RequestId};
 use rapport_sandbox::HttpResponse;
 
-use crate::door::Head;
+use crate::admission::Head;
 use crate::inbound::Inbound;
 use crate::refusal::{Refusal, RefusalKind};
 

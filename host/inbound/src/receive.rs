@@ -18,10 +18,10 @@ use rapport_telemetry::{
     EventsStored, WebhookAnswered, WebhookIgnored, WebhookNotStored, WebhookParked, WebhookRefused,
 };
 
-use crate::content;
-use crate::door::UNPROVEN;
+use crate::admission::UNPROVEN;
+use crate::event_checks;
 use crate::inbound::Inbound;
-use crate::left::Left;
+use crate::not_read::Left;
 use crate::refusal::{Refusal, RefusalKind};
 
 pub(crate) use verdict::{Verdict, judge};
@@ -74,7 +74,7 @@ impl Done {
 }
 
 impl Inbound {
-    /// Receives a webhook that came through the [door](crate::door).
+    /// Receives a webhook that came through the [door](crate::admission).
     pub(crate) async fn receive_proven(
         &self,
         connection: &Arc<Connection>,
@@ -239,13 +239,13 @@ impl Inbound {
         event: &mut Event,
         received_at: u64,
     ) -> Result<(Result<(Eid, EventKey), String>, f64), StoreError> {
-        content::mind_the_clock(event, received_at);
-        let place = content::place(&self.table, event);
-        let (true, Ok((eid, key))) = (event.at == content::NO_TIME, &place) else { return Ok((place, 0.0)) };
+        event_checks::mind_the_clock(event, received_at);
+        let place = event_checks::place(&self.table, event);
+        let (true, Ok((eid, key))) = (event.at == event_checks::NO_TIME, &place) else { return Ok((place, 0.0)) };
         match self.table.first_seen(eid, key, received_at).await {
             Ok(first_seen) => {
                 event.at = first_seen.at;
-                Ok((content::place(&self.table, event), first_seen.write_units))
+                Ok((event_checks::place(&self.table, event), first_seen.write_units))
             }
             Err(error) if error.is_passing() => Err(error),
             Err(error) => Ok((Err(error.class()), 0.0)),

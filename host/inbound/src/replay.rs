@@ -5,7 +5,7 @@ use rapport_store::StoreError;
 use rapport_store::parked::{Parked, ParkedId};
 
 use crate::inbound::Inbound;
-use crate::left::Left;
+use crate::not_read::Left;
 use crate::receive::{Delivery, Verdict, judge, sandbox_us};
 
 /// What replaying a parked webhook came to.

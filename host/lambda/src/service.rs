@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use rapport_api::keys::wrong::Manner;
+use rapport_api::authorisation::wrong_keys::Manner;
 use rapport_api::people::People;
 use rapport_api::{Api, ApiKeys, Door, router};
 use rapport_config::package::{self, Package, PackageError, ReferenceError, check_references};

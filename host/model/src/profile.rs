@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cells::{ConsentCell, ReachCell, ReachFailure, TraitCell};
 use crate::conversation::Head;
 use crate::endpoint::{Basis, Eid, EndpointKey, EventKey};
 use crate::event::{Attestation, ConsentState, Controller, Timestamp};
-use crate::fold::{ConsentCell, ReachCell, ReachFailure, TraitCell};
 use crate::identity::ProfileId;
 use crate::trust::Strength;
 

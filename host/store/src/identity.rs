@@ -36,7 +36,7 @@ use rapport_telemetry::EndpointUnreachable;
 
 use crate::cells::UNPROVEN;
 use crate::erasure::Erased;
-use crate::erasure::mark::seen_since;
+use crate::erasure::forget_list::seen_since;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Reader, s};
 use crate::keys;

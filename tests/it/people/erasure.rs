@@ -7,8 +7,8 @@ use std::pin::Pin;
 
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::{Eid, Event, TenantKey};
-use rapport_projections::erasure::proceed;
 use rapport_projections::fold::fold_batch;
+use rapport_projections::rebuild_after_erasure::proceed;
 use rapport_store::blobs::Blobs;
 use rapport_store::erasure::{Erasure, ITEMS_A_CALL_MAX};
 use rapport_store::events::NewEvent;

@@ -25,8 +25,8 @@ use tokio::task::JoinSet;
 
 use crate::people::People;
 pub(crate) use crate::people::answer::described::AnyEvent;
-use crate::people::merged::Merged;
-use crate::people::shown::shown;
+use crate::people::merged_logs::Merged;
+use crate::people::shortened_event::shown;
 
 /// Events of a page if the caller gives no limit.
 pub const PAGE_DEFAULT: usize = 50;
@@ -36,8 +36,8 @@ pub const PAGE_MAX: usize = 200;
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
 /// Bytes of an event's JSON in one answer. As a JSON text it is at most twice as long: JSON has no control characters.
 pub const PART_BYTES_MAX: usize = 2 << 20;
-/// Bytes that a delivery's state adds to an event, at most ([`rapport_model::fold::REPORT_BYTES_MAX`] for each of its texts).
-const DELIVERY_BYTES: usize = 4 * rapport_model::fold::REPORT_BYTES_MAX;
+/// Bytes that a delivery's state adds to an event, at most ([`rapport_model::cells::REPORT_BYTES_MAX`] for each of its texts).
+const DELIVERY_BYTES: usize = 4 * rapport_model::cells::REPORT_BYTES_MAX;
 /// Events that are unpacked at once: one after the other would wait for the blob store each time.
 const OPENED_AT_ONCE: usize = 4;
 /// Events that one page looks at. Those that were erased and delivered again are not shown, until the fold deletes them.

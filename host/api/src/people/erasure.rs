@@ -10,7 +10,7 @@ use rapport_model::event::Attestation;
 use rapport_model::identity::Author;
 use rapport_model::profile::rfc3339;
 use rapport_model::{Eid, EventKey, Timestamp};
-use rapport_projections::erasure::proceed;
+use rapport_projections::rebuild_after_erasure::proceed;
 use rapport_store::StoreError;
 use rapport_store::erasure::{
     Demand, DemandState, Erasure, PARKED_NAMED_MAX, ParkedDecision, ParkedOutcome, Requester,

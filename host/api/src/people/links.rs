@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::people::People;
-use crate::people::merged::Merged;
+use crate::people::merged_logs::Merged;
 use crate::people::review::Suggestion;
 use crate::people::views::{LinkEnd, ends, limit_text};
 

@@ -2,7 +2,7 @@
 
 use rapport_model::Timestamp;
 use rapport_model::profile::parse_rfc3339;
-use rapport_model::written::fix_for_unknown_key;
+use rapport_model::spelling::fix_for_unknown_key;
 use toml::Value;
 
 use super::{ConfigError, Keys, SecretRef, is_connection_name};

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use rapport_http::Problem;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::door::Admitted;
+use crate::admission::Admitted;
 
 /// KiB of bodies that a process holds at a time, all that are still arriving and all that are being handled: six of the
 /// largest that a connector may take. What would be more is told to come back.

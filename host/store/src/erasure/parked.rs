@@ -6,7 +6,7 @@
 //! for a decision: a word that somebody chose as an identifier would else delete everybody's webhooks.
 
 use rapport_model::identity::named;
-use rapport_model::mention::{Content, Mention, is_telling, mentions};
+use rapport_model::search_in_webhook::{Content, Mention, is_telling, mentions};
 use rapport_model::{Eid, EndpointKey};
 use serde::{Deserialize, Serialize};
 

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use rapport_model::cells::{DeliveryCell, delivery};
 use rapport_model::conversation::Head;
-use rapport_model::fold;
 use rapport_model::identity::{Source, claims, named};
 use rapport_model::{Eid, EventKey, Timestamp};
 use rapport_telemetry::EventEmptied;
@@ -100,11 +100,9 @@ impl Table {
             cells.extend(self.all(&pk, prefix, &keys::after(prefix)).await?);
         }
         cells.retain(|item| source_of(item).as_ref() == Some(key));
-        if let Some(cell) = fold::delivery(self.tenant_key(), event) {
+        if let Some(cell) = delivery(self.tenant_key(), event) {
             let known = self.get(pk.clone(), keys::delivery_sk(&cell.message)).await?;
-            cells.extend(
-                known.filter(|item| Reader(item).json::<fold::DeliveryCell>("cell").is_ok_and(|of| of == cell)),
-            );
+            cells.extend(known.filter(|item| Reader(item).json::<DeliveryCell>("cell").is_ok_and(|of| of == cell)));
         }
         self.delete_all(&cells.iter().collect::<Vec<_>>(), own, 0).await?;
         let is_its = |source: &Source| matches!(source, Source::Event { key: of, .. } if of == key);

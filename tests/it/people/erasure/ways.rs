@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rapport_model::event::{Attestation, Identifier};
 use rapport_model::identity::{Closing, Edge, EdgeId, Evidence, Kind, Named, Pair, Rule, Source, partition};
 use rapport_model::{Eid, EndpointKey, TenantKey, Timestamp};
-use rapport_projections::erasure::proceed;
+use rapport_projections::rebuild_after_erasure::proceed;
 use rapport_store::blobs::Blobs;
 use rapport_store::identity::Party;
 use rapport_store::{Access, Claim, Entropy, StoreError, Table};

@@ -13,7 +13,7 @@ use rapport_model::{Eid, EventKey, ProfileId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::keys::Caller;
+use crate::authorisation::Caller;
 use crate::people::People;
 use crate::people::answer::{Cursor, EventPart, PAGE_DEFAULT, PAGE_MAX, Timeline};
 use crate::people::links::{Explained, GivenIdentifier, PastProfile};

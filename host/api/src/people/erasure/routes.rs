@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::keys::Caller;
+use crate::authorisation::Caller;
 use crate::people::People;
 use crate::people::answer::routes::{no_cursor, no_profile, nobody, profile_id};
 use crate::people::erasure::{ParkedDecisions, Receipt, State as Progress};

@@ -11,7 +11,7 @@ use rapport_model::identity::EdgeId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::keys::Caller;
+use crate::authorisation::Caller;
 use crate::people::People;
 use crate::people::links::{Attribution, GivenIdentifier, Link, Linked, NewLink, REASON_CHARS_MAX};
 use crate::state::Api;

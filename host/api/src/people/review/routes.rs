@@ -12,7 +12,7 @@ use rapport_store::identity::ReviewCursor;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::keys::Caller;
+use crate::authorisation::Caller;
 use crate::people::People;
 use crate::people::answer::routes::no_cursor;
 use crate::people::erasure::routes::answer;

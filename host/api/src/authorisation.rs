@@ -1,7 +1,7 @@
 //! Who may call the API: a key may do what its scopes allow. Every call with a key is recorded in the audit and in the log,
 //! also if it fails.
 
-pub mod wrong;
+pub mod wrong_keys;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -24,7 +24,7 @@ use rapport_telemetry::{
 };
 
 use crate::api_keys::ApiKey;
-use crate::keys::wrong::{Manner, RETRY_AFTER_S, WrongKeys};
+use crate::authorisation::wrong_keys::{Manner, RETRY_AFTER_S, WrongKeys};
 use crate::state::Api;
 
 /// What the process remembers about callers. It may be lost when the process ends.

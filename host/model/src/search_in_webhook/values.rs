@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use crate::mention::Content;
+use crate::search_in_webhook::Content;
 
 /// How deep a document may stand in a value of another one: an envelope of SNS in a form, and a payload in that.
 const NESTED_MAX: u32 = 4;
