@@ -13,7 +13,7 @@ const SEGMENT: &AsciiSet =
 
 /// Where an event stands: its connection, its endpoint and its key.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct EventAddress<'a> {
     pub connection: &'a str,
     pub eid: &'a Eid,
     pub key: &'a EventKey,
@@ -28,7 +28,7 @@ pub struct Place<'a> {
 /// `source` + `id` name it once in the world; `time` is the provider's; `partitionkey` and `sequence` are the
 /// CloudEvents extensions of those names, `recordedtime` is ours. `verified` is false where nothing proves that who is said
 /// to have done it has the address: a form, an SMS, a mail without authentication.
-pub fn cloud_event(place: Place<'_>, event: &Event) -> Value {
+pub fn cloud_event(place: EventAddress<'_>, event: &Event) -> Value {
     let segment = |text| utf8_percent_encode(text, SEGMENT);
     let body = event.body.name();
     let mut data = serde_json::to_value(event).unwrap_or_default();
@@ -54,7 +54,7 @@ pub fn cloud_event(place: Place<'_>, event: &Event) -> Value {
 ///
 /// Its `id` is its place in the log, since the provider's is not known; `data` says how many bytes are stored with it, 0 if
 /// that is not known, and why it cannot be read: `corrupt` or `missing-blob`.
-pub fn unreadable_event(place: Place<'_>, bytes: u64, reason: &str) -> Value {
+pub fn unreadable_event(place: EventAddress<'_>, bytes: u64, reason: &str) -> Value {
     let connection = utf8_percent_encode(place.connection, SEGMENT);
     json!({
         "specversion": "1.0",
@@ -109,7 +109,8 @@ mod tests {
         };
         let key = test_key().event_key(event.at, &event.account, &event.id).unwrap();
         let eid = Eid::parse("abcdefghijklmnopqrstuv").unwrap();
-        let place = Place { connection: "wa-eu", eid: &eid, key: &key, verified: true, received_at: 1_700_000_000_500 };
+        let place =
+            EventAddress { connection: "wa-eu", eid: &eid, key: &key, verified: true, received_at: 1_700_000_000_500 };
         let cloud = cloud_event(place, &event);
         assert_eq!(cloud["type"], "rapport.message.v1");
         assert_eq!(cloud["source"], "/connections/wa-eu/accounts/a%20b%2Fc");
