@@ -19,9 +19,9 @@ pub const MARKETING: &str = "marketing";
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 
-/// Milliseconds. A message may wait so long after it was due, and no longer: then who looks for what is unfinished need not look
-/// farther back.
-pub const EXPIRES_AFTER_MS_MAX: u64 = 7 * 24 * HOUR_MS;
+/// Milliseconds. A message may wait so long after it was due: a connection that fails on Friday is mended on Monday. Not longer, so
+/// that a worker that looks for what is unfinished reads three days of a conversation.
+pub const EXPIRES_AFTER_MS_MAX: u64 = 72 * HOUR_MS;
 
 /// Milliseconds from when a message is due until it expires.
 pub fn expires_after_ms(purpose: &str, kind: Kind, author: Author) -> u64 {

@@ -162,6 +162,24 @@ impl From<&Failure> for Cause {
     }
 }
 
+/// What the host knows of an event of ours: whose message it is. It stands beside the event in the log, where no connector can
+/// write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    pub intent: IntentId,
+    pub part: u32,
+    /// The name of the API key.
+    pub by: String,
+    pub purpose: String,
+    pub kind: Kind,
+    /// The newest event of the customer that was known when it was sent. A reply answers up to here; a notice answers nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<EventKey>,
+    /// When its intent was made, by our clock.
+    #[serde(skip)]
+    pub created_at: Timestamp,
+}
+
 /// How far an intent is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -182,7 +200,11 @@ pub enum State {
     Cancelled,
     Expired,
     /// The provider has the first parts, and will not get the others.
-    Cut { accepted: u32, of: u32, why: Cause },
+    Cut {
+        accepted: u32,
+        of: u32,
+        why: Cause,
+    },
     /// A request left, or may have, and nobody knows whether it was processed.
     Unknown {
         error: String,
@@ -306,6 +328,19 @@ impl Intent {
     /// Our reference of a part.
     pub fn reference(&self, part: u32) -> Reference {
         Reference { eid: self.birth.eid.clone(), intent: self.id.clone(), part }
+    }
+
+    /// What stands beside the event of a part.
+    pub fn origin(&self, part: u32, started: &Started) -> Origin {
+        Origin {
+            intent: self.id.clone(),
+            part,
+            by: self.draft.by.clone(),
+            purpose: self.draft.purpose.clone(),
+            kind: self.draft.kind,
+            answers: started.answers.clone(),
+            created_at: self.birth.created_at,
+        }
     }
 
     /// The randomness of an attempt: the same again for the same attempt, and stored nowhere.
