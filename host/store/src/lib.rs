@@ -50,6 +50,7 @@ mod profiles;
 pub mod stream;
 mod table;
 pub mod unfolded;
+pub mod wake;
 
 pub use cells::Written;
 pub use codec::RawWebhook;
