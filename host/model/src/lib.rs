@@ -8,12 +8,14 @@ pub mod cloudevent;
 pub mod conversation;
 pub mod endpoint;
 pub mod event;
+pub mod exchange;
 pub mod fold;
 pub mod hosts;
 pub mod identity;
 pub mod mention;
 pub mod profile;
 pub mod secret;
+pub mod sending;
 pub mod trust;
 pub mod written;
 

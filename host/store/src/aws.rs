@@ -1,7 +1,6 @@
 //! The real thing: DynamoDB over TLS, large bodies in a bucket, secrets from Secrets Manager. One of it a process.
 
 pub(crate) mod bucket;
-mod http;
 pub(crate) mod objects;
 mod secrets;
 mod signed;
@@ -16,10 +15,10 @@ use crate::client;
 use crate::concurrent::all_of;
 use crate::entropy::Entropy;
 use crate::error::StoreError;
+use crate::http_client::Tls;
 use crate::objects::Objects;
 use crate::table::{Access, Claim, Table};
 use bucket::Bucket;
-use http::Http;
 use signed::Signer;
 
 /// Who asks, and where.
@@ -70,7 +69,7 @@ impl Aws {
     pub fn new(account: Account) -> Self {
         let Account { region, access_key: AccessKey { id, secret, session_token }, endpoints } = account;
         let credentials = Credentials::new(id, secret, session_token, None, "environment");
-        let http = Http::new();
+        let http = Tls::tls();
         let (dynamodb, streams) = client::clients(client::Place {
             http: http.clone(),
             credentials: credentials.clone(),

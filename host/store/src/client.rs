@@ -29,7 +29,7 @@ pub(crate) struct Place<H> {
 #[cfg(feature = "embedded")]
 pub(crate) fn loopback(endpoint: &str) -> (aws_sdk_dynamodb::Client, aws_sdk_dynamodbstreams::Client) {
     clients(Place {
-        http: aws_smithy_http_client::Builder::new().build_http(),
+        http: crate::http_client::Plain::plain(),
         credentials: Credentials::new("rapport", "rapport", None, None, "embedded"),
         region: "local".to_owned(),
         endpoint: Some(endpoint.to_owned()),

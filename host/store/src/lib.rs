@@ -34,6 +34,8 @@ pub mod first_seen;
 pub mod fuzzing;
 pub mod handover;
 pub mod heads;
+#[cfg(any(feature = "embedded", feature = "aws"))]
+pub mod http_client;
 pub mod identity;
 mod items;
 mod keys;

@@ -98,7 +98,7 @@ pub fn client(address: SocketAddr) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(format!("http://{address}"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(rapport_store::http_client::Plain::plain())
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .region(Region::from_static("local"))
         .build();

@@ -13,8 +13,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
-use super::http::Http;
 use crate::client::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, OPERATION_TIMEOUT};
+use crate::http_client::Tls;
 
 /// The wait before the second attempt at the longest; twice that before the next.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -23,7 +23,7 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 pub(crate) struct Signer {
     identity: Identity,
     region: String,
-    http: Http,
+    http: Tls,
 }
 
 /// A request, before it is signed.
@@ -58,7 +58,7 @@ impl Request<'_> {
 }
 
 impl Signer {
-    pub(crate) fn new(http: Http, credentials: Credentials, region: String) -> Self {
+    pub(crate) fn new(http: Tls, credentials: Credentials, region: String) -> Self {
         Self { identity: credentials.into(), region, http }
     }
 
