@@ -125,7 +125,7 @@ fn stand_in(event: &Event, attestation: Attestation) -> Identifier {
         Body::MessageDeleted(message) => message,
         Body::Reaction(reaction) => &reaction.message_id,
         Body::Delivery(delivery) => match &delivery.covers {
-            Covered::Message(message) => message,
+            Covered::Message(about) | Covered::Reference(about) => about,
             _ => &event.id,
         },
         Body::Call(call) => &call.id,
