@@ -17,6 +17,6 @@ pub mod router;
 pub mod state;
 
 pub use api_keys::{ApiKey, ApiKeys};
-pub use authorisation::{ClientAddress, Door};
+pub use authorisation::{CallerState, ClientAddress};
 pub use openapi::document;
 pub use state::Api;

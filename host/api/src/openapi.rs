@@ -9,7 +9,7 @@ use axum::routing::get;
 use http::header;
 use rapport_config::scope::Scope;
 use rapport_http::middleware::routes_of_health;
-use rapport_http::page::{Generators, Page, Verb};
+use rapport_http::page::{Generators, HttpMethod, OperationDoc};
 use rapport_http::route::{Described, Route, audit_name};
 use schemars::generate::SchemaSettings;
 use schemars::transform::ReplaceBoolSchemas;
@@ -24,7 +24,7 @@ pub fn document(beside: &[Described]) -> Value {
         gives: settings().for_serialize().into_generator(),
     };
     let mut paths = Map::new();
-    let own = vec![Described { path: "/openapi.json", pages: vec![(Verb::Get, page())] }];
+    let own = vec![Described { path: "/openapi.json", pages: vec![(HttpMethod::Get, page())] }];
     let health = routes_of_health().into_iter().map(|route| route.described());
     let own: Vec<Described> = health.chain(own).collect();
     let api: Vec<Described> = router::routes().into_iter().map(|route| route.described()).collect();
@@ -80,12 +80,12 @@ pub(crate) fn routes(beside: Vec<Described>) -> Vec<Route<()>> {
             response
         }
     };
-    vec![Route::new("/openapi.json", get(openapi)).with(Verb::Get, page())]
+    vec![Route::new("/openapi.json", get(openapi)).with(HttpMethod::Get, page())]
 }
 
 /// The document's own page.
-fn page() -> Page {
-    Page::new("getOpenApiDocument", "Get this OpenAPI document")
+fn page() -> OperationDoc {
+    OperationDoc::new("getOpenApiDocument", "Get this OpenAPI document")
         .gives::<BTreeMap<String, Value>>(200, "The document, OpenAPI 3.1")
 }
 

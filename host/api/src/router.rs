@@ -45,7 +45,7 @@ fn guarded(routes: Vec<Route<Arc<Api>>>, prefix: &str, api: &Arc<Api>) -> Router
 
 /// What a key has to be allowed, method by method.
 fn operations(route: &Route<Arc<Api>>) -> Vec<Operation> {
-    let operation = |(verb, page): &(rapport_http::page::Verb, rapport_http::page::Page)| {
+    let operation = |(verb, page): &(rapport_http::page::HttpMethod, rapport_http::page::OperationDoc)| {
         let name = audit_name(verb.name(), route.path).into();
         page.scope().map(|scope| Operation { verb: *verb, scope, name })
     };

@@ -67,7 +67,7 @@ enum Command {
     /// Repairs endpoints that no longer lead to a profile (the API answers `damaged` for them)
     ///
     /// `rapport dev` may be running. What is right is not touched. On AWS it is `POST /v1/repairs`.
-    Repair(parked::Place),
+    Repair(parked::DataArgs),
     /// Lists and retries endpoints whose events are stored but could not be folded into a profile
     #[command(subcommand)]
     Fold(fold_failures::Command),

@@ -12,7 +12,7 @@
 //! | a change as one transaction | `writes` |
 //! | items of roots and edges | `root`, `edges` |
 //! | [`Table::evidence`], [`Table::as_of`]: what is and was known | `history` |
-//! | [`Table::scan_evidence`], [`Table::surroundings`]: all evidence, to try other rules | `preview` |
+//! | [`Table::scan_evidence`], [`Table::evidence_cluster`]: all evidence, to try other rules | `preview` |
 //! | [`Table::repair`]: ways that lead nowhere | `repair` |
 //! | [`Table::suggest`], [`Table::suggestions`], [`Table::conflicts`]: what waits for a person | `review` |
 
@@ -43,9 +43,9 @@ use crate::keys;
 use crate::on_heap::OnHeap;
 use crate::table::{Clause, Table, is_condition_failure, is_conflict};
 
-pub use change::{Outcome, Standing};
+pub use change::{EdgeState, Outcome};
 pub use history::{Entry, Explanation, PastProfile, Why};
-pub use preview::{EvidencePage, Evident, Found, ScanCursor, Surroundings};
+pub use preview::{EvidenceCluster, EvidencePage, PreviewEvidence, PreviewItem, ScanCursor};
 pub use repair::{Mended, Repair, RepairCursor};
 pub use review::{Conflict, Decision, ReviewCursor, ReviewPage, SUGGESTIONS_MAX, Suggestion, SuggestionState};
 pub use root::Root;

@@ -26,12 +26,12 @@ pub fn read(body: &[u8], scene: &Scene) -> Result<Receipt, Rejection> {
     let count = elements.len();
     for (index, raw) in elements.into_iter().enumerate() {
         let place = format!("[{index}]");
-        match element(raw, scene, &mut |reason| unread.tell(&place, reason)) {
+        match element(raw, scene, &mut |reason| unread.add(&place, reason)) {
             Ok(found) => events.extend(found),
             Err(Rejection::Ignored(_)) => strange += 1,
             Err(_) => {
                 malformed += 1;
-                unread.tell(&place, "it is no change event and no platform event");
+                unread.add(&place, "it is no change event and no platform event");
             }
         }
     }

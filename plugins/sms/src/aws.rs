@@ -157,11 +157,11 @@ impl Batch {
         match read {
             Ok(events) => self.events.extend(events),
             Err(Refusal::Malformed(reason)) => {
-                self.unread.tell(&place, reason);
+                self.unread.add(&place, reason);
                 self.malformed.get_or_insert(reason);
             }
             Err(Refusal::Unsupported(sentence)) => {
-                self.unread.tell(&place, &sentence);
+                self.unread.add(&place, &sentence);
                 self.unsupported.get_or_insert(sentence);
             }
         }

@@ -85,11 +85,11 @@ impl Batch {
 
     fn malformed(&mut self, reason: &str) {
         self.malformed += 1;
-        self.unread.tell(&format!("[{}]", self.index), reason);
+        self.unread.add(&format!("[{}]", self.index), reason);
     }
 
     fn unknown(&mut self, kind: &str) {
-        self.unread.tell(&format!("[{}]", self.index), &format!("its type `{kind}` is not known"));
+        self.unread.add(&format!("[{}]", self.index), &format!("its type `{kind}` is not known"));
         self.unknown.get_or_insert_with(|| kind.to_owned());
     }
 

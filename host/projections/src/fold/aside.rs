@@ -111,7 +111,7 @@ pub async fn take_up(table: &Table, unfolded: &Unfolded, now: Timestamp) -> Resu
     let eid = &unfolded.eid;
     let failure = match contained(refold(table, eid, now)).await {
         Ok(None) => {
-            table.folded_again(unfolded).await?;
+            table.remove_unfolded(unfolded).await?;
             TakenUpAgain { endpoint: eid }.emit();
             return Ok(true);
         }

@@ -108,14 +108,14 @@ pub(super) async fn give_up(table: &Table, eid: &Eid, at: Timestamp, now: Timest
         }
     }
     if !later.is_empty() {
-        table.forget_words_since(eid, at).await?;
+        table.remove_statements_since(eid, at).await?;
         rebuild(table, eid, now).await?;
     }
     for other in &others {
         rebuild(table, &other.eid, now).await?;
         // One that was on the list before stays there: it is tried again by itself.
         if other.failures == 1 {
-            table.folded_again(other).await?;
+            table.remove_unfolded(other).await?;
         }
     }
     // The events go last: as long as one is here, all this is done again.

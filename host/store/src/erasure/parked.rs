@@ -6,7 +6,7 @@
 //! for a decision: a word that somebody chose as an identifier would else delete everybody's webhooks.
 
 use rapport_model::identity::named;
-use rapport_model::search_in_webhook::{Content, Mention, is_telling, mentions};
+use rapport_model::search_in_webhook::{Content, Mention, is_distinctive, mentions};
 use rapport_model::{Eid, EndpointKey};
 use serde::{Deserialize, Serialize};
 
@@ -178,7 +178,7 @@ impl Table {
             let (Some(scheme), Some(value)) = (reader.text_opt("scheme"), reader.text_opt("addr")) else { continue };
             let scope = reader.text_opt("scp").map(str::to_owned);
             let key = EndpointKey { scheme: scheme.to_owned(), scope, value: value.to_owned() };
-            if is_telling(&key) {
+            if is_distinctive(&key) {
                 person.keys.push(key);
                 person.of.push(eid.clone());
             }

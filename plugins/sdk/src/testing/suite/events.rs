@@ -52,8 +52,8 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
             names.into_iter().for_each(|name| causes.add(name, same_id(&key[2], known.len())));
         }
     }
-    causes.tell(findings);
-    excuses.tell(findings);
+    causes.report(findings);
+    excuses.report(findings);
 }
 
 /// Keys of connection.json that say why.
@@ -128,7 +128,7 @@ impl Excuses {
         excuse.map(|(_, is_needed)| *is_needed = true).is_some()
     }
 
-    fn tell(self, findings: &mut Findings) {
+    fn report(self, findings: &mut Findings) {
         for ((name, key), (why, is_needed)) in self.0 {
             match is_needed {
                 true => findings.note(format!("connection `{name}` says `{key}`: {why}")),

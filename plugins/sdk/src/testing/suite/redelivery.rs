@@ -31,7 +31,7 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
             causes.add(case.name(), format!("a `now` that is a second later changes the outcome; {RULE}"));
         }
     }
-    causes.tell(findings);
+    causes.report(findings);
 }
 
 fn receive(trial: &Trial<'_>, case: &Case<'_>, moment: Moment) -> Answer {

@@ -43,7 +43,7 @@ fn events(body: &[u8], account: &str) -> Result<Receipt, Rejection> {
     for (index, element) in elements.iter().enumerate() {
         match event(element, account) {
             Ok(event) => events.push(event),
-            Err(_) => unread.tell(&format!("[{index}]"), "it has no `id`, `at` or `from`"),
+            Err(_) => unread.add(&format!("[{index}]"), "it has no `id`, `at` or `from`"),
         }
     }
     unread.receipt(events)
