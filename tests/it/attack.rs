@@ -268,9 +268,10 @@ impl Record {
     /// A person's identifier as a request has it.
     fn identifier(named: &(String, String, String)) -> Value {
         let (scheme, scope, value) = named;
-        match scope.is_empty() {
-            true => json!({"scheme": scheme, "value": value}),
-            false => json!({"scheme": scheme, "scope": scope, "value": value}),
+        if scope.is_empty() {
+            json!({"scheme": scheme, "value": value})
+        } else {
+            json!({"scheme": scheme, "scope": scope, "value": value})
         }
     }
 }

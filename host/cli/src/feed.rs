@@ -102,9 +102,10 @@ fn read(file: &Path) -> Result<String> {
 fn deliveries(text: &str) -> Result<Vec<AwsDelivery>> {
     let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
     let is_batch = json.is_some_and(|json| json.get("Records").is_some_and(serde_json::Value::is_array));
-    match is_batch {
-        true => Ok(batch(text)?.into_iter().map(|(_, delivery)| delivery).collect()),
+    if is_batch {
+        Ok(batch(text)?.into_iter().map(|(_, delivery)| delivery).collect())
+    } else {
         // The newline is the editor's.
-        false => Ok(vec![AwsDelivery::of_message(text.trim_end(), QUEUE)]),
+        Ok(vec![AwsDelivery::of_message(text.trim_end(), QUEUE)])
     }
 }

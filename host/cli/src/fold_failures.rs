@@ -84,13 +84,12 @@ async fn retry(table: &Table, ids: &[String]) -> Result<()> {
     };
     let mut failed = 0;
     for unfolded in &wanted {
-        let outcome = match take_up(table, unfolded, now()).await? {
-            true => "folded".to_owned(),
-            false => {
-                failed += 1;
-                let known = table.unfolded_one(&unfolded.eid).await?;
-                format!("still set aside: {}", known.map_or(String::new(), |known| known.reason))
-            }
+        let outcome = if take_up(table, unfolded, now()).await? {
+            "folded".to_owned()
+        } else {
+            failed += 1;
+            let known = table.unfolded_one(&unfolded.eid).await?;
+            format!("still set aside: {}", known.map_or(String::new(), |known| known.reason))
         };
         println!("{}  {outcome}", unfolded.eid);
     }

@@ -167,9 +167,8 @@ impl Inbound {
         let manifest = connection.connector.manifest();
         let feed = manifest.feed.as_ref().ok_or_else(|| FeedError::NoFeed(manifest.id.clone()))?;
         let max = manifest.limits.body_bytes();
-        let fits = |bytes: usize| match bytes <= max {
-            true => Ok(()),
-            false => Err(FeedError::TooLarge { connector: manifest.id.clone(), bytes, max }),
+        let fits = |bytes: usize| {
+            if bytes <= max { Ok(()) } else { Err(FeedError::TooLarge { connector: manifest.id.clone(), bytes, max }) }
         };
         fits(delivery.body.len())?;
         let mut webhook = RawWebhook {

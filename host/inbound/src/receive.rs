@@ -74,7 +74,7 @@ impl Done {
 }
 
 impl Inbound {
-    /// Receives a webhook that came through the [door](crate::admission).
+    /// Receives a webhook that came through [admission](crate::admission).
     pub(crate) async fn receive_proven(
         &self,
         connection: &Arc<Connection>,

@@ -139,9 +139,10 @@ async fn operate(service: &Service, operation: Operation) -> Result<Box<RawValue
             }
             let (mut folded, mut still) = (Vec::new(), Vec::new());
             for unfolded in wanted {
-                match aside::take_up(table, &unfolded, now).await.map_err(|error| failed(error.to_string()))? {
-                    true => folded.push(unfolded.eid),
-                    false => still.push(unfolded.eid),
+                if aside::take_up(table, &unfolded, now).await.map_err(|error| failed(error.to_string()))? {
+                    folded.push(unfolded.eid)
+                } else {
+                    still.push(unfolded.eid)
                 }
             }
             json!({"folded": folded, "set_aside": still})

@@ -321,9 +321,10 @@ fn counted(table: &Table, stored: &StoredEvent, head: &Head) -> Vec<Named> {
 
 /// Whether the head does not know already that this endpoint was there at this time.
 fn is_news(endpoint: &Named, own: &Eid, head: &Head, at: u64) -> bool {
-    let since = match endpoint.eid == *own {
-        true => (!head.counters.is_empty()).then_some(head.first_at),
-        false => head.names.get(&endpoint.eid).map(|(first, _)| *first),
+    let since = if endpoint.eid == *own {
+        (!head.counters.is_empty()).then_some(head.first_at)
+    } else {
+        head.names.get(&endpoint.eid).map(|(first, _)| *first)
     };
     since.is_none_or(|since| at < since)
 }

@@ -182,11 +182,10 @@ impl Table {
             .update_expression("SET ptr = :to")
             .expression_attribute_values(":to", s(root.pid.as_str()));
         // Only if it is as it was read: a split rewrites the pointers of all it moves, and dead roots stay dead.
-        let update = match pointer.is_stored {
-            true => {
-                update.condition_expression("ptr = :was").expression_attribute_values(":was", s(pointer.to.as_str()))
-            }
-            false => update.condition_expression("attribute_not_exists(ptr)"),
+        let update = if pointer.is_stored {
+            update.condition_expression("ptr = :was").expression_attribute_values(":was", s(pointer.to.as_str()))
+        } else {
+            update.condition_expression("attribute_not_exists(ptr)")
         };
         match update.send().on_heap().await {
             Ok(_) => Ok(()),

@@ -103,9 +103,10 @@ fn message(text: &str) -> Result<Message, Refusal> {
         match token {
             Token::Start { name: "Notification", .. } if path.last() == Some(&"notifications") => {
                 let notification = notification(&mut reader)?;
-                match message.notifications.len() < NOTIFICATIONS_MAX {
-                    true => message.notifications.push(notification),
-                    false => message.left_out += 1,
+                if message.notifications.len() < NOTIFICATIONS_MAX {
+                    message.notifications.push(notification)
+                } else {
+                    message.left_out += 1
                 }
             }
             Token::Start { name, .. } if path.last() == Some(&"notifications") => {

@@ -381,9 +381,10 @@ fn unpacked(frame: &[u8]) -> String {
 fn blobs(folder: &Path, look: &mut impl FnMut(&Path, &str)) {
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => blobs(&path, look),
-            false => look(&path, &unpacked(&std::fs::read(&path).unwrap()).to_lowercase()),
+        if path.is_dir() {
+            blobs(&path, look)
+        } else {
+            look(&path, &unpacked(&std::fs::read(&path).unwrap()).to_lowercase())
         }
     }
 }

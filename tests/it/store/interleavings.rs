@@ -334,10 +334,7 @@ impl Mirror {
                 }
                 ("G", sk) if id.starts_with("conflict") => {
                     let id = EdgeId::parse(sk).unwrap();
-                    let _ = match item.is_some() {
-                        true => self.conflicts.insert(id),
-                        false => self.conflicts.remove(&id),
-                    };
+                    let _ = if item.is_some() { self.conflicts.insert(id) } else { self.conflicts.remove(&id) };
                 }
                 _ => {}
             }

@@ -102,9 +102,10 @@ pub(super) async fn give_up(table: &Table, eid: &Eid, at: Timestamp, now: Timest
     // Later events about the address, here or elsewhere, are about its new holder: they prove their links again.
     let others = table.forget_links_since(eid, at, now).await?;
     for (account, _) in table.heads(eid).await? {
-        match accounts.contains(&account) {
-            true => mark_given_up(table, eid, &account, at).await?,
-            false => table.forget_head(eid, &account).await?,
+        if accounts.contains(&account) {
+            mark_given_up(table, eid, &account, at).await?
+        } else {
+            table.forget_head(eid, &account).await?
         }
     }
     if !later.is_empty() {

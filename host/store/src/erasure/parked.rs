@@ -125,9 +125,10 @@ impl Table {
         let outcome = if mention == Mention::Alone { ParkedOutcome::Deleted } else { ParkedOutcome::Undecided };
         let known = erasure.parked.iter().any(|known| known.id == id);
         if !known {
-            match erasure.parked.len() < PARKED_NAMED_MAX {
-                true => erasure.parked.push(ParkedMatch { id, outcome }),
-                false => erasure.parked_unnamed += 1,
+            if erasure.parked.len() < PARKED_NAMED_MAX {
+                erasure.parked.push(ParkedMatch { id, outcome })
+            } else {
+                erasure.parked_unnamed += 1
             }
             erasure.count("parked_webhooks", u64::from(outcome == ParkedOutcome::Deleted));
             self.save(erasure).await?;

@@ -272,9 +272,10 @@ impl Table {
             .key("sk", s(keys::ENDPOINT))
             .update_expression("SET ptr = :to")
             .expression_attribute_values(":to", s(to.as_str()));
-        let update = match was.is_stored {
-            true => update.condition_expression("ptr = :was").expression_attribute_values(":was", s(was.to.as_str())),
-            false => update.condition_expression("attribute_not_exists(ptr)"),
+        let update = if was.is_stored {
+            update.condition_expression("ptr = :was").expression_attribute_values(":was", s(was.to.as_str()))
+        } else {
+            update.condition_expression("attribute_not_exists(ptr)")
         };
         TransactWriteItem::builder().update(update.build().expect("all required parts are given")).build()
     }

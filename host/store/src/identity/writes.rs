@@ -158,11 +158,11 @@ impl Table {
             .item("pk", s(keys::root_pk(self.tenant(), &root.pid)))
             .item("sk", s(keys::ROOT))
             .item("ver", n(root.version + 1));
-        match root.is_stored() {
-            true => put
-                .condition_expression("ver = :ver AND attribute_not_exists(fwd)")
-                .expression_attribute_values(":ver", n(root.version)),
-            false => put.condition_expression("attribute_not_exists(pk)"),
+        if root.is_stored() {
+            put.condition_expression("ver = :ver AND attribute_not_exists(fwd)")
+                .expression_attribute_values(":ver", n(root.version))
+        } else {
+            put.condition_expression("attribute_not_exists(pk)")
         }
     }
 
@@ -171,11 +171,12 @@ impl Table {
             .table_name(self.name())
             .key("pk", s(keys::root_pk(self.tenant(), &root.pid)))
             .key("sk", s(keys::ROOT));
-        let check = match root.is_stored() {
-            true => check
+        let check = if root.is_stored() {
+            check
                 .condition_expression("ver = :ver AND attribute_not_exists(fwd)")
-                .expression_attribute_values(":ver", n(root.version)),
-            false => check.condition_expression("attribute_not_exists(pk)"),
+                .expression_attribute_values(":ver", n(root.version))
+        } else {
+            check.condition_expression("attribute_not_exists(pk)")
         };
         TransactWriteItem::builder().condition_check(check.build().expect("all required parts are given")).build()
     }
@@ -234,7 +235,7 @@ impl Table {
         items.extend(set_aside.iter().map(|id| self.put_conflict(id, None, *now)));
         let is_held = |id: &EdgeId| planned.partition.held.get(id).is_some_and(Held::is_conflict);
         let still = |id: &EdgeId| is_held(id) || set_aside.contains(&id);
-        // What comes out of quarantine by a person's word, too.
+        // What a person's word takes back from those that are set aside, too.
         let opened = changed.iter().filter(|changed| changed.before.set_aside).map(|changed| &changed.edge.id);
         let gone: BTreeSet<&EdgeId> = before.iter().copied().chain(opened).filter(|id| !still(id)).collect();
         items.extend(gone.into_iter().map(|id| self.delete_from_list("conflict", &id.to_string())));

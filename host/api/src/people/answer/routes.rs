@@ -142,13 +142,12 @@ async fn find(people: &People, caller: &Caller, given: &GivenIdentifier) -> Resu
 /// Refuses a value of a query that begins with a space: it was a `+`, which means a space there (`application/x-www-form-urlencoded`).
 /// Without this check, the answer for a telephone number would be a misleading 404.
 fn refuse_lost_plus(value: &str, what: &str, field: &str) -> Result<(), Problem> {
-    match value.starts_with(' ') {
-        true => {
-            let detail =
-                format!("{what} begins with a space, because `+` means a space in a query; fix: write `%2B` for `+`");
-            Err(Problem::bad_request(detail).of_field(field))
-        }
-        false => Ok(()),
+    if value.starts_with(' ') {
+        let detail =
+            format!("{what} begins with a space, because `+` means a space in a query; fix: write `%2B` for `+`");
+        Err(Problem::bad_request(detail).of_field(field))
+    } else {
+        Ok(())
     }
 }
 

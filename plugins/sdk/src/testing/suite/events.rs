@@ -28,11 +28,10 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
             if let Some(failure) = found {
                 causes.add(case.name(), format!("event {position}: {failure}"));
             }
-            if let Some(failure) = odd_time(&event, case.fixture.connection.now()) {
-                match excuses.excuse(case, ODD_TIMES) {
-                    true => {}
-                    false => causes.add(case.name(), format!("event {position}: {failure}")),
-                }
+            if let Some(failure) = odd_time(&event, case.fixture.connection.now())
+                && !excuses.excuse(case, ODD_TIMES)
+            {
+                causes.add(case.name(), format!("event {position}: {failure}"))
             }
             let key = [case.fixture.connection.name(), text(&event["account"]), text(&event["id"])].map(str::to_owned);
             let known: &mut Vec<(&Case<'_>, Value)> = told.entry(key).or_default();
@@ -130,11 +129,12 @@ impl Excuses {
 
     fn report(self, findings: &mut Findings) {
         for ((name, key), (why, is_needed)) in self.0 {
-            match is_needed {
-                true => findings.note(format!("connection `{name}` says `{key}`: {why}")),
-                false => findings.fail(format!(
+            if is_needed {
+                findings.note(format!("connection `{name}` says `{key}`: {why}"))
+            } else {
+                findings.fail(format!(
                     "connection `{name}` says `{key}`, and no fixture needs it; fix: take it out of connection.json"
-                )),
+                ))
             }
         }
     }

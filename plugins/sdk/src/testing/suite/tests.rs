@@ -173,9 +173,10 @@ connector! {
     AllOrNothing(_, webhook) {
         verified(webhook)?;
         let receipt = events(&webhook.body, "account")?;
-        match receipt.unread.is_empty() {
-            true => Ok(receipt),
-            false => Err(Rejection::Malformed("expected a batch without a mistake".into())),
+        if receipt.unread.is_empty() {
+            Ok(receipt)
+        } else {
+            Err(Rejection::Malformed("expected a batch without a mistake".into()))
         }
     }
 }
