@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use crate::canonical::{e164, mailbox};
 use crate::endpoint::EndpointKey;
 
-pub use values::{Place, each_value};
+pub use values::{ValuePath, each_value};
 
 /// Bytes. A provider's id that is shorter is a number or a word that says nothing of anybody.
 pub const ID_BYTES_MIN: usize = 8;
@@ -40,19 +40,19 @@ pub struct Content<'a> {
 /// [`ID_BYTES_MIN`] bytes with a digit.
 pub fn mentions(content: Content<'_>, keys: &[EndpointKey]) -> Vec<Option<Mention>> {
     let mut found = vec![None; keys.len()];
-    if !keys.iter().any(is_telling) {
+    if !keys.iter().any(is_distinctive) {
         return found;
     }
     // The names of fields that hold a key.
     let mut fields: Vec<BTreeSet<String>> = vec![BTreeSet::new(); keys.len()];
     each_value(content, &mut |place, value| {
-        for (n, key) in keys.iter().enumerate().filter(|(_, key)| is_telling(key)) {
+        for (n, key) in keys.iter().enumerate().filter(|(_, key)| is_distinctive(key)) {
             match place {
-                Place::Field(name) if is_same(key, value) => {
+                ValuePath::Field(name) if is_same(key, value) => {
                     found[n] = found[n].max(Some(Mention::Alone));
                     fields[n].insert(name.to_owned());
                 }
-                Place::Text if words(value).any(|word| is_same(key, word)) => {
+                ValuePath::Text if words(value).any(|word| is_same(key, word)) => {
                     found[n] = found[n].max(Some(Mention::Among));
                 }
                 _ => {}
@@ -61,7 +61,7 @@ pub fn mentions(content: Content<'_>, keys: &[EndpointKey]) -> Vec<Option<Mentio
     });
     if found.contains(&Some(Mention::Alone)) {
         each_value(content, &mut |place, value| {
-            let Place::Field(name) = place else { return };
+            let ValuePath::Field(name) = place else { return };
             for (n, key) in keys.iter().enumerate() {
                 // Another identifier of the same person is nobody else's.
                 let is_other = || !keys.iter().any(|key| is_same(key, value));
@@ -75,7 +75,7 @@ pub fn mentions(content: Content<'_>, keys: &[EndpointKey]) -> Vec<Option<Mentio
 }
 
 /// Whether an identifier can be told from a word, a number or a time.
-pub fn is_telling(key: &EndpointKey) -> bool {
+pub fn is_distinctive(key: &EndpointKey) -> bool {
     match key.scheme.as_str() {
         "email" => mailbox(&key.value).is_some(),
         "phone" | "sms" => key.value.starts_with('+') && key.value.len() >= ID_BYTES_MIN,

@@ -7,7 +7,7 @@ use rapport_projections::fold::aside::take_up;
 use rapport_store::Table;
 use rapport_store::unfolded::Unfolded;
 
-use crate::parked::Place;
+use crate::parked::DataArgs;
 use crate::service::{Data, Settings, now};
 
 /// Endpoints of one page of the list.
@@ -18,7 +18,7 @@ pub enum Command {
     /// One line for each: id, since when, how often it failed, why, when it is tried again by itself
     List {
         #[command(flatten)]
-        place: Place,
+        data_args: DataArgs,
     },
     /// Folds endpoints from their events, and takes those that could be folded off the list
     Retry {
@@ -29,7 +29,7 @@ pub enum Command {
         #[arg(long, conflicts_with = "ids")]
         all: bool,
         #[command(flatten)]
-        place: Place,
+        data_args: DataArgs,
     },
 }
 
@@ -38,9 +38,9 @@ pub enum Command {
 /// # Errors
 /// What keeps it from being done; what is set aside stays so.
 pub async fn run(command: &Command) -> Result<()> {
-    let (Command::List { place } | Command::Retry { place, .. }) = command;
-    let settings = Settings::read(&place.config)?;
-    let table = Data::join(&place.data)?.table(&settings.config, &settings.base).await?;
+    let (Command::List { data_args } | Command::Retry { data_args, .. }) = command;
+    let settings = Settings::read(&data_args.config)?;
+    let table = Data::join(&data_args.data)?.table(&settings.config, &settings.base).await?;
     match command {
         Command::List { .. } => list(&table).await,
         Command::Retry { ids, .. } => retry(&table, ids).await,
@@ -84,13 +84,12 @@ async fn retry(table: &Table, ids: &[String]) -> Result<()> {
     };
     let mut failed = 0;
     for unfolded in &wanted {
-        let outcome = match take_up(table, unfolded, now()).await? {
-            true => "folded".to_owned(),
-            false => {
-                failed += 1;
-                let known = table.unfolded_one(&unfolded.eid).await?;
-                format!("still set aside: {}", known.map_or(String::new(), |known| known.reason))
-            }
+        let outcome = if take_up(table, unfolded, now()).await? {
+            "folded".to_owned()
+        } else {
+            failed += 1;
+            let known = table.unfolded_one(&unfolded.eid).await?;
+            format!("still set aside: {}", known.map_or(String::new(), |known| known.reason))
         };
         println!("{}  {outcome}", unfolded.eid);
     }

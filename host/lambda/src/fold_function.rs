@@ -50,7 +50,7 @@ async fn fold(service: &Service, payload: &RawValue) -> Result<Option<String>, N
     let running = service.running().await.map_err(|error| NoBatch(error.to_string()))?;
     let (table, now) = (&running.inbound.table, (running.inbound.now)());
     let read = read(table, &batch.records).await;
-    let unreadable = read.unreadable.len() + read.odd;
+    let unreadable = read.unreadable.len() + read.unreadable_records;
     let (numbers, events): (Vec<String>, Vec<_>) = read.events.into_iter().unzip();
     let (waiting_numbers, waiting): (Vec<String>, Vec<_>) = read.waiting.into_iter().unzip();
     let (waits, mut set_aside) = fold::waiting(table, waiting, now).await;
@@ -139,9 +139,10 @@ async fn operate(service: &Service, operation: Operation) -> Result<Box<RawValue
             }
             let (mut folded, mut still) = (Vec::new(), Vec::new());
             for unfolded in wanted {
-                match aside::take_up(table, &unfolded, now).await.map_err(|error| failed(error.to_string()))? {
-                    true => folded.push(unfolded.eid),
-                    false => still.push(unfolded.eid),
+                if aside::take_up(table, &unfolded, now).await.map_err(|error| failed(error.to_string()))? {
+                    folded.push(unfolded.eid)
+                } else {
+                    still.push(unfolded.eid)
                 }
             }
             json!({"folded": folded, "set_aside": still})
@@ -160,8 +161,8 @@ struct Read {
     unreadable: Vec<UnreadableEvent>,
     /// Whether it ends early since so many wait.
     is_cut: bool,
-    /// Records that are none.
-    odd: usize,
+    /// Records that could not be read at all.
+    unreadable_records: usize,
     /// Events that were erased since.
     gone: usize,
 }
@@ -176,7 +177,7 @@ async fn read(table: &Table, records: &[&RawValue]) -> Read {
             Ok(Record::Other) => {}
             Ok(Record::Gone) => read.gone += 1,
             Ok(Record::Unreadable(event)) => read.unreadable.push(event),
-            Ok(Record::Odd(error)) => odd(&mut read, &error),
+            Ok(Record::Odd(error)) => log_unreadable(&mut read, &error),
             Err(waiting) => {
                 read.waiting.push(waiting);
                 if read.waiting.len() >= WAITING_MAX {
@@ -190,7 +191,7 @@ async fn read(table: &Table, records: &[&RawValue]) -> Read {
 }
 
 /// It would be as unreadable when it came again, and hold up all others.
-fn odd(read: &mut Read, error: &StoreError) {
+fn log_unreadable(read: &mut Read, error: &StoreError) {
     RecordNotReadable { error }.emit();
-    read.odd += 1;
+    read.unreadable_records += 1;
 }

@@ -108,10 +108,7 @@ impl Gate {
                 Found::Running(one) => running.push(one),
             }
         }
-        match running.is_empty() {
-            true => Err(Unproven(self.nothing_found())),
-            false => Ok(Entry::Pending(Pending(running))),
-        }
+        if running.is_empty() { Err(Unproven(self.nothing_found())) } else { Ok(Entry::Pending(Pending(running))) }
     }
 
     fn nothing_found(&self) -> String {

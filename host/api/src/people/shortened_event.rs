@@ -76,12 +76,14 @@ fn cut(value: Value, budget: usize) -> Value {
             let kept = sizes.len().min(budget / PART_BYTES_MIN);
             let left_out = marker(sizes[kept..].iter().sum());
             let shares = shares(&sizes[..kept], budget);
-            let fields =
-                fields.into_iter().zip(shares).map(|((name, field), share)| match name.len() > PART_BYTES_MIN {
-                    // A name that is longer than a value may be: no record of the contract has one.
-                    true => (cut_text(&name, PART_BYTES_MIN), cut(field, share.saturating_sub(PART_BYTES_MIN))),
-                    false => (name, cut(field, share)),
-                });
+            let fields = fields.into_iter().zip(shares).map(|((name, field), share)| {
+                // A name that is longer than a value may be: no record of the contract has one.
+                if name.len() > PART_BYTES_MIN {
+                    (cut_text(&name, PART_BYTES_MIN), cut(field, share.saturating_sub(PART_BYTES_MIN)))
+                } else {
+                    (name, cut(field, share))
+                }
+            });
             let mut fields: Map<String, Value> = fields.collect();
             if kept < sizes.len() {
                 fields.insert("rapport.elided".to_owned(), Value::String(left_out));

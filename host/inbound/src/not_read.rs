@@ -14,14 +14,14 @@ const DETAIL_BYTES_MAX: usize = 4_096;
 
 /// What is left, and why it is parked.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Left {
+pub(crate) struct NotRead {
     pub reason: &'static str,
     pub detail: String,
     /// The endpoints of its other events. An erasure of one of them finds the parked webhook by it.
     pub owners: BTreeSet<Eid>,
 }
 
-impl Left {
+impl NotRead {
     /// From elements that could not be read, and events that cannot be stored. `None` if everything became events.
     pub fn of(unread: Vec<String>, unplaced: Vec<String>) -> Option<Self> {
         let reason = match (unread.is_empty(), unplaced.is_empty()) {
@@ -60,12 +60,12 @@ mod tests {
     #[test]
     fn what_is_left_of_a_webhook_is_told_in_one_bounded_line() {
         let lines = |count: usize, text: &str| (0..count).map(|_| text.to_owned()).collect::<Vec<_>>();
-        assert_eq!(Left::of(vec![], vec![]), None);
-        let unplaced = Left::of(vec![], lines(1, "event 0: no `id`")).unwrap();
+        assert_eq!(NotRead::of(vec![], vec![]), None);
+        let unplaced = NotRead::of(vec![], lines(1, "event 0: no `id`")).unwrap();
         assert_eq!((unplaced.reason, unplaced.detail.as_str()), ("invalid-event", "event 0: no `id`"));
-        let both = Left::of(lines(1, "a"), lines(1, "b")).unwrap();
+        let both = NotRead::of(lines(1, "a"), lines(1, "b")).unwrap();
         assert_eq!((both.reason, both.detail.as_str()), (UNREAD, "a; b"));
-        let many = Left::of(lines(65, &"x".repeat(1_024)), lines(5_000, "event")).unwrap();
+        let many = NotRead::of(lines(65, &"x".repeat(1_024)), lines(5_000, "event")).unwrap();
         assert!(many.detail.len() < DETAIL_BYTES_MAX + 64, "{}", many.detail.len());
         assert!(many.detail.ends_with("; …"), "{}", many.detail);
     }

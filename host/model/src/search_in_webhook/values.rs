@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use crate::mention::Content;
+use crate::search_in_webhook::Content;
 
 /// How deep a document may stand in a value of another one: an envelope of SNS in a form, and a payload in that.
 const NESTED_MAX: u32 = 4;
@@ -14,7 +14,7 @@ const PARTS_MAX: usize = 1_000;
 
 /// Where a value stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place<'a> {
+pub enum ValuePath<'a> {
     /// It is a field's, of this name.
     Field(&'a str),
     /// It is a text with words of many.
@@ -22,14 +22,14 @@ pub enum Place<'a> {
 }
 
 /// Hands over every value of a webhook.
-pub fn each_value(content: Content<'_>, take: &mut impl FnMut(Place<'_>, &str)) {
+pub fn each_value(content: Content<'_>, take: &mut impl FnMut(ValuePath<'_>, &str)) {
     if let Some((_, query)) = content.url.split_once('?') {
         of_form(query, take, 0);
     }
     of_body(content.content_type, content.body, take, 0);
 }
 
-fn of_body(content_type: &str, body: &[u8], take: &mut impl FnMut(Place<'_>, &str), depth: u32) {
+fn of_body(content_type: &str, body: &[u8], take: &mut impl FnMut(ValuePath<'_>, &str), depth: u32) {
     let text = String::from_utf8_lossy(body);
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if kind.starts_with("multipart/")
@@ -44,7 +44,7 @@ fn of_body(content_type: &str, body: &[u8], take: &mut impl FnMut(Place<'_>, &st
 }
 
 /// A document, if it looks like one; else a text.
-fn of_text(field: &str, text: &str, take: &mut impl FnMut(Place<'_>, &str), depth: u32) {
+fn of_text(field: &str, text: &str, take: &mut impl FnMut(ValuePath<'_>, &str), depth: u32) {
     let begin = text.trim_start();
     if depth < NESTED_MAX {
         if begin.starts_with(['{', '['])
@@ -56,18 +56,18 @@ fn of_text(field: &str, text: &str, take: &mut impl FnMut(Place<'_>, &str), dept
             return of_xml(begin, take, depth + 1);
         }
     }
-    take(Place::Text, text);
+    take(ValuePath::Text, text);
 }
 
-fn of_json(field: &str, value: &Value, take: &mut impl FnMut(Place<'_>, &str), depth: u32) {
+fn of_json(field: &str, value: &Value, take: &mut impl FnMut(ValuePath<'_>, &str), depth: u32) {
     match value {
         Value::String(text) => of_field(field, text, take, depth),
-        Value::Number(number) => take(Place::Field(field), &number.to_string()),
+        Value::Number(number) => take(ValuePath::Field(field), &number.to_string()),
         Value::Array(list) => list.iter().for_each(|value| of_json(field, value, take, depth)),
         Value::Object(fields) => {
             for (name, value) in fields {
                 // An identifier may be the name of a field.
-                take(Place::Text, name);
+                take(ValuePath::Text, name);
                 of_json(name, value, take, depth);
             }
         }
@@ -76,27 +76,27 @@ fn of_json(field: &str, value: &Value, take: &mut impl FnMut(Place<'_>, &str), d
 }
 
 /// A value, and what is in it if it is a document itself, or a text with more than one word.
-fn of_field(field: &str, text: &str, take: &mut impl FnMut(Place<'_>, &str), depth: u32) {
-    take(Place::Field(field), text);
+fn of_field(field: &str, text: &str, take: &mut impl FnMut(ValuePath<'_>, &str), depth: u32) {
+    take(ValuePath::Field(field), text);
     let is_plain = text.len() < 4 || !text.contains(|c: char| c.is_whitespace() || "{[<:,;/(\"'".contains(c));
     if !is_plain {
         of_text(field, text, take, depth);
     }
 }
 
-fn of_form(text: &str, take: &mut impl FnMut(Place<'_>, &str), depth: u32) {
+fn of_form(text: &str, take: &mut impl FnMut(ValuePath<'_>, &str), depth: u32) {
     for pair in text.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         of_field(&decoded(name), &decoded(value), take, depth);
         // A plus that was not encoded, as in a telephone number.
         if value.contains('+') {
-            take(Place::Field(&decoded(name)), &percent_decode_str(value).decode_utf8_lossy());
+            take(ValuePath::Field(&decoded(name)), &percent_decode_str(value).decode_utf8_lossy());
         }
     }
 }
 
-fn of_multipart(boundary: &str, text: &str, take: &mut impl FnMut(Place<'_>, &str), depth: u32) {
+fn of_multipart(boundary: &str, text: &str, take: &mut impl FnMut(ValuePath<'_>, &str), depth: u32) {
     let line = format!("--{boundary}");
     for part in text.split(line.as_str()).skip(1).take(PARTS_MAX) {
         let part = part.trim_start_matches("\r\n").trim_start_matches('\n');
@@ -109,10 +109,10 @@ fn of_multipart(boundary: &str, text: &str, take: &mut impl FnMut(Place<'_>, &st
         let kind = header("content-type").unwrap_or_default();
         let name = header("content-disposition").and_then(|value| parameter(value, "name"));
         match name {
-            _ if depth >= NESTED_MAX => take(Place::Text, body),
+            _ if depth >= NESTED_MAX => take(ValuePath::Text, body),
             Some(name) if kind.is_empty() || kind.starts_with("text/") => of_field(&name, body, take, depth + 1),
             _ => {
-                take(Place::Text, head);
+                take(ValuePath::Text, head);
                 of_body(kind, body.as_bytes(), take, depth + 1);
             }
         }
@@ -127,7 +127,7 @@ fn parameter(value: &str, wanted: &str) -> Option<String> {
 }
 
 /// Texts and attributes of XML, without regard to what belongs to what: nothing is resolved, and nothing can go deep.
-fn of_xml(text: &str, take: &mut impl FnMut(Place<'_>, &str), depth: u32) {
+fn of_xml(text: &str, take: &mut impl FnMut(ValuePath<'_>, &str), depth: u32) {
     let mut rest = text;
     let mut element = "";
     while let Some(open) = rest.find('<') {
@@ -157,7 +157,7 @@ fn of_xml(text: &str, take: &mut impl FnMut(Place<'_>, &str), depth: u32) {
     }
 }
 
-fn of_attributes(text: &str, take: &mut impl FnMut(Place<'_>, &str), depth: u32) {
+fn of_attributes(text: &str, take: &mut impl FnMut(ValuePath<'_>, &str), depth: u32) {
     let mut rest = text;
     while let Some((name, after)) = rest.split_once('=') {
         let after = after.trim_start();

@@ -25,7 +25,7 @@ pub(crate) const UNPROVEN: &str = "the webhook is not proven to come from a conn
                                    in the log, under the x-request-id";
 
 /// A webhook without its body.
-pub struct Head {
+pub struct RequestHead {
     /// The name in the URL.
     pub connection: String,
     /// The second part of the URL, where there is one: for providers that sign nothing.
@@ -40,7 +40,7 @@ pub struct Head {
 
 /// A webhook that may go on, with as much of its body as was read.
 pub struct Admitted {
-    head: Head,
+    head: RequestHead,
     connection: Arc<Connection>,
     /// The proof that the body has to bear out.
     pending: Option<Pending>,
@@ -52,7 +52,7 @@ impl Inbound {
     ///
     /// # Errors
     /// 401 nothing proves it, or there is no such connection; 500 its connection cannot be set up.
-    pub fn admit(&self, head: Head) -> Result<Admitted, Refusal> {
+    pub fn admit(&self, head: RequestHead) -> Result<Admitted, Refusal> {
         let found = self.connection(&head.connection)?;
         let Some(connection) = found else {
             let why = "no connection of that name; fix: check the webhook URL at the provider, or the configuration";
@@ -69,7 +69,7 @@ impl Inbound {
     }
 
     /// What has to be proven by the body; or why nothing can.
-    fn prove(&self, connection: &Connection, head: &Head) -> Result<Option<Pending>, String> {
+    fn prove(&self, connection: &Connection, head: &RequestHead) -> Result<Option<Pending>, String> {
         // Credentials stand in for a signature; what is signed besides is for the connector.
         if credentials::check(connection, head.token.as_deref(), &head.headers)? {
             return Ok(None);
@@ -93,7 +93,7 @@ impl Inbound {
         {
             return Err(self.refuse_unproven(Some(&connection), &head, &error.to_string()));
         }
-        let Head { method, url, headers, request_id, .. } = head;
+        let RequestHead { method, url, headers, request_id, .. } = head;
         let webhook = RawWebhook { method, url, headers, body };
         self.receive_proven(&connection, webhook, request_id).await
     }
@@ -108,7 +108,7 @@ impl Inbound {
     pub async fn receive(&self, incoming: Incoming) -> Answer {
         let Incoming { connection, token, webhook, request_id } = incoming;
         let RawWebhook { method, url, headers, body } = webhook;
-        let mut admitted = self.admit(Head { connection, token, method, url, headers, request_id })?;
+        let mut admitted = self.admit(RequestHead { connection, token, method, url, headers, request_id })?;
         if body.len() > admitted.body_bytes_max() {
             return Err(Refusal::too_large(format!("the body is larger than {} bytes", admitted.body_bytes_max())));
         }
@@ -116,7 +116,7 @@ impl Inbound {
         self.receive_admitted(admitted).await
     }
 
-    fn refuse_unproven(&self, connection: Option<&Connection>, head: &Head, detail: &str) -> Refusal {
+    fn refuse_unproven(&self, connection: Option<&Connection>, head: &RequestHead, detail: &str) -> Refusal {
         let refusals = connection.map_or(&self.host.connections.unknown, |connection| &connection.refusals);
         let refusal = Refusal::unauthenticated(UNPROVEN);
         if let Some(suppressed) = refusals.count((self.now)()) {

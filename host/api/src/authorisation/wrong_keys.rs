@@ -26,7 +26,7 @@ const ADDRESSES_MAX: usize = 10_000;
 
 /// How an answer is slowed down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Manner {
+pub enum SlowDown {
     /// It waits: this process answers many requests at once.
     #[default]
     Wait,
@@ -38,7 +38,7 @@ pub enum Manner {
 /// See the module's documentation.
 #[derive(Default)]
 pub(crate) struct WrongKeys {
-    manner: Manner,
+    slow_down: SlowDown,
     counts: Mutex<Counts>,
     waiting: AtomicUsize,
 }
@@ -71,7 +71,7 @@ impl Network {
 
 /// How a wrong key is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct WrongKeyAnswer {
     /// Whether it is 429 and not 401.
     pub is_too_many: bool,
     /// How long the answer waits.
@@ -82,12 +82,12 @@ pub(crate) struct Verdict {
 
 impl WrongKeys {
     /// A counter that slows down in this manner.
-    pub(crate) fn slowed(manner: Manner) -> Self {
-        Self { manner, ..Self::default() }
+    pub(crate) fn slowed(slow_down: SlowDown) -> Self {
+        Self { slow_down, ..Self::default() }
     }
 
     /// Counts a wrong key.
-    pub(crate) fn count(&self, address: Option<IpAddr>, now: Instant) -> Verdict {
+    pub(crate) fn count(&self, address: Option<IpAddr>, now: Instant) -> WrongKeyAnswer {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = counts.began.is_none_or(|began| now.saturating_duration_since(began) >= WINDOW);
         if is_over {
@@ -98,9 +98,9 @@ impl WrongKeys {
         let of_one = address.map_or(0, |address| counts.of(Network::of(address)));
         let is_slow = of_one > AT_ONCE_MAX || in_all > OF_ALL_AT_ONCE_MAX;
         let is_too_many = of_one > OF_ONE_MAX;
-        match self.manner {
-            Manner::Wait => Verdict { is_too_many, wait: if is_slow { WAIT } else { Duration::ZERO }, in_all },
-            Manner::Refuse => Verdict { is_too_many: is_slow, wait: Duration::ZERO, in_all },
+        match self.slow_down {
+            SlowDown::Wait => WrongKeyAnswer { is_too_many, wait: if is_slow { WAIT } else { Duration::ZERO }, in_all },
+            SlowDown::Refuse => WrongKeyAnswer { is_too_many: is_slow, wait: Duration::ZERO, in_all },
         }
     }
 
@@ -109,12 +109,12 @@ impl WrongKeys {
         if time.is_zero() {
             return true;
         }
-        let place = Place(&self.waiting);
+        let slot = WaitingSlot(&self.waiting);
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
             return false;
         }
         tokio::time::sleep(time).await;
-        drop(place);
+        drop(slot);
         true
     }
 }
@@ -132,9 +132,9 @@ impl Counts {
 }
 
 /// One place among those that wait; left when dropped, also by a caller who hung up.
-struct Place<'a>(&'a AtomicUsize);
+struct WaitingSlot<'a>(&'a AtomicUsize);
 
-impl Drop for Place<'_> {
+impl Drop for WaitingSlot<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -154,10 +154,10 @@ mod tests {
     #[test]
     fn wrong_keys_of_one_address_are_slowed_and_then_too_many_and_others_are_not() {
         let (wrong, now) = (WrongKeys::default(), Instant::now());
-        let verdicts: Vec<Verdict> = (0..41).map(|_| wrong.count(address("192.0.2.1"), now)).collect();
-        assert!(verdicts[..10].iter().all(|verdict| verdict.wait.is_zero() && !verdict.is_too_many));
-        assert!(verdicts[10..].iter().all(|verdict| verdict.wait == WAIT));
-        assert!(!verdicts[39].is_too_many && verdicts[40].is_too_many);
+        let answers: Vec<WrongKeyAnswer> = (0..41).map(|_| wrong.count(address("192.0.2.1"), now)).collect();
+        assert!(answers[..10].iter().all(|answer| answer.wait.is_zero() && !answer.is_too_many));
+        assert!(answers[10..].iter().all(|answer| answer.wait == WAIT));
+        assert!(!answers[39].is_too_many && answers[40].is_too_many);
         assert!(wrong.count(address("192.0.2.2"), now).wait.is_zero(), "another address");
         assert!(wrong.count(address("192.0.2.1"), now + WINDOW).wait.is_zero(), "another minute");
     }
@@ -188,9 +188,9 @@ mod tests {
 
     #[test]
     fn a_process_of_one_request_at_a_time_never_waits() {
-        let (wrong, now) = (WrongKeys::slowed(Manner::Refuse), Instant::now());
-        let verdicts: Vec<Verdict> = (0..11).map(|_| wrong.count(address("192.0.2.1"), now)).collect();
-        assert!(verdicts.iter().all(|verdict| verdict.wait.is_zero()));
-        assert!(!verdicts[9].is_too_many && verdicts[10].is_too_many);
+        let (wrong, now) = (WrongKeys::slowed(SlowDown::Refuse), Instant::now());
+        let answers: Vec<WrongKeyAnswer> = (0..11).map(|_| wrong.count(address("192.0.2.1"), now)).collect();
+        assert!(answers.iter().all(|answer| answer.wait.is_zero()));
+        assert!(!answers[9].is_too_many && answers[10].is_too_many);
     }
 }

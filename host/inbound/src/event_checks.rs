@@ -26,7 +26,7 @@ pub const IDENTIFIERS_MAX: usize = 32;
 /// Takes out of an event what its payload says of time and cannot be so. It has no time then, so that it gets that of its
 /// first delivery, and a redelivery finds it there, until the stated time can be: then it is another event. What was stated
 /// stays in the extension [`STATED_TIME`].
-pub fn mind_the_clock(event: &mut Event, received_at: u64) {
+pub fn drop_impossible_times(event: &mut Event, received_at: u64) {
     let latest = received_at.saturating_add(AHEAD_MS_MAX);
     if event.at != NO_TIME && !(EARLIEST..=latest).contains(&event.at) {
         event.extensions.insert(STATED_TIME.to_owned(), event.at.into());
@@ -89,22 +89,22 @@ mod tests {
     fn a_time_that_cannot_be_is_kept_beside_the_event() {
         let year_2099 = 4_070_908_800_000;
         for at in [year_2099, NOW + AHEAD_MS_MAX + 1, u64::MAX, 1, NOW / 1000, NOW * 1000, EARLIEST - 1] {
-            let mut minded = event(at, Body::ContactUpdated);
-            mind_the_clock(&mut minded, NOW);
-            assert_eq!((minded.at, minded.extensions[STATED_TIME].as_u64()), (NO_TIME, Some(at)));
+            let mut checked = event(at, Body::ContactUpdated);
+            drop_impossible_times(&mut checked, NOW);
+            assert_eq!((checked.at, checked.extensions[STATED_TIME].as_u64()), (NO_TIME, Some(at)));
         }
         for at in [NO_TIME, EARLIEST, NOW, NOW + AHEAD_MS_MAX] {
-            let mut minded = event(at, Body::ContactUpdated);
-            mind_the_clock(&mut minded, NOW);
-            assert_eq!(minded, event(at, Body::ContactUpdated));
+            let mut checked = event(at, Body::ContactUpdated);
+            drop_impossible_times(&mut checked, NOW);
+            assert_eq!(checked, event(at, Body::ContactUpdated));
         }
     }
 
     #[test]
     fn nothing_is_read_before_it_is_sent() {
         let up_to = |at| Body::Delivery(Delivery::new(Covered::UpTo(at), DeliveryState::Read));
-        let mut minded = event(NOW, up_to(u64::MAX));
-        mind_the_clock(&mut minded, NOW);
-        assert_eq!(minded, event(NOW, up_to(NOW)));
+        let mut checked = event(NOW, up_to(u64::MAX));
+        drop_impossible_times(&mut checked, NOW);
+        assert_eq!(checked, event(NOW, up_to(NOW)));
     }
 }

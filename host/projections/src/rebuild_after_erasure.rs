@@ -83,10 +83,7 @@ pub(crate) async fn keep<'a>(
 ) -> Result<Vec<&'a Inserted>, StoreError> {
     let (mut kept, mut again) = (Vec::new(), Vec::new());
     for record in records {
-        match table.is_erased(erased, &record.stored).await? {
-            true => again.push(*record),
-            false => kept.push(*record),
-        }
+        if table.is_erased(erased, &record.stored).await? { again.push(*record) } else { kept.push(*record) }
     }
     let mut is_odd = false;
     for record in &again {

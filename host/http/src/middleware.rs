@@ -11,7 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::page::{Page, Verb};
+use crate::page::{HttpMethod, OperationDoc};
 use crate::problem::Problem;
 use crate::route::{Route, router};
 
@@ -29,10 +29,10 @@ pub fn served(routes: Router, table: Table) -> Router {
 
 /// The route that says whether the service works.
 pub fn routes_of_health() -> Vec<Route<Table>> {
-    let page = Page::new("checkHealth", "Check that the service can reach its storage")
+    let page = OperationDoc::new("checkHealth", "Check that the service can reach its storage")
         .gives::<Health>(200, "Storage responds")
         .refuses(&[500, 503]);
-    vec![Route::new("/healthz", get(health)).with(Verb::Get, page)]
+    vec![Route::new("/healthz", get(health)).with(HttpMethod::Get, page)]
 }
 
 /// The answer of a healthy service.

@@ -1,7 +1,7 @@
 //! Who may call the API: a key may do what its scopes allow. Every call with a key is recorded in the audit and in the log,
 //! also if it fails.
 
-pub mod wrong;
+pub mod wrong_keys;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -13,23 +13,23 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 use rapport_config::scope::{Scope, Scopes};
-use rapport_http::page::Verb;
+use rapport_http::page::HttpMethod;
 use rapport_http::{Problem, RequestId};
 use rapport_model::identity::{Author, EdgeId, Pair};
 use rapport_model::{Eid, EventKey, ProfileId, Timestamp};
 use rapport_store::audit::{Phase, Record, SUBJECTS_MAX};
 use rapport_telemetry::{
-    ApiCallAnswered, ApiCallFailed, ApiCallRefused, ApiKeyRefused, DoneNotRecorded, KeyUseNotRecorded, NothingDone,
-    NothingGivenOut,
+    ApiCallAnswered, ApiCallFailed, ApiCallRefused, ApiKeyRefused, AuditFailedAfter, AuditFailedBefore,
+    AuditFailedOnRead, KeyUseNotRecorded,
 };
 
 use crate::api_keys::ApiKey;
-use crate::keys::wrong::{Manner, RETRY_AFTER_S, WrongKeys};
+use crate::authorisation::wrong_keys::{RETRY_AFTER_S, SlowDown, WrongKeys};
 use crate::state::Api;
 
 /// What the process remembers about callers. It may be lost when the process ends.
 #[derive(Default)]
-pub struct Door {
+pub struct CallerState {
     wrong_keys: WrongKeys,
     /// The hour in which each key's use was recorded last.
     used: Mutex<HashMap<String, Timestamp>>,
@@ -37,10 +37,10 @@ pub struct Door {
 
 const HOUR_MS: Timestamp = 3_600_000;
 
-impl Door {
+impl CallerState {
     /// One that slows wrong keys down in this manner.
-    pub fn slowed(manner: Manner) -> Self {
-        Self { wrong_keys: WrongKeys::slowed(manner), used: Mutex::default() }
+    pub fn slowed(slow_down: SlowDown) -> Self {
+        Self { wrong_keys: WrongKeys::slowed(slow_down), used: Mutex::default() }
     }
 
     /// Whether a key's use in this hour is still to be recorded by this process.
@@ -111,7 +111,7 @@ impl Caller {
 /// One operation of a route: what a key must be allowed, and what the audit calls it.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
-    pub verb: Verb,
+    pub verb: HttpMethod,
     pub scope: Scope,
     pub name: Arc<str>,
 }
@@ -119,7 +119,7 @@ pub(crate) struct Operation {
 impl Operation {
     /// Whether it may change what is stored about people.
     fn changes(&self) -> bool {
-        self.verb != Verb::Get && !matches!(self.scope, Scope::Read | Scope::Export)
+        self.verb != HttpMethod::Get && !matches!(self.scope, Scope::Read | Scope::Export)
     }
 }
 
@@ -163,7 +163,7 @@ pub(crate) async fn guard(
     if operation.changes() {
         let record = record(&caller, &request_id(request.extensions()), (api.people.now)(), Phase::Begun, None);
         if let Err(error) = api.people.table.append_to_audit(&record).await {
-            NothingDone { error: &error, request_id: &record.request_id }.emit();
+            AuditFailedBefore { error: &error, request_id: &record.request_id }.emit();
             return Problem::unavailable(
                 "the call cannot be recorded in the audit, so nothing was done; fix: try again",
             )
@@ -264,10 +264,10 @@ async fn refused(
     let mut problem = problem;
     let mut in_all = 0;
     if let Some(address) = guess {
-        let verdict = api.door.wrong_keys.count(address, Instant::now());
-        in_all = verdict.in_all;
-        let has_waited = api.door.wrong_keys.wait(verdict.wait).await;
-        if verdict.is_too_many || !has_waited {
+        let answer = api.callers.wrong_keys.count(address, Instant::now());
+        in_all = answer.in_all;
+        let has_waited = api.callers.wrong_keys.wait(answer.wait).await;
+        if answer.is_too_many || !has_waited {
             problem = Problem::too_many("too many wrong API keys; fix: send a key of `[api.keys]` in rapport.toml");
         }
     }
@@ -297,10 +297,10 @@ async fn recorded(api: &Api, caller: &Caller, response: Response, call: Call<'_>
     let status = response.status().as_u16();
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let record = record(caller, id, at, Phase::Answered, Some((status, took_ms)));
-    let is_first = api.door.is_first_of_the_hour(&caller.key, at);
+    let is_first = api.callers.is_first_of_the_hour(&caller.key, at);
     let key_use = async {
         if is_first {
-            api.people.table.key_was_used(&caller.key, at).await.map(|()| api.door.recorded(&caller.key, at))
+            api.people.table.key_was_used(&caller.key, at).await.map(|()| api.callers.recorded(&caller.key, at))
         } else {
             Ok(())
         }
@@ -312,11 +312,11 @@ async fn recorded(api: &Api, caller: &Caller, response: Response, call: Call<'_>
     let response = match appended {
         Ok(()) => response,
         Err(error) if caller.notes().is_begun || status >= 500 => {
-            DoneNotRecorded { error: &error, request_id: id, status }.emit();
+            AuditFailedAfter { error: &error, request_id: id, status }.emit();
             response
         }
         Err(error) => {
-            NothingGivenOut { error: &error, request_id: id }.emit();
+            AuditFailedOnRead { error: &error, request_id: id }.emit();
             Problem::unavailable("the call cannot be recorded in the audit, so no data was returned; fix: try again")
                 .into_response()
         }

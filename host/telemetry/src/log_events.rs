@@ -1,7 +1,7 @@
 //! The list. Its order is that of a webhook's way through the host: the process, requests, webhooks, the API, the fold,
 //! identity, storage, erasures.
 
-use crate::event::{Shown, count, events, measured, unit};
+use crate::event::{DisplayRef, count, events, measured, unit};
 
 events! {
     // ------------------------------------------------------------------------------------------------- the process
@@ -13,20 +13,20 @@ events! {
     ERROR Panicked<'a> "panicked": "panic" { at: &'a str }
 
     /// Storage or secrets did not answer while the process started.
-    WARN NotReadyYet<'a> "not-ready-yet": "not ready yet; the first event tries again" { error: Shown<'a> }
+    WARN NotReadyYet<'a> "not-ready-yet": "not ready yet; the first event tries again" { error: DisplayRef<'a> }
 
     /// The sandbox's engine or a connector could not be loaded while the process started.
     WARN NoEngineYet<'a> "no-engine-yet": "no engine yet; the first webhook tries again" { error: &'a str }
 
     /// The system has too few addresses for a pool. Calls of connectors are slower.
     WARN NoInstancePool<'a> "no-instance-pool": "no room for a pool of instances: each call maps its own memory"
-        { error: Shown<'a> }
+        { error: DisplayRef<'a> }
 
     /// Storage, secrets or configuration do not allow an answer. The request is answered 500 or 503.
-    ERROR RequestNotReady<'a> "request-not-ready": "not ready" { error: Shown<'a> }
+    ERROR RequestNotReady<'a> "request-not-ready": "not ready" { error: DisplayRef<'a> }
 
     /// New versions of secrets could not be read or used.
-    ERROR SecretsNotRenewed<'a> "secrets-not-renewed": "secrets not renewed; the old ones stay in use" { error: Shown<'a> }
+    ERROR SecretsNotRenewed<'a> "secrets-not-renewed": "secrets not renewed; the old ones stay in use" { error: DisplayRef<'a> }
 
     // ---------------------------------------------------------------------------------------- requests and batches
 
@@ -50,20 +50,20 @@ events! {
     INFO BatchTaken "batch-taken": "batch taken" { deliveries: usize, not_taken: usize }
 
     /// The local service could not accept a TCP connection.
-    WARN ClientNotAccepted<'a> "client-not-accepted": "a connection was not accepted" { error: Shown<'a> }
+    WARN ClientNotAccepted<'a> "client-not-accepted": "a connection was not accepted" { error: DisplayRef<'a> }
 
     // ------------------------------------------------------------------------------------------------- connections
 
     /// A connection has no connector, configuration or secrets that work. Its provider gets 500.
     ERROR ConnectionNotSetUp<'a> "connection-not-set-up": "the connection cannot be set up"
-        { connection: &'a str, error: Shown<'a> }
+        { connection: &'a str, error: DisplayRef<'a> }
         counts not_set_up
 
     /// A secret that the connector needs has no value.
     WARN SecretMissing<'a> "secret-missing": "a secret is not set" { connection: &'a str, lacking: &'a str }
 
     /// A version of a secret cannot be used; the others are.
-    ERROR SecretVersionLeftOut<'a> "secret-version-left-out": "a version of a secret is left out" { error: Shown<'a> }
+    ERROR SecretVersionLeftOut<'a> "secret-version-left-out": "a version of a secret is left out" { error: DisplayRef<'a> }
 
     /// A connection's `config` does not name the business's own accounts, by `key`. It takes what `who` sends.
     WARN ConnectionOpen<'a> "connection-open": "it takes what every account sends; fix: name yours in its `config`"
@@ -98,7 +98,7 @@ events! {
 
     /// The connector failed while it looked for a request that confirms a subscription.
     ERROR ConfirmationFailed<'a> "confirmation-failed": "the connector failed to confirm"
-        { request_id: &'a str, connection: &'a str, error: Shown<'a> }
+        { request_id: &'a str, connection: &'a str, error: DisplayRef<'a> }
 
     /// The provider accepted the confirmation of a subscription.
     INFO SubscriptionConfirmed<'a> "subscription-confirmed": "subscription confirmed"
@@ -144,16 +144,16 @@ events! {
 
     /// Storage did not take a webhook. It is answered 503, and the provider delivers it again.
     ERROR WebhookNotStored<'a> "webhook-not-stored": "webhook not stored"
-        { request_id: &'a str, connection: &'a str, connector: &'a str, error: Shown<'a> }
+        { request_id: &'a str, connection: &'a str, connector: &'a str, error: DisplayRef<'a> }
         counts not_stored
 
     /// A delivery of AWS was refused, or no connection takes it. AWS delivers it again.
     ERROR DeliveryNotTaken<'a> "delivery-not-taken": "delivery not taken"
-        { request_id: &'a str, connection: Option<&'a str>, error: Shown<'a> }
+        { request_id: &'a str, connection: Option<&'a str>, error: DisplayRef<'a> }
         counts not_taken
 
     /// Storage failed while a request was answered.
-    ERROR StorageFailed<'a> "storage-failed": "storage failed" { error: Shown<'a> }
+    ERROR StorageFailed<'a> "storage-failed": "storage failed" { error: DisplayRef<'a> }
 
     // ------------------------------------------------------------------------------------------------------ the API
 
@@ -182,23 +182,23 @@ events! {
         { request_id: &'a str, key: &'a str, route: &'a str, status: u16, ms: Option<u64> }
 
     /// A change could not be recorded before it was made. It is answered 503.
-    ERROR NothingDone<'a> "audit-not-written-nothing-done": "audit not written; nothing was done"
-        { error: Shown<'a>, request_id: &'a str }
+    ERROR AuditFailedBefore<'a> "audit-not-written-nothing-done": "audit not written; nothing was done"
+        { error: DisplayRef<'a>, request_id: &'a str }
         counts audit_not_written
 
     /// A change was made, and what came of it could not be recorded.
-    ERROR DoneNotRecorded<'a> "audit-not-written-of-what-was-done": "audit not written of what was done"
-        { error: Shown<'a>, request_id: &'a str, status: u16 }
+    ERROR AuditFailedAfter<'a> "audit-not-written-of-what-was-done": "audit not written of what was done"
+        { error: DisplayRef<'a>, request_id: &'a str, status: u16 }
         counts audit_not_written
 
     /// Data could not be given out because the call could not be recorded. It is answered 503.
-    ERROR NothingGivenOut<'a> "audit-not-written-nothing-given-out": "audit not written; nothing was given out"
-        { error: Shown<'a>, request_id: &'a str }
+    ERROR AuditFailedOnRead<'a> "audit-not-written-nothing-given-out": "audit not written; nothing was given out"
+        { error: DisplayRef<'a>, request_id: &'a str }
         counts audit_not_written
 
     /// The hour in which a key was last used could not be stored.
     WARN KeyUseNotRecorded<'a> "key-use-not-recorded": "that a key was used is not recorded"
-        { error: Shown<'a>, key: &'a str }
+        { error: DisplayRef<'a>, key: &'a str }
 
     // ----------------------------------------------------------------------------------------------------- the fold
 
@@ -210,100 +210,100 @@ events! {
 
     /// A large payload could not be read from the bucket. The fold waits there.
     ERROR PayloadNotReadable<'a> "payload-not-readable": "an event's payload cannot be had; the fold waits"
-        { error: Shown<'a> }
+        { error: DisplayRef<'a> }
 
     /// Storage failed. The batch comes again.
-    ERROR FoldWaits<'a> "fold-waits": "the fold waits" { error: Shown<'a> }
+    ERROR FoldWaits<'a> "fold-waits": "the fold waits" { error: DisplayRef<'a> }
 
     /// A record of the stream has not the form of an item of Rapport.
     ERROR RecordNotReadable<'a> "record-not-readable": "a record could not be read; what it is of stays in the table"
-        { error: Shown<'a> }
+        { error: DisplayRef<'a> }
 
     /// Events of an endpoint could not be folded. Other endpoints continue.
-    ERROR SetAside<'a> "set-aside": "set aside: not folded" { endpoint: Shown<'a>, error: Shown<'a>, failures: u64 }
+    ERROR SetAside<'a> "set-aside": "set aside: not folded" { endpoint: DisplayRef<'a>, error: DisplayRef<'a>, failures: u64 }
         counts set_aside
 
     /// An endpoint that was set aside is folded.
-    INFO TakenUpAgain<'a> "taken-up-again": "taken up again: folded" { endpoint: Shown<'a> }
+    INFO TakenUpAgain<'a> "taken-up-again": "taken up again: folded" { endpoint: DisplayRef<'a> }
 
     /// Storage failed while the fold looked for endpoints that were set aside.
-    ERROR NotTakenUp<'a> "not-taken-up": "what was set aside cannot be taken up" { error: Shown<'a> }
+    ERROR NotTakenUp<'a> "not-taken-up": "what was set aside cannot be taken up" { error: DisplayRef<'a> }
 
     /// An event came to an address that belongs to another person since. It is filed with that person.
     INFO EventHandedOver "event-handed-over": "an event is of whoever has its address now" {}
 
     /// An address changed its owner more often than Rapport keeps track of.
     ERROR TooManyHandovers<'a> "too-many-handovers": "an address changes hands too often; nothing is handed over any more"
-        { endpoint: Shown<'a> }
+        { endpoint: DisplayRef<'a> }
 
     // ----------------------------------------------------------------------------------------------------- identity
 
     /// A link made one profile of two.
-    INFO ProfilesMerged<'a> "profiles-merged": "profiles merged" { survivor: Shown<'a>, merged: Shown<'a> }
+    INFO ProfilesMerged<'a> "profiles-merged": "profiles merged" { survivor: DisplayRef<'a>, merged: DisplayRef<'a> }
 
     /// A link was undone, and a new profile has some of the endpoints.
-    INFO ProfileParted<'a> "profile-parted": "a profile was parted" { fresh: Shown<'a>, edge: Shown<'a> }
+    INFO ProfileParted<'a> "profile-parted": "a profile was parted" { fresh: DisplayRef<'a>, edge: DisplayRef<'a> }
 
     /// A link would give a person two identifiers of a kind that must be unique. It is held as a conflict.
-    WARN LinkInConflict<'a> "link-in-conflict": "not linked: the profiles are in conflict" { edge: Shown<'a> }
+    WARN LinkInConflict<'a> "link-in-conflict": "not linked: the profiles are in conflict" { edge: DisplayRef<'a> }
 
     /// The profiles of a link are too entangled to be changed in one transaction.
-    ERROR EvidenceNotTaken<'a> "evidence-not-taken": "evidence was not taken in" { error: Shown<'a> }
+    ERROR EvidenceNotTaken<'a> "evidence-not-taken": "evidence was not taken in" { error: DisplayRef<'a> }
 
     /// A link was set aside, so that others of its profiles can change.
     ERROR LinkSetAside<'a> "link-set-aside": "set aside: too many profiles are in conflict with each other"
-        { edge: Shown<'a> }
+        { edge: DisplayRef<'a> }
 
     /// A new link was set aside, because it would entangle too many profiles.
     ERROR NewLinkSetAside<'a> "new-link-set-aside": "set aside: too many profiles would be in conflict with each other"
-        { edge: Shown<'a> }
+        { edge: DisplayRef<'a> }
 
     /// A look-up found an endpoint that leads to no profile. `POST /v1/repairs` repairs it.
     ERROR EndpointUnreachable<'a> "endpoint-unreachable": "an endpoint's way leads to no profile that has it"
-        { endpoint: Shown<'a> }
+        { endpoint: DisplayRef<'a> }
         counts unreachable
 
     /// A repair led an endpoint back to its profile.
     WARN EndpointRepaired<'a> "endpoint-repaired": "an endpoint leads to its profile again"
-        { endpoint: Shown<'a>, profile: Shown<'a> }
+        { endpoint: DisplayRef<'a>, profile: DisplayRef<'a> }
 
     /// A repair made a profile for an endpoint that was in none.
     WARN EndpointGivenProfile<'a> "endpoint-given-profile": "an endpoint that was in no profile has one of its own"
-        { endpoint: Shown<'a>, profile: Shown<'a> }
+        { endpoint: DisplayRef<'a>, profile: DisplayRef<'a> }
 
     /// An endpoint has as many open suggestions as it may.
     WARN TooManySuggestions<'a> "too-many-suggestions": "no more suggestions until somebody decides"
-        { endpoint: Shown<'a>, open: usize }
+        { endpoint: DisplayRef<'a>, open: usize }
 
     // ------------------------------------------------------------------------------------------------------ storage
 
     /// A suggestion cannot be read.
-    ERROR SuggestionLeftOut<'a> "suggestion-left-out": "left out of a list" { suggestion: Shown<'a>, error: Shown<'a> }
+    ERROR SuggestionLeftOut<'a> "suggestion-left-out": "left out of a list" { suggestion: DisplayRef<'a>, error: DisplayRef<'a> }
 
     /// A conflict cannot be read.
-    ERROR ConflictLeftOut<'a> "conflict-left-out": "left out of a list" { error: Shown<'a> }
+    ERROR ConflictLeftOut<'a> "conflict-left-out": "left out of a list" { error: DisplayRef<'a> }
 
     /// A provider's demand of an erasure cannot be read.
-    ERROR DemandLeftOut<'a> "demand-left-out": "left out of a list" { endpoint: Shown<'a>, error: Shown<'a> }
+    ERROR DemandLeftOut<'a> "demand-left-out": "left out of a list" { endpoint: DisplayRef<'a>, error: DisplayRef<'a> }
 
     /// Traits, consents or states of an endpoint cannot be read.
-    ERROR CellLeftOut<'a> "cell-left-out": "left out of an endpoint: it cannot be read" { error: Shown<'a> }
+    ERROR CellLeftOut<'a> "cell-left-out": "left out of an endpoint: it cannot be read" { error: DisplayRef<'a> }
 
     /// The state of a conversation cannot be read.
-    ERROR HeadNotReadable<'a> "head-not-readable": "a head cannot be read; it is folded anew" { error: Shown<'a> }
+    ERROR HeadNotReadable<'a> "head-not-readable": "a head cannot be read; it is folded anew" { error: DisplayRef<'a> }
 
     /// An event in the table cannot be read.
-    ERROR EventNotReadable<'a> "event-not-readable": "an event cannot be read; it stays in the log" { error: Shown<'a> }
+    ERROR EventNotReadable<'a> "event-not-readable": "an event cannot be read; it stays in the log" { error: DisplayRef<'a> }
 
     /// The bucket has no payload of an event.
-    ERROR PayloadGone<'a> "payload-gone": "an event's payload is gone" { error: Shown<'a> }
+    ERROR PayloadGone<'a> "payload-gone": "an event's payload is gone" { error: DisplayRef<'a> }
 
     /// A parked webhook cannot be read.
     ERROR ParkedNotReadable<'a> "parked-not-readable": "a parked webhook cannot be read"
-        { error: Shown<'a>, parked: Shown<'a> }
+        { error: DisplayRef<'a>, parked: DisplayRef<'a> }
 
     /// The local database could not delete items whose time is over.
-    WARN ExpiredNotSwept<'a> "expired-not-swept": "expired items could not be swept" { error: Shown<'a> }
+    WARN ExpiredNotSwept<'a> "expired-not-swept": "expired items could not be swept" { error: DisplayRef<'a> }
 
     // ---------------------------------------------------------------------------------------------------- erasures
 
@@ -323,10 +323,10 @@ events! {
     INFO ErasedAgain "erased-again": "what was erased came again, and was deleted" { events: usize }
 
     /// An endpoint that is left after an erasure could not be computed again.
-    ERROR NotFoldedAnew<'a> "not-folded-anew": "not folded anew after an erasure" { endpoint: Shown<'a>, error: Shown<'a> }
+    ERROR NotFoldedAnew<'a> "not-folded-anew": "not folded anew after an erasure" { endpoint: DisplayRef<'a>, error: DisplayRef<'a> }
 
     /// An event that nobody can read was emptied, since it may hold what has to be erased.
-    ERROR EventEmptied<'a> "event-emptied": "what cannot be read was taken out of an event" { error: Shown<'a> }
+    ERROR EventEmptied<'a> "event-emptied": "what cannot be read was taken out of an event" { error: DisplayRef<'a> }
 
     /// An erasure found leftovers at its end, and begins again.
     WARN SweptAgain<'a> "swept-again": "swept again" { erasure: &'a str, left: &'a str }

@@ -243,12 +243,11 @@ fn state_of_cell(state: &DeliveryState) -> DeliveryState {
 
 /// The beginning of a text, of at most [`REPORT_BYTES_MAX`] bytes.
 fn shortened(text: &str) -> String {
-    match text.len() > REPORT_BYTES_MAX {
-        true => {
-            let end = (0..=REPORT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
-            format!("{}…", &text[..end])
-        }
-        false => text.to_owned(),
+    if text.len() > REPORT_BYTES_MAX {
+        let end = (0..=REPORT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        format!("{}…", &text[..end])
+    } else {
+        text.to_owned()
     }
 }
 
