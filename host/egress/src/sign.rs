@@ -66,3 +66,122 @@ pub(crate) fn fields(
     };
     Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rapport_model::event::Extensions;
+    use rapport_model::exchange::{Authorization, Content, Field, Method, Piece, Request, RequestBody};
+    use rapport_model::hosts::HostPattern;
+    use rapport_model::secret::Secret;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::blobs::NoBlobs;
+    use crate::grants::Grants;
+    use crate::prepared::{Prepared, Refused};
+    use crate::send::Sending;
+
+    /// 2026-11-30T22:00:00Z
+    const NOW: Timestamp = 1_796_076_000_000;
+
+    fn request(case: &Value) -> Request {
+        let text = |key: &str| case[key].as_str().unwrap().to_owned();
+        let method = [Method::Get, Method::Post, Method::Put, Method::Delete];
+        let method = method.into_iter().find(|one| format!("{one:?}").to_uppercase() == text("method")).unwrap();
+        let field = |(name, value): (&String, &Value)| Field {
+            name: name.clone(),
+            value: vec![Piece::Text(value.as_str().unwrap().to_owned())],
+        };
+        Request {
+            method,
+            url: vec![Piece::Text(text("url"))],
+            headers: case["headers"].as_object().unwrap().iter().map(field).collect(),
+            authorization: Authorization::Aws { service: text("service"), region: text("region") },
+            signed: Vec::new(),
+            body: RequestBody::Content(Content::Bytes(text("body").into_bytes())),
+            repeatable: true,
+            keep: false,
+            extensions: Extensions::default(),
+        }
+    }
+
+    fn keys(vectors: &Value, session_token: &Value) -> AwsKeys {
+        AwsKeys {
+            access_key_id: vectors["access_key_id"].as_str().unwrap().to_owned(),
+            secret_access_key: Secret::new(vectors["secret_access_key"].as_str().unwrap().as_bytes()),
+            session_token: session_token.as_str().map(|token| Secret::new(token.as_bytes())),
+        }
+    }
+
+    fn grants() -> Grants {
+        let actions = ["ses", "sms-voice", "social-messaging"];
+        let aws: std::collections::BTreeMap<String, Vec<String>> =
+            actions.map(|service| (service.to_owned(), vec!["SendTextMessage".to_owned()])).into();
+        let hosts = ["email.eu-west-1.amazonaws.com", "sms-voice.us-east-1.amazonaws.com", "evil.example.com"];
+        let hosts = hosts.into_iter().chain(["social-messaging.eu-central-1.amazonaws.com"]);
+        let hosts = hosts.map(|host| HostPattern::parse(host).unwrap()).collect();
+        Grants { hosts, granted: aws.clone(), aws, live: true, ..Grants::default() }
+    }
+
+    async fn prepared(request: &Request, grants: &Grants, aws: Option<&AwsKeys>) -> Result<Prepared, String> {
+        let sending = Sending {
+            request,
+            grants,
+            token: None,
+            aws,
+            status_url: None,
+            unsubscribe_url: None,
+            blobs: Arc::new(NoBlobs),
+            limit: Duration::from_secs(1),
+            now: NOW,
+            entropy: [0; 16],
+        };
+        Prepared::new(&sending).await.unwrap().map_err(|(refused, _)| match refused {
+            Refused::Denied(denied) => denied.0,
+            Refused::TooLarge => "too large".to_owned(),
+        })
+    }
+
+    /// `vectors/sigv4.json` says how it was made.
+    #[tokio::test]
+    async fn signatures_are_those_of_botocore() {
+        let vectors: Value = serde_json::from_str(include_str!("../vectors/sigv4.json")).unwrap();
+        let cases = vectors["cases"].as_array().unwrap();
+        assert_eq!(cases.len(), 9);
+        for case in cases {
+            let keys = keys(&vectors, &case["session_token"]);
+            let prepared = prepared(&request(case), &grants(), Some(&keys)).await.unwrap();
+            for name in ["authorization", "x-amz-date", "x-amz-security-token"] {
+                let value = prepared.headers.iter().find(|(other, _)| other == name);
+                let value = value.map(|(_, value)| value.to_str().unwrap());
+                assert_eq!(value, case[name].as_str(), "{}: {name}", case["name"]);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_is_signed_for_only_if_manifest_and_operator_grant_it() {
+        let vectors: Value = serde_json::from_str(include_str!("../vectors/sigv4.json")).unwrap();
+        let keys = keys(&vectors, &Value::Null);
+        let request = |at: usize| request(&vectors["cases"][at]);
+        let refused = async |request: Request, grants: Grants| prepared(&request, &grants, Some(&keys)).await.err().unwrap();
+
+        let unasked = Grants { aws: [].into(), ..grants() };
+        assert!(refused(request(2), unasked).await.contains("manifest does not ask for `ses`; fix: add it to `[aws]`"));
+        let ungranted = Grants { granted: [].into(), ..grants() };
+        assert!(refused(request(2), ungranted).await.contains("operator does not grant `ses`; fix: add it to `sending.aws`"));
+        let mut other = request(4);
+        other.headers[1].value = vec![Piece::Text("PinpointSMSVoiceV2.DeletePhonePool".to_owned())];
+        assert!(refused(other, grants()).await.contains("`sms-voice:DeletePhonePool`"));
+        let mut elsewhere = request(2);
+        elsewhere.url = vec![Piece::Text("https://evil.example.com/".to_owned())];
+        assert!(refused(elsewhere, grants()).await.contains("is not a host of AWS"));
+        let without = prepared(&request(2), &grants(), None).await.err().unwrap();
+        assert!(without.starts_with("there are no keys of AWS to sign with; fix:"), "{without}");
+        let mut dated = request(2);
+        dated.headers[0].name = "X-Amz-Date".to_owned();
+        assert!(refused(dated, grants()).await.contains("is made by the host"));
+    }
+}
