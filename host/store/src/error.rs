@@ -134,6 +134,12 @@ pub(crate) fn is_unmet_condition(error: &TransactWriteItemsError) -> bool {
     has_reason(error, &["ConditionalCheckFailed"])
 }
 
+/// Why a transaction was cancelled: a code for each of its items.
+pub(crate) fn reasons(error: &TransactWriteItemsError) -> Vec<String> {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else { return Vec::new() };
+    cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default().to_owned()).collect()
+}
+
 fn has_reason(error: &TransactWriteItemsError, codes: &[&str]) -> bool {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else { return false };
     cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).any(|code| codes.contains(&code))

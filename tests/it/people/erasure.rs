@@ -392,7 +392,8 @@ fn blobs(folder: &Path, look: &mut impl FnMut(&Path, &str)) {
 /// The stream's record of an event.
 pub fn record(event: &NewEvent, number: u64) -> Inserted {
     let NewEvent { eid, key, event, connection, connector_digest, received_at } = event.clone();
-    let stored = rapport_store::events::StoredEvent { eid, key, event, connection, connector_digest, received_at };
+    let stored =
+        rapport_store::events::StoredEvent { eid, key, event, connection, connector_digest, received_at, origin: None };
     Inserted { sequence: Sequence::new(&number.to_string()), stored }
 }
 

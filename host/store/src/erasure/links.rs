@@ -283,7 +283,7 @@ impl Table {
     }
 
     /// Deletes an item, if it is there.
-    pub(super) async fn remove(&self, (pk, sk): (String, String)) -> Result<(), StoreError> {
+    pub(crate) async fn remove(&self, (pk, sk): (String, String)) -> Result<(), StoreError> {
         let delete = self.dynamodb().delete_item().table_name(self.name()).key("pk", s(pk)).key("sk", s(sk));
         for attempt in 0..ATTEMPTS_MAX {
             match delete.clone().send().on_heap().await {

@@ -291,7 +291,7 @@ impl Table {
 
     /// Deletes items, their blobs first, and takes webhooks out of other people's events that were delivered in the same.
     /// Whom a head names and `members` are not is forgotten if nothing else is known of them.
-    pub(super) async fn delete_all(&self, gone: &[&Item], members: &[Eid], up_to: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn delete_all(&self, gone: &[&Item], members: &[Eid], up_to: Timestamp) -> Result<(), StoreError> {
         let mut batch = Vec::new();
         for item in gone {
             let reader = Reader(item);
