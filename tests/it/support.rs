@@ -438,7 +438,7 @@ pub fn try_connection(
 
 /// What an operator writes of a connection, its secrets aside.
 pub fn written(config: Value) -> ConnectionConfig {
-    ConnectionConfig { connector: String::new(), config, secrets: [].into(), feed: None }
+    ConnectionConfig { connector: String::new(), config, secrets: [].into(), feed: None, sending: Default::default() }
 }
 
 /// A connection of a connector in `plugins/`, without secrets.

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn nothing_is_read_before_it_is_sent() {
-        let up_to = |at| Body::Delivery(Delivery { covers: Covered::UpTo(at), state: DeliveryState::Read });
+        let up_to = |at| Body::Delivery(Delivery::new(Covered::UpTo(at), DeliveryState::Read));
         let mut checked = event(NOW, up_to(u64::MAX));
         drop_impossible_times(&mut checked, NOW);
         assert_eq!(checked, event(NOW, up_to(NOW)));

@@ -108,6 +108,41 @@ events! {
     ERROR SubscriptionNotConfirmed<'a> "subscription-not-confirmed": "subscription not confirmed"
         { request_id: &'a str, connection: &'a str, problem: &'a str }
 
+    // ------------------------------------------------------------------------------------------------ what is sent
+
+    /// A provider answered a request of a connector, with whatever status. `work` is what the request is for, such as the id
+    /// of an intent. `url` has no secret, no value of its query, and nothing that could be an address or a number.
+    INFO ProviderAnswered<'a> "provider-answered": "provider answered" {
+        work: &'a str, connection: &'a str, method: &'a str, url: &'a str, status: u16, ms: u64, sent_bytes: u64,
+        received_bytes: u64,
+    }
+
+    /// A request of a connector left, or may have left, and there is no whole answer: nobody knows if it was processed.
+    ERROR ProviderSilent<'a> "provider-silent": "no answer of the provider" {
+        work: &'a str, connection: &'a str, method: &'a str, url: &'a str, error: &'a str, problem: &'a str, ms: u64,
+        sent_bytes: u64,
+    }
+        counts provider_silent
+
+    /// A request of a connector did not leave. `denied`: a rule forbids it, and `problem` says how to change that.
+    WARN ProviderNotAsked<'a> "provider-not-asked": "a request did not leave" {
+        work: &'a str, connection: &'a str, method: &'a str, url: &'a str, error: &'a str, problem: &'a str,
+    }
+        counts provider_not_asked
+
+    /// A token of OAuth 2 was obtained. It stays in memory.
+    INFO TokenObtained<'a> "token-obtained": "a token was obtained" { connection: &'a str, secret: &'a str, ms: u64 }
+
+    /// The server of tokens gave another refresh token. It is used from now on, and forgotten when the process ends: if the
+    /// server takes the configured one back, store a new one.
+    WARN TokenRotated<'a> "token-rotated": "the refresh token was replaced by its server"
+        { connection: &'a str, secret: &'a str }
+
+    /// The server of tokens refused or could not be asked. The request that needs the token did not leave.
+    ERROR TokenNotObtained<'a> "token-not-obtained": "no token"
+        { connection: &'a str, secret: &'a str, error: Shown<'a> }
+        counts token_not_obtained
+
     // -------------------------------------------------------------------------------------------------- webhooks in
 
     /// A webhook's events are in the table. Duplicates were there before.

@@ -142,7 +142,7 @@ fn progress(delivery: &Delivery, mapping: &Mapping) -> Made<rapport_sdk::Deliver
             })
         }
     };
-    Ok(rapport_sdk::Delivery { covers, state })
+    Ok(rapport_sdk::Delivery::new(covers, state))
 }
 
 fn media(body: &RawValue, medium: &Medium) -> Option<Part> {

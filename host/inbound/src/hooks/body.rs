@@ -24,7 +24,7 @@ static BUFFERED: Semaphore = Semaphore::const_new(BUFFERED_KIB_MAX);
 pub(super) struct BufferPermit(Option<SemaphorePermit<'static>>);
 
 impl BufferPermit {
-    /// Room for so many bytes in all.
+    /// Takes permits for so many bytes in all.
     fn grow_to(&mut self, bytes: usize) -> Result<(), Problem> {
         let has = self.0.as_ref().map_or(0, SemaphorePermit::num_permits);
         let wanted = bytes.div_ceil(1024).saturating_sub(has);

@@ -129,7 +129,7 @@ fn placeholder_identifier(event: &Event, attestation: Attestation) -> Identifier
         Body::MessageDeleted(message) => message,
         Body::Reaction(reaction) => &reaction.message_id,
         Body::Delivery(delivery) => match &delivery.covers {
-            Covered::Message(message) => message,
+            Covered::Message(about) | Covered::Reference(about) => about,
             _ => &event.id,
         },
         Body::Call(call) => &call.id,

@@ -105,7 +105,7 @@ mod tests {
         let (one, two) = (roots[0].pid.clone(), roots[1].pid.clone());
         assert_eq!(found.dead, [(one, two.clone())].into());
         assert_eq!(found.changed, [(two, set(&[1, 2, 3]))].into());
-        assert_eq!((found.new_profiles, found.moved), (vec![], BTreeMap::new()), "forwards target_profile there");
+        assert_eq!((found.new_profiles, found.moved), (vec![], BTreeMap::new()), "forwards lead there");
     }
 
     #[test]
@@ -143,8 +143,8 @@ mod tests {
                 let members = found.changed.get(pid).or(found
                     .new_profiles
                     .iter()
-                    .find(|new_profiles| new_profiles.pid == *pid)
-                    .map(|new_profiles| &new_profiles.members));
+                    .find(|new| new.pid == *pid)
+                    .map(|new| &new.members));
                 let members = members.or(roots.iter().find(|root| root.pid == *pid).map(|root| &root.members));
                 assert_eq!(members, Some(component), "seed {seed}");
             }

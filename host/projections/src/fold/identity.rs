@@ -151,7 +151,7 @@ fn is_suggested(claim: &LinkClaim, eid: &Eid, head: &Head) -> bool {
     other.is_some_and(|other| head.names.contains_key(&other.eid))
 }
 
-/// Hands in what heads remember of a pair, and makes them forget it. The head at hand is not in the store yet.
+/// Confirms a pair by what heads remember of it, and makes them forget it. The head at hand is not in the store yet.
 async fn confirm_remembered_links(
     table: &Table,
     pair: &Pair,

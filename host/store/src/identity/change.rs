@@ -54,7 +54,7 @@ pub enum EdgeState {
     Closed,
 }
 
-/// What is said of a pair.
+/// A change of what is said of a pair.
 #[derive(Clone, Copy)]
 enum Change<'a> {
     Prove(&'a Evidence),

@@ -1,32 +1,15 @@
-//! A request to the outside network, within its limits.
+//! A `GET` without a secret: a provider's certificate, the confirmation of a subscription.
 
 use std::time::Duration;
 
 use http::Uri;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::{BodyExt, Limited};
 use rapport_model::hosts::{self, HostPattern};
-use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
-use crate::resolve::{Network, OnlyPrivate, Resolver};
-
-/// Milliseconds for one request, from looking the name up to the last byte. A provider waits 10 to 15 s for the answer to
-/// a webhook, and may have two of these in it.
-pub const REQUEST_MS_MAX: u64 = 3_000;
-/// Milliseconds until a connection stands, within [`REQUEST_MS_MAX`].
-const CONNECT_MS_MAX: u64 = 2_000;
-/// Bytes of a response that are read. A certificate has 2 KiB, a confirmation less.
-pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;
-
-/// The door. Cheap to clone; keeps its connections for the next request.
-#[derive(Clone)]
-pub struct Egress {
-    client: Client<HttpsConnector<HttpConnector<Resolver>>, Empty<&'static [u8]>>,
-}
+use crate::door::Egress;
+use crate::limits::{REQUEST_MS_MAX, RESPONSE_BYTES_MAX};
+use crate::resolve::OnlyPrivate;
 
 /// What somebody answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,22 +35,6 @@ pub enum EgressError {
 }
 
 impl Egress {
-    /// Opens the door to `network`.
-    pub fn new(network: Network) -> Self {
-        let roots = RootCertStore { roots: network.roots() };
-        let tls = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .expect("this provider has the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(network));
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(Duration::from_millis(CONNECT_MS_MAX)));
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(tcp);
-        Self { client: Client::builder(TokioExecutor::new()).build(connector) }
-    }
-
     /// Asks for one URL, if a pattern of `allowed` fits its host. A redirect is an answer like any other.
     ///
     /// # Errors
