@@ -19,8 +19,10 @@ pub mod views;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use rapport_model::Timestamp;
 use rapport_model::event::Author;
-use rapport_store::wake::{Wake, WakeQueue};
+use rapport_store::outbox::intents::Conversation;
+use rapport_store::outbox::wake::{Wakes, Waking};
 use rapport_telemetry::NotWoken;
 
 use crate::people::People;
@@ -32,7 +34,7 @@ pub struct Sending {
     pub people: People,
     /// Names of the connections that can send.
     pub senders: Arc<[String]>,
-    pub wakes: Arc<dyn WakeQueue>,
+    pub wakes: Arc<dyn Wakes>,
 }
 
 impl FromRef<Arc<Api>> for Sending {
@@ -51,9 +53,19 @@ pub struct Sender {
 
 impl Sending {
     /// Wakes a worker. If the wake is lost, the fold of the stored message makes it again.
-    async fn wake(&self, wake: &Wake) {
-        if let Err(error) = self.wakes.wake(wake).await {
+    async fn wake(&self, of: &Conversation, at: Timestamp) {
+        if let Err(error) = self.wakes.wake(of, at).await {
             NotWoken { error: &error }.emit();
         }
+    }
+}
+
+/// Of a process beside which nobody sends: every wake is dropped. Whoever sends later looks for what is unfinished.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NobodyToWake;
+
+impl Wakes for NobodyToWake {
+    fn wake<'a>(&'a self, _: &'a Conversation, _: Timestamp) -> Waking<'a> {
+        Box::pin(async { Ok(()) })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rapport_store::wake::WakeQueue;
+use rapport_store::outbox::wake::Wakes;
 
 use crate::api_keys::ApiKeys;
 use crate::authorisation::CallerState;
@@ -15,7 +15,7 @@ pub struct Api {
     /// Names of the connections that can send.
     pub senders: Arc<[String]>,
     /// Whom a message to send wakes.
-    pub wakes: Arc<dyn WakeQueue>,
+    pub wakes: Arc<dyn Wakes>,
     /// What is remembered of who called.
     pub callers: CallerState,
 }

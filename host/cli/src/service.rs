@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rapport_api::people::People;
+use rapport_api::sending::NobodyToWake;
 use rapport_api::{Api, ApiKey, ApiKeys, CallerState, router};
 use rapport_config::{Config, ConnectionConfig, SecretRef};
 use rapport_connections::{self as connections, Connection, Connections, ConnectorHost, SecretValues};
@@ -239,12 +240,16 @@ pub async fn service(
         connections.push(connection);
     }
     let table = data.table(config, base).await?;
+    let senders = connections.iter().filter(|connection| connection.connector.sends());
+    let senders: Vec<String> = senders.map(|connection| connection.name.clone()).collect();
     let connections = Connections::new(connections);
     let names: Vec<String> = connections.names().map(str::to_owned).collect();
     let api = Api {
         people: People { table: table.clone(), connections: names.into(), now },
         keys: api_keys(config, base)?,
         callers: CallerState::default(),
+        senders: senders.into(),
+        wakes: Arc::new(NobodyToWake),
     };
     let host = ConnectorHost {
         connections,

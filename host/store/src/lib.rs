@@ -50,7 +50,6 @@ mod profiles;
 pub mod stream;
 mod table;
 pub mod unfolded;
-pub mod wake;
 
 pub use cells::Written;
 pub use codec::RawWebhook;

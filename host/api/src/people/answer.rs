@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::people::People;
-pub(crate) use crate::people::answer::described::AnyEvent;
+pub(crate) use crate::people::answer::described::{AnyEvent, SentBy};
 use crate::people::merged_logs::Merged;
 use crate::people::shortened_event::shown;
 
@@ -309,7 +309,7 @@ impl People {
             Logged::Unreadable(event) if erased.hides(event.key.at(), &event.connection) => None,
             Logged::Event(stored) => {
                 let sent = self.sent_message(&stored);
-                let (cloud, bytes) = shown(cloud_event(event_address(&stored, self.table.rules()), &stored.event));
+                let (cloud, bytes) = shown(self.cloud_event(&stored));
                 Some(Shown { cloud, bytes: bytes + sent.as_ref().map_or(0, |_| DELIVERY_BYTES), sent })
             }
             Logged::Unreadable(UnreadableEvent { eid, key, connection, received_at, bytes, why }) => {
@@ -344,7 +344,7 @@ impl People {
         let erased = self.table.erased(eid).await?;
         let text = match self.table.logged(eid, key).await? {
             Some(Logged::Event(stored)) if !self.table.is_erased(&erased, &stored).await? => {
-                cloud_event(event_address(&stored, self.table.rules()), &stored.event).to_string()
+                self.cloud_event(&stored).to_string()
             }
             Some(Logged::Unreadable(event)) if !erased.hides(key.at(), &event.connection) => {
                 let UnreadableEvent { connection, received_at, bytes, why, .. } = event;
@@ -363,6 +363,15 @@ impl People {
         let end = (from..=end).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(bytes);
         let next = (end < bytes).then_some(end);
         Ok(Some(EventPart { bytes, offset: from, text: text[from..end].to_owned(), next }))
+    }
+
+    /// An event as a CloudEvent; one of a message that we sent says who sent it, in the extension `sent`.
+    fn cloud_event(&self, stored: &StoredEvent) -> Value {
+        let mut cloud = cloud_event(event_address(stored, self.table.rules()), &stored.event);
+        if let Some(origin) = &stored.origin {
+            cloud["sent"] = serde_json::to_value(SentBy::of(&stored.eid, origin)).unwrap_or_default();
+        }
+        cloud
     }
 
     /// The key of a message of the business.

@@ -25,7 +25,7 @@ use crate::people::views::{LinkEnd, ends, limit_text};
 pub const REASON_CHARS_MAX: usize = 500;
 
 /// An identifier as a request gives it.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Identifier")]
 #[schemars(example = serde_json::json!({"scheme": "email", "value": "ada@example.com"}))]

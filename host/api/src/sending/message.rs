@@ -12,7 +12,6 @@ use rapport_model::sending::{IntentId, Kind, MessageId, Route};
 use rapport_model::{EventKey, Timestamp};
 use rapport_store::outbox::claims::{Claim, Claimed};
 use rapport_store::outbox::intents::{Conversation, PutIntent};
-use rapport_store::wake::Wake;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -222,7 +221,7 @@ impl Sending {
             let holder = Holder::Agent(Some(intent.draft.by.clone()));
             self.people.table.move_control(&target.of, &key, &holder, now).await?;
         }
-        self.wake(&Wake { of: target.of.clone(), connection: target.connection, at: due_at }).await;
+        self.wake(&target.of, due_at).await;
         match put {
             PutIntent::New => Ok(MessageView::from(&intent)),
             PutIntent::Known => {

@@ -7,7 +7,6 @@ use rapport_model::sending::intent::{Birth, Draft, Intent, State};
 use rapport_model::sending::{IntentId, MessageId};
 use rapport_store::outbox::intents::{Changed, Conversation, StoredIntent};
 use rapport_store::outbox::lock::Cancelled;
-use rapport_store::wake::Wake;
 
 use crate::sending::message::erased;
 use crate::sending::views::MessageView;
@@ -68,8 +67,7 @@ impl Sending {
         }
         let intent = again(&old, new, sender, (self.people.now)());
         self.people.table.put_intent(&intent).await?;
-        let connection = intent.birth.connection.clone();
-        self.wake(&Wake { of, connection, at: intent.due_at }).await;
+        self.wake(&of, intent.due_at).await;
         Ok(MessageView::from(&intent))
     }
 

@@ -19,7 +19,7 @@ use crate::authorisation::Caller;
 use crate::sending::control::{Command, ControlView};
 use crate::sending::message::{IDEMPOTENCY_KEY_CHARS_MAX, NewMessage};
 use crate::sending::views::{MessageView, NamedConversation};
-use crate::sending::{Sender, Sending};
+use crate::sending::Sending;
 use crate::state::Api;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";

@@ -1,7 +1,7 @@
 //! Who a word or a message hands a conversation to.
 
 use crate::endpoint::{EventKey, TenantKey};
-use crate::event::{Author, Body, Controller, Event};
+use crate::event::{Author, Body, Controller, Event, Timestamp};
 use crate::sending::Kind;
 use crate::sending::intent::{Draft, Intent};
 use crate::sending::lock::Holder;
@@ -13,7 +13,7 @@ pub fn takes_conversation(draft: &Draft) -> bool {
 
 /// What such a message's move of control is called in the lock: whoever repeats it moves nothing.
 pub fn control_key(intent: &Intent, tenant: &TenantKey) -> Option<EventKey> {
-    tenant.event_key(intent.birth.created_at, &intent.birth.account, &format!("rapport control {}", intent.id))
+    tenant.event_key(intent.birth.created_at, &intent.birth.account, intent.id.as_str())
 }
 
 /// To whom an event of somebody else hands the conversation; `None`: to nobody.
@@ -33,4 +33,13 @@ pub fn taken_by(event: &Event) -> Option<Holder> {
         }),
         _ => None,
     }
+}
+
+/// Milliseconds. An event that was older than this when it came says nothing of who answers now: it is a history that a provider
+/// hands over once. A day is the shortest window in which channels let a business answer.
+pub const TAKEOVER_AGE_MS_MAX: Timestamp = 24 * 3_600_000;
+
+/// Whether an event may still hand the conversation to somebody.
+pub fn is_of_now(event: &Event, received_at: Timestamp) -> bool {
+    event.at.saturating_add(TAKEOVER_AGE_MS_MAX) >= received_at
 }
