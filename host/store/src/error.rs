@@ -116,9 +116,10 @@ where
             // No answer, or none that can be read: it may have been done.
             _ => false,
         };
-        match is_refused {
-            true => StoreError::Refused { operation, detail },
-            false => StoreError::Unavailable { operation, detail },
+        if is_refused {
+            StoreError::Refused { operation, detail }
+        } else {
+            StoreError::Unavailable { operation, detail }
         }
     }
 }

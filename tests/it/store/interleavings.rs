@@ -15,7 +15,7 @@ use rapport_model::identity::{
     Closing, Edge, EdgeId, Evidence, Kind, Named, Pair, Partition, Rule, Rules, Source, Withdrawal, partition,
 };
 use rapport_model::{Basis, Eid, EndpointKey, ProfileId, TenantKey};
-use rapport_projections::erasure::proceed;
+use rapport_projections::rebuild_after_erasure::proceed;
 use rapport_store::blobs::Blobs;
 use rapport_store::identity::Party;
 use rapport_store::{Clause, StoreError, Table};
@@ -331,10 +331,7 @@ impl Mirror {
                 }
                 ("G", sk) if id.starts_with("conflict") => {
                     let id = EdgeId::parse(sk).unwrap();
-                    let _ = match item.is_some() {
-                        true => self.conflicts.insert(id),
-                        false => self.conflicts.remove(&id),
-                    };
+                    let _ = if item.is_some() { self.conflicts.insert(id) } else { self.conflicts.remove(&id) };
                 }
                 _ => {}
             }

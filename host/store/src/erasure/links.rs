@@ -157,7 +157,7 @@ impl Table {
 
     /// Deletes the links and suggestions of an endpoint that events proved first after an instant of their own clock, but for
     /// those that a person decided about. Gives the endpoints at their other ends: later proofs of the same have to be
-    /// handed in again. They are on the list of what could not be folded until that is done ([`Table::folded_again`]), so that
+    /// handed in again. They are on the list of what could not be folded until that is done ([`Table::remove_unfolded`]), so that
     /// nobody forgets it.
     ///
     /// # Errors

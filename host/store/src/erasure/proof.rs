@@ -6,7 +6,7 @@ use rapport_model::identity::{Edge, Pair};
 use rapport_model::{Eid, EventKey};
 
 use crate::erasure::sweep::source_of;
-use crate::erasure::{Erasure, mark};
+use crate::erasure::{Erasure, forget_list};
 use crate::error::StoreError;
 use crate::events::OWN_SINCE;
 use crate::identity::Suggestion;
@@ -55,7 +55,7 @@ impl Table {
                 let may_stay = match kind.as_str() {
                     "F" | "Y" => true,
                     "O" => is_made_since,
-                    "@" => !item.contains_key("addr") || is_since("rcv") && mark::seen_since(&reader).is_some(),
+                    "@" => !item.contains_key("addr") || is_since("rcv") && forget_list::seen_since(&reader).is_some(),
                     "V" => {
                         let is_later = |key: &EventKey| key.at() > erasure.up_to && is_since("rcv") && is_made_since;
                         let key = keys::event_key_of_sk(sk).filter(is_later);

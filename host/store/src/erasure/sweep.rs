@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use rapport_model::cells::{DeliveryCell, delivery};
 use rapport_model::conversation::Head;
-use rapport_model::fold;
 use rapport_model::identity::{Source, claims, named};
 use rapport_model::{Eid, EventKey, Timestamp};
 use rapport_telemetry::EventEmptied;
@@ -34,7 +34,7 @@ const BATCH_WRITE_MAX: usize = 25;
 const PASSES: [(&str, &str); 2] = [(keys::EVENTS, "V$"), (" ", keys::END)];
 
 /// Which events go. What follows of an endpoint's events goes with them, and is folded anew of those that stay.
-pub(super) enum Going<'a> {
+pub(super) enum EventsToErase<'a> {
     /// Said or received by then. Messages to send, and events of those that were sent, go by when they were made.
     Whole { up_to: Timestamp, closed_at: Timestamp },
     /// Said by a connection up to then. What claims to be of the future went by the time of the demand.
@@ -43,7 +43,7 @@ pub(super) enum Going<'a> {
     Again(&'a Erased),
 }
 
-impl Going<'_> {
+impl EventsToErase<'_> {
     /// Whether an event goes.
     fn takes(&self, key: &EventKey, reader: &Reader<'_>) -> bool {
         let (at, received_at) = (key.at(), reader.number_opt("rcv").unwrap_or_default());
@@ -82,7 +82,7 @@ impl Table {
             let mut start = None;
             loop {
                 let page = self.sweepable(eid, (from, to), start).await?;
-                let gone = self.select(eid, &page.items, &Going::Again(erased)).await?;
+                let gone = self.select(eid, &page.items, &EventsToErase::Again(erased)).await?;
                 self.delete_all(&gone, std::slice::from_ref(eid), erased.up_to).await?;
                 start = page.next;
                 if start.is_none() {
@@ -112,11 +112,9 @@ impl Table {
             cells.extend(self.all(&pk, prefix, &keys::after(prefix)).await?);
         }
         cells.retain(|item| source_of(item).as_ref() == Some(key));
-        if let Some(cell) = fold::delivery(self.tenant_key(), event) {
+        if let Some(cell) = delivery(self.tenant_key(), event) {
             let known = self.get(pk.clone(), keys::delivery_sk(&cell.message)).await?;
-            cells.extend(
-                known.filter(|item| Reader(item).json::<fold::DeliveryCell>("cell").is_ok_and(|of| of == cell)),
-            );
+            cells.extend(known.filter(|item| Reader(item).json::<DeliveryCell>("cell").is_ok_and(|of| of == cell)));
         }
         self.delete_all(&cells.iter().collect::<Vec<_>>(), own, 0).await?;
         let is_its = |source: &Source| matches!(source, Source::Event { key: of, .. } if of == key);
@@ -161,9 +159,9 @@ impl Table {
         left: &mut u64,
     ) -> Result<(), StoreError> {
         let connection = erasure.connection.clone();
-        let going = match &connection {
-            None => Going::Whole { up_to: erasure.up_to, closed_at: erasure.closed_at },
-            Some(name) => Going::Connection {
+        let to_erase = match &connection {
+            None => EventsToErase::Whole { up_to: erasure.up_to, closed_at: erasure.closed_at },
+            Some(name) => EventsToErase::Connection {
                 name,
                 up_to: erasure.up_to,
                 demanded_at: erasure.requested_at,
@@ -180,7 +178,7 @@ impl Table {
                     return Ok(());
                 }
                 let page = self.sweepable(eid, (from, to), start).await?;
-                let gone = self.select(eid, &page.items, &going).await?;
+                let gone = self.select(eid, &page.items, &to_erase).await?;
                 self.remember_ahead(eid, &gone, erasure).await?;
                 self.count_page(erasure, &format!("{eid} {from}"), &gone).await?;
                 self.delete_all(&gone, &members, erasure.requested_at).await?;
@@ -226,14 +224,19 @@ impl Table {
     }
 
     /// The items of a page that go.
-    async fn select<'i>(&self, eid: &Eid, items: &'i [Item], going: &Going<'_>) -> Result<Vec<&'i Item>, StoreError> {
+    async fn select<'i>(
+        &self,
+        eid: &Eid,
+        items: &'i [Item],
+        to_erase: &EventsToErase<'_>,
+    ) -> Result<Vec<&'i Item>, StoreError> {
         let mut gone = Vec::new();
         for item in items {
             let reader = Reader(item);
             let sk = reader.text("sk")?;
             let goes = match sk.split_once('#').map_or(sk, |(kind, _)| kind) {
                 "V" => match keys::event_key_of_sk(sk) {
-                    Some(key) => going.takes(&key, &reader) || self.is_gone_again(eid, &key, going).await?,
+                    Some(key) => to_erase.takes(&key, &reader) || self.is_gone_again(eid, &key, to_erase).await?,
                     None => true,
                 },
                 // A webhook goes with its event, which went in the pass before.
@@ -241,12 +244,12 @@ impl Table {
                     Some(key) => self.get(self.endpoint_pk(eid), keys::event_sk(&key)).await?.is_none(),
                     None => true,
                 },
-                "O" => going.takes_intent(&reader),
+                "O" => to_erase.takes_intent(&reader),
                 // The endpoint itself keeps the mark, and locks their fences; claims keep redeliveries from being given a new
                 // time; links go with those that the identity protocol closes.
                 "@" | "F" | "L" | "S" | "Y" | "Z" => false,
                 // Of a demand that waits for somebody, only the erasure of the whole person has no more use.
-                "Q" => matches!(going, Going::Whole { .. }),
+                "Q" => matches!(to_erase, EventsToErase::Whole { .. }),
                 _ => true,
             };
             if goes {
@@ -256,9 +259,9 @@ impl Table {
         Ok(gone)
     }
 
-    async fn is_gone_again(&self, eid: &Eid, key: &EventKey, going: &Going<'_>) -> Result<bool, StoreError> {
-        match going {
-            Going::Again(erased) if key.at() <= erased.ahead => self.is_gone(eid, key).await,
+    async fn is_gone_again(&self, eid: &Eid, key: &EventKey, to_erase: &EventsToErase<'_>) -> Result<bool, StoreError> {
+        match to_erase {
+            EventsToErase::Again(erased) if key.at() <= erased.ahead => self.is_gone(eid, key).await,
             _ => Ok(false),
         }
     }

@@ -4,8 +4,8 @@
 use rapport_model::event::{Author, Body, Consent, ConsentState, Covered, Delivery, DeliveryState, ProviderError};
 use rapport_model::sending::intent::{Intent, Started};
 use rapport_model::sending::lock::{Ask, Holder, Refusal};
-use rapport_projections::erasure::proceed;
 use rapport_projections::fold::fold_batch;
+use rapport_projections::rebuild_after_erasure::proceed;
 use rapport_store::erasure::{ADDRESS, Erasure};
 use rapport_store::events::{Logged, NewEvent};
 use rapport_store::heads::Sequence;
@@ -50,7 +50,7 @@ fn own_message(table: &Table, id: &str, at: u64) -> NewEvent {
 
 fn status(table: &Table, id: &str, seconds: u64) -> NewEvent {
     let covers = Covered::Message("wamid.1".into());
-    says(table, id, seconds, Body::Delivery(Delivery { covers, state: DeliveryState::Delivered }))
+    says(table, id, seconds, Body::Delivery(Delivery { covers, state: DeliveryState::Delivered, reference: None }))
 }
 
 async fn begin(outbox: &Outbox, now: u64) -> Erasure {
@@ -117,6 +117,11 @@ async fn an_erasure_waits_for_a_message_that_is_under_way_and_then_nothing_is_le
     hear(&table, status(&table, "s1", 60), 3).await;
     hear(&table, own_message(&table, "echo", NOW + 61 * SECOND), 4).await;
     assert_eq!(kinds(&outbox), ["@", "F", "Y"], "nobody came back");
+    let reference = Some(stored.reference(0).write(table.tenant_key()));
+    let covers = Covered::Message("wamid.1".into());
+    let told = Delivery { covers, state: DeliveryState::Read, reference };
+    hear(&table, says(&table, "s-ref", 62, Body::Delivery(told.clone())), 41).await;
+    assert_eq!(kinds(&outbox), ["@", "F", "Y"], "nobody came back");
     let slow = outbox.put(&outbox.intent(7, &["slow"])).await;
     let refused = table.put_marker(&outbox.of, &lock, &Ask::of(&slow, table.draw_token(), NOW + 70 * SECOND)).await;
     assert_eq!(refused.unwrap(), Marked::Refused(Refusal::Closed));
@@ -125,6 +130,7 @@ async fn an_erasure_waits_for_a_message_that_is_under_way_and_then_nothing_is_le
     // Her own words do.
     hear(&table, said(&table, "2", NOW + 90 * SECOND, ADA, "it is me again"), 5).await;
     hear(&table, status(&table, "s2", 91), 6).await;
+    hear(&table, says(&table, "s-ref-2", 92, Body::Delivery(told)), 61).await;
     assert_eq!(kinds(&outbox), ["@", "C", "F", "T", "V", "V", "Y"]);
     let fresh = Intent::new(
         table.draw_intent_id(NOW + 95 * SECOND).unwrap(),
@@ -147,7 +153,7 @@ async fn an_opt_out_and_a_bounce_survive_and_bring_nobody_back() {
     let consent = |state| Body::Consent(Consent { purpose: "marketing".into(), state, evidence: None });
     hear(&table, says(&table, "stop", 1, consent(ConsentState::Withdrawn)), 2).await;
     let error = ProviderError { code: "550".into(), title: "no such user".into(), detail: None, retryable: false };
-    let bounce = Delivery { covers: Covered::Address, state: DeliveryState::Failed(error) };
+    let bounce = Delivery { covers: Covered::Address, state: DeliveryState::Failed(error), reference: None };
     hear(&table, says(&table, "bounce", 2, Body::Delivery(bounce)), 3).await;
     let mut erasure = begin(&outbox, NOW + 5 * SECOND).await;
     proceed(&table, &mut erasure, &[], NOW + 5 * SECOND).await.unwrap();

@@ -1,7 +1,7 @@
 //! What one text costs in write units, as the database counts them (`ReturnConsumedCapacity`): printed line by line.
 
 use rapport_model::Event;
-use rapport_model::event::{Author, Body, Contact, Message, Part};
+use rapport_model::event::{Author, Body, Contact};
 use rapport_model::exchange::{Answer, Response};
 use rapport_model::sending::Accepted;
 use rapport_model::sending::intent::{End, Intent, Pin, Report};
@@ -47,21 +47,16 @@ fn text(characters: usize) -> String {
 
 fn event_of(intent: &Intent, outbox: &Outbox, text: &str) -> NewEvent {
     let reference = intent.reference(0).write(outbox.table.tenant_key());
+    let mut asked = said(&outbox.table, "x", NOW, &[("whatsapp", "16505551234")], text);
+    let Body::Message(message) = &mut asked.event.body else { panic!("it is a message") };
+    message.id = "wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA".into();
+    message.author = Author::Agent;
     let event = Event {
         id: reference,
         at: NOW,
         account: "account".into(),
         contact: Contact { identifiers: vec![intent.draft.route.to.clone()], ..Contact::default() },
-        body: Body::Message(Message {
-            id: "wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA".into(),
-            author: Author::Agent,
-            subject: None,
-            parts: vec![Part::Text(text.to_owned())],
-            in_reply_to: None,
-            thread: None,
-            referral: None,
-            forwarded: false,
-        }),
+        body: asked.event.body,
         extensions: Default::default(),
     };
     let key = outbox.table.tenant_key().event_key(NOW, "account", &event.id).unwrap();

@@ -43,7 +43,7 @@ fn events(body: &[u8], account: &str) -> Result<Receipt, Rejection> {
     for (index, element) in elements.iter().enumerate() {
         match event(element, account) {
             Ok(event) => events.push(event),
-            Err(_) => unread.tell(&format!("[{index}]"), "it has no `id`, `at` or `from`"),
+            Err(_) => unread.add(&format!("[{index}]"), "it has no `id`, `at` or `from`"),
         }
     }
     unread.receipt(events)
@@ -173,9 +173,10 @@ connector! {
     AllOrNothing(_, webhook) {
         verified(webhook)?;
         let receipt = events(&webhook.body, "account")?;
-        match receipt.unread.is_empty() {
-            true => Ok(receipt),
-            false => Err(Rejection::Malformed("expected a batch without a mistake".into())),
+        if receipt.unread.is_empty() {
+            Ok(receipt)
+        } else {
+            Err(Rejection::Malformed("expected a batch without a mistake".into()))
         }
     }
 }
@@ -544,6 +545,26 @@ fn a_declaration_that_says_more_or_less_than_the_connector_is_found() {
     assert!(check(|_| true).failures[0].contains("the host lets it in without one header field"));
     let by_header = check(|webhook| webhook.header("x-signature").is_some());
     assert!(by_header.failures[0].contains("the host lets in every changed body"), "{:?}", by_header.failures);
+}
+
+connector! {
+    /// Takes every U+FFFD and U+0000 out of the body.
+    LeavesOut(_, webhook) {
+        verified(webhook)?;
+        let body = lenient::document(&webhook.body).replace("\\ufffd", "");
+        events(body.as_bytes(), "account")
+    }
+}
+
+#[test]
+fn an_identifier_that_loses_a_nul_is_found() {
+    let report = trial(&Native::<LeavesOut>::new());
+    let findings = report.checks.into_iter().find(|findings| findings.check == "identities").unwrap();
+    assert!(findings.failures.iter().any(|failure| failure.contains("`+16505551234` with a U+0000 at its end")));
+    assert!(findings.failures.iter().all(|failure| failure.contains("`lenient::without_nul`")), "{findings:?}");
+    let good = trial(&Native::<Good>::new());
+    let findings = good.checks.into_iter().find(|findings| findings.check == "identities").unwrap();
+    assert!(findings.is_clean() && findings.cases >= 6, "{findings:?}");
 }
 
 #[test]
