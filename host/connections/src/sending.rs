@@ -204,7 +204,9 @@ fn log(work: &str, connection: &Connection, sent: &Sent) {
         Err(error) if error.left() => {
             ProviderSilent { work, connection, method, url, error: word(error), problem, ms, sent_bytes }.emit();
         }
-        Err(error) => ProviderNotAsked { work, connection, method, url, error: word(error), problem: why(error, problem) }.emit(),
+        Err(error) => {
+            ProviderNotAsked { work, connection, method, url, error: word(error), problem: why(error, problem) }.emit()
+        }
     }
 }
 

@@ -27,3 +27,6 @@ pub mod lock;
 pub mod rate;
 pub mod sent;
 pub mod wake;
+
+pub(crate) use expression::Expression;
+pub(crate) use item::HISTORY_BLOB;
