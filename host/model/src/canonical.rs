@@ -28,8 +28,6 @@ pub const CANONICALISER_VERSION: u32 = 2;
 pub const VALUE_BYTES_MAX: usize = 512;
 /// Bytes. A scheme is a short word of the registry in `plugins/README.md`.
 pub const SCHEME_BYTES_MAX: usize = 64;
-/// A canonical scheme, for documents. [`canonicalise`] also takes capitals and white space around it.
-pub const SCHEME_PATTERN: &str = "^[a-z0-9._-]{1,64}$";
 
 /// Why an identifier has no canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -199,7 +197,7 @@ mod tests {
         assert_eq!(
             key("chat", "\u{200e}4711\u{feff}"),
             "4711",
-            "what a copy brings along at its ends is no part of an id"
+            "what a copy brings along at its ends does not belong to an id"
         );
         assert_ne!(key("user", "a\u{200b}nn"), key("user", "ann"), "within, an id is the provider's");
     }
