@@ -22,6 +22,7 @@ mod signing;
 mod stored;
 mod subject;
 mod suite;
+mod watch;
 
 use std::fs;
 use std::path::PathBuf;
@@ -68,12 +69,16 @@ fn full_report<C: Inbound>(manifest_dir: &str) -> Report {
         _ => Expectations::Verbatim,
     };
     let options = Options { effort: Effort::NATIVE, expectations, budgets: None };
-    let mut report = run_suite(&Native::<C>::new(), &inbound_fixtures(manifest_dir), &options);
+    let mut report = watch::run(native::<C>, inbound_fixtures(manifest_dir), options, watch::CALL_TIME_MAX);
     let orphans = orphans(manifest_dir);
     if let Some(fixtures) = report.checks.first_mut() {
         orphans.into_iter().for_each(|orphan| fixtures.fail(orphan));
     }
     report
+}
+
+fn native<C: Inbound>(fixtures: &[Fixture], options: &Options, progress: &watch::Progress) -> Report {
+    suite::run_watched(&Native::<C>::new(), fixtures, options, progress)
 }
 
 fn orphans(manifest_dir: &str) -> Vec<String> {
