@@ -2,6 +2,7 @@
 //! call itself, the requests that connectors send, and what nothing that is stored may hold. The only crate that may use the
 //! sandbox and the way out together.
 
+mod blob_store;
 pub mod call;
 pub mod certificates;
 pub mod connections;
@@ -12,6 +13,7 @@ pub mod secrets;
 pub mod sending;
 mod tokens;
 
+pub use blob_store::BlobStore;
 pub use call::{ConnectorHost, NotCalled, NotConfirmed, log_lines};
 pub use certificates::Certificates;
 pub use connections::{Connection, ConnectionError, Connections, check, open_to};
