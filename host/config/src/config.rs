@@ -9,7 +9,7 @@ mod sending;
 use std::collections::BTreeMap;
 
 use rapport_model::identity::Rules;
-use rapport_model::written::{fix_for_unknown_key, json_of_toml};
+use rapport_model::spelling::{fix_for_unknown_key, json_of_toml};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 

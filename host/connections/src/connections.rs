@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rapport_config::{ConnectionConfig, FeedConfig};
 use rapport_model::hosts;
-use rapport_model::written::fix_for_unknown_key;
+use rapport_model::spelling::fix_for_unknown_key;
 use rapport_sandbox::{Connector, Gate, Manifest, Secret};
 use rapport_telemetry::{ConnectionOpen, SecretVersionLeftOut};
 use serde_json::Value as Json;

@@ -8,7 +8,7 @@ mod used;
 use std::collections::BTreeMap;
 
 use rapport_model::hosts::{HostPattern, PathPattern, allows};
-use rapport_model::written::{fix_for_unknown_key, json_entry};
+use rapport_model::spelling::{fix_for_unknown_key, json_entry};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 

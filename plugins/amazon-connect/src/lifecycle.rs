@@ -57,7 +57,7 @@ fn body(envelope: &Envelope, record: &Record, (id, kind): (&str, &str), place: &
             None => other(),
         },
         "task" => task_state(kind).map_or_else(other, |state| EventBody::Ticket(record::ticket(record, id, state))),
-        "chat" if kind == "CONNECTED_TO_AGENT" => EventBody::Control(Controller::Agent),
+        "chat" if kind == "CONNECTED_TO_AGENT" => EventBody::Control(Control::held_by(Controller::Agent)),
         _ => other(),
     }
 }

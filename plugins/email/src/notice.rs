@@ -78,12 +78,12 @@ impl Notice<'_> {
             (None, DeliveryState::Failed(error)) if !error.retryable => Covered::Address,
             (None, _) => return self.as_it_came(),
         };
-        self.only(EventBody::Delivery(Delivery { covers, state }))
+        self.only(EventBody::Delivery(Delivery::new(covers, state)))
     }
 
     /// The same of the address, whatever mail it came about: the provider sends nothing there any more, or does again.
     pub fn of_address(&self, state: DeliveryState) -> Option<Event> {
-        self.event(":address", EventBody::Delivery(Delivery { covers: Covered::Address, state }))
+        self.event(":address", EventBody::Delivery(Delivery::new(Covered::Address, state)))
     }
 
     /// Consent to all mail that is not asked for: providers know one list a sender, or none.

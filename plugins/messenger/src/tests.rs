@@ -95,7 +95,7 @@ fn without_app_ids_an_echo_is_by_an_agent_and_a_passed_conversation_is_ours() {
         ("control-taken-by-inbox", Controller::Agent),
     ];
     for (name, controller) in cases {
-        assert_eq!(body(name, "{}"), EventBody::Control(controller), "{name}");
+        assert_eq!(body(name, "{}"), EventBody::Control(Control::held_by(controller)), "{name}");
     }
 }
 

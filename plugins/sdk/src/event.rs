@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 
-use crate::http::Response;
-use crate::{Attestation, Author, Contact, Event, EventBody, Identifier, Json, Message, Part, Receipt};
+use crate::http::Reply;
+use crate::{
+    Attestation, Author, Contact, Control, Controller, Covered, Delivery, DeliveryState, Event, EventBody, Identifier,
+    Json, Message, Part, Receipt,
+};
 
 /// `value` as the contract's `json`.
 ///
@@ -70,7 +73,32 @@ impl Message {
             thread: None,
             referral: None,
             forwarded: false,
+            reference: None,
+            references: Vec::new(),
+            copies: Vec::new(),
+            participant: None,
+            standby: false,
         }
+    }
+}
+
+impl Delivery {
+    /// A report about what `covers` says.
+    pub fn new(covers: Covered, state: DeliveryState) -> Self {
+        Delivery { covers, state, reference: None }
+    }
+
+    /// Adds the host's reference, where the provider gives it back.
+    pub fn with_reference(mut self, reference: Option<impl Into<String>>) -> Self {
+        self.reference = reference.map(Into::into);
+        self
+    }
+}
+
+impl Control {
+    /// Nothing is known but who holds the conversation.
+    pub fn held_by(holder: Controller) -> Self {
+        Control { holder, role: None, by: None }
     }
 }
 
@@ -96,7 +124,7 @@ impl Receipt {
     /// Nothing happened, but the provider wants this answer: a challenge.
     pub fn respond(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("content-type".into(), content_type.into())];
-        let response = Some(Response { status, headers, body: body.into() });
+        let response = Some(Reply { status, headers, body: body.into() });
         Receipt { response, ..Receipt::events(Vec::new()) }
     }
 

@@ -16,6 +16,8 @@
 //! rapport_sdk::export!(Acme: inbound);
 //! ```
 //!
+//! Sending is [`Sending`] with the builders of [`Request`](http::Request) and [`steps`], pulling is [`Polling`].
+//!
 //! A connector is a pure function: everything it may know is in its arguments. It runs in a fresh sandbox for every
 //! call, and the same crate compiles natively for unit tests, a debugger and a benchmark's baseline.
 
@@ -30,7 +32,10 @@ pub mod instant;
 pub mod lenient;
 pub mod log;
 pub mod number;
+pub mod polling;
 mod request;
+pub mod sending;
+pub mod steps;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod time_zone;
@@ -39,20 +44,24 @@ pub mod verify;
 
 pub use bindings::inbound::exports::rapport::connector::inbound::{Receipt, Rejection, Webhook};
 pub use bindings::inbound::rapport::connector::{http, types};
-pub use bindings::outbound::exports::rapport::connector::outbound::{Exchange, Failure, Operation, Outcome, Step};
+pub use http::Exchange;
+pub use polling::Polling;
+pub use sending::Sending;
 pub use types::*;
 pub use unread::Unread;
 
 /// What a connector needs, in one `use`.
 pub mod prelude {
     pub use crate::encoding::{base64, hex};
-    pub use crate::http::{Request, Response};
+    pub use crate::http::{Exchange, FormField, Piece, Request, Response, TransportError};
+    pub use crate::polling::{Batch, Polling, Step};
+    pub use crate::sending::{
+        Accepted, Failure, Found, OfMessage, Operation, Outcome, Outgoing, Route, Sending, TemplateOffer, Turn,
+    };
+    pub use crate::steps::{self, Answered, Steps, Stop};
     pub use crate::types::*;
     pub use crate::verify::{self, DigestAlgorithm, KeySource, MacAlgorithm, SignatureAlgorithm};
-    pub use crate::{
-        Confirmation, Exchange, Failure, Inbound, Operation, Outbound, Outcome, Receipt, Rejection, Step, Unread,
-        Webhook,
-    };
+    pub use crate::{Confirmation, Inbound, Receipt, Rejection, Unread, Webhook};
     pub use crate::{form, lenient, log};
 }
 
@@ -87,16 +96,8 @@ pub struct Confirmation<'a> {
     pub body: &'a [u8],
 }
 
-/// Turns an operation into HTTP requests, and their responses into an outcome.
-pub trait Outbound {
-    /// Called again from the start after each step; `history` holds the results of all earlier steps, in order.
-    ///
-    /// # Errors
-    /// A [`Failure`] says what the host may do about it: wait, choose a template, ask for consent, give up.
-    fn run(cx: &Context, operation: &Operation, history: &[Exchange]) -> Result<Step, Failure>;
-}
-
-/// Exports a connector: `export!(Acme: inbound)`, or several of `inbound`, `handshake` and `outbound`.
+/// Exports a connector: `export!(Acme: inbound)`, or several of `inbound`, `handshake`, `polling` and
+/// `sending`.
 ///
 /// Natively it exports nothing: the versioned names of a component are no symbols that a native linker takes.
 #[macro_export]
@@ -126,17 +127,30 @@ macro_rules! export {
         }
         $crate::bindings::handshake::export_handshake!(HandshakeGuest with_types_in $crate::bindings::handshake);
     };
-    (@one $connector:ident outbound) => {
-        struct OutboundGuest;
-        impl $crate::bindings::outbound::exports::rapport::connector::outbound::Guest for OutboundGuest {
-            fn run(
+    (@one $connector:ident polling) => {
+        struct PollingGuest;
+        impl $crate::bindings::polling::exports::rapport::connector::polling::Guest for PollingGuest {
+            fn poll(
                 cx: $crate::Context,
-                operation: $crate::Operation,
+                cursor: Option<String>,
                 history: Vec<$crate::Exchange>,
-            ) -> Result<$crate::Step, $crate::Failure> {
-                <$connector as $crate::Outbound>::run(&cx, &operation, &history)
+            ) -> $crate::polling::Step {
+                <$connector as $crate::Polling>::poll(&cx, cursor.as_deref(), &history)
             }
         }
-        $crate::bindings::outbound::export_outbound!(OutboundGuest with_types_in $crate::bindings::outbound);
+        $crate::bindings::polling::export_polling!(PollingGuest with_types_in $crate::bindings::polling);
+    };
+    (@one $connector:ident sending) => {
+        struct SendingGuest;
+        impl $crate::bindings::sending::exports::rapport::connector::sending::Guest for SendingGuest {
+            fn run(
+                cx: $crate::Context,
+                operation: $crate::sending::Operation,
+                history: Vec<$crate::Exchange>,
+            ) -> $crate::sending::Turn {
+                <$connector as $crate::Sending>::run(&cx, &operation, &history)
+            }
+        }
+        $crate::bindings::sending::export_sending!(SendingGuest with_types_in $crate::bindings::sending);
     };
 }

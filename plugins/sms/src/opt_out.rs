@@ -69,7 +69,7 @@ pub fn by_customer(id: &str, at: u64, fields: &Fields, parties: &Parties) -> Vec
 
 /// A report about the number itself: a message that is refused for it says nothing of the others.
 fn of_address(id: &str, at: u64, parties: &Parties, state: DeliveryState) -> Event {
-    let body = EventBody::Delivery(Delivery { covers: Covered::Address, state });
+    let body = EventBody::Delivery(Delivery::new(Covered::Address, state));
     Event::new(id, at, &parties.account, parties.contact.clone(), body)
 }
 

@@ -75,7 +75,7 @@ pub fn read(id: &str, report: &Report, fields: &Fields, connection: &str) -> Res
         Parties::of(fields, report.direction, connection).ok_or("it names no recipient, so it cannot be attributed")?;
     let at = instant::at(fields, instant::OF_STATUS);
     let word = report.word.as_str();
-    let delivery = Delivery { covers: Covered::Message(id.into()), state: state(word, fields) };
+    let delivery = Delivery::new(Covered::Message(id.into()), state(word, fields));
     let body = EventBody::Delivery(delivery);
     let mut event = Event::new(format!("{id}:{word}"), at, &parties.account, parties.contact.clone(), body);
     event.extensions = message::extensions(fields);

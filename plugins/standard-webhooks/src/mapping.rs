@@ -44,7 +44,7 @@ pub fn events(delivery: &Delivery, mappings: &[Mapping]) -> Result<Receipt, Reje
         match event(delivery, mapping, index) {
             Ok(event) => events.extend(event),
             Err(reason) => {
-                unread.tell(&format!("for `mappings[{index}]` of this type"), &reason);
+                unread.add(&format!("for `mappings[{index}]` of this type"), &reason);
                 first.get_or_insert(reason);
             }
         }
@@ -142,7 +142,7 @@ fn progress(delivery: &Delivery, mapping: &Mapping) -> Made<rapport_sdk::Deliver
             })
         }
     };
-    Ok(rapport_sdk::Delivery { covers, state })
+    Ok(rapport_sdk::Delivery::new(covers, state))
 }
 
 fn media(body: &RawValue, medium: &Medium) -> Option<Part> {

@@ -150,14 +150,11 @@ fn message(incoming: &Incoming) -> Said {
         content.extensions.push((REFERRED_PRODUCT.into(), verbatim(product)));
     }
     let message = Message {
-        id: incoming.id.into(),
-        author: incoming.author,
-        subject: None,
-        parts: content.parts,
         in_reply_to: context.and_then(|context| context.id.as_deref()).map(str::to_owned),
         thread: incoming.side.thread(),
         referral: envelope.referral.and_then(referral),
         forwarded: context.is_some_and(|context| context.forwarded || context.frequently_forwarded),
+        ..Message::new(incoming.id, incoming.author, content.parts)
     };
     (EventBody::Message(message), content.extensions)
 }

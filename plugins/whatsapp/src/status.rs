@@ -84,7 +84,7 @@ pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
         let event = Event::new(format!("{id}:{word}"), at, scene.account, contact, body);
         return batch.push(Event { extensions: status.extensions_of_call(), ..event });
     }
-    let delivery = Delivery { covers: Covered::Message(id.into()), state: state(word, &status.errors) };
+    let delivery = Delivery::new(Covered::Message(id.into()), state(word, &status.errors));
     let event_id = match &side {
         Side::Group { participant, .. } => match participant.key() {
             Some(participant) => format!("{id}:{word}:{participant}"),

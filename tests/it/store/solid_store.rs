@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
+use rapport_model::cells::ConsentCell;
 use rapport_model::conversation::{Head, NAMES_MAX};
 use rapport_model::event::{Attestation, Body, ConsentState, DeliveryState, ProviderError};
-use rapport_model::fold::ConsentCell;
 use rapport_model::identity::WEAK_MAX;
 use rapport_model::identity::named;
 use rapport_model::{Eid, EventKey};
@@ -502,10 +502,7 @@ async fn no_item_comes_near_what_dynamodb_takes() {
         retryable: false,
     });
     for (n, body) in [
-        Body::Delivery(rapport_model::event::Delivery {
-            covers: rapport_model::event::Covered::Message("m".into()),
-            state: failed,
-        }),
+        Body::Delivery(rapport_model::event::Delivery::new(rapport_model::event::Covered::Message("m".into()), failed)),
         Body::Consent(rapport_model::event::Consent {
             purpose: "marketing".into(),
             state: ConsentState::Granted,

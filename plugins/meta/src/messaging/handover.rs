@@ -46,7 +46,7 @@ fn owner(app: &str, scene: &Scene) -> Option<Controller> {
 
 fn report(kind: &str, raw: &RawValue, owner: Option<Controller>, scene: &Scene, batch: &mut Batch) {
     let Some(id) = scene.id_of("handover", Some(kind)) else { return batch.malformed(scene.array, "it has no time") };
-    let mut event = scene.event(id, EventBody::Control(owner.unwrap_or(Controller::OtherApp)));
+    let mut event = scene.event(id, EventBody::Control(Control::held_by(owner.unwrap_or(Controller::OtherApp))));
     event.extensions.push((scene.extension(HANDOVER), verbatim(raw)));
     batch.push(event);
 }

@@ -82,15 +82,11 @@ pub(super) fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
         return batch.push(scene.event(format!("{id}:deleted"), EventBody::MessageDeleted(id)));
     }
     let content = content(&payload, raw, scene);
+    let author = author(&payload, scene);
     let message = Message {
-        id: id.clone(),
-        author: author(&payload, scene),
-        subject: None,
-        parts: content.parts,
         in_reply_to: payload.reply_to.as_ref().and_then(|reply| reply.mid.as_deref()).map(str::to_owned),
-        thread: None,
         referral: payload.referral.and_then(referral::of),
-        forwarded: false,
+        ..Message::new(id.clone(), author, content.parts)
     };
     let mut event = scene.event(id, EventBody::Message(message));
     event.extensions = extensions(&payload, scene);

@@ -53,7 +53,7 @@ fn report(raw: &RawValue, state: DeliveryState, scene: &Scene, batch: &mut Batch
         reports.push((format!("{word}:{key}:{watermark}"), Covered::UpTo(watermark)));
     }
     for (id, covers) in reports {
-        let delivery = Delivery { covers, state: state.clone() };
+        let delivery = Delivery::new(covers, state.clone());
         batch.push(Event { at, ..scene.event(id, EventBody::Delivery(delivery)) });
     }
 }

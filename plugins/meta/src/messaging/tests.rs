@@ -96,7 +96,7 @@ fn what_is_unsent_read_or_edited_is_said_of_its_message() {
     assert_eq!((deleted.id.as_str(), deleted.body), ("m:deleted", EventBody::MessageDeleted("m".into())));
     let read = event(json!({"read": {"mid": "m"}}));
     let EventBody::Delivery(delivery) = read.body else { panic!("{read:?}") };
-    assert_eq!(delivery, Delivery { covers: Covered::Message("m".into()), state: DeliveryState::Read });
+    assert_eq!(delivery, Delivery::new(Covered::Message("m".into()), DeliveryState::Read));
     let edit = event(json!({"message_edit": {"mid": "m", "text": "Hi", "num_edit": "1"}}));
     assert!(matches!(edit.body, EventBody::MessageEdited(edit) if edit.parts == [Part::Text("Hi".into())]));
 }

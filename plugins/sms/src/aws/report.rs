@@ -183,7 +183,7 @@ fn events(kind: &str, report: &Report, origin: &Origin) -> Result<Vec<Event>, Re
     // A failure that is not final may become final later: that is another event.
     let is_interim = is_failure(&word) && !matches!(state, DeliveryState::Failed(_));
     let event_id = if is_interim { format!("{id}:{name}:interim") } else { format!("{id}:{name}") };
-    let body = EventBody::Delivery(Delivery { covers: Covered::Message(id.into()), state });
+    let body = EventBody::Delivery(Delivery::new(Covered::Message(id.into()), state));
     let mut events = vec![Event::new(event_id, at, &parties.account, parties.contact.clone(), body)];
     if is_opted_out(&word, report) {
         let (id, state) = (format!("{id}:opted_out"), ConsentState::Withdrawn);
