@@ -2,7 +2,6 @@
 //! call itself, the requests that connectors send, and what nothing that is stored may hold. The only crate that may use the
 //! sandbox and the way out together.
 
-mod blob_store;
 pub mod call;
 pub mod certificates;
 pub mod connections;
@@ -11,11 +10,12 @@ pub mod redaction;
 pub mod refusals;
 pub mod secrets;
 pub mod sending;
+mod table_blobs;
 mod tokens;
 
-pub use blob_store::BlobStore;
 pub use call::{ConnectorHost, NotCalled, NotConfirmed, log_lines};
 pub use certificates::Certificates;
 pub use connections::{Connection, ConnectionError, Connections, check, open_to};
 pub use secrets::{SecretValues, lacking};
 pub use sending::{Sender, Step};
+pub use table_blobs::TableBlobs;

@@ -90,7 +90,7 @@ impl Blobs {
     pub async fn size(&self, key: &str) -> Result<Option<u64>, StoreError> {
         let size = match &self.0 {
             _ if !is_key(key) => return Ok(None),
-            Place::Folder(folder) => {
+            BlobStore::Folder(folder) => {
                 let path = path_in(folder, key);
                 run(move || match fs::metadata(path) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -99,7 +99,7 @@ impl Blobs {
                 .await
             }
             #[cfg(feature = "aws")]
-            Place::Bucket(bucket) => bucket.size(key).await.map_err(io::Error::other),
+            BlobStore::Bucket(bucket) => bucket.size(key).await.map_err(io::Error::other),
         };
         size.map_err(|source| StoreError::Blob { key: key.to_owned(), source })
     }
@@ -111,7 +111,7 @@ impl Blobs {
     pub async fn part(&self, key: &str, from: u64, bytes: u64) -> Result<Vec<u8>, StoreError> {
         let part = match &self.0 {
             _ if !is_key(key) => Err(io::ErrorKind::NotFound.into()),
-            Place::Folder(folder) => {
+            BlobStore::Folder(folder) => {
                 let path = path_in(folder, key);
                 run(move || {
                     let mut file = File::open(path)?;
@@ -123,7 +123,7 @@ impl Blobs {
                 .await
             }
             #[cfg(feature = "aws")]
-            Place::Bucket(bucket) => bucket.part(key, from, bytes).await.map_err(io::Error::other),
+            BlobStore::Bucket(bucket) => bucket.part(key, from, bytes).await.map_err(io::Error::other),
         };
         part.map_err(|source| StoreError::Blob { key: key.to_owned(), source })
     }

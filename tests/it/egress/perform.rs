@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rapport_config::{Config, ConnectionConfig};
-use rapport_connections::{BlobStore, Connection, ConnectionError, Connections, ConnectorHost, Step};
+use rapport_connections::{Connection, ConnectionError, Connections, ConnectorHost, Step, TableBlobs};
 use rapport_egress::{Blobs, Egress, Network, NoBlobs};
 use rapport_model::TenantKey;
 use rapport_model::exchange::{
@@ -380,7 +380,7 @@ async fn a_file_goes_from_the_provider_into_the_blob_store_and_out_again() {
     let host = host(provider.network.clone());
     let connection = connection("live = true", &[]);
     let file: Vec<u8> = (0..2_000_000).map(|at: u32| (at % 251) as u8).collect();
-    let blobs: Arc<dyn Blobs> = Arc::new(BlobStore::of(data.table.clone(), "t#E#x".into(), "O#1".into()));
+    let blobs: Arc<dyn Blobs> = Arc::new(TableBlobs::of(data.table.clone(), "t#E#x".into(), "O#1".into()));
     provider.next(Act::Answer(response("200 OK", &file)));
     let fetch = Request { keep: true, repeatable: true, ..request(Method::Get, "/file") };
     let fetched = perform_with(&host, &connection, &[fetch], Arc::clone(&blobs)).await;

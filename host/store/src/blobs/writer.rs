@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rapport_model::endpoint::BlobHash;
 
-use super::{Blobs, KEYED, Place, path_in, run};
+use super::{BlobStore, Blobs, KEYED, path_in, run};
 use crate::error::StoreError;
 
 /// A blob under way. Nothing is left of it if it is dropped.
 pub struct BlobWriter {
     hash: BlobHash,
     blobs: Blobs,
-    into: Into,
+    into: Target,
 }
 
-enum Into {
+enum Target {
     File {
         file: Option<File>,
         beside: Beside,
@@ -41,7 +41,7 @@ static WRITTEN: AtomicU64 = AtomicU64::new(0);
 impl BlobWriter {
     pub(super) async fn begin(blobs: Blobs, hash: BlobHash) -> Result<Self, StoreError> {
         let into = match &blobs.0 {
-            Place::Folder(folder) => {
+            BlobStore::Folder(folder) => {
                 let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
                 let (folder, name) = (folder.clone(), format!("{}-{number}.new", std::process::id()));
                 let begun = run(move || {
@@ -50,10 +50,10 @@ impl BlobWriter {
                     Ok((Some(File::create(&path)?), Beside(path)))
                 });
                 let (file, beside) = begun.await.map_err(unnamed)?;
-                Into::File { file, beside }
+                Target::File { file, beside }
             }
             #[cfg(feature = "aws")]
-            Place::Bucket(_) => Into::Memory(Vec::new()),
+            BlobStore::Bucket(_) => Target::Memory(Vec::new()),
         };
         Ok(Self { hash, blobs, into })
     }
@@ -65,14 +65,14 @@ impl BlobWriter {
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.hash.update(bytes);
         match &mut self.into {
-            Into::File { file, .. } => {
+            Target::File { file, .. } => {
                 let (mut open, bytes) =
                     (file.take().ok_or_else(|| unnamed(io::ErrorKind::BrokenPipe.into()))?, bytes.to_vec());
                 let written = run(move || open.write_all(&bytes).map(|()| open)).await;
                 *file = Some(written.map_err(unnamed)?);
             }
             #[cfg(feature = "aws")]
-            Into::Memory(all) => all.extend_from_slice(bytes),
+            Target::Memory(all) => all.extend_from_slice(bytes),
         }
         Ok(())
     }
@@ -84,15 +84,15 @@ impl BlobWriter {
     pub async fn finish(self) -> Result<String, StoreError> {
         let key = format!("{KEYED}{}", self.hash.finish());
         match (self.into, &self.blobs.0) {
-            (Into::File { file, beside }, Place::Folder(folder)) => {
+            (Target::File { file, beside }, BlobStore::Folder(folder)) => {
                 let path = path_in(folder, &key);
                 let named = run(move || named(file, &beside.0, &path)).await;
                 named.map_err(|source| StoreError::Blob { key: key.clone(), source })?;
             }
             #[cfg(feature = "aws")]
-            (Into::Memory(bytes), _) => self.blobs.put(key.clone(), bytes).await?,
+            (Target::Memory(bytes), _) => self.blobs.put(key.clone(), bytes).await?,
             #[cfg(feature = "aws")]
-            (Into::File { .. }, Place::Bucket(_)) => return Err(unnamed(io::ErrorKind::Unsupported.into())),
+            (Target::File { .. }, BlobStore::Bucket(_)) => return Err(unnamed(io::ErrorKind::Unsupported.into())),
         }
         Ok(key)
     }

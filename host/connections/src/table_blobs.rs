@@ -5,20 +5,20 @@ use rapport_store::Table;
 use rapport_store::blobs::BlobWriter;
 
 /// Blobs of a table. What is kept belongs to one item, and is erased with it.
-pub struct BlobStore {
+pub struct TableBlobs {
     table: Table,
     pk: String,
     sk: String,
 }
 
-impl BlobStore {
+impl TableBlobs {
     /// For requests of the item with these keys, such as an intent.
     pub fn of(table: Table, pk: String, sk: String) -> Self {
         Self { table, pk, sk }
     }
 }
 
-impl Blobs for BlobStore {
+impl Blobs for TableBlobs {
     fn size<'a>(&'a self, key: &'a str) -> Work<'a, Option<u64>> {
         Box::pin(async move { self.table.blobs().size(key).await.map_err(text) })
     }
