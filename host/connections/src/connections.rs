@@ -102,9 +102,8 @@ impl Connection {
             ConnectionOpen { connection: name, who, key }.emit();
         }
         let left_out = secrets.tried(name, connector.manifest())?;
-        let known_secrets = Known::of(&SecretValues::new(
-            all_values(connector.manifest(), &secrets).into_iter().collect(),
-        ));
+        let known_secrets =
+            Known::of(&SecretValues::new(all_values(connector.manifest(), &secrets).into_iter().collect()));
         let sender = Sender::new(name, connector.manifest(), &written.sending, &secrets)?;
         secrets.keep_for_verifying(connector.manifest());
         for error in &left_out {

@@ -133,7 +133,9 @@ fn problem_of_sending(version: &Secret, used: &Use) -> Option<String> {
     match used {
         Use::Oauth2(used) => return Client::read(version, used).err(),
         Use::Header(_) | Use::Path(_) | Use::Bearer if !bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) => {
-            return Some("is not visible ASCII, so no header and no URL can hold it; fix: store its text alone".to_owned());
+            return Some(
+                "is not visible ASCII, so no header and no URL can hold it; fix: store its text alone".to_owned(),
+            );
         }
         _ => {}
     }
