@@ -139,7 +139,7 @@ fn write(folder: &Path, name: &str, sdk: &Sdk) -> Result<Vec<String>> {
     let more: &[(&str, &str)] = if *sdk == Sdk::Workspace { &[] } else { &STANDALONE_FILES };
     let files = [("Cargo.toml", cargo), ("connector.toml", template::MANIFEST)];
     let mut written = Vec::new();
-    for (path, text) in files.iter().chain(&FILES).chain(more) {
+    for (path, text) in files.iter().chain(FILES).chain(more) {
         let file = folder.join(path);
         let parent = file.parent().unwrap_or(folder);
         fs::create_dir_all(parent)
