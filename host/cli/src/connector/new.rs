@@ -33,7 +33,20 @@ pub enum Sdk {
 }
 
 /// Names that the template's `lib.rs` uses for something else.
-const TAKEN_TYPES: [&str; 8] = ["Context", "Inbound", "Option", "Receipt", "Rejection", "Result", "Self", "Webhook"];
+const TAKEN_TYPES: [&str; 12] = [
+    "Context",
+    "Exchange",
+    "Inbound",
+    "Operation",
+    "Option",
+    "Receipt",
+    "Rejection",
+    "Result",
+    "Self",
+    "Sending",
+    "Turn",
+    "Webhook",
+];
 
 /// Where the new connector's crate gets the SDK if it is not made in the checkout at or above the working directory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -164,7 +177,7 @@ fn write(folder: &Path, name: &str, sdk: &Sdk) -> Result<Vec<String>> {
     let more: &[(&str, &str)] = if *sdk == Sdk::Workspace { &[] } else { &STANDALONE_FILES };
     let files = [("Cargo.toml", cargo), ("connector.toml", template::MANIFEST)];
     let mut written = Vec::new();
-    for (path, text) in files.iter().chain(&FILES).chain(more) {
+    for (path, text) in files.iter().chain(FILES).chain(more) {
         let file = folder.join(path);
         let parent = file.parent().unwrap_or(folder);
         fs::create_dir_all(parent)
