@@ -10,6 +10,7 @@ pub mod redaction;
 pub mod refusals;
 pub mod secrets;
 pub mod sending;
+mod table_blobs;
 mod tokens;
 
 pub use call::{ConnectorHost, NotCalled, NotConfirmed, log_lines};
@@ -17,3 +18,4 @@ pub use certificates::Certificates;
 pub use connections::{Connection, ConnectionError, Connections, check, open_to};
 pub use secrets::{SecretValues, lacking};
 pub use sending::{Sender, Step};
+pub use table_blobs::TableBlobs;

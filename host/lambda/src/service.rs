@@ -210,7 +210,7 @@ impl Parts {
         let host = ConnectorHost {
             connections: Connections::lazy(names, self.loader(Arc::clone(&secrets))),
             certificates: Arc::default(),
-            egress: Egress::new(Network::Public),
+            egress: Egress::of_deployment(Network::Public),
             tenant_key: table.tenant_key().clone(),
             now,
         };

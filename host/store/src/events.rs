@@ -495,7 +495,7 @@ impl Table {
         let key = keys::event_key_of_sk(reader.text("sk")?);
         Ok((
             eid.ok_or_else(|| reader.corrupt("`pk` names no endpoint"))?,
-            key.ok_or_else(|| reader.corrupt("`sk` is no event key"))?,
+            key.ok_or_else(|| reader.corrupt("`sk` is not an event key"))?,
         ))
     }
 

@@ -3,7 +3,7 @@
 use rapport_model::Timestamp;
 use rapport_model::event::Author;
 use rapport_model::profile::parse_rfc3339;
-use rapport_model::spelling::fix_for_unknown_key;
+use rapport_model::spelling::fix_for_unknown_word;
 use toml::Value;
 
 use super::{ConfigError, Keys, SecretRef, is_connection_name};
@@ -47,9 +47,9 @@ pub(super) struct Api {
 
 pub(super) fn api(table: Option<Keys>) -> Result<Api, ConfigError> {
     let Some(mut table) = table else { return Ok(Api { keys: Vec::new(), is_unnamed: false }) };
+    table.only(&["keys"])?;
     let is_unnamed = matches!(table.rest.get("keys"), Some(Value::Array(_) | Value::String(_)));
     let keys = if is_unnamed { unnamed(table.secrets("keys")?) } else { named(table.table("keys")?)? };
-    table.done(&["keys"])?;
     Ok(Api { is_unnamed: is_unnamed && !keys.is_empty(), keys })
 }
 
@@ -75,6 +75,7 @@ fn key(table: &mut Keys, name: String) -> Result<ApiKeyConfig, ConfigError> {
         return Err(ConfigError::Value { key: path, expected, found: "another".into() });
     }
     let mut keys = table.table(&name)?.expect("the name was taken from this table");
+    keys.only(KEY_KEYS)?;
     let secrets = keys.secrets("secret")?;
     if secrets.is_empty() {
         let fix = "say where it is: `secret = \"env:NAME\"`, or a list, newest first, while it is rotated";
@@ -83,7 +84,6 @@ fn key(table: &mut Keys, name: String) -> Result<ApiKeyConfig, ConfigError> {
     let may = scopes(&mut keys)?;
     let authors = authors(&mut keys, may)?;
     let not_after = instant(&mut keys, "not-after")?;
-    keys.done(KEY_KEYS)?;
     Ok(ApiKeyConfig { name, secrets, may, authors, not_after })
 }
 
@@ -98,7 +98,7 @@ fn scopes(keys: &mut Keys) -> Result<Scopes, ConfigError> {
     for word in words {
         let scope = Scope::parse(&word).ok_or_else(|| ConfigError::UnknownWord {
             key: path.clone(),
-            fix: fix_for_unknown_key(&word, &all),
+            fix: fix_for_unknown_word(&word, &all),
             word,
         })?;
         scopes = scopes.and(scope);
@@ -117,7 +117,7 @@ fn authors(keys: &mut Keys, may: Scopes) -> Result<Vec<Author>, ConfigError> {
     let all = AUTHORS.map(|(word, _)| word);
     let author = |word: String| {
         let known = AUTHORS.iter().find(|(name, _)| *name == word).map(|(_, author)| *author);
-        let unknown = || ConfigError::UnknownWord { key: path.clone(), fix: fix_for_unknown_key(&word, &all), word };
+        let unknown = || ConfigError::UnknownWord { key: path.clone(), fix: fix_for_unknown_word(&word, &all), word };
         known.ok_or_else(unknown)
     };
     words.into_iter().map(author).collect()
@@ -189,7 +189,7 @@ not-after = 2027-01-31T00:00:00Z
     fn what_is_wrong_with_a_key_is_named_with_the_fix() {
         let key = |lines: &str| refusal(&format!("[api.keys.a]\nsecret = 'env:A'\n{lines}"));
         assert_eq!(key("may = ['reed']"), "`api.keys.a.may`: unknown word `reed`; fix: write `read`");
-        assert!(key("may = ['everything']").contains("there are `read`, `send`, `link`"));
+        assert!(key("may = ['everything']").contains("write one of `read`, `send`, `link`"));
         assert!(key("").starts_with("`api.keys.a.may` is missing; fix: say what it may do"));
         assert!(key("may = []").starts_with("`api.keys.a.may` is missing"));
         assert_eq!(key("may = 'read'"), "`api.keys.a.may`: expected a list of texts, found string");
