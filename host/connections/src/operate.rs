@@ -1,14 +1,18 @@
 //! A connector that sends is called: it is asked what comes next of an operation, on its connection's turn.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rapport_model::Timestamp;
-use rapport_model::exchange::Exchange;
+use rapport_model::exchange::{Exchange, Request};
 use rapport_model::sending::{Accepted, Operation, Turn};
 use rapport_sandbox::{CallError, Context, FailureKind, Ran, RunCall};
+use rapport_store::blobs::Blobs;
 
 use crate::call::{ConnectorHost, log_lines};
 use crate::connections::Connection;
+use crate::kept::StoredBlobs;
+use crate::sending::Step;
 
 /// One call of a connector that sends.
 #[derive(Clone, Debug)]
@@ -38,7 +42,42 @@ pub enum NotRun {
     Broken(String),
 }
 
+/// One request that is to leave, and what it is filled with.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaving<'a> {
+    /// What the log calls it, such as the id of an intent.
+    pub work: &'a str,
+    pub request: &'a Request,
+    /// Milliseconds that it may take. After that its socket is closed.
+    pub limit_ms: u64,
+    /// Of the attempt.
+    pub entropy: &'a [u8; 32],
+    pub blobs: &'a Blobs,
+    /// Whose a body is that is kept: the name of an item, which goes into the name of the blob.
+    pub owner: &'a str,
+}
+
 impl ConnectorHost {
+    /// Sends one request over a connection of its own, which is closed when this ends. Nothing is repeated.
+    ///
+    /// # Errors
+    /// Nothing left, and the request was not at fault.
+    pub async fn leave(&self, connection: &Connection, leaving: Leaving<'_>) -> Result<Exchange, String> {
+        let blobs = StoredBlobs::new(leaving.blobs.clone(), self.tenant_key.clone(), leaving.owner);
+        let step = Step {
+            work: leaving.work,
+            requests: std::slice::from_ref(leaving.request),
+            limit: Duration::from_millis(leaving.limit_ms),
+            status_url: None,
+            unsubscribe_url: None,
+            blobs: Arc::new(blobs),
+            aws: None,
+            entropy: leaving.entropy,
+        };
+        let mut exchanges = self.perform(connection, &step).await.map_err(|error| error.to_string())?;
+        exchanges.pop().ok_or_else(|| "the request was not made".to_owned())
+    }
+
     /// Asks a connector what comes next, where blocking is allowed. Nothing leaves here.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use rapport_connections::{Asked, NotRun};
+use rapport_model::Eid;
 use rapport_model::exchange::{Exchange, Request};
 use rapport_model::sending::Turn;
 use rapport_model::sending::rate::Rate;
@@ -44,11 +45,15 @@ pub enum Away {
 #[derive(Clone, Copy, Debug)]
 pub struct Leaving<'a> {
     pub connection: &'a str,
+    /// What the log calls it: the id of an intent, or what else it is for.
+    pub work: &'a str,
     pub request: &'a Request,
     /// Milliseconds that it may take. After that the socket is closed.
     pub limit_ms: u64,
-    /// What the boundary of a form is made of.
-    pub entropy: [u8; 16],
+    /// Of the attempt.
+    pub entropy: &'a [u8; 32],
+    /// Whose a body is that is kept.
+    pub owner: &'a Eid,
 }
 
 /// What came of a request that was to leave. An error: nothing left, and the request was not at fault.

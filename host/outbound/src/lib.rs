@@ -30,4 +30,5 @@ pub mod wakes;
 pub mod worker;
 
 pub use connectors::{Connectors, Limits, Reply, Versions};
+pub use host::Host;
 pub use worker::{Ended, Outbound, Worker};

@@ -13,7 +13,6 @@ use rapport_telemetry::{
     ConnectionPaused, MessageNotSent, MessageSent, MessageUnknown, ProviderAway, ProviderLimits,
 };
 
-use crate::connectors::Leaving;
 use crate::health::{ACCOUNT_PAUSE_MS, Change, Sign};
 use crate::leases::BUCKET;
 use crate::start::{DENIED, Job};
@@ -34,8 +33,7 @@ impl Worker {
             return Ok(Look::Again);
         };
         let connection = job.stored.birth.connection.as_str();
-        let entropy = self.entropy_of(job.stored);
-        match self.0.connectors.perform(Leaving { connection, request, limit_ms, entropy }).await {
+        match self.perform(job, request, limit_ms).await {
             Err(_) => self.not_sent(job, marker, (AGAIN_MS, false)).await?,
             Ok(Err(error)) => {
                 self.learn(connection, Sign::Away).await?;

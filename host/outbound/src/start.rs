@@ -10,7 +10,7 @@ use rapport_store::StoreError;
 use rapport_store::outbox::intents::{Conversation, StoredIntent};
 use rapport_store::outbox::lock::{Cancelled, Marked};
 
-use crate::connectors::{Away, Leaving};
+use crate::connectors::{Away, Leaving, Reply};
 use crate::verdict::{AGAIN_MS, LIMITED_MS, LIMITED_MS_MIN, Verdict, of_answer, of_transport};
 use crate::worker::{Look, Worker};
 
@@ -158,9 +158,7 @@ impl Worker {
         }
         let mut done: Vec<Exchange> = Vec::with_capacity(requests.len());
         for request in requests {
-            let entropy = self.entropy_of(job.stored);
-            let leaving = Leaving { connection, request, limit_ms: TRANSFER_MS_MAX, entropy };
-            let exchange = match self.0.connectors.perform(leaving).await {
+            let exchange = match self.perform(job, request, TRANSFER_MS_MAX).await {
                 Ok(exchange) => exchange,
                 Err(_) => return self.postpone(job, self.now() + AGAIN_MS).await,
             };
@@ -282,10 +280,18 @@ impl Worker {
         }
     }
 
-    /// 16 bytes of an attempt: what the boundary of a form is made of.
-    pub(crate) fn entropy_of(&self, intent: &Intent) -> [u8; 16] {
-        let all = intent.entropy(self.table().tenant_key());
-        std::array::from_fn(|at| all[at])
+    /// Sends a request of an attempt.
+    pub(crate) async fn perform(&self, job: &Job<'_>, request: &Request, limit_ms: u64) -> Reply {
+        let entropy = job.stored.entropy(self.table().tenant_key());
+        let leaving = Leaving {
+            connection: &job.stored.birth.connection,
+            work: job.stored.id.as_str(),
+            request,
+            limit_ms,
+            entropy: &entropy,
+            owner: &job.of.eid,
+        };
+        self.0.connectors.perform(leaving).await
     }
 }
 

@@ -58,7 +58,8 @@ pub fn of_answer(response: &Response, is_repeatable: bool, next: &Next, has_grow
         Failure::RateLimited(wait_ms) if !is_broken || status == 503 || is_repeatable => limited(*wait_ms, response),
         _ if status == 429 => limited(None, response),
         Failure::Undetermined(error) => unknown(word_of(error)),
-        _ if is_broken && !is_repeatable => unknown("server-error"),
+        // One that can be repeated is made again.
+        _ if is_broken => unknown("server-error"),
         _ => Verdict::Recorded(Some(End::Failed(failure.into()))),
     }
 }
@@ -112,7 +113,7 @@ mod tests {
         assert!(matches!(said(502, Failure::RateLimited(None)), Verdict::Unknown { .. }));
         assert!(matches!(said(400, Failure::Undetermined(error(""))), Verdict::Unknown { .. }));
         let repeated = of_answer(&answer(500, &[]), true, &Next::Failed(Failure::Provider(error("1"))), false);
-        assert!(matches!(repeated, Verdict::Recorded(Some(End::Failed(_)))));
+        assert!(matches!(repeated, Verdict::Unknown { .. }), "it is made again");
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Worker {
 
     /// Open intents of a conversation. Those that nobody can read end here, and hold up nobody.
     pub(crate) async fn open(&self, of: &Conversation) -> Result<Vec<StoredIntent>, StoreError> {
-        let open = self.table().open_intents(of, self.now()).await?;
+        let open = self.table().open_and_unreadable(of, self.now()).await?;
         for id in &open.unreadable {
             MessageSetAside { intent: id.as_str(), why: "it cannot be read" }.emit();
             let why = Cause::of(INTERNAL).saying("what is stored of it cannot be read");

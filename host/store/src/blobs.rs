@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use rapport_model::TenantKey;
+
 use crate::error::StoreError;
 use crate::items::{Reader, b, s};
 use crate::table::Table;
@@ -113,6 +115,11 @@ fn is_key(key: &str) -> bool {
 /// Whether a blob is one item's alone. One of release 0.1 may be named by several items of the same content.
 pub(crate) fn is_of_one_item(key: &str) -> bool {
     key.starts_with(KEYED)
+}
+
+/// The name of a body that is kept for an item, by the item's name.
+pub fn kept_key(tenant_key: &TenantKey, owner: &str, bytes: &[u8]) -> String {
+    format!("{KEYED}{}", tenant_key.blob_hash(owner, bytes))
 }
 
 fn path_in(folder: &Path, key: &str) -> PathBuf {

@@ -175,7 +175,15 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Blob`].
-    pub async fn open_intents(&self, of: &Conversation, now: Timestamp) -> Result<OpenIntents, StoreError> {
+    pub async fn open_intents(&self, of: &Conversation, now: Timestamp) -> Result<Vec<StoredIntent>, StoreError> {
+        self.open_and_unreadable(of, now).await.map(|open| open.items)
+    }
+
+    /// The same, and those that nobody can read.
+    ///
+    /// # Errors
+    /// As of [`Table::open_intents`].
+    pub async fn open_and_unreadable(&self, of: &Conversation, now: Timestamp) -> Result<OpenIntents, StoreError> {
         let (pk, to) = (self.endpoint_pk(&of.eid), keys::after(keys::INTENTS));
         let oldest = now.saturating_sub(EXPIRES_AFTER_MS_MAX + ENDS_WITHIN_MS);
         let from = format!("{}{}", keys::INTENTS, first_of_millisecond(oldest));

@@ -148,19 +148,19 @@ async fn the_oldest_due_intent_is_found_among_many_that_have_ended() {
     let other = Conversation { account: "another".into(), ..outbox.of.clone() };
     outbox.table.put_intent(&intent(&other, 900, &["not of this conversation"])).await.unwrap();
     let now = NOW + 1_000;
-    let open = outbox.table.open_intents(&outbox.of, now).await.unwrap().items;
+    let open = outbox.table.open_intents(&outbox.of, now).await.unwrap();
     let Choice::Next(next) = choose(open.iter().map(|stored| &stored.intent), now) else { panic!("{open:?}") };
     assert_eq!(next.id.due_at(), NOW + 150);
     // It waits for long: the one behind it is next.
     let first = outbox.table.intent(&outbox.of.eid, &next.id.clone()).await.unwrap().unwrap();
     done(outbox.table.change_intent(&first, |now| now.not_sent(0, NOW + 600_000)).await.unwrap());
-    let open = outbox.table.open_intents(&outbox.of, now).await.unwrap().items;
+    let open = outbox.table.open_intents(&outbox.of, now).await.unwrap();
     let Choice::Next(next) = choose(open.iter().map(|stored| &stored.intent), now) else { panic!("{open:?}") };
     assert_eq!(next.id.due_at(), NOW + 220);
     // After its longest life nobody looks for it any more; whoever looked within a day has ended it.
     let last = NOW + EXPIRES_AFTER_MS_MAX + 24 * 3_600_000;
-    assert_eq!(outbox.table.open_intents(&outbox.of, last).await.unwrap().items.len(), 1);
-    assert_eq!(outbox.table.open_intents(&outbox.of, last + 1_000).await.unwrap().items.len(), 0);
+    assert_eq!(outbox.table.open_intents(&outbox.of, last).await.unwrap().len(), 1);
+    assert_eq!(outbox.table.open_intents(&outbox.of, last + 1_000).await.unwrap().len(), 0);
 
     let found = outbox.table.unfinished().await.unwrap();
     assert_eq!(found.len(), 2, "{found:?}");
