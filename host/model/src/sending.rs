@@ -9,6 +9,7 @@
 //! | who may speak in a conversation, and what is under way? | [`lock`] |
 //! | which part of which message does a provider's report speak of? | [`reference`](mod@reference) |
 //! | who does an event hand the conversation to? | [`control`] |
+//! | what stands on the timeline for it? | [`sent`] |
 //! | how long may a message wait? | [`expiry`] |
 //! | how fast may a connection send? | [`rate`] |
 //! | what is a message called? | [`id`], [`message_id`] |
@@ -21,6 +22,7 @@ pub mod lock;
 pub mod message_id;
 pub mod rate;
 pub mod reference;
+pub mod sent;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -27,8 +27,8 @@ pub(crate) async fn repeat(table: &Table, stored: &StoredEvent, now: Timestamp) 
     if lock == Lock::default() && !is_command {
         return Ok(());
     }
-    if let Some(holder) = holder.filter(|_| !lock.moved.contains(key)) {
-        table.move_control(&of, key, &holder, now).await?;
+    if let Some(holder) = holder {
+        table.move_known_control(&of, lock.clone(), key, &holder, now).await?;
     }
     let Some(consent) = consent else { return Ok(()) };
     let known = lock.words.get(&consent.purpose);

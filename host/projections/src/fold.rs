@@ -21,7 +21,7 @@ use rapport_store::heads::GuardedHead;
 use rapport_store::stream::{self, Inserted};
 use rapport_store::{StoreError, Table, Written};
 
-use crate::{control, rebuild_after_erasure};
+use crate::{control, rebuild_after_erasure, settlement};
 
 /// Attempts to write one head. Another writer is a rebuild or a second consumer; both end.
 const HEAD_ATTEMPTS_MAX: u32 = 8;
@@ -159,6 +159,7 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
             return Ok(());
         }
         for Inserted { stored, .. } in &kept {
+            settlement::settle(table, stored, now).await?;
             control::repeat(table, stored, now).await?;
         }
         for Inserted { sequence, stored } in kept {

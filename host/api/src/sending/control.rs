@@ -109,7 +109,8 @@ impl Sending {
             Command::HandBack => Holder::Automation(None),
         };
         let now = (self.people.now)();
-        let moved = self.people.table.move_control(&of, &key, &holder, now).await?;
+        let lock = self.people.table.lock(&of).await?;
+        let moved = self.people.table.move_known_control(&of, lock, &key, &holder, now).await?;
         Ok(view(&of, &moved.lock, turn, now))
     }
 

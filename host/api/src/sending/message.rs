@@ -4,12 +4,12 @@
 use rapport_http::Problem;
 use rapport_model::event::{Author, Choice, Media, MediaSource, Part, Template};
 use rapport_model::profile::parse_rfc3339;
-use rapport_model::sending::control::{control_key, takes_conversation};
 use rapport_model::sending::expiry::{EXPIRES_AFTER_MS_MAX, expires_after_ms, expires_at};
 use rapport_model::sending::intent::{Birth, Draft, Intent};
-use rapport_model::sending::lock::{Fence, Holder, Lock, Refusal, Reply};
+use rapport_model::sending::lock::{Fence, Lock, Refusal, Reply};
 use rapport_model::sending::{IntentId, Kind, MessageId, Route};
 use rapport_model::{EventKey, Timestamp};
+use rapport_projections::settlement::take_control;
 use rapport_store::outbox::claims::{Claim, Claimed};
 use rapport_store::outbox::intents::{Conversation, PutIntent};
 use schemars::JsonSchema;
@@ -215,12 +215,8 @@ impl Sending {
         let intent = intent_of(asked, &target, id, *created_at, (self.people.now)())?;
         let put = self.people.table.put_intent(&intent).await?;
         let (now, due_at) = ((self.people.now)(), intent.due_at);
-        if takes_conversation(&intent.draft)
-            && let Some(key) = control_key(&intent, self.people.table.tenant_key())
-        {
-            let holder = Holder::Agent(Some(intent.draft.by.clone()));
-            self.people.table.move_control(&target.of, &key, &holder, now).await?;
-        }
+        let lock = self.people.table.lock(&target.of).await?;
+        take_control(&self.people.table, &target.of, (&intent, lock), now).await?;
         self.wake(&target.of, due_at).await;
         match put {
             PutIntent::New => Ok(MessageView::from(&intent)),

@@ -3,17 +3,15 @@
 use crate::endpoint::{EventKey, TenantKey};
 use crate::event::{Author, Body, Controller, Event, Timestamp};
 use crate::sending::Kind;
-use crate::sending::intent::{Draft, Intent};
+use crate::sending::intent::Intent;
 use crate::sending::lock::Holder;
 
-/// Whether a message takes the conversation when it is made: a human answers.
-pub fn takes_conversation(draft: &Draft) -> bool {
-    draft.author == Author::Agent && draft.kind == Kind::Reply
-}
-
-/// What such a message's move of control is called in the lock: whoever repeats it moves nothing.
+/// What the move of control by a message is called in the lock; `None`: the message moves nothing. An agent's reply takes the
+/// conversation when it is made; whoever repeats that moves nothing.
 pub fn control_key(intent: &Intent, tenant: &TenantKey) -> Option<EventKey> {
-    tenant.event_key(intent.birth.created_at, &intent.birth.account, intent.id.as_str())
+    let takes = intent.draft.author == Author::Agent && intent.draft.kind == Kind::Reply;
+    let key = || tenant.event_key(intent.birth.created_at, &intent.birth.account, intent.id.as_str());
+    takes.then(key).flatten()
 }
 
 /// To whom an event of somebody else hands the conversation; `None`: to nobody.
