@@ -4,6 +4,7 @@
 use rapport_http::Problem;
 use rapport_model::event::{Author, Choice, Media, MediaSource, Part, Template};
 use rapport_model::profile::parse_rfc3339;
+use rapport_model::sending::control::control_key;
 use rapport_model::sending::expiry::{EXPIRES_AFTER_MS_MAX, expires_after_ms, expires_at};
 use rapport_model::sending::intent::{Birth, Draft, Intent};
 use rapport_model::sending::lock::{Fence, Lock, Refusal, Reply};
@@ -215,8 +216,10 @@ impl Sending {
         let intent = intent_of(asked, &target, id, *created_at, (self.people.now)())?;
         let put = self.people.table.put_intent(&intent).await?;
         let (now, due_at) = ((self.people.now)(), intent.due_at);
-        let lock = self.people.table.lock(&target.of).await?;
-        take_control(&self.people.table, &target.of, (&intent, lock), now).await?;
+        if control_key(&intent, self.people.table.tenant_key()).is_some() {
+            let lock = self.people.table.lock(&target.of).await?;
+            take_control(&self.people.table, &target.of, (&intent, lock), now).await?;
+        }
         self.wake(&target.of, due_at).await;
         match put {
             PutIntent::New => Ok(MessageView::from(&intent)),
