@@ -87,6 +87,20 @@ fn events_have_ids_of_their_own_and_metrics_one_meaning() {
 }
 
 /// An alarm on a metric that no line makes never rings.
+/// The event source mapping lets through what the fold knows, and nothing else.
+#[test]
+fn the_template_tells_the_fold_of_every_kind_of_record_that_it_knows() {
+    let template = fs::read_to_string(repository().join("infra/template.yaml")).unwrap();
+    let patterns =
+        template.lines().filter_map(|line| line.trim().strip_prefix("- Pattern: !Sub '")?.strip_suffix('\''));
+    let patterns: Vec<Value> = patterns.map(|pattern| serde_json::from_str(pattern).unwrap()).collect();
+    let [pattern] = &patterns[..] else { panic!("{patterns:?}") };
+    assert_eq!(pattern["eventName"], serde_json::json!(["INSERT"]));
+    let prefixes = pattern["dynamodb"]["Keys"]["sk"]["S"].as_array().unwrap().iter();
+    let prefixes: Vec<&str> = prefixes.map(|one| one["prefix"].as_str().unwrap()).collect();
+    assert_eq!(prefixes, rapport_store::stream::RECORD_KINDS);
+}
+
 #[test]
 fn every_metric_that_the_template_names_is_made_by_an_event() {
     let template = fs::read_to_string(repository().join("infra/template.yaml")).unwrap();

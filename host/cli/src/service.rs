@@ -392,7 +392,7 @@ pub async fn fold_once(reader: &mut StreamReader, inbound: &Inbound) -> Result<u
         if let Some(waits) = waits {
             return Err(waits.error);
         }
-        let work = batch.events.len() + batch.unreadable.len() + batch.gone + aside;
+        let work = batch.events.len() + batch.intents.len() + batch.unreadable.len() + batch.gone + aside;
         // The position itself is a record, too: to store it where nothing happened would go on for ever.
         if work > 0 {
             reader.handled(&batch).await?;

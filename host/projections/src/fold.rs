@@ -273,7 +273,11 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
     endpoints.extend(claims.links.iter().flat_map(|claim| [claim.a.clone(), claim.b.clone()]));
     endpoints.extend(claims.withdrawn.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
     for endpoint in endpoints.iter().filter(|endpoint| is_news(endpoint, eid, head, event.at)) {
-        table.put_endpoint(endpoint, event.at, stored.received_at).await?;
+        // Whoever is named beside a customer who writes is named by them.
+        match cells::is_of_the_customer(event) {
+            true => table.put_endpoint(endpoint, event.at, stored.received_at).await?,
+            false => table.note_endpoint(endpoint, event.at, stored.received_at).await?,
+        };
         identity::suggest_counterparts(table, endpoint, (key, event.at), now).await?;
     }
     claims.links.extend(respelled);
@@ -290,6 +294,7 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
     if let Some(cell) = cells::reach(key, event) {
         table.put_reach(eid, &cell).await?;
     }
+    rebuild_after_erasure::suppress(table, stored).await?;
     Ok(linked)
 }
 

@@ -25,3 +25,6 @@ mod item;
 pub mod lock;
 pub mod rate;
 pub mod sent;
+
+pub(crate) use expression::Expression;
+pub(crate) use item::HISTORY_BLOB;

@@ -97,7 +97,8 @@ impl Table {
         let (pk, sk) = self.lock_key(of);
         let expression = self.marking(known, ask);
         match self.update((&pk, &sk), &expression, "start").await? {
-            Updated::Done(_) => Ok(Marked::Won(ask.marker())),
+            Updated::Done(_) if *known != Lock::default() => Ok(Marked::Won(ask.marker())),
+            Updated::Done(_) => self.first_mark(of, ask).await,
             Updated::Unmet(item) => {
                 let lock = item.map_or_else(|| Ok(Lock::default()), |item| read(&item))?;
                 let own = lock.out.as_ref().filter(|out| out.token == ask.token);
@@ -107,6 +108,16 @@ impl Table {
                 Ok(lock.against(ask).map_or(Marked::Again, Marked::Refused))
             }
         }
+    }
+
+    /// The first marker of a conversation: an erasure of before found no lock to close. From now on it finds one.
+    async fn first_mark(&self, of: &Conversation, ask: &Ask) -> Result<Marked, StoreError> {
+        let is_erased = self.erased(&of.eid).await?.up_to >= ask.created_at;
+        if is_erased && !self.makes(Mistake::MarkerIgnoresClosed) {
+            self.release_marker(of, &ask.token, false).await?;
+            return Ok(Marked::Refused(Refusal::Closed));
+        }
+        Ok(Marked::Won(ask.marker()))
     }
 
     fn marking(&self, known: &Lock, ask: &Ask) -> Expression {
