@@ -37,7 +37,7 @@ impl Source {
 }
 
 /// Each crate of the host may use these others of ours; what is not here may use none. Its dependencies are its rights.
-const DEPENDENCIES: [(&str, &[&str]); 12] = [
+const DEPENDENCIES: [(&str, &[&str]); 14] = [
     ("rapport-sandbox", &["rapport-model", "rapport-telemetry"]),
     ("rapport-store", &["rapport-model", "rapport-telemetry"]),
     ("rapport-egress", &["rapport-model"]),
@@ -61,6 +61,8 @@ const DEPENDENCIES: [(&str, &[&str]); 12] = [
             "rapport-telemetry",
         ],
     ),
+    // It sends, and receives nothing.
+    ("rapport-outbound", &["rapport-model", "rapport-store", "rapport-connections", "rapport-telemetry"]),
     // It needs the table alone.
     ("rapport-projections", &["rapport-model", "rapport-store", "rapport-telemetry"]),
     // It calls no connector.
@@ -78,6 +80,7 @@ const DEPENDENCIES: [(&str, &[&str]); 12] = [
     ("rapport-lambda", HOST),
     ("rapport-cli", CLI),
     ("rapport-hostile", &["rapport-sdk"]),
+    ("rapport-courier", &["rapport-sdk"]),
 ];
 /// The binaries wire the parts together, so they may name all.
 const HOST: &[&str] = &[
@@ -90,6 +93,7 @@ const HOST: &[&str] = &[
     "rapport-http",
     "rapport-connections",
     "rapport-inbound",
+    "rapport-outbound",
     "rapport-projections",
     "rapport-api",
 ];
@@ -104,6 +108,7 @@ const CLI: &[&str] = &[
     "rapport-http",
     "rapport-connections",
     "rapport-inbound",
+    "rapport-outbound",
     "rapport-projections",
     "rapport-api",
     "rapport-sdk",

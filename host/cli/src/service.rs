@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
@@ -21,7 +21,10 @@ use rapport_egress::{Egress, Network};
 use rapport_http::served;
 use rapport_inbound::feed::Feeds;
 use rapport_inbound::{Inbound, hooks};
+use rapport_outbound::wakes::{self, LocalWakes, Woken};
+use rapport_outbound::{Host, Outbound, Worker};
 use rapport_projections::fold::{self, fold_batch};
+use rapport_projections::settlement;
 use rapport_sandbox::{Connector, Options, Sandbox};
 use rapport_store::blobs::Blobs;
 use rapport_store::embedded::Embedded;
@@ -115,7 +118,9 @@ impl Data {
     pub async fn fold_here(&self, inbound: &Inbound) -> Result<()> {
         if self.is_served_here() {
             let mut reader = StreamReader::open(inbound.table.clone()).await?;
-            while fold_once(&mut reader, inbound).await? > 0 {}
+            // Nobody sends here: whoever serves next finds what is unfinished.
+            let (wakes, _woken) = wakes::local();
+            while fold_once(&mut reader, inbound, &wakes).await? > 0 {}
         }
         Ok(())
     }
@@ -221,11 +226,16 @@ pub(crate) fn toml_line(text: &str, error: &toml::de::Error) -> usize {
     before.matches('\n').count() + 1
 }
 
-/// What one process does: it receives, and it answers.
+/// What one process does: it receives, it answers, and it sends.
 #[derive(Clone)]
 pub struct Service {
     pub inbound: Arc<Inbound>,
     pub api: Arc<Api>,
+    pub worker: Worker,
+    /// Where this process wakes its worker.
+    pub wakes: LocalWakes,
+    /// Taken by the one who serves.
+    woken: Arc<Mutex<Option<Woken>>>,
 }
 
 /// Makes a service of a configuration: connectors built and compiled, secrets resolved.
@@ -268,13 +278,16 @@ pub async fn service(
         keys: api_keys(config, base)?,
         callers: CallerState::default(),
     };
-    let host = ConnectorHost {
+    let host = Arc::new(ConnectorHost {
         connections,
         certificates: Arc::default(),
         egress: Egress::new(Network::Public),
         tenant_key: table.tenant_key().clone(),
         now,
-    };
+    });
+    let (wakes, woken) = wakes::local();
+    let sender = Host { host: Arc::clone(&host), blobs: table.blobs().clone() };
+    let outbound = Outbound::new(table.clone(), Arc::new(sender), Arc::new(wakes.clone()), now);
     let inbound = Inbound {
         table,
         host,
@@ -284,18 +297,28 @@ pub async fn service(
         stored: Arc::new(Notify::new()),
         now,
     };
-    Ok(Service { inbound: Arc::new(inbound), api: Arc::new(api) })
+    Ok(Service {
+        inbound: Arc::new(inbound),
+        api: Arc::new(api),
+        worker: Worker::new(Arc::new(outbound)),
+        wakes,
+        woken: Arc::new(Mutex::new(Some(woken))),
+    })
 }
 
-/// Serves a service and folds its stream, until the process ends.
+/// Serves a service, folds its stream and sends what is due, until the process ends.
 ///
 /// # Errors
 /// The stream cannot be opened, or the listener fails.
 pub async fn serve(service: Service, listener: TcpListener) -> Result<()> {
-    let Service { inbound, api } = service;
+    let Service { inbound, api, worker, wakes: near, woken } = service;
     let table = inbound.table.clone();
     let reader = StreamReader::open(table.clone()).await?;
-    tokio::spawn(fold_for_ever(reader, Arc::clone(&inbound)));
+    tokio::spawn(fold_for_ever(reader, Arc::clone(&inbound), near));
+    let woken = woken.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(woken) = woken {
+        tokio::spawn(wakes::work(worker, woken));
+    }
     let described = hooks::routes().into_iter().map(|route| route.described()).collect();
     let routes = hooks::served(inbound).merge(router::served(api, described));
     listen_for_ever(listener, served(routes, table), HEAD_TIME_MAX).await
@@ -354,7 +377,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(fix)
 }
 
-async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>) {
+async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>, wakes: LocalWakes) {
     let mut looked_at = Instant::now();
     loop {
         if looked_at.elapsed() >= LOOK_EVERY {
@@ -363,7 +386,7 @@ async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>) {
                 NotTakenUp { error: &error }.emit();
             }
         }
-        match fold_once(&mut reader, &inbound).await {
+        match fold_once(&mut reader, &inbound, &wakes).await {
             Ok(0) => {
                 let _ = tokio::time::timeout(FOLD_EVERY, inbound.stored.notified()).await;
             }
@@ -381,13 +404,20 @@ async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>) {
 ///
 /// # Errors
 /// Storage failed: after [`StreamReader::rewind`] the same records come again.
-pub async fn fold_once(reader: &mut StreamReader, inbound: &Inbound) -> Result<usize, StoreError> {
+pub async fn fold_once(
+    reader: &mut StreamReader,
+    inbound: &Inbound,
+    wakes: &LocalWakes,
+) -> Result<usize, StoreError> {
     let mut records = 0;
     for mut batch in reader.next().await? {
         let now = (inbound.now)();
         fold::unreadable(&inbound.table, &batch.unreadable, now).await?;
         let (waits, aside) = fold::waiting(&inbound.table, std::mem::take(&mut batch.waiting), now).await;
         fold_batch(&inbound.table, &batch.events, now).await?;
+        for intent in &batch.intents {
+            settlement::follow(&inbound.table, intent, wakes, now).await?;
+        }
         // Whoever was set aside is folded from the log: what came after it of theirs is there.
         if let Some(waits) = waits {
             return Err(waits.error);

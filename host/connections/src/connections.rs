@@ -126,6 +126,12 @@ impl Connection {
         })
     }
 
+    /// A hash of what the operator wrote for its connector, in hexadecimal: an attempt of a message is pinned to it.
+    pub fn configuration_digest(&self) -> String {
+        let hash = ring::digest::digest(&ring::digest::SHA256, self.config.as_bytes());
+        hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Waits for this connection's turn. `None` if too many already wait.
     pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         let waiting = Waiting::join(&self.waiting)?;

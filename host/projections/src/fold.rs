@@ -20,7 +20,7 @@ use rapport_store::heads::GuardedHead;
 use rapport_store::stream::{self, Inserted};
 use rapport_store::{StoreError, Table, Written};
 
-use crate::rebuild_after_erasure;
+use crate::{rebuild_after_erasure, settlement};
 
 /// Attempts to write one head. Another writer is a rebuild or a second consumer; both end.
 const HEAD_ATTEMPTS_MAX: u32 = 8;
@@ -156,6 +156,9 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
         handover::take_notice(table, &kept, now).await?;
         if kept.is_empty() {
             return Ok(());
+        }
+        for record in &kept {
+            settlement::settle(table, &record.stored, now).await?;
         }
         for Inserted { sequence, stored } in kept {
             if guarded.wants(sequence, &stored.key) {

@@ -318,26 +318,38 @@ impl Table {
         self.update((&pk, &sk), &expression, "settle").await.map(drop)
     }
 
-    /// Cancels what is left of an intent: one transaction on intent and lock, so that no request of it is under way.
+    /// Cancels what is left of an intent, unless a request of it is under way.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: it may be cancelled; do it again. [`StoreError::Contended`]: others were faster each time.
+    /// As of [`Table::stop_intent`].
     pub async fn cancel_intent(&self, intent: &StoredIntent) -> Result<Cancelled, StoreError> {
+        if self.makes(Mistake::CancelLooksAtStateOnly) {
+            return Ok(match self.change_intent(intent, Intent::cancelled).await? {
+                Changed::Done(done) => Cancelled::Done(done),
+                Changed::Late(late) => Cancelled::Late(late),
+                Changed::Gone => Cancelled::Gone,
+            });
+        }
+        let lock_only = self.makes(Mistake::CancelLooksAtLockOnly);
+        self.stop_intent(intent, |now| now.cancelled().or_else(|| lock_only.then(|| forced(now)))).await
+    }
+
+    /// Ends an intent, or starts it over, without its marker: one transaction on intent and lock, so that no request of it is
+    /// under way.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: it may be done; do it again. [`StoreError::Contended`]: others were faster each time.
+    pub async fn stop_intent(
+        &self,
+        intent: &StoredIntent,
+        transition: impl Fn(&Intent) -> Option<Intent>,
+    ) -> Result<Cancelled, StoreError> {
         let of = Conversation { eid: intent.birth.eid.clone(), account: intent.birth.account.clone() };
         let (pk, lock_sk) = self.lock_key(&of);
         let intent_sk = keys::intent_sk(&intent.id);
         let mut current = intent.clone();
         for attempt in 0..ATTEMPTS_MAX {
-            let lock_only = self.makes(Mistake::CancelLooksAtLockOnly);
-            let next = current.cancelled().or_else(|| lock_only.then(|| forced(&current)));
-            let Some(next) = next else { return Ok(Cancelled::Late(Box::new(current))) };
-            if self.makes(Mistake::CancelLooksAtStateOnly) {
-                return Ok(match self.change_intent(&current, Intent::cancelled).await? {
-                    Changed::Done(done) => Cancelled::Done(done),
-                    Changed::Late(late) => Cancelled::Late(late),
-                    Changed::Gone => Cancelled::Gone,
-                });
-            }
+            let Some(next) = transition(&current) else { return Ok(Cancelled::Late(Box::new(current))) };
             let change = self.change_of(&current, &next).await?.in_transaction(self, (&pk, &intent_sk));
             // A marker of a part that is recorded names nothing that is under way.
             let check = ConditionCheck::builder()
