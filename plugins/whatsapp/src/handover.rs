@@ -67,7 +67,13 @@ pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
     else {
         return batch.malformed("changes", "its `value` does not say who holds which conversation when");
     };
-    let event = Event::new(format!("handover:{key}:{at}"), at, scene.account, contact, EventBody::Control(Control::held_by(owner)));
+    let event = Event::new(
+        format!("handover:{key}:{at}"),
+        at,
+        scene.account,
+        contact,
+        EventBody::Control(Control::held_by(owner)),
+    );
     let details = found.control_passed.map(verbatim);
     batch.push(Event { extensions: details.map(|details| (HANDOVER.into(), details)).into_iter().collect(), ..event });
 }
