@@ -195,6 +195,3 @@ fn sentence(said: &Said, code: u32) -> String {
         None => title(message),
     }
 }
-
-#[cfg(test)]
-mod tests;
