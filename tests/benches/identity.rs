@@ -189,16 +189,11 @@ fn event(value: &str) -> Event {
         at: NOW,
         account: "106540352242922".into(),
         contact: Contact { identifiers: vec![identifier(value)], ..Contact::default() },
-        body: Body::Message(Message {
-            id: "0".into(),
-            author: Author::Customer,
-            subject: None,
-            parts: vec![Part::Text("Hello, where is my order 4711?".into())],
-            in_reply_to: None,
-            thread: None,
-            referral: None,
-            forwarded: false,
-        }),
+        body: Body::Message(Message::new(
+            "0",
+            Author::Customer,
+            vec![Part::Text("Hello, where is my order 4711?".into())],
+        )),
         extensions: Default::default(),
     }
 }

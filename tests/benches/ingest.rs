@@ -110,16 +110,8 @@ fn event(n: u64) -> Event {
         attestation: Attestation::Provider,
     };
     let id = format!("wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQ{n:013}=");
-    let message = Message {
-        id: id.clone(),
-        author: Author::Customer,
-        subject: None,
-        parts: vec![Part::Text("Hello, where is my order 4711?".to_owned())],
-        in_reply_to: None,
-        thread: None,
-        referral: None,
-        forwarded: false,
-    };
+    let message =
+        Message::new(id.clone(), Author::Customer, vec![Part::Text("Hello, where is my order 4711?".to_owned())]);
     Event {
         id,
         at: 1_790_668_800_000 + n,

@@ -1,17 +1,32 @@
 //! The contract of `wit/`: whole, documented, and never changed once released.
 
+mod bindings;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use ring::digest::{SHA256, digest};
 use wit_component::semver_check;
-use wit_parser::{InterfaceId, PackageId, Resolve, SourceMap, Type, TypeDef, TypeDefKind, TypeOwner};
+use wit_parser::{InterfaceId, PackageId, Resolve, SourceMap, Type, TypeDef, TypeDefKind, TypeOwner, WorldKey};
 
 use crate::connectors::repository;
 
-const WORLDS: [&str; 4] = ["connector", "handshake-connector", "inbound-connector", "outbound-connector"];
-const INTERFACES: [&str; 7] = ["handshake", "http", "inbound", "log", "outbound", "types", "verify"];
+/// Four parts, and every set of them that makes a connector.
+const WORLDS: [&str; 11] = [
+    "connector",
+    "handshake-connector",
+    "inbound-connector",
+    "inbound-handshake-connector",
+    "inbound-handshake-sending-connector",
+    "inbound-polling-connector",
+    "inbound-polling-sending-connector",
+    "inbound-sending-connector",
+    "polling-connector",
+    "polling-sending-connector",
+    "sending-connector",
+];
+const INTERFACES: [&str; 8] = ["handshake", "http", "inbound", "log", "polling", "sending", "types", "verify"];
 
 /// Each released file and its SHA-256. A line is added with a release and never changed: connectors in the field were
 /// built with these very words.
@@ -24,6 +39,23 @@ fn the_contract_has_its_worlds_and_interfaces() {
     let package = &resolve.packages[package];
     assert_eq!(sorted(package.worlds.keys()), WORLDS);
     assert_eq!(sorted(package.interfaces.keys()), INTERFACES);
+}
+
+/// A component imports the interface of every type that it uses. If one of these had a function, every connector would have to
+/// be given it.
+#[test]
+fn shared_types_live_in_interfaces_without_functions() {
+    let mut resolve = Resolve::default();
+    let package = parse(&mut resolve, &working_copy());
+    let package = &resolve.packages[package];
+    for world in package.worlds.values() {
+        for key in resolve.worlds[*world].imports.keys() {
+            let WorldKey::Interface(id) = key else { panic!("an import without an interface") };
+            let interface = &resolve.interfaces[*id];
+            let name = interface.name.as_deref().unwrap_or_default();
+            assert!(interface.functions.is_empty() || ["log", "verify"].contains(&name), "`{name}` has a function");
+        }
+    }
 }
 
 #[test]
@@ -64,7 +96,8 @@ fn a_change_that_breaks_connectors_is_found() {
     let changes = [
         ("types.wit", "forwarded: bool,", "forwarded: bool, starred: bool,", "inbound-connector"),
         ("verify.wit", "secret: string, candidate: string", "secret: string, candidate: list<u8>", "inbound-connector"),
-        ("outbound.wit", "mark-read(string),", "", "outbound-connector"),
+        ("sending.wit", "mark-read(of-message),", "", "sending-connector"),
+        ("http.wit", "keep: bool,", "keep: bool, times: u8,", "polling-connector"),
     ];
     for (file, from, to, world) in changes {
         let mut changed = released.clone();
@@ -115,7 +148,7 @@ fn files(folder: &Path) -> Files {
 }
 
 fn versions() -> Vec<String> {
-    // The folder comes with the first release of 0.2. No connector outside of this tree was built for 0.1.
+    // The folder comes with the release of 0.2.0, the first one.
     let folders = fs::read_dir(repository().join("wit/released")).into_iter().flatten();
     let mut versions: Vec<_> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     versions.sort();

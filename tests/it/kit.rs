@@ -159,6 +159,9 @@ async fn the_kit_refuses_the_events_that_the_host_parks_in_the_same_words() {
         ("/contact/identifiers/0/scheme", json!("phone")),
         ("/contact/identifiers/0/value", json!("")),
         ("/contact/identifiers/0/value", json!(" \u{200b}\u{feff} ")),
+        ("/contact/identifiers/0/value", format!("{}\u{200b}", "x".repeat(510)).into()),
+        ("/contact/identifiers/0/value", format!("{} ", "x".repeat(512)).into()),
+        ("/contact/identifiers/0/value", json!("\u{b}")),
         ("/contact/identifiers/0/value", long(512)),
         ("/contact/identifiers/0/value", long(513)),
         ("/contact/identifiers/0/scope", json!("")),
@@ -174,7 +177,7 @@ async fn the_kit_refuses_the_events_that_the_host_parks_in_the_same_words() {
         assert_eq!(kit::refused(&event), by_host, "{place}: {value}");
         refused += usize::from(by_host.is_some());
     }
-    assert_eq!(refused, 14);
+    assert_eq!(refused, 15);
 }
 
 /// Lines of the demo that are neither a webhook nor its reason: headings, what an agent decides, the profile, the timeline,

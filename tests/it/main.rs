@@ -12,6 +12,7 @@ mod inbound;
 mod journeys;
 mod kit;
 mod lambda;
+mod outbound;
 mod package;
 mod people;
 mod projections;

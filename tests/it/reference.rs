@@ -22,7 +22,8 @@ Written by `cargo test` from the contract; after a change of it, `BLESS=1 cargo 
 
 A variant is an object of one key, the case, such as `{\"text\": \"Hello\"}`; a case that carries nothing is the word alone. The
 body of an event stands among its fields: `{\"id\": …, \"at\": …, \"message\": {…}}`. Extensions and traits are an object, and
-what the contract calls `json` is JSON in place.
+what the contract calls `json` is JSON in place. Fields of a message from `reference` on, and `reference` of a delivery, are left out
+if they say nothing; a control of which only the holder is known is the holder's word alone, such as `\"control\": \"agent\"`.
 ";
 
 #[test]

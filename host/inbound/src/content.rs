@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn nothing_is_read_before_it_is_sent() {
-        let up_to = |at| Body::Delivery(Delivery { covers: Covered::UpTo(at), state: DeliveryState::Read });
+        let up_to = |at| Body::Delivery(Delivery::new(Covered::UpTo(at), DeliveryState::Read));
         let mut minded = event(NOW, up_to(u64::MAX));
         mind_the_clock(&mut minded, NOW);
         assert_eq!(minded, event(NOW, up_to(NOW)));

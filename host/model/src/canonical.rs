@@ -18,7 +18,8 @@ pub use number::{e164, is_service};
 ///
 /// - 1: until November 2026.
 /// - 2: addresses are parsed. More countries' old spellings are today's; what stands behind a number (an extension) is a
-///   part of it; a mailbox's letters beyond ASCII keep their case; invisible characters are no part of an address.
+///   part of it; a mailbox's letters beyond ASCII keep their case. Invisible characters are no part of a number, nor of
+///   the ends of an address; within a mailbox or an id they are.
 ///
 /// An endpoint keeps the key that it was made under. [`former`] names what an address of today was called before: it is
 /// looked up under both, and the next event of it links the two.
@@ -45,21 +46,31 @@ pub enum NotCanonical {
 /// The key of an identifier: its scheme, scope and canonical value.
 ///
 /// A phone that cannot be a phone and an e-mail that cannot be one keep their text: a short code or an alphanumeric
-/// sender is an address too, and losing it would lose its messages. White space and characters that show nothing are
-/// taken off the ends of every value; within, only an address that has a grammar loses them: what a provider's id means
-/// is the provider's business.
+/// sender is an address too, and losing it would lose its messages.
+///
+/// Two values are equal only if they name the same line or mailbox, or are the same id. So a character is left out only
+/// where it cannot tell two of them apart:
+/// - of a number, white space, punctuation and characters that show nothing, wherever they stand;
+/// - of a mailbox, white space and characters that show nothing around it, and what RFC 5322 and UTS #46 leave out;
+/// - of an id, and of a scope, the white space of ASCII around it. `ann` and `ann` with a zero-width space are two users.
+///
+/// Control characters and U+FFFD, which stands for a character that was lost, are never left out.
 ///
 /// # Errors
 /// [`NotCanonical`] when there is nothing to make a key of.
 pub fn canonicalise(identifier: &Identifier) -> Result<EndpointKey, NotCanonical> {
     let scheme = canonical_scheme(&identifier.scheme)?;
-    let scope = identifier.scope.as_deref().map(text::trim).filter(|scope| !scope.is_empty()).map(str::to_owned);
-    let raw = text::trim(&identifier.value);
+    let scope = identifier.scope.as_deref().map(text::trim_ascii).filter(|scope| !scope.is_empty()).map(str::to_owned);
+    let shown = text::trim(&identifier.value);
+    let raw = match Family::of(&scheme) {
+        Family::Id if !shown.is_empty() => text::trim_ascii(&identifier.value),
+        _ => shown,
+    };
     check_length(&scheme, raw)?;
     check_length(&scheme, scope.as_deref().unwrap_or("-"))?;
     let value = match Family::of(&scheme) {
         Family::Number => e164(raw).unwrap_or_else(|| text::plain(raw)),
-        Family::Mailbox => mailbox(raw).unwrap_or_else(|| text::visible(raw).trim().to_ascii_lowercase()),
+        Family::Mailbox => mailbox(raw).unwrap_or_else(|| raw.to_ascii_lowercase()),
         Family::Id => raw.to_owned(),
     };
     // A text of a digit's width can grow, and an escaped one.
@@ -196,12 +207,41 @@ mod tests {
         assert_eq!(key("whatsapp", " 16505551234 "), "16505551234");
         assert_eq!(key("whatsapp", "US.13491208655302741918"), "US.13491208655302741918");
         assert_eq!(key("Custom.Scheme", "aB"), "aB");
-        assert_eq!(
-            key("chat", "\u{200e}4711\u{feff}"),
-            "4711",
-            "what a copy brings along at its ends is no part of an id"
-        );
-        assert_ne!(key("user", "a\u{200b}nn"), key("user", "ann"), "within, an id is the provider's");
+        for text in ["a\u{200b}nn", "ann\u{200b}", "\u{200e}ann", "ann\u{feff}", "ann\u{a0}", "ann\0", "ann\u{fffd}"] {
+            assert_eq!(key("user", text), text, "the provider tells it from `ann`");
+        }
+    }
+
+    #[test]
+    fn no_control_character_and_no_lost_one_makes_an_identifier_another_one() {
+        let added = ('\0'..='\u{9f}').filter(|added| added.is_control()).chain(['\u{fffd}']);
+        for added in added.filter(|added| !matches!(added, '\t' | '\n' | '\r')) {
+            for (scheme, value) in [
+                ("email", "victim@bank.example"),
+                ("phone", "+16505551234"),
+                ("sms", "+16505551234"),
+                ("sms", "ACME"),
+                ("user", "ann"),
+            ] {
+                let victim = key(scheme, value);
+                for place in 0..=value.len() {
+                    let text = format!("{}{added}{}", &value[..place], &value[place..]);
+                    assert_ne!(key(scheme, &text), victim, "{scheme}: {text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_mailbox_with_a_character_that_shows_nothing_is_not_the_one_without() {
+        let victim = key("email", "victim@bank.example");
+        for added in ['\u{200b}', '\u{200d}', '\u{ad}', '\u{feff}', '\u{202e}', '\u{2060}', '\u{fe0f}'] {
+            for place in 1..="victim".len() {
+                let text = format!("{}{added}{}@bank.example", &"victim"[..place], &"victim"[place..]);
+                assert_ne!(key("email", &text), victim, "{text:?}");
+            }
+            assert_eq!(key("email", &format!("{added}victim@bank.example{added}")), victim, "a copy brings it along");
+        }
     }
 
     #[test]

@@ -95,16 +95,11 @@ mod tests {
                 }],
                 ..Contact::default()
             },
-            body: Body::Message(Message {
-                id: "wamid.1".into(),
-                author: Author::Customer,
-                subject: None,
-                parts: vec![Part::Text("hi".into()), Part::Other("order".into(), json!({"a": 1}))],
-                in_reply_to: None,
-                thread: None,
-                referral: None,
-                forwarded: false,
-            }),
+            body: Body::Message(Message::new(
+                "wamid.1",
+                Author::Customer,
+                vec![Part::Text("hi".into()), Part::Other("order".into(), json!({"a": 1}))],
+            )),
             extensions: Default::default(),
         };
         let key = test_key().event_key(event.at, &event.account, &event.id).unwrap();

@@ -94,8 +94,8 @@ impl Head {
         match &event.body {
             Body::Message(message) if message.author == Author::Customer => self.customer_wrote(at),
             Body::Message(_) => return self.business_wrote(at),
-            Body::Control(controller) if self.controller.as_ref().is_none_or(|(since, _)| since < key) => {
-                self.controller = Some((key.clone(), *controller));
+            Body::Control(control) if self.controller.as_ref().is_none_or(|(since, _)| since < key) => {
+                self.controller = Some((key.clone(), control.holder));
             }
             Body::Delivery(delivery) => self.delivered(&delivery.covers, &delivery.state),
             _ => {}
@@ -196,16 +196,7 @@ mod tests {
 
     fn message(at: Timestamp, author: Author) -> (EventKey, Event) {
         let id = format!("{at}");
-        let body = Body::Message(Message {
-            id: id.clone(),
-            author,
-            subject: None,
-            parts: vec![],
-            in_reply_to: None,
-            thread: None,
-            referral: None,
-            forwarded: false,
-        });
+        let body = Body::Message(Message::new(id.clone(), author, vec![]));
         let key = test_key().event_key(at, "acc", &id).unwrap();
         (
             key,

@@ -105,8 +105,9 @@ pub enum Body {
     Feedback(Feedback),
     Call(Call),
     Ticket(Ticket),
-    /// Who holds the conversation after this event.
-    Control(Controller),
+    /// Who holds the conversation after this event. If nothing but the holder is known, it is the holder's word alone.
+    #[serde(with = "written_control")]
+    Control(Control),
     /// A product or marketing activity: name and properties.
     Activity(String, Value),
     Other(String, Value),
@@ -148,6 +149,42 @@ pub struct Message {
     pub thread: Option<String>,
     pub referral: Option<Referral>,
     pub forwarded: bool,
+    /// Of a message of the business: the reference that Rapport made, if the provider gives it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The ids of the thread's earlier messages, oldest first (e-mail).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<String>,
+    /// Who else got it (e-mail).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<Identifier>,
+    /// Who wrote it, in a group: then the contact is the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participant: Option<Identifier>,
+    /// Whether another application answers this thread, and the business only reads along.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
+}
+
+impl Message {
+    /// A message of `parts` that answers nothing, belongs to no thread and came by itself.
+    pub fn new(id: impl Into<String>, author: Author, parts: Vec<Part>) -> Self {
+        Self {
+            id: id.into(),
+            author,
+            subject: None,
+            parts,
+            in_reply_to: None,
+            thread: None,
+            referral: None,
+            forwarded: false,
+            reference: None,
+            references: Vec::new(),
+            copies: Vec::new(),
+            participant: None,
+            standby: false,
+        }
+    }
 }
 
 /// Who wrote a message or began a call.
@@ -288,6 +325,8 @@ impl DeliveryState {
 pub enum Covered {
     /// One message, by its id.
     Message(String),
+    /// One message of Rapport, by the reference that Rapport made.
+    Reference(String),
     /// Every message that was sent up to an instant (milliseconds since 1970).
     UpTo(Timestamp),
     /// The first address of the contact, for every message.
@@ -299,6 +338,16 @@ pub enum Covered {
 pub struct Delivery {
     pub covers: Covered,
     pub state: DeliveryState,
+    /// The reference that Rapport made, if the provider gives it back beside the message's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+impl Delivery {
+    /// A report that names no reference.
+    pub fn new(covers: Covered, state: DeliveryState) -> Self {
+        Self { covers, state, reference: None }
+    }
 }
 
 /// Whether a consent is granted or withdrawn.
@@ -402,4 +451,75 @@ pub enum Controller {
     Automation,
     Agent,
     OtherApp,
+}
+
+/// Who holds the conversation, and how that came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Control {
+    pub holder: Controller,
+    /// What the holder is to the thread, in the provider's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Who made the change: the provider's id of an app or an agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+impl Control {
+    /// Nothing is known but who holds the conversation.
+    pub fn held_by(holder: Controller) -> Self {
+        Self { holder, role: None, by: None }
+    }
+}
+
+/// A control in JSON: the holder's word alone, or an object.
+mod written_control {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Control, Controller};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Word(Controller),
+        Record(Control),
+    }
+
+    pub fn serialize<S: Serializer>(control: &Control, serializer: S) -> Result<S::Ok, S::Error> {
+        match control {
+            Control { holder, role: None, by: None } => holder.serialize(serializer),
+            _ => control.serialize(serializer),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Control, D::Error> {
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Word(holder) => Control::held_by(holder),
+            Written::Record(control) => control,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stored_before_the_new_fields_reads_and_is_written_as_it_was() {
+        let contact = r#""contact":{"identifiers":[],"display_name":null,"locale":null,"time_zone":null,"traits":{}}"#;
+        let message = r#""message":{"id":"m","author":"agent","subject":null,"parts":[],"in_reply_to":null,"thread":null,"referral":null,"forwarded":false"#;
+        let bodies = [
+            r#""control":"agent""#.to_owned(),
+            r#""control":{"holder":"other_app","role":"primary","by":"app-1"}"#.to_owned(),
+            r#""delivery":{"covers":{"message":"m"},"state":"read"}"#.to_owned(),
+            r#""delivery":{"covers":{"reference":"r1"},"state":"read","reference":"r1"}"#.to_owned(),
+            format!("{message}}}"),
+            format!(r#"{message},"reference":"r1","standby":true}}"#),
+        ];
+        for body in bodies {
+            let json = format!(r#"{{"id":"e","at":7,"account":"a",{contact},{body},"extensions":{{}}}}"#);
+            let event: Event = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{body}: {error}"));
+            assert_eq!(serde_json::to_string(&event).unwrap(), json);
+        }
+    }
 }

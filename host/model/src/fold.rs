@@ -179,7 +179,7 @@ pub fn consent(key: &EventKey, event: &Event, rules: &Rules) -> Option<ConsentCe
 /// What an event says of its first address as such. Only on the word of whoever delivers there: a customer, or a record of
 /// another system, cannot make an address unreachable.
 pub fn reach(key: &EventKey, event: &Event) -> Option<ReachCell> {
-    let Body::Delivery(Delivery { covers: Covered::Address, state }) = &event.body else { return None };
+    let Body::Delivery(Delivery { covers: Covered::Address, state, .. }) = &event.body else { return None };
     let attestation = event.contact.identifiers.first()?.attestation;
     if matches!(attestation, Attestation::Customer | Attestation::Imported) {
         return None;
@@ -269,7 +269,7 @@ mod tests {
             at: 7,
             account: "shop.example".into(),
             contact: Contact { identifiers: vec![address], ..Contact::default() },
-            body: Body::Delivery(Delivery { covers, state }),
+            body: Body::Delivery(Delivery::new(covers, state)),
             extensions: Default::default(),
         }
     }

@@ -197,6 +197,8 @@ pub enum FailureKind {
     Instantiation,
     /// The host had no free slot in time. Not the connector's doing: the provider may try again.
     Busy,
+    /// It does not export the interface. The configuration names the wrong connector.
+    NotExported,
     /// It needs a certificate that the host has not fetched yet: fetch it, then make the same call again.
     NotFetched,
 }
@@ -213,6 +215,7 @@ impl FailureKind {
             Self::InvalidOutput => "invalid-output",
             Self::Instantiation => "instantiation",
             Self::Busy => "busy",
+            Self::NotExported => "not-exported",
             Self::NotFetched => "certificate-not-fetched",
         }
     }
@@ -316,6 +319,11 @@ impl State {
         let usage = self.usage();
         let Self { verified, proven, unavailable, log, .. } = self;
         Received { outcome, verified, proven, unavailable, log, usage }
+    }
+
+    pub(crate) fn into_log(self) -> (Log, Usage) {
+        let usage = self.usage();
+        (self.log, usage)
     }
 
     pub(crate) fn into_error(self, kind: FailureKind, detail: String) -> CallError {

@@ -14,6 +14,9 @@ use crate::engine::{Metering, Sandbox, Shared};
 use crate::error::LoadError;
 use crate::limits::{HOST_CALL_SLACK_BYTES, SLOT_WAIT_MS_MAX};
 use crate::manifest::Manifest;
+use crate::operation::{PollCall, Polled, Ran, RunCall};
+use crate::secrets::{NoSecrets, Secrets};
+use crate::turn::{self, Wrong};
 
 /// A connector, ready to be called from any thread. Cheap to clone.
 #[derive(Clone)]
@@ -128,10 +131,58 @@ impl Connector {
         answer.map_err(|failed| classify(failed, finished(store)))
     }
 
+    /// Whether the connector has an `inbound`.
+    pub fn receives(&self) -> bool {
+        self.loaded.export.receives()
+    }
+
+    /// Whether the connector has a `polling`.
+    pub fn polls(&self) -> bool {
+        self.loaded.export.polls()
+    }
+
+    /// Whether the connector has a `sending`.
+    pub fn sends(&self) -> bool {
+        self.loaded.export.sends()
+    }
+
+    /// Calls the connector's `sending.run` in a fresh instance. `verify` knows no secret in this call.
+    ///
+    /// # Errors
+    /// [`CallError`]: the connector did not answer, or with a turn that no turn may be; the detail names the place.
+    pub fn run(&self, call: &RunCall<'_>) -> Result<Ran, CallError> {
+        let _slot = self.shared.slots.enter()?;
+        let _running = self.shared.clock.run();
+        let mut store = self.store_with(Arc::new(NoSecrets), 0);
+        let answer = self.loaded.export.run(&mut store, call);
+        let (turn, state) = judged(answer, store, |turn| turn::check_turn(turn, call))?;
+        let (log, usage) = state.into_log();
+        Ok(Ran { turn, log, usage })
+    }
+
+    /// Calls the connector's `polling.poll` in a fresh instance. `verify` knows no secret in this call.
+    ///
+    /// # Errors
+    /// [`CallError`]: the connector did not answer, or with a step that no step may be; the detail names the place.
+    pub fn poll(&self, call: &PollCall<'_>) -> Result<Polled, CallError> {
+        let _slot = self.shared.slots.enter()?;
+        let _running = self.shared.clock.run();
+        let mut store = self.store_with(Arc::new(NoSecrets), 0);
+        let answer = self.loaded.export.poll(&mut store, call);
+        let (step, state) = judged(answer, store, |step| turn::check_step(step, call))?;
+        let (log, usage) = state.into_log();
+        Ok(Polled { step, log, usage })
+    }
+
     fn store(&self, call: &Call<'_>) -> Store<State> {
+        self.store_with(Arc::clone(&call.secrets), call.webhook.size())
+    }
+
+    /// A store whose instance hands at most `input` bytes and some back to the host in one call.
+    fn store_with(&self, secrets: Arc<dyn Secrets>, input: usize) -> Store<State> {
         let manifest = &self.loaded.manifest;
         let limits = &manifest.limits;
-        let mut store = Store::new(&self.shared.engine, State::new(manifest, Arc::clone(&call.secrets)));
+        let mut store = Store::new(&self.shared.engine, State::new(manifest, secrets));
         if self.shared.metering == Metering::Fuel {
             store.set_fuel(u64::MAX).expect("this engine counts fuel");
         }
@@ -139,7 +190,7 @@ impl Connector {
         // Each tick asks the call's own clock. Set before the instance exists: starting it runs its code.
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().budget.deadline.look()));
-        store.set_hostcall_fuel(limits.output_bytes().max(call.webhook.size() + HOST_CALL_SLACK_BYTES));
+        store.set_hostcall_fuel(limits.output_bytes().max(input + HOST_CALL_SLACK_BYTES));
         store
     }
 }
@@ -205,6 +256,22 @@ fn finished(store: Store<State>) -> State {
     state
 }
 
+/// An answer that keeps to the rules, with what is left of its call.
+fn judged<T>(
+    answer: Result<T, Failed>,
+    store: Store<State>,
+    check: impl FnOnce(&T) -> Result<(), Wrong>,
+) -> Result<(T, State), CallError> {
+    let state = finished(store);
+    match answer {
+        Ok(answer) => match check(&answer) {
+            Ok(()) => Ok((answer, state)),
+            Err(wrong) => Err(state.into_error(FailureKind::InvalidOutput, wrong.to_string())),
+        },
+        Err(failed) => Err(classify(failed, state)),
+    }
+}
+
 /// From what wasmtime says to what the host acts on. The order matters: a refusal of memory is the cause of the trap
 /// after it, but a call that goes on and runs out of time ran out of time.
 fn classify(failed: Failed, state: State) -> CallError {
@@ -215,6 +282,10 @@ fn classify(failed: Failed, state: State) -> CallError {
         Failed::Events(count) => {
             let detail = format!("{count} events, at most {} are taken from one call", crate::limits::EVENTS_MAX);
             return state.into_error(FailureKind::OutputTooLarge, detail);
+        }
+        Failed::NotExported(interface) => {
+            let detail = format!("the connector does not export `{interface}`; fix: use one that does");
+            return state.into_error(FailureKind::NotExported, detail);
         }
         Failed::Field(field) => {
             return state.into_error(FailureKind::InvalidOutput, format!("`{field}` is not what the contract allows"));

@@ -32,10 +32,13 @@ pub enum LoadError {
     },
     /// It exports no interface of the contract.
     #[error(
-        "export `{0}` is missing; fix: implement the SDK's `Inbound` and name it in `rapport_sdk::export!`, \
-         for this version of the contract"
+        "it exports none of `inbound`, `sending` and `polling` of `rapport:connector@0.2`; fix: implement the SDK's trait of \
+         that name, and name it in `rapport_sdk::export!`"
     )]
-    MissingExport(&'static str),
+    NoExport,
+    /// It exports an interface of the contract without its function.
+    #[error("export `{0}` has not the contract's function; fix: build it with this release's SDK")]
+    MissingFunction(&'static str),
     /// Its imports or exports have other types than the contract.
     #[error("the component speaks another contract than `{contract}`: {detail}; fix: build it with this release's SDK")]
     OtherContract {

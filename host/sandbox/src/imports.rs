@@ -43,8 +43,8 @@ const REFUSALS: [(&str, &str, &str, &str); 11] = [
     ("wasi:cli/exit", "process", "`std::process::exit`, or the target wasm32-wasip2", "return a rejection"),
     ("wasi:cli/", "terminal", "`println!`, `eprintln!`, or the target wasm32-wasip2", "use the import `log`"),
     ("wasi:filesystem/", "file system", "`std::fs`", "put the file in with `include_str!` or `include_bytes!`"),
-    ("wasi:sockets/", "network", "`std::net`", "return requests from `outbound`; the host sends them"),
-    ("wasi:http/", "network", "an HTTP client", "return requests from `outbound`; the host sends them"),
+    ("wasi:sockets/", "network", "`std::net`", "return requests from `sending`; the host sends them"),
+    ("wasi:http/", "network", "an HTTP client", "return requests from `sending`; the host sends them"),
     ("wasi:io/", "stream", "the target wasm32-wasip2", "build with `rapport connector build`"),
     (
         "rapport:connector/",

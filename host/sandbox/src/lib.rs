@@ -17,6 +17,9 @@
 //! }
 //! ```
 //!
+//! [`Connector::run`] and [`Connector::poll`] do the same for what sends and pulls: the connector describes requests, the
+//! caller performs them, and calls again with what came of them.
+//!
 //! What a connector may do is what [`Secrets`], `verify` and `log` give it: it has no network, clock, file, environment
 //! or randomness, and each call gets a new instance with a cap on memory, CPU time and output. What it does wrong is a
 //! [`CallError`] of that one call. The caller's part: run `receive` where blocking is allowed (it runs for up to
@@ -36,7 +39,9 @@ mod keys;
 mod limits;
 mod mac;
 mod manifest;
+mod operation;
 mod secrets;
+mod turn;
 mod verify;
 
 pub use artefact::{PublicKey, SigningKey};
@@ -53,12 +58,15 @@ pub use error::{ArtefactError, LoadError, ManifestError};
 pub use gate::{Entry, Gate, Pending, Unproven};
 pub use keys::KeyProblem;
 pub use limits::{
-    BODY_KIB_DEFAULT, BODY_KIB_MAX, CALLS_AT_ONCE_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, EVENTS_MAX, LOG_LINE_BYTES_MAX,
-    LOG_LINES_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX, UNREAD_LINES_MAX, VERIFY_CALLS_MAX, WALL_MS_MAX,
+    ACCEPTED_MAX, BODY_KIB_DEFAULT, BODY_KIB_MAX, CALLS_AT_ONCE_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, CURSOR_BYTES_MAX,
+    EVENTS_MAX, FORM_FIELDS_MAX, HEADER_BYTES_MAX, HEADERS_MAX, ID_BYTES_MAX, LOG_LINE_BYTES_MAX, LOG_LINES_MAX,
+    Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX, PIECES_MAX, REQUEST_BYTES_MAX, REQUESTS_A_STEP_MAX, SIGNED_FIELDS_MAX,
+    STEPS_MAX, TEMPLATES_MAX, UNREAD_LINES_MAX, URL_BYTES_MAX, VERIFY_CALLS_MAX, WALL_MS_MAX,
 };
 pub use manifest::{
     Encoding, Feed, Hosts, Manifest, ObjectPlace, Piece, Proof, Quality, Redact, Replay, Scheme, SecretKind, SecretUse,
     Unsigned, Verify, When,
 };
+pub use operation::{Batch, PollCall, Polled, Ran, RunCall, Step};
 pub use secrets::{Certificate, Secret, Secrets};
 pub use verify::{Check, CheckKind, DigestAlgorithm, MacAlgorithm, SignatureAlgorithm};

@@ -55,6 +55,35 @@ pub const LOG_LINE_BYTES_MAX: usize = 1_024;
 /// to look, and the webhook itself is kept.
 pub const UNREAD_LINES_MAX: usize = 64;
 
+/// Steps of one operation: a message of ten parts, each in a step of its own, and its uploads before them. Another step is a
+/// loop.
+pub const STEPS_MAX: usize = 16;
+/// Requests of one step: the files of a message are uploaded together.
+pub const REQUESTS_A_STEP_MAX: usize = 16;
+/// Bytes that a connector itself writes into the body of one request, or has signed. The largest body of text that a provider
+/// documents is a mail of 1 MiB; files come from the blob store.
+pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of text in a URL: what web servers take at most, as a rule.
+pub const URL_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of text in one header field: what web servers take at most, as a rule.
+pub const HEADER_BYTES_MAX: usize = 8 * 1024;
+/// Header fields of one request. A provider documents under ten.
+pub const HEADERS_MAX: usize = 64;
+/// Header fields of one request that the host signs: a provider asks for one.
+pub const SIGNED_FIELDS_MAX: usize = 4;
+/// Fields of one form: a mail has its parameters, its copies and its files.
+pub const FORM_FIELDS_MAX: usize = 256;
+/// Pieces of one URL, header field or body: two for each of a mail's files.
+pub const PIECES_MAX: usize = 256;
+/// Parts and ids that one operation says the provider has taken. A long text may be sent as several messages.
+pub const ACCEPTED_MAX: usize = 256;
+/// Bytes of a provider's id of a message, as of an event.
+pub const ID_BYTES_MAX: usize = 1_024;
+/// Templates of one page. Providers give up to 250.
+pub const TEMPLATES_MAX: usize = 1_000;
+/// Bytes of a cursor, which is stored.
+pub const CURSOR_BYTES_MAX: usize = 2_048;
+
 /// Calls that run at once in one process; more wait. A function's environment handles one request at a time, the local
 /// host a few. Each slot reserves 4 GiB of addresses and keeps under 1 MiB resident.
 pub const CALLS_AT_ONCE_MAX: u32 = 16;

@@ -207,7 +207,7 @@ fn instance_of(arn: &str) -> Option<&str> {
 
 fn text(raw: &RawValue) -> Option<String> {
     let text: lenient::Id = lenient::read(raw)?;
-    Some(text.0.trim().to_owned()).filter(|text| !text.is_empty())
+    Some(lenient::trim(&text.0).to_owned()).filter(|text| !text.is_empty())
 }
 
 /// Milliseconds since 1970 of RFC 3339, or of a number of seconds or milliseconds.

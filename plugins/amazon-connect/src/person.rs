@@ -87,7 +87,7 @@ fn attributes(record: &Record, settings: &Settings) -> Vec<Identifier> {
 
 /// A value that can be an address of this scheme.
 fn usable(scheme: &str, value: &str) -> Option<String> {
-    let value = value.trim();
+    let value = lenient::trim(value);
     let is_address = match scheme {
         EMAIL => {
             let parts = value.rsplit_once('@');

@@ -1,5 +1,7 @@
 //! Mail addresses as far as a connector has to look into them. The host makes their canonical form.
 
+use rapport_sdk::lenient::trim;
+
 /// Longest address that the contract takes.
 const ADDRESS_BYTES_MAX: usize = 512;
 /// Longest label of a domain (RFC 1035), with room for one in Unicode.
@@ -7,8 +9,8 @@ const LABEL_BYTES_MAX: usize = 255;
 
 /// `address` without the white space and angle brackets around it; none if it is no address at all.
 pub fn bare(address: &str) -> Option<&str> {
-    let address = address.trim();
-    let inner = address.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(address).trim();
+    let address = trim(address);
+    let inner = trim(address.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(address));
     let is_link = inner.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
     let inner = if is_link { &inner[7..] } else { inner };
     is_address(inner).then_some(inner)
@@ -31,7 +33,7 @@ pub fn account(address: &str) -> String {
 
 /// Whether two spellings are of one address. That the local part might tell case apart is theory.
 pub fn is_same(left: &str, right: &str) -> bool {
-    left.trim().eq_ignore_ascii_case(right.trim())
+    trim(left).eq_ignore_ascii_case(trim(right))
 }
 
 /// Whether mail to `theirs` arrives in the mailbox `ours`: whatever the case, the quotation marks that say nothing, the
@@ -50,7 +52,7 @@ struct Spelling {
 
 impl Spelling {
     fn of(address: &str) -> Self {
-        let address = bare(address).unwrap_or(address.trim());
+        let address = bare(address).unwrap_or(trim(address));
         let local = local(address);
         let local = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(local);
         let labels = domain(address).trim_end_matches('.').split('.').map(unicode_label);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use rapport_sdk::Unread;
+use rapport_sdk::{Unread, lenient};
 use serde::Serialize;
 
 use crate::attachment::Attachment;
@@ -115,7 +115,7 @@ impl Headers {
         let content_type =
             fields.iter().find(|(name, _)| name == "content-type").map(|(_, value)| Parameters::read(value));
         let declared = content_type.as_ref().and_then(|found| found.get("charset"));
-        let pairs = fields.iter().map(|(name, value)| (name.clone(), head::text(value, declared))).collect();
+        let pairs = fields.iter().map(|(name, value)| (name.clone(), faithful(value, declared))).collect();
         Headers { pairs, is_cut: head::is_cut(block, &fields) }
     }
 }
@@ -170,6 +170,21 @@ impl Mail<'_> {
     }
 }
 
+/// The text of a value, as it was written if another set would make an address of ASCII that does not stand in it: an
+/// escape sequence or UTF-7 within a mailbox must not make it another one.
+fn faithful(value: &[u8], declared: Option<&str>) -> String {
+    let text = head::text(value, declared);
+    if text.as_bytes() == value || !text.contains('@') {
+        return text;
+    }
+    let stands = |address: &str| value.windows(address.len()).any(|window| window == address.as_bytes());
+    let is_made = |found: &Mailbox| found.address.is_ascii() && !stands(&found.address);
+    match mailbox::read(&text).found.iter().any(is_made) {
+        true => String::from_utf8_lossy(value).into_owned(),
+        false => text,
+    }
+}
+
 /// The mailboxes that a header value names, such as one that a provider repeats as a field of a form.
 pub fn mailboxes_in(value: &str) -> Vec<Mailbox> {
     mailbox::read(value).found
@@ -194,24 +209,23 @@ pub fn decoded(value: &str) -> String {
     clean(&encoded_word::decoded(value))
 }
 
-/// Text without the U+0000 that no store takes, and without white space around it.
+/// Text without U+0000, and without white space around it.
 pub fn clean(text: &str) -> String {
-    let text = text.trim();
-    if text.contains('\0') { text.replace('\0', "") } else { text.to_owned() }
+    lenient::without_nul(lenient::trim(text)).into_owned()
 }
 
 /// A value on one line: whoever hands a value on must not be able to begin another field with it.
 fn unfolded(value: &str) -> String {
-    let value = value.trim();
+    let value = lenient::trim(value);
     if !value.contains(['\r', '\n']) {
         return value.to_owned();
     }
-    value.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    value.split(['\r', '\n']).map(lenient::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// A message id without the brackets around it.
 pub fn bare_id(id: &str) -> String {
-    clean(id.trim().trim_start_matches('<').trim_end_matches('>'))
+    clean(lenient::trim(id).trim_start_matches('<').trim_end_matches('>'))
 }
 
 #[cfg(test)]
@@ -257,6 +271,25 @@ mod tests {
         let mail = Mail::of_block(b"From: J\xfcrgen <j@example.com>\nSubject: gr\xc3\xbcn\n");
         assert_eq!(mail.from[0].name.as_deref(), Some("Jürgen"));
         assert_eq!(mail.subject.as_deref(), Some("grün"));
+    }
+
+    #[test]
+    fn no_character_set_makes_another_address() {
+        let from = |block: &[u8]| Mail::of_block(block).from.into_iter().map(|from| from.address).collect::<Vec<_>>();
+        let japanese = b"From: \x1b$B%F%9%H\x1b(B <ada@example.com>";
+        assert_eq!(from(japanese), ["ada@example.com"]);
+        assert_eq!(Mail::of_block(japanese).from[0].name.as_deref(), Some("テスト"));
+        for block in [
+            &b"From: vic\x1b(Btim@bank.example"[..],
+            b"From: A <vic\x1b(Jtim@bank.example>",
+            b"From: vic\x1b$B\x1b(Btim@bank.example",
+            b"From: +AHY-ictim@bank.example \x1b\nContent-Type: text/plain; charset=utf-7",
+            b"From: victim@bank.example\0",
+            b"From: vic\0tim@bank.example",
+            b"From: <victim@bank.example\x0b>",
+        ] {
+            assert!(!from(block).contains(&"victim@bank.example".to_owned()), "{}", block.escape_ascii());
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The mailboxes of `From`, `To` and the like (RFC 5322, section 3.4), read sign by sign: an address is what stands where
 //! the grammar has one, and never what a search finds inside of a name, of a quoted local part, or of a comment.
 
+use rapport_sdk::lenient;
+
 use crate::mail::Mailbox;
 use crate::{address, encoded_word, mail};
 
@@ -161,11 +163,11 @@ impl Item {
             return None;
         }
         let (written, name) = match self.angles {
-            0 => (self.text.trim(), &self.comment),
+            0 => (lenient::trim(&self.text), &self.comment),
             // A route in front of an address is obsolete and means nothing (RFC 5322, section 4.4).
-            _ => match self.angle.trim().strip_prefix('@').and_then(|route| route.split_once(':')) {
+            _ => match lenient::trim(&self.angle).strip_prefix('@').and_then(|route| route.split_once(':')) {
                 Some((_, routed)) => (routed, &self.phrase),
-                None => (self.angle.trim(), &self.phrase),
+                None => (lenient::trim(&self.angle), &self.phrase),
             },
         };
         let address = address::bare(written)?;
@@ -177,7 +179,9 @@ impl Item {
     /// The first thing that looks like an address, where the grammar has none.
     fn guess(&self) -> Option<Mailbox> {
         let open = encoded_word::decoded(&self.open);
-        let is_end = |character: char| character.is_whitespace() || "<>[](),;\"".contains(character);
+        // A control character ends nothing: with it, the address before it is another one.
+        let is_space = |character: char| character.is_whitespace() && (!character.is_control() || character == '\t');
+        let is_end = |character: char| is_space(character) || "<>[](),;\"".contains(character);
         let address = open.split(is_end).find_map(address::bare)?;
         let name = name_of(self.phrase.split('[').next().unwrap_or_default());
         let name = name.filter(|name| !name.contains('@'));

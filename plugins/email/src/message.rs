@@ -118,7 +118,7 @@ fn message(mut mail: Mail, id: String, account: String, contact: Contact) -> Eve
     let bodies = bodies(&mail, signs.is_automatic);
     let mut parts = Vec::new();
     parts.extend(bodies.new.map(Part::Text));
-    parts.extend(mail.html.take().map(|html| Part::Html(html.replace('\0', ""))));
+    parts.extend(mail.html.take().map(|html| Part::Html(lenient::without_nul(html).into_owned())));
     let attachments = std::mem::take(&mut mail.attachments);
     parts.extend(attachments.into_iter().map(|attachment| attachment.part()));
     let message = Message {
@@ -250,7 +250,8 @@ fn extension<'m>(mail: &'m Mail) -> Extension<'m> {
     }
 }
 
-/// Text without the U+0000 that no store takes, its lines ended as everywhere but in mail.
+/// Text without U+0000, its lines ended as everywhere but in mail.
 fn clean(text: String) -> String {
-    if text.contains(['\0', '\r']) { text.replace("\r\n", "\n").replace('\0', "") } else { text }
+    let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
+    lenient::without_nul(text).into_owned()
 }

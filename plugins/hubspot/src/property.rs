@@ -60,7 +60,7 @@ pub fn read(change: &Change, mut contact: Contact) -> (Contact, EventBody) {
     };
     let meaning = PROPERTIES.iter().find(|(known, _)| *known == name).map(|(_, meaning)| *meaning);
     let text = lenient::read::<lenient::Id>(value).map(|text| text.0);
-    let text = text.as_deref().map(str::trim);
+    let text = text.as_deref().map(lenient::trim);
     let key = format!("com.hubspot.{name}");
     // An address that was taken out comes as an empty text.
     let is_address = matches!(meaning, Some(Meaning::Email | Meaning::Phone));
@@ -84,7 +84,7 @@ pub fn read(change: &Change, mut contact: Contact) -> (Contact, EventBody) {
 
 /// Adds each address of a list separated by `;`. A CRM's record proves nobody's identity.
 fn add(contact: &mut Contact, scheme: &str, list: &str, is_address: impl Fn(&str) -> bool) {
-    let parts = list.split(';').map(str::trim).filter(|part| is_address(part)).take(ADDRESSES_MAX);
+    let parts = list.split(';').map(lenient::trim).filter(|part| is_address(part)).take(ADDRESSES_MAX);
     contact.identifiers.extend(parts.map(|part| Identifier::attested(Attestation::Imported, scheme, part)));
 }
 

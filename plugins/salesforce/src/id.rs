@@ -6,7 +6,7 @@
 /// character Ids to 18 characters".
 pub fn canonical(id: &str) -> String {
     const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
-    let id = id.trim();
+    let id = rapport_sdk::lenient::trim(id);
     if id.len() != 15 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return id.to_owned();
     }

@@ -54,7 +54,7 @@ impl Record {
     pub fn text(&self, name: &str) -> Option<String> {
         let (_, json) = self.fields.iter().find(|(found, _)| found == name)?;
         let raw: &RawValue = serde_json::from_str(json).ok()?;
-        lenient::read::<lenient::Id>(raw).map(|text| text.0.trim().to_owned())
+        lenient::read::<lenient::Id>(raw).map(|text| lenient::trim(&text.0).to_owned())
     }
 
     /// Whether a field is there and says yes.

@@ -37,8 +37,8 @@ struct Notification {
 }
 
 pub fn read(body: &[u8], scene: &Scene) -> Result<Receipt, Rejection> {
-    // A character that XML does not allow can only have come by mistake; a store would not take it.
-    let text = String::from_utf8_lossy(body).replace('\0', "");
+    // XML does not allow U+0000. What has it all the same is read, and is never what it is without it.
+    let text = lenient::without_nul(String::from_utf8_lossy(body));
     let message = message(&text).map_err(|refusal| {
         Rejection::Malformed(format!("expected the XML of an outbound message, found another document: {refusal}"))
     })?;
@@ -199,7 +199,7 @@ fn content(reader: &mut Reader) -> Result<Option<String>, Refusal> {
             Token::End => depth -= 1,
         }
         if depth == 0 {
-            let text = text.trim();
+            let text = lenient::trim(&text);
             return Ok((!text.is_empty()).then(|| text.to_owned()));
         }
     }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::http::Reply;
 use crate::{
-    Attestation, Author, Contact, Control, Controller, Covered, Delivery, DeliveryState, Event, EventBody, Identifier, Json,
-    Message, Part, Receipt,
+    Attestation, Author, Contact, Control, Controller, Covered, Delivery, DeliveryState, Event, EventBody, Identifier,
+    Json, Message, Part, Receipt,
 };
 
 /// `value` as the contract's `json`.

@@ -28,6 +28,8 @@ pub use document::{document, explain};
 pub use nested::{batch, each, field, list, maybe, object, objects, places, read, root};
 pub use repeated::has_repeated_name;
 
+use std::borrow::Cow;
+
 use scalar::Scalar;
 use serde::{Deserialize, Deserializer};
 
@@ -45,7 +47,22 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// A text: a string, or a number as its digits. U+0000 is taken out, because stores refuse it.
+/// A text with U+FFFD in the place of each U+0000, which PostgreSQL and others who are given events refuse.
+///
+/// It is never left out. A text without it is another text: of `ann@example.com` and a U+0000 it would make the mailbox
+/// of somebody else.
+pub fn without_nul<'a>(text: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
+    let text = text.into();
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { text }
+}
+
+/// A text without the white space around it. Control characters are none, but for tabs and the ends of lines: to
+/// `str::trim`, `ann@example.com` and a vertical tab is `ann@example.com`.
+pub fn trim(text: &str) -> &str {
+    text.trim_matches(|sign: char| sign.is_whitespace() && (!sign.is_control() || matches!(sign, '\t' | '\n' | '\r')))
+}
+
+/// A text: a string, or a number as its digits, [without U+0000](without_nul).
 ///
 /// # Errors
 /// Only for text that is no JSON at all, like every function of this module.

@@ -8,7 +8,8 @@
 #[path = "../../../host/model/src/canonical/renumbered.rs"]
 mod renumbered;
 
-/// Whether two texts are one international number: by their digits, in the spelling of today. Texts without digits are none.
+/// Whether two texts are one international number: by their digits, in the spelling of today. Texts without digits are
+/// none, and those with control characters, or with U+FFFD in the place of a lost one.
 pub fn is_same_line(a: &str, b: &str) -> bool {
     let (a, b) = (digits(a), digits(b));
     !a.is_empty() && renumbered::today(&a) == renumbered::today(&b)
@@ -16,6 +17,9 @@ pub fn is_same_line(a: &str, b: &str) -> bool {
 
 /// The digits of an international number, without `+` and `00` before them.
 fn digits(text: &str) -> String {
+    if text.contains(|sign: char| sign.is_control() || sign == '\u{fffd}') {
+        return String::new();
+    }
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let has_plus = text.contains('+');
     digits.strip_prefix("00").filter(|_| !has_plus).map_or(digits.clone(), str::to_owned)
@@ -41,6 +45,8 @@ mod tests {
         for (a, b) in [
             ("", ""),
             ("ACME", "ACME"),
+            ("15550783881\u{fffd}", "15550783881"),
+            ("1555078\u{0}3881", "15550783881"),
             ("15550783881", "15550783882"),
             ("4930123456", "49309123456"),
             ("551132654321", "5511932654321"),

@@ -1,7 +1,7 @@
 //! Polling: for a provider that calls no webhook.
 
-pub use crate::bindings::polling::exports::rapport::connector::polling::{Batch, Step};
 use crate::Context;
+pub use crate::bindings::polling::exports::rapport::connector::polling::{Batch, Step};
 use crate::http::Exchange;
 
 /// Pulls what is new. Implement it on the connector's unit struct, then name `polling` in [`export!`](crate::export).

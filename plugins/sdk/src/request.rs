@@ -290,7 +290,8 @@ mod tests {
 
     #[test]
     fn a_form_a_basic_user_and_files_are_described() {
-        let request = Request::post("https://a.test/").basic("AC1", "auth-token").form(&[("To", "+1"), ("Body", "a b")]);
+        let request =
+            Request::post("https://a.test/").basic("AC1", "auth-token").form(&[("To", "+1"), ("Body", "a b")]);
         assert_eq!(request.body, Body::Content(Content::Bytes(b"To=%2B1&Body=a%20b".to_vec())));
         let request = request.form_piece("StatusCallback", Piece::StatusUrl);
         let pieces = vec![text("To=%2B1&Body=a%20b"), text("&StatusCallback="), Piece::StatusUrl];

@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 pub use crate::bindings::sending::exports::rapport::connector::sending::{
-    Accepted, Editing, Erasing, Failure, Fetching, Found, Kind, Listing, LookingUp, Next, OfMessage, Operation, Outcome,
-    Outgoing, Reacting, Route, TemplateOffer, ThreadControl, Turn, Typing, Upserting,
+    Accepted, Editing, Erasing, Failure, Fetching, Found, Kind, Listing, LookingUp, Next, OfMessage, Operation,
+    Outcome, Outgoing, Reacting, Route, TemplateOffer, ThreadControl, Turn, Typing, Upserting,
 };
-use crate::{Context, ProviderError};
 use crate::event::json;
 use crate::http::{Exchange, Request};
+use crate::{Context, ProviderError};
 
 /// Turns an operation into HTTP requests, and their responses into an outcome. Implement it on the connector's unit struct,
 /// then name `sending` in [`export!`](crate::export).

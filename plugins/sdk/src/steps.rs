@@ -205,7 +205,10 @@ impl<'h> Answered<'h> {
     pub fn json<T: Deserialize<'h>>(&self) -> Result<T, Failure> {
         serde_json::from_slice(self.body()).map_err(|error| {
             // The column may be one of text that a customer wrote; the words of the error are the parser's.
-            self.unreadable(&format!("expected JSON of the documented form, found another body: {:?}", error.classify()))
+            self.unreadable(&format!(
+                "expected JSON of the documented form, found another body: {:?}",
+                error.classify()
+            ))
         })
     }
 
@@ -337,7 +340,8 @@ mod tests {
         assert_eq!(turns.iter().map(asked).collect::<Vec<_>>(), [2, 1, 1, 1, 0]);
         assert_eq!(turns.iter().map(|turn| turn.so_far.accepted.len()).collect::<Vec<_>>(), [0, 0, 0, 1, 2]);
         assert_eq!(turns[4].next, crate::sending::Next::Done);
-        let cut = two_parts(&[history[0].clone(), history[1].clone(), history[2].clone(), Err(TransportError::Timeout)]);
+        let cut =
+            two_parts(&[history[0].clone(), history[1].clone(), history[2].clone(), Err(TransportError::Timeout)]);
         assert!(matches!(cut.next, crate::sending::Next::Failed(Failure::Undetermined(_))), "{cut:?}");
         assert_eq!(cut.so_far.accepted, [Accepted { part: 0, id: "m-1".into() }]);
     }
@@ -367,7 +371,9 @@ mod tests {
         let (post, get) = (|| Request::post("https://a.test/"), || Request::get("https://a.test/"));
         assert_eq!(failed(ok(429, &[("retry-after", "7")], ""), post()), Failure::RateLimited(Some(7_000)));
         assert_eq!(failed(ok(429, &[("retry-after", "soon")], ""), post()), Failure::RateLimited(None));
-        assert!(matches!(failed(ok(503, &[], "<html>"), post()), Failure::Undetermined(error) if error.detail.is_none()));
+        assert!(
+            matches!(failed(ok(503, &[], "<html>"), post()), Failure::Undetermined(error) if error.detail.is_none())
+        );
         assert!(matches!(failed(ok(503, &[], "{}"), get()), Failure::Provider(error) if error.retryable));
         assert!(matches!(failed(ok(302, &[], ""), post()), Failure::Provider(error) if !error.retryable));
         let account = failed(ok(401, &[], "{\"code\":1}"), post());

@@ -101,7 +101,7 @@ impl<'a> Address<'a> {
             Some((word, rest)) if is_channel(word.trim()) => (Some(Channel::named(word.trim())), rest),
             _ => (None, text),
         };
-        let digits = rest.trim();
+        let digits = lenient::trim(rest);
         // A plus that somebody did not escape came as a space; and WhatsApp's numbers are known without one.
         let lost_its_plus = rest.starts_with(' ') || channel == Some(Channel::WhatsApp);
         let bare = match lost_its_plus && is_digits(digits) {
@@ -154,7 +154,7 @@ fn whatsapp(fields: &Fields, address: Option<&str>) -> Vec<Identifier> {
         }
     }
     for name in ["WaId", "ExternalUserId", "ParentExternalUserId"] {
-        let id = fields.id(name).map(|id| id.split_once(':').map_or(id, |(_, id)| id).trim());
+        let id = fields.id(name).map(|id| lenient::trim(id.split_once(':').map_or(id, |(_, id)| id)));
         identifiers.extend(id.and_then(by_form).unwrap_or_default());
     }
     identifiers

@@ -19,7 +19,7 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// The fields of a form. U+0000 is taken out, because stores refuse it.
+    /// The fields of a form, without U+0000.
     pub fn of_form(pairs: Vec<(String, String)>) -> Self {
         let texts = pairs.into_iter().map(|(name, value)| (name, without_nul(value))).collect();
         Fields { texts, nested: Vec::new() }
@@ -57,7 +57,7 @@ impl Fields {
 
     /// A word, number or address: no white space around it, and not empty.
     pub fn id(&self, name: &str) -> Option<&str> {
-        self.text(name).map(str::trim).filter(|text| !text.is_empty())
+        self.text(name).map(lenient::trim).filter(|text| !text.is_empty())
     }
 
     /// The first of several fields that is there.
@@ -160,7 +160,7 @@ fn scalar(raw: &RawValue) -> Option<String> {
 }
 
 fn without_nul(text: String) -> String {
-    if text.contains('\0') { text.replace('\0', "") } else { text }
+    lenient::without_nul(text).into_owned()
 }
 
 fn capitalised(name: &str) -> String {
@@ -201,7 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn nul_is_taken_out() {
-        assert_eq!(fields("Body=a%00b").text("Body"), Some("ab"));
+    fn a_nul_is_replaced_and_not_left_out() {
+        assert_eq!(fields("Body=a%00b").text("Body"), Some("a\u{fffd}b"));
+        assert_ne!(fields("From=%2B1650%00").id("From"), Some("+1650"));
     }
 }

@@ -14,11 +14,12 @@ pub fn find<'a>(body: &'a RawValue, pointer: &str) -> Option<&'a RawValue> {
     Some(value).filter(|value| value.get() != "null")
 }
 
-/// A text that says something, or a number as its digits.
+/// A text that says something, or a number as its digits, without the white space of ASCII around it. Everything else may
+/// tell two ids of the sender apart.
 pub fn text(body: &RawValue, pointer: &str) -> Option<String> {
     let raw = find(body, pointer)?;
     let text: Option<String> = lenient::id(&mut serde_json::Deserializer::from_str(raw.get())).ok()?;
-    text.map(|text| text.trim().to_owned())
+    text.map(|text| text.trim_matches([' ', '\t', '\n', '\r']).to_owned())
 }
 
 /// A text as it was written, with the space around it.

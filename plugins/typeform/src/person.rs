@@ -66,7 +66,7 @@ fn hidden_fields(form: &Form) -> Vec<(String, String)> {
 
 /// A value that can be an address of this scheme.
 fn usable(scheme: &str, value: &str) -> Option<String> {
-    let trimmed = value.trim();
+    let trimmed = lenient::trim(value);
     if trimmed.len() >= IDENTIFIER_BYTES_MAX {
         return None;
     }

@@ -75,7 +75,9 @@ impl<'a> Person<'a> {
 
     /// Adds an id of whatever form, unless there already is one of that form.
     pub fn learn(&mut self, id: Option<&'a str>) {
-        let Some(id) = id.map(|id| id.trim().trim_start_matches('+')).filter(|id| !id.is_empty()) else { return };
+        let Some(id) = id.map(|id| lenient::trim(id).trim_start_matches('+')).filter(|id| !id.is_empty()) else {
+            return;
+        };
         let slot = match Form::of(id) {
             Form::User | Form::Unknown => &mut self.user_id,
             Form::Parent => &mut self.parent_user_id,

@@ -110,7 +110,7 @@ impl<'a> Fields<'a> {
         names.iter().find_map(|name| {
             let text = lenient::read::<lenient::Id>(self.value(name)?)?.0;
             let is_said = !(text.contains("{{") && text.contains("}}"));
-            is_said.then(|| text.trim().to_owned())
+            is_said.then(|| lenient::trim(&text).to_owned())
         })
     }
 
@@ -155,7 +155,7 @@ fn spelled(name: &str) -> String {
 
 /// What a field says. A placeholder that Zendesk did not fill in says nothing.
 fn said(value: &RawValue) -> Option<(String, &RawValue)> {
-    let text = lenient::read::<lenient::Id>(value)?.0.trim().to_owned();
+    let text = lenient::trim(&lenient::read::<lenient::Id>(value)?.0).to_owned();
     let is_unfilled = text.contains("{{") && text.contains("}}");
     (!text.is_empty() && !is_unfilled).then_some((text, value))
 }

@@ -105,7 +105,8 @@ impl Mender<'_> {
                 '\n' => self.mended.push_str("\\n"),
                 '\r' => self.mended.push_str("\\r"),
                 '\t' => self.mended.push_str("\\t"),
-                control if control < ' ' => {}
+                // Left out, it would make another text of this one: of an address somebody else's.
+                control if control < ' ' => self.mended.push_str("\\ufffd"),
                 other => self.mended.push(other),
             }
         }
@@ -173,6 +174,7 @@ mod tests {
     fn what_placeholders_break_is_mended() {
         for (broken, expected) in [
             ("{\"a\":\"one\ntwo\"}", r#"{"a":"one\ntwo"}"#),
+            ("{\"a\":\"ann\u{1}@example.com\0\"}", r#"{"a":"ann\ufffd@example.com\ufffd"}"#),
             (r#"{"a":"she said "hello" twice","b":1}"#, r#"{"a":"she said \"hello\" twice","b":1}"#),
             (r#"{"a":"she said "hello", and left","b":1}"#, r#"{"a":"she said \"hello\", and left","b":1}"#),
             (r#"{"a":"it ends "so"","b":"c"}"#, r#"{"a":"it ends \"so\"","b":"c"}"#),

@@ -106,7 +106,8 @@ fn narrow(text: &str) -> String {
 /// The JSON form of a type: the one that `data` of a CloudEvent and `fixtures/**/*.events.json` have. Names in snake_case, a
 /// variant as a one-key object, `json` as JSON. Natively a test kit reads it, too.
 fn attributes(resolve: &Resolve, opts: &mut Opts, selector: &str, short: &str, definition: &TypeDef) {
-    let mut of_type = |attribute: &str| opts.additional_type_attributes.push((selector.to_owned(), attribute.to_owned()));
+    let mut of_type =
+        |attribute: &str| opts.additional_type_attributes.push((selector.to_owned(), attribute.to_owned()));
     match definition.kind {
         TypeDefKind::Variant(_) | TypeDefKind::Enum(_) => {
             of_type("#[cfg_attr(not(target_arch = \"wasm32\"), derive(serde::Deserialize))]");
@@ -134,7 +135,9 @@ fn attributes(resolve: &Resolve, opts: &mut Opts, selector: &str, short: &str, d
                 let empty = left_out.map(|(_, empty)| *empty).unwrap_or_default();
                 of_member(format!("#[serde(default, skip_serializing_if = \"{empty}\")]"));
             }
-            _ if short == "types/event-body.control" => of_member("#[serde(with = \"crate::contract_json::control\")]".into()),
+            _ if short == "types/event-body.control" => {
+                of_member("#[serde(with = \"crate::contract_json::control\")]".into())
+            }
             Some(form) => of_member(format!("#[serde(with = \"crate::contract_json::{form}\")]")),
             None => {}
         }

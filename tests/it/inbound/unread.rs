@@ -123,7 +123,7 @@ async fn what_is_reported_of_an_address_is_in_the_profile_exported_and_erased() 
             attestation: Attestation::Provider,
         };
         let contact = Contact { identifiers: vec![identifier], ..Contact::default() };
-        let body = Body::Delivery(Delivery { covers: Covered::Address, state });
+        let body = Body::Delivery(Delivery::new(Covered::Address, state));
         let (id, account) = (id.to_owned(), "shop.example".to_owned());
         new_event(&data.table, Event { id, at, account, contact, body, extensions: Default::default() })
     };

@@ -127,6 +127,37 @@ async fn nobody_is_found_under_a_mailbox_that_quotes_theirs() {
 }
 
 #[tokio::test]
+async fn nobody_is_found_under_an_address_with_a_character_more() {
+    let service = service().await;
+    say(&service, "victim", json!({"email": "victim@bank.example"})).await;
+    say(&service, "victim-chat", json!({"chat": "victim"})).await;
+    say(&service, "victim-phone", json!({"phone": "+16505551234"})).await;
+    let evil = ["\0", "\u{fffd}", "\u{1}", "\u{b}", "\u{7f}", "\u{85}", "\u{200b}", "\u{feff}"];
+    for (n, sign) in evil.into_iter().enumerate() {
+        // Around a mailbox and anywhere in a number, what shows nothing is what a copy brought along.
+        let is_shown = n < 6;
+        let email = if is_shown { format!("victim@bank.example{sign}") } else { format!("vic{sign}tim@bank.example") };
+        say(&service, &format!("evil-email-{n}"), json!({"email": email})).await;
+        say(&service, &format!("evil-email-within-{n}"), json!({"email": format!("victim{sign}@bank.example")})).await;
+        say(&service, &format!("evil-chat-{n}"), json!({"chat": format!("victim{sign}")})).await;
+        if is_shown {
+            say(&service, &format!("evil-phone-{n}"), json!({"phone": format!("+16505551234{sign}")})).await;
+        }
+    }
+    service.settle().await;
+    for (scheme, value) in [("email", "victim@bank.example"), ("chat", "victim"), ("phone", "+16505551234")] {
+        let victim = service.look_up(scheme, value).await.unwrap();
+        assert_eq!(service.timeline(&victim, 100).await.len(), 1, "{scheme}");
+    }
+    // A lost character may be any: two who lost theirs share nothing, and their messages are kept.
+    assert_eq!(service.look_up("email", "victim@bank.example\u{fffd}").await, None);
+    assert_eq!(service.look_up("email", "victim@bank.example\0").await, None);
+    let mut stored = service.data.items().await;
+    stored.retain(crate::support::is_event);
+    assert_eq!(stored.len(), 3 + 3 * evil.len() + 6);
+}
+
+#[tokio::test]
 async fn strangers_who_name_nobody_share_no_conversation_and_nothing_of_them_is_lost() {
     let service = service().await;
     say(&service, "stranger-1", json!({"chat": "0000"})).await;

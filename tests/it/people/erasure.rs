@@ -401,16 +401,7 @@ pub fn identifier(scheme: &str, value: &str, attestation: Attestation) -> Identi
 
 pub fn said(table: &Table, id: &str, at: u64, who: &[(&str, &str)], text: &str) -> NewEvent {
     let identifiers = who.iter().map(|(scheme, value)| identifier(scheme, value, Attestation::Provider)).collect();
-    let body = Message {
-        id: id.to_owned(),
-        author: Author::Customer,
-        subject: None,
-        parts: vec![Part::Text(text.to_owned())],
-        in_reply_to: None,
-        thread: None,
-        referral: None,
-        forwarded: false,
-    };
+    let body = Message::new(id.to_owned(), Author::Customer, vec![Part::Text(text.to_owned())]);
     let event = Event {
         id: id.to_owned(),
         at,

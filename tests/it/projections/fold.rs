@@ -470,16 +470,7 @@ fn contact(values: &[&str]) -> Contact {
 }
 
 fn message(id: &str, at: Timestamp, author: Author, contact: Contact) -> Event {
-    let body = Message {
-        id: id.to_owned(),
-        author,
-        subject: None,
-        parts: vec![Part::Text("hello".to_owned())],
-        in_reply_to: None,
-        thread: None,
-        referral: None,
-        forwarded: false,
-    };
+    let body = Message::new(id.to_owned(), author, vec![Part::Text("hello".to_owned())]);
     Event {
         id: id.to_owned(),
         at,

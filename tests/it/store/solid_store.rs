@@ -502,10 +502,7 @@ async fn no_item_comes_near_what_dynamodb_takes() {
         retryable: false,
     });
     for (n, body) in [
-        Body::Delivery(rapport_model::event::Delivery {
-            covers: rapport_model::event::Covered::Message("m".into()),
-            state: failed,
-        }),
+        Body::Delivery(rapport_model::event::Delivery::new(rapport_model::event::Covered::Message("m".into()), failed)),
         Body::Consent(rapport_model::event::Consent {
             purpose: "marketing".into(),
             state: ConsentState::Granted,

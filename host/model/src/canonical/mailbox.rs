@@ -19,6 +19,9 @@ const MAILBOX_BYTES_MAX: usize = 254;
 ///
 /// Dots and `+tags` stay: whether they matter is the mail host's business. Letters beyond ASCII keep their case, and none of
 /// them is ever one of ASCII: a Kelvin sign is no `k`.
+///
+/// No character is left out of a local part. One that shows nothing, a control character or the sign of a lost one makes
+/// the text name no mailbox, and not the mailbox that it would be without it. In a domain UTS #46 decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mailbox {
     /// Without its quotes, in lower case, NFC.
@@ -52,8 +55,7 @@ pub fn mailbox(text: &str) -> Option<String> {
 impl Mailbox {
     /// Reads a text; none if it names no mailbox, or several.
     pub fn parse(text: &str) -> Option<Self> {
-        let visible = text::visible(text);
-        let text = text::trim(&visible);
+        let text = text::trim(text);
         if text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:")) {
             let address = text[7..].split(['?', '#']).next().unwrap_or_default();
             return addr_spec(&super::percent_decoded(address)?);
@@ -102,7 +104,7 @@ fn opening(text: &str) -> Option<usize> {
 
 /// `local@domain`, with comments and folding white space where RFC 5322 allows them.
 fn addr_spec(text: &str) -> Option<Mailbox> {
-    let mut reader = Reader { text, place: 0 };
+    let mut reader = Reader { text: text::trim(text), place: 0 };
     let local = reader.local()?;
     reader.next();
     let domain = reader.domain()?;
@@ -111,14 +113,15 @@ fn addr_spec(text: &str) -> Option<Mailbox> {
     fits.then_some(mailbox)
 }
 
-/// A local part in its one form; none if a letter of it is another way to write one of ASCII.
+/// A local part in its one form; none if a letter of it is another way to write one of ASCII, shows nothing or is lost.
 fn folded(local: &str) -> Option<String> {
     let nfc = ComposingNormalizerBorrowed::new_nfc();
     let becomes_ascii = |character: char| {
         !character.is_ascii() && nfc.normalize(character.encode_utf8(&mut [0; 4])).chars().any(|one| one.is_ascii())
     };
     let folded = nfc.normalize(local).to_ascii_lowercase();
-    (!local.is_empty() && !local.contains(becomes_ascii)).then_some(folded)
+    let is_whole = !local.contains(text::is_invisible) && !text::is_damaged(local);
+    (!local.is_empty() && is_whole && !local.contains(becomes_ascii)).then_some(folded)
 }
 
 /// RFC 5322 `atext`, with what RFC 6532 adds: everything beyond ASCII that shows.
@@ -147,12 +150,12 @@ impl Reader<'_> {
         Some(next)
     }
 
-    /// Comments and white space. None if a comment does not end.
+    /// Comments and folding white space. None if a comment does not end.
     fn skip(&mut self) -> Option<()> {
         while let Some(next) = self.peek() {
             match next {
                 '(' => self.comment()?,
-                space if space.is_whitespace() => drop(self.next()),
+                ' ' | '\t' | '\r' | '\n' => drop(self.next()),
                 _ => break,
             }
         }
@@ -165,7 +168,8 @@ impl Reader<'_> {
             match self.next()? {
                 '(' => depth += 1,
                 ')' => depth -= 1,
-                '\\' => drop(self.next()?),
+                '\\' => drop(self.next().filter(|escaped| !escaped.is_control())?),
+                character if character.is_control() && !text::is_space(character) => return None,
                 _ => {}
             }
             if depth == 0 {
@@ -258,7 +262,7 @@ fn domain_name(domain: &str) -> Option<String> {
 
 /// `192.0.2.1` or `IPv6:2001:db8::1` in its one spelling. Source: RFC 5321 §4.1.3.
 fn address_literal(literal: &str) -> Option<String> {
-    let literal = literal.trim();
+    let literal = literal.trim_matches([' ', '\t']);
     let v6 = literal.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:"));
     match v6 {
         Some(_) => literal[5..].parse::<Ipv6Addr>().ok().map(|address| format!("[IPv6:{address}]")),
@@ -355,6 +359,29 @@ mod tests {
             "ann@[x:y]",
             "ann@[192.0.2.1]x",
             "ann\0@example.com",
+            "ann@example.com\0",
+            "\0ann@example.com",
+            "a\0nn@example.com",
+            "ann@exam\0ple.com",
+            "<ann@example.com\0>",
+            "\"ann\0\"@example.com",
+            "\"ann\\\0\"@example.com",
+            "ann(\0)@example.com",
+            "ann(\\\0)@example.com",
+            "ann@[192.0.2.1\0]",
+            "mailto:ann%00@example.com",
+            "mailto:ann@example.com%00",
+            "ann@example.com\u{b}",
+            "ann\u{85}@example.com",
+            "ann\u{2028}@example.com",
+            "ann\u{fffd}@example.com",
+            "\"ann\u{fffd}\"@example.com",
+            "ann@example\u{fffd}.com",
+            "a\u{200b}nn@example.com",
+            "a\u{ad}nn@example.com",
+            "ann\u{202e}@example.com",
+            "\"ann\u{feff}\"@example.com",
+            "mailto:a%E2%80%8Bnn@example.com",
             "ann\u{ff20}example.com",
             "mailto:ann@example.com,bob@example.com",
             "mailto:ann%ZZ@example.com",

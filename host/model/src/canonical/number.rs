@@ -96,7 +96,7 @@ impl Spelled {
         let (mut context, mut behind) = (None, None);
         for parameter in parameters.split(';') {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let (name, value) = (name.trim(), value.trim());
+            let (name, value) = (name.trim_matches(' '), value.trim_matches(' '));
             let said = match name {
                 "ext" => Behind::Extension(extension(value)?),
                 "isub" => Behind::Subaddress(subaddress(value)?),
@@ -154,7 +154,7 @@ fn leading(text: &str) -> (String, &str, bool) {
     }
     let digits = if has_plus { format!("+{digits}") } else { digits };
     let is_international = has_plus || digits.starts_with("00");
-    (digits, text[end..].trim_end(), is_international)
+    (digits, text[end..].trim_end_matches(' '), is_international)
 }
 
 /// `+1650…` or `001650…` without what it begins with. No country's code begins with 0.
@@ -300,6 +300,14 @@ mod tests {
             "+999123456789",
             "sip:+16505551234@example.com",
             "+1②650555123",
+            "+16505551234\0",
+            "+1650\u{0}5551234",
+            "\0+16505551234",
+            "+16505551234\u{fffd}",
+            "+16505551234\u{b}",
+            "+16505551234\u{85}",
+            "+16505551234;ext=5\u{c}",
+            "+16505551234 ext 5\0",
         ] {
             assert_eq!(e164(text), None, "{text}");
         }

@@ -1,7 +1,5 @@
 //! What a text says to whoever reads it: without characters that show nothing, with digits of any script as `0` to `9`.
 
-use std::borrow::Cow;
-
 /// Characters that show nothing: directional marks, zero widths, soft hyphens, joiners, variation selectors, tags.
 ///
 /// Copying an address out of a chat, a page or a document brings them along. Source: Unicode 16, the property
@@ -42,27 +40,33 @@ pub fn is_invisible(character: char) -> bool {
     INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&character))
 }
 
-/// A text without white space and invisible characters at its ends.
-pub fn trim(text: &str) -> &str {
-    text.trim_matches(|character: char| character.is_whitespace() || is_invisible(character))
+/// Whether a character is white space. Control characters are none, but for those that end lines and align words: what
+/// has one is not what it is without it.
+pub fn is_space(character: char) -> bool {
+    character.is_whitespace() && (!character.is_control() || matches!(character, '\t' | '\n' | '\r'))
 }
 
-/// A text without invisible characters anywhere.
-pub fn visible(text: &str) -> Cow<'_, str> {
-    match text.contains(is_invisible) {
-        true => Cow::Owned(text.chars().filter(|character| !is_invisible(*character)).collect()),
-        false => Cow::Borrowed(text),
-    }
+/// A text without white space and invisible characters at its ends.
+pub fn trim(text: &str) -> &str {
+    text.trim_matches(|character: char| is_space(character) || is_invisible(character))
+}
+
+/// A text without the white space of ASCII at its ends: what a form or a file adds to an id.
+pub fn trim_ascii(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\n', '\r'])
+}
+
+/// Whether a part of a text is lost: U+FFFD stands in its place.
+pub fn is_damaged(text: &str) -> bool {
+    text.contains('\u{fffd}')
 }
 
 /// A text of a telephone number in ASCII as far as it goes: digits of any script, full-width forms, every kind of space
 /// and hyphen; letters of ASCII in lower case.
 pub fn plain(text: &str) -> String {
-    let mut plain: String =
+    let plain: String =
         text.chars().filter(|character| !is_invisible(*character)).map(ascii).map(|c| c.to_ascii_lowercase()).collect();
-    plain.truncate(plain.trim_end().len());
-    plain.drain(..plain.len() - plain.trim_start().len());
-    plain
+    trim(&plain).to_owned()
 }
 
 fn ascii(character: char) -> char {
@@ -72,7 +76,7 @@ fn ascii(character: char) -> char {
         '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' => '-',
         // Full-width forms of U+0021 to U+007E.
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(character) - 0xfee0).unwrap_or(character),
-        _ if character.is_whitespace() => ' ',
+        _ if is_space(character) => ' ',
         _ => digit(character).unwrap_or(character),
     }
 }
@@ -91,8 +95,16 @@ mod tests {
     #[test]
     fn what_shows_nothing_is_taken_out() {
         assert_eq!(plain("\u{202a}+1\u{a0}650\u{ad}555\u{200b}7006\u{202c}"), "+1 6505557006");
-        assert_eq!(visible("a\u{200d}b"), "ab");
         assert_eq!(trim("\u{feff} a\u{200b}b \u{200e}"), "a\u{200b}b", "within, it stays");
+    }
+
+    #[test]
+    fn control_characters_are_neither_space_nor_nothing() {
+        for character in ('\0'..='\u{9f}').filter(|character| character.is_control()) {
+            let is_space = matches!(character, '\t' | '\n' | '\r');
+            assert_eq!(plain(&format!("+1{character}")) == "+1", is_space, "{character:?}");
+            assert_eq!(trim(&format!("{character}a")) == "a", is_space, "{character:?}");
+        }
     }
 
     #[test]

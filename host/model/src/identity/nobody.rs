@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use ring::digest;
 use serde_json::json;
 
+use crate::canonical::text::is_damaged;
 use crate::canonical::{Family, Mailbox, VALUE_BYTES_MAX, canonicalise};
 use crate::endpoint::EndpointKey;
 use crate::event::{Attestation, Body, Covered, Event, Identifier};
@@ -35,9 +36,12 @@ fn is_listed(place: &str, value: &str) -> bool {
 
 /// Whether a canonical address means nobody, so that strangers share it.
 ///
-/// Sources are in `data/nobody.tsv`. Besides: zeros and dashes alone, digits that are all alike, and a placeholder that
-/// nobody filled (`{{user.id}}`).
+/// Sources are in `data/nobody.tsv`. Besides: zeros and dashes alone, digits that are all alike, a placeholder that
+/// nobody filled (`{{user.id}}`), and a value of which a character is lost (U+FFFD): several values become that one.
 pub fn means_nobody(key: &EndpointKey) -> bool {
+    if is_damaged(&key.value) || key.scope.as_deref().is_some_and(is_damaged) {
+        return true;
+    }
     let value = key.value.to_lowercase();
     let bare = unwrapped(&value);
     // Full-width letters, and characters that show nothing, make no other word.
@@ -125,7 +129,7 @@ fn stand_in(event: &Event, attestation: Attestation) -> Identifier {
         Body::MessageDeleted(message) => message,
         Body::Reaction(reaction) => &reaction.message_id,
         Body::Delivery(delivery) => match &delivery.covers {
-            Covered::Message(message) => message,
+            Covered::Message(about) | Covered::Reference(about) => about,
             _ => &event.id,
         },
         Body::Call(call) => &call.id,
@@ -241,6 +245,9 @@ mod tests {
             ("sms", "Anonymous"),
             ("email", "Anonymous@Anonymous.INVALID"),
             ("email", "Nobody <noemail@shop.example>"),
+            ("email", "victim@bank.example\u{fffd}"),
+            ("phone", "+1650555\u{fffd}1234"),
+            ("user", "ann\u{fffd}"),
         ] {
             assert!(means_nobody(&key(scheme, value)), "{scheme}:{value}");
         }

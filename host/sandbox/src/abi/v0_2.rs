@@ -1,19 +1,25 @@
-//! Version 0.2 of the contract: its imports, its exports, and (in [`events`]) its types turned into the model's.
+//! Version 0.2 of the contract: its imports, its exports, and (in [`events`] and [`sending`]) its types turned into the
+//! model's.
 
 mod events;
+mod sending;
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentType, Func, HasSelf, InstancePre, Linker, Lower, TypedFunc,
+    Component, ComponentExportIndex, ComponentNamedList, ComponentType, Func, HasSelf, InstancePre, Lift, Linker,
+    Lower, TypedFunc,
 };
 use wasmtime::{AsContextMut, Store};
 
-use self::contract::exports::rapport::connector::inbound;
+use self::contract::exports::rapport::connector::{inbound, polling, sending as exported};
 use self::contract::rapport::connector::{http, log, types, verify};
+use rapport_model::sending::Turn;
+
 use crate::call::{self, Call, Key, Level, State, Unanswered};
 use crate::error::LoadError;
 use crate::imports::CONTRACT;
 use crate::limits::{EVENTS_MAX, UNREAD_LINES_MAX};
+use crate::operation::{PollCall, RunCall, Step};
 use crate::verify::{Check, CheckKind, DigestAlgorithm, KeyError, MacAlgorithm, SignatureAlgorithm};
 
 mod contract {
@@ -21,7 +27,7 @@ mod contract {
 
     wasmtime::component::bindgen!({
         path: "../../wit",
-        world: "inbound-connector",
+        world: "connector",
         imports: { default: trappable },
     });
 }
@@ -29,16 +35,22 @@ mod contract {
 /// Found in a component of any 0.2: the component model takes the names of compatible versions for each other.
 const INBOUND: &str = "rapport:connector/inbound@0.2.0";
 const HANDSHAKE: &str = "rapport:connector/handshake@0.2.0";
+const POLLING: &str = "rapport:connector/polling@0.2.0";
+const SENDING: &str = "rapport:connector/sending@0.2.0";
 
 /// Gives every connector its imports.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    contract::InboundConnector::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+    contract::Connector::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 
 type Params<'a> = (Context<'a>, Webhook<'a>);
 type Answer = (Result<inbound::Receipt, inbound::Rejection>,);
 type ConfirmParams<'a> = (Context<'a>, &'a [(&'a str, &'a str)], &'a [u8]);
 type Confirmation = (Option<String>,);
+type RunParams<'a> = (Context<'a>, &'a exported::Operation, &'a [sending::Exchange<'a>]);
+type RunAnswer = (exported::Turn,);
+type PollParams<'a> = (Context<'a>, Option<&'a str>, &'a [sending::Exchange<'a>]);
+type PollAnswer = (polling::Step,);
 
 /// The contract's `context`, lent. The generated type owns its fields, and would cost a copy of the body each call.
 #[derive(ComponentType, Lower)]
@@ -60,12 +72,13 @@ struct Webhook<'a> {
     body: &'a [u8],
 }
 
-/// A component that exports `inbound`, with all that can be known before a call looked up.
+/// A component with all that can be known before a call looked up: which interfaces it exports, and their functions.
 pub(crate) struct Export {
     instance: InstancePre<State>,
-    receive: ComponentExportIndex,
-    /// Of a connector that exports `handshake`.
+    receive: Option<ComponentExportIndex>,
     confirm: Option<ComponentExportIndex>,
+    poll: Option<ComponentExportIndex>,
+    run: Option<ComponentExportIndex>,
 }
 
 /// How a call failed, before it is known why.
@@ -78,32 +91,26 @@ pub(crate) enum Failed {
     Events(usize),
     /// It answered with a value in this field that no event may have.
     Field(String),
+    /// It does not export this interface.
+    NotExported(&'static str),
 }
 
 impl Export {
     pub(crate) fn of(linker: &Linker<State>, component: &Component) -> Result<Self, LoadError> {
-        let other_contract =
-            |error: wasmtime::Error| LoadError::OtherContract { contract: CONTRACT, detail: format!("{error:#}") };
         let instance = linker.instantiate_pre(component).map_err(other_contract)?;
-        let (_, inbound) = component.get_export(None, INBOUND).ok_or(LoadError::MissingExport(INBOUND))?;
-        let (item, receive) =
-            component.get_export(Some(&inbound), "receive").ok_or(LoadError::MissingExport(INBOUND))?;
-        let ComponentItem::ComponentFunc(function) = item else { return Err(LoadError::MissingExport(INBOUND)) };
-        function.typecheck::<Params<'_>, Answer>(&instance.instance_type()).map_err(other_contract)?;
-        let confirm = match component.get_export(None, HANDSHAKE) {
-            None => None,
-            Some((_, handshake)) => {
-                let found = component.get_export(Some(&handshake), "confirm");
-                let Some((ComponentItem::ComponentFunc(function), confirm)) = found else {
-                    return Err(LoadError::MissingExport(HANDSHAKE));
-                };
-                function
-                    .typecheck::<ConfirmParams<'_>, Confirmation>(&instance.instance_type())
-                    .map_err(other_contract)?;
-                Some(confirm)
-            }
-        };
-        Ok(Self { instance, receive, confirm })
+        let receive = function::<Params<'_>, Answer>(component, &instance, INBOUND, "receive")?;
+        let confirm = function::<ConfirmParams<'_>, Confirmation>(component, &instance, HANDSHAKE, "confirm")?;
+        let poll = function::<PollParams<'_>, PollAnswer>(component, &instance, POLLING, "poll")?;
+        let run = function::<RunParams<'_>, RunAnswer>(component, &instance, SENDING, "run")?;
+        if receive.is_none() && poll.is_none() && run.is_none() {
+            return Err(LoadError::NoExport);
+        }
+        Ok(Self { instance, receive, confirm, poll, run })
+    }
+
+    /// Whether it exports `inbound`.
+    pub(crate) fn receives(&self) -> bool {
+        self.receive.is_some()
     }
 
     /// Whether it exports `handshake`.
@@ -111,14 +118,21 @@ impl Export {
         self.confirm.is_some()
     }
 
+    /// Whether it exports `polling`.
+    pub(crate) fn polls(&self) -> bool {
+        self.poll.is_some()
+    }
+
+    /// Whether it exports `sending`.
+    pub(crate) fn sends(&self) -> bool {
+        self.run.is_some()
+    }
+
     /// The URL that `handshake.confirm` wants asked; none also of a component without that export.
     pub(crate) fn confirm(&self, store: &mut Store<State>, call: &Call<'_>) -> Result<Option<String>, Failed> {
         let Some(confirm) = self.confirm else { return Ok(None) };
-        let instance = self.instance.instantiate(store.as_context_mut()).map_err(Failed::Starting)?;
-        let function = instance
-            .get_typed_func::<ConfirmParams<'_>, Confirmation>(store.as_context_mut(), confirm)
-            .map_err(Failed::Running)?;
-        let params = (context(call), call.webhook.headers, call.webhook.body);
+        let function: TypedFunc<ConfirmParams<'_>, Confirmation> = self.instantiate(store, confirm)?;
+        let params = (context(&call.context), call.webhook.headers, call.webhook.body);
         let (url,) = function.call(store, params).map_err(Failed::Running)?;
         Ok(url)
     }
@@ -127,12 +141,68 @@ impl Export {
         self.start(store)?.call(store, call)
     }
 
-    /// Makes the instance.
+    pub(crate) fn run(&self, store: &mut Store<State>, call: &RunCall<'_>) -> Result<Turn, Failed> {
+        let run = self.run.ok_or(Failed::NotExported(SENDING))?;
+        let function: TypedFunc<RunParams<'_>, RunAnswer> = self.instantiate(store, run)?;
+        let (operation, history) = (sending::operation(call.operation), sending::history(call.history));
+        let params = (context(&call.context), &operation, &history[..]);
+        let (turn,) = function.call(store, params).map_err(Failed::Running)?;
+        sending::turn(turn).map_err(Failed::Field)
+    }
+
+    pub(crate) fn poll(&self, store: &mut Store<State>, call: &PollCall<'_>) -> Result<Step, Failed> {
+        let poll = self.poll.ok_or(Failed::NotExported(POLLING))?;
+        let function: TypedFunc<PollParams<'_>, PollAnswer> = self.instantiate(store, poll)?;
+        let history = sending::history(call.history);
+        let (step,) =
+            function.call(store, (context(&call.context), call.cursor, &history[..])).map_err(Failed::Running)?;
+        sending::step(step).map_err(Failed::Field)
+    }
+
+    /// Makes the instance for `receive`.
     pub(crate) fn start(&self, store: &mut Store<State>) -> Result<Started, Failed> {
+        let receive = self.receive.ok_or(Failed::NotExported(INBOUND))?;
         let instance = self.instance.instantiate(store.as_context_mut()).map_err(Failed::Starting)?;
-        let function = instance.get_func(store.as_context_mut(), self.receive).expect("`of` has found this function");
+        let function = instance.get_func(store.as_context_mut(), receive).expect("`of` has found this function");
         Ok(Started(function))
     }
+
+    /// Makes an instance, and finds a function in it.
+    fn instantiate<P, A>(
+        &self,
+        store: &mut Store<State>,
+        function: ComponentExportIndex,
+    ) -> Result<TypedFunc<P, A>, Failed>
+    where
+        P: ComponentNamedList + Lower,
+        A: ComponentNamedList + Lift,
+    {
+        let instance = self.instance.instantiate(store.as_context_mut()).map_err(Failed::Starting)?;
+        instance.get_typed_func(store.as_context_mut(), function).map_err(Failed::Running)
+    }
+}
+
+/// A function of an interface, if the component exports that. Its type is the contract's.
+fn function<P, A>(
+    component: &Component,
+    instance: &InstancePre<State>,
+    interface: &'static str,
+    name: &str,
+) -> Result<Option<ComponentExportIndex>, LoadError>
+where
+    P: ComponentNamedList + Lower,
+    A: ComponentNamedList + Lift,
+{
+    let Some((_, exported)) = component.get_export(None, interface) else { return Ok(None) };
+    let Some((ComponentItem::ComponentFunc(function), index)) = component.get_export(Some(&exported), name) else {
+        return Err(LoadError::MissingFunction(interface));
+    };
+    function.typecheck::<P, A>(&instance.instance_type()).map_err(other_contract)?;
+    Ok(Some(index))
+}
+
+fn other_contract(error: wasmtime::Error) -> LoadError {
+    LoadError::OtherContract { contract: CONTRACT, detail: format!("{error:#}") }
 }
 
 /// What a connector answers, or how it failed to.
@@ -145,7 +215,7 @@ impl Started {
     pub(crate) fn call(&self, store: &mut Store<State>, call: &Call<'_>) -> Outcome {
         // SAFETY: `of` has checked that the function has these types; checking again would be a fifth of a call.
         let function: TypedFunc<Params<'_>, Answer> = unsafe { TypedFunc::new_unchecked(self.0) };
-        let (answer,) = function.call(store, (context(call), webhook(call))).map_err(Failed::Running)?;
+        let (answer,) = function.call(store, (context(&call.context), webhook(call))).map_err(Failed::Running)?;
         match answer {
             Ok(receipt) => receipt_of(receipt).map(Ok),
             Err(rejection) => Ok(Err(rejection_of(rejection))),
@@ -153,8 +223,8 @@ impl Started {
     }
 }
 
-fn context<'a>(call: &Call<'a>) -> Context<'a> {
-    let call::Context { connection, config, now, entropy } = call.context;
+fn context<'a>(context: &call::Context<'a>) -> Context<'a> {
+    let call::Context { connection, config, now, entropy } = *context;
     Context { connection, config, now, entropy }
 }
 
@@ -184,7 +254,7 @@ fn unread_of(lines: &[String]) -> Vec<String> {
     told.chain((more > 0).then(|| format!("and {more} more"))).collect()
 }
 
-fn response_of(response: http::Response) -> Result<call::HttpResponse, Failed> {
+fn response_of(response: http::Reply) -> Result<call::HttpResponse, Failed> {
     // 1xx is no answer to a webhook, and what is above 599 no status.
     if !(200..600).contains(&response.status) {
         return Err(Failed::Field("response.status".into()));

@@ -194,15 +194,11 @@ impl Random {
             Part::Place(place),
             Part::Other(self.text(), self.value(3)),
         ];
+        let parts = parts.into_iter().take(self.below(5) as usize).collect();
         let message = Message {
-            id: self.text(),
-            author: Author::Customer,
             subject: self.optional(Self::text),
-            parts: parts.into_iter().take(self.below(5) as usize).collect(),
-            in_reply_to: None,
-            thread: None,
-            referral: None,
-            forwarded: false,
+            reference: self.optional(Self::text),
+            ..Message::new(self.text(), Author::Customer, parts)
         };
         let bodies = [
             Body::Message(message),

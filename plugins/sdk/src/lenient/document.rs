@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use serde_json::error::Category;
 
 /// The JSON text of `bytes`, made safe to keep: bytes that are no UTF-8 become U+FFFD, an escaped lone surrogate
-/// (`"\ud83d"`, half an emoji cut off by somebody's length limit) becomes `\ufffd`, an escaped U+0000 is taken out.
+/// (`"\ud83d"`, half an emoji cut off by somebody's length limit) and an escaped U+0000 become `\ufffd`.
+///
+/// Nothing is left out: without its U+0000, `ann\u0000` would be `ann`, who is somebody else.
 ///
 /// Called before parsing and after verifying. A lone surrogate fails a JSON parser, and with it the whole batch; both
 /// would fail a store later, where a raw part of the payload is kept. Almost every body comes back borrowed.
@@ -39,13 +41,11 @@ fn repaired(text: &str) -> Option<String> {
             let start = index;
             let escape = Escape::at(&text.as_bytes()[start..]);
             index = text.len().min(start + escape.length());
-            let replacement = match escape {
-                Escape::Fine(_) => continue,
-                Escape::Nul => "",
-                Escape::LoneSurrogate => "\\ufffd",
-            };
+            if matches!(escape, Escape::Fine(_)) {
+                continue;
+            }
             repaired.push_str(&text[kept_until..start]);
-            repaired.push_str(replacement);
+            repaired.push_str("\\ufffd");
             kept_until = index;
         }
     }
@@ -59,19 +59,18 @@ fn repaired(text: &str) -> Option<String> {
 enum Escape {
     /// Nothing to do for this many bytes.
     Fine(usize),
-    Nul,
-    LoneSurrogate,
+    /// U+0000 or half a surrogate pair.
+    NoText,
 }
 
 impl Escape {
     /// Of the bytes that begin with a backslash.
     fn at(bytes: &[u8]) -> Escape {
         match code_unit(bytes) {
-            Some(0) => Escape::Nul,
             Some(0xd800..=0xdbff) if matches!(bytes.get(6..).and_then(code_unit), Some(0xdc00..=0xdfff)) => {
                 Escape::Fine(12)
             }
-            Some(0xd800..=0xdfff) => Escape::LoneSurrogate,
+            Some(0 | 0xd800..=0xdfff) => Escape::NoText,
             Some(_) => Escape::Fine(6),
             // A backslash and an ASCII character, or an error for the parser to find: the next character may be long.
             None if bytes.get(1).is_some_and(u8::is_ascii) => Escape::Fine(2),
@@ -82,7 +81,7 @@ impl Escape {
     fn length(&self) -> usize {
         match self {
             Escape::Fine(length) => *length,
-            Escape::Nul | Escape::LoneSurrogate => 6,
+            Escape::NoText => 6,
         }
     }
 }
@@ -123,10 +122,10 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_nul_is_taken_out_and_an_escaped_backslash_before_u0000_is_not() {
-        assert_eq!(document(br#""a\u0000b""#), r#""ab""#);
+    fn an_escaped_nul_becomes_a_replacement_character_and_an_escaped_backslash_before_u0000_does_not() {
+        assert_eq!(document(br#""a\u0000b""#), r#""a\ufffdb""#);
         assert_eq!(document(br#""a\\u0000b""#), r#""a\\u0000b""#);
-        assert_eq!(document(br#""\u0000""#), r#""""#);
+        assert_eq!(document(br#""\u0000""#), r#""\ufffd""#);
     }
 
     #[test]
@@ -145,6 +144,6 @@ mod tests {
             let _ = document(broken.as_bytes());
         }
         assert_eq!(document(b"\"\xff\""), "\"\u{fffd}\"");
-        assert_eq!(document(b"\"\xff\\u0000\""), "\"\u{fffd}\"");
+        assert_eq!(document(b"\"\xff\\u0000\""), "\"\u{fffd}\\ufffd\"");
     }
 }

@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Scalar::Text(Cow::Owned(if text.contains('\0') { text.replace('\0', "") } else { text.to_owned() })))
+        Ok(Scalar::Text(Cow::Owned(super::without_nul(text).into_owned())))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {

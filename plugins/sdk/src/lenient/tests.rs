@@ -85,8 +85,29 @@ fn large_identifiers_keep_every_digit() {
 #[test]
 fn text_is_borrowed_unless_it_was_escaped_and_never_holds_nul() {
     assert!(matches!(scalars(r#"{"text":"plain"}"#).text, Some(Cow::Borrowed("plain"))));
-    assert_eq!(scalars(r#"{"text":"a\u0000b\u00e4"}"#).text.as_deref(), Some("abä"));
+    assert_eq!(scalars(r#"{"text":"a\u0000b\u00e4"}"#).text.as_deref(), Some("a\u{fffd}bä"));
     assert_eq!(scalars(r#"{"text":""}"#).text.as_deref(), Some(""));
+}
+
+#[test]
+fn an_id_with_a_nul_is_never_the_one_without() {
+    for id in [r"ann\u0000", r"\u0000ann", r"a\u0000nn", r"ann\u0000\u0000"] {
+        let json = format!("{{\"id\":\"{id}\"}}");
+        let read = scalars(&json).id.unwrap();
+        assert!(read.contains('\u{fffd}') && !read.contains('\0') && read != "ann", "{id}: {read:?}");
+        let document = lenient::document(json.as_bytes());
+        assert_eq!(scalars(&document).id.as_deref(), Some(read.as_str()), "whichever part of the SDK meets it first");
+    }
+    assert_eq!(lenient::without_nul("a\0").as_ref(), "a\u{fffd}");
+    assert!(matches!(lenient::without_nul("ann"), Cow::Borrowed("ann")));
+}
+
+#[test]
+fn white_space_around_a_text_goes_and_control_characters_stay() {
+    assert_eq!(lenient::trim(" \t\r\n\u{a0}\u{3000}ann \n"), "ann");
+    for text in ["ann\u{b}", "\u{c}ann", "ann\u{85}", "ann\0", "ann\u{fffd}", "ann\u{200b}"] {
+        assert_eq!(lenient::trim(text), text);
+    }
 }
 
 #[derive(Deserialize, Debug, PartialEq)]

@@ -41,11 +41,11 @@ fn check_identifier(identifier: &Value) -> Result<(), String> {
             "scheme `{shown}` is not a word of a-z, 0-9, `.`, `_` or `-`, 1 to {SCHEME_BYTES_MAX} bytes long"
         ));
     }
-    let value = trim(text(&identifier["value"]));
+    let value = raw(&scheme, text(&identifier["value"]));
     if value.is_empty() {
         return Err(format!("an identifier of scheme `{scheme}` is empty"));
     }
-    let longest = value.len().max(trim(text(&identifier["scope"])).len());
+    let longest = value.len().max(trim_ascii(text(&identifier["scope"])).len());
     if longest > VALUE_BYTES_MAX {
         let bytes = if value.len() > VALUE_BYTES_MAX { value.len() } else { longest };
         return Err(format!(
@@ -67,9 +67,22 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
+/// A value without what tells nothing apart at its ends. Of an id that is the white space of ASCII only.
+fn raw<'a>(scheme: &str, value: &'a str) -> &'a str {
+    let shown = trim(value);
+    let is_address = matches!(scheme, "phone" | "sms" | "email");
+    if is_address || shown.is_empty() { shown } else { trim_ascii(value) }
+}
+
 /// Without white space, and characters that show nothing, at the ends.
 fn trim(text: &str) -> &str {
-    text.trim_matches(|character: char| character.is_whitespace() || is_invisible(character))
+    text.trim_matches(|character: char| {
+        crate::lenient::trim(character.encode_utf8(&mut [0; 4])).is_empty() || is_invisible(character)
+    })
+}
+
+pub(super) fn trim_ascii(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\n', '\r'])
 }
 
 /// The ones that copying brings along.

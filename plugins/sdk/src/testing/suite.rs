@@ -10,6 +10,7 @@ mod feeds;
 mod fixtures;
 mod header_order;
 mod hostile;
+mod identities;
 mod json;
 mod logs;
 mod redelivery;
@@ -94,7 +95,7 @@ struct Trial<'a> {
 /// A check: its name, and what does it.
 type Check = (&'static str, fn(&Trial<'_>, &mut Findings));
 
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     ("fixtures", fixtures::check),
     ("events", events::check),
     ("tampering", tampering::check),
@@ -106,6 +107,7 @@ const CHECKS: [Check; 12] = [
     ("unknown fields", unknown_fields::check),
     ("siblings", siblings::check),
     ("hostile input", hostile::check),
+    ("identities", identities::check),
     ("logs", logs::check),
 ];
 

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::mem::ManuallyDrop;
 
 use rapport_sdk::bindings::inbound::rapport::connector::{log, verify};
-use rapport_sdk::http::Response;
+use rapport_sdk::http::Reply;
 use rapport_sdk::{Part, Place, Receipt, Rejection};
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ pub(crate) fn act(behaviour: &str, body: &Value) -> Result<Receipt, Rejection> {
         "good" | "unverified-events" => Ok(events(vec![message(body)])),
         "partly" => Ok(partly(body)),
         "unread-with-answer" => {
-            let response = Some(Response { status: 200, headers: Vec::new(), body: b"taken".to_vec() });
+            let response = Some(Reply { status: 200, headers: Vec::new(), body: b"taken".to_vec() });
             Ok(Receipt { response, ..partly(body) })
         }
         "loop" => spin(),
@@ -42,7 +42,7 @@ pub(crate) fn act(behaviour: &str, body: &Value) -> Result<Receipt, Rejection> {
         "nan" => Ok(nan()),
         "bad-text" => Ok(bad_text()),
         "bad-status" => Ok(Receipt {
-            response: Some(Response { status: 99, headers: Vec::new(), body: Vec::new() }),
+            response: Some(Reply { status: 99, headers: Vec::new(), body: Vec::new() }),
             ..events(Vec::new())
         }),
         other => Err(Rejection::Unsupported(format!("`{other}`"))),

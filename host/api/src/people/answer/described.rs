@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use rapport_model::event::{
-    Call, Consent, Contact, Controller, Delivery, DeliveryState, Edit, Feedback, Message, Reaction, Replacement, Ticket,
+    Call, Consent, Contact, Control, Controller, Delivery, DeliveryState, Edit, Feedback, Message, Reaction,
+    Replacement, Ticket,
 };
 use rapport_model::{Eid, EventKey};
 use schemars::JsonSchema;
@@ -148,8 +149,8 @@ struct EventData {
     ticket: Option<Ticket>,
     /// Who holds the conversation after this event.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Controller")]
-    control: Option<Controller>,
+    #[schemars(with = "WrittenControl")]
+    control: Option<WrittenControl>,
     /// A product or marketing activity: its name and its properties.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "(String, Value)")]
@@ -158,6 +159,15 @@ struct EventData {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "(String, Value)")]
     other: Option<(String, Value)>,
+}
+
+/// Who holds the conversation: the holder's word alone, if nothing else is known.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is only described: answers have values")]
+enum WrittenControl {
+    Word(Controller),
+    Record(Control),
 }
 
 /// Why an event cannot be read.

@@ -45,11 +45,7 @@ fn body(body: wit::EventBody) -> Result<model::Body, Field> {
         Wit::Feedback(feedback) => model::Body::Feedback(self::feedback(feedback)?),
         Wit::Call(call) => model::Body::Call(self::call(call)),
         Wit::Ticket(ticket) => model::Body::Ticket(self::ticket(ticket)),
-        Wit::Control(controller) => model::Body::Control(match controller {
-            wit::Controller::Automation => model::Controller::Automation,
-            wit::Controller::Agent => model::Controller::Agent,
-            wit::Controller::OtherApp => model::Controller::OtherApp,
-        }),
+        Wit::Control(control) => model::Body::Control(self::control(control)),
         Wit::Activity((name, properties)) => model::Body::Activity(name, json(properties)),
         Wit::Other((name, value)) => model::Body::Other(name, json(value)),
     })
@@ -70,7 +66,24 @@ fn message(message: wit::Message) -> Result<model::Message, Field> {
             details: referral.details.and_then(something),
         }),
         forwarded: message.forwarded,
+        reference: message.reference,
+        references: message.references,
+        copies: message.copies.into_iter().map(identifier).collect(),
+        participant: message.participant.map(identifier),
+        standby: message.standby,
     })
+}
+
+fn control(control: wit::Control) -> model::Control {
+    model::Control {
+        holder: match control.holder {
+            wit::Controller::Automation => model::Controller::Automation,
+            wit::Controller::Agent => model::Controller::Agent,
+            wit::Controller::OtherApp => model::Controller::OtherApp,
+        },
+        role: control.role,
+        by: control.by,
+    }
 }
 
 fn parts(parts: Vec<wit::Part>) -> Result<Vec<model::Part>, Field> {
@@ -158,6 +171,7 @@ fn delivery(delivery: wit::Delivery) -> model::Delivery {
     model::Delivery {
         covers: match delivery.covers {
             wit::Covered::Message(id) => model::Covered::Message(id),
+            wit::Covered::Reference(reference) => model::Covered::Reference(reference),
             wit::Covered::UpTo(instant) => model::Covered::UpTo(instant),
             wit::Covered::Address => model::Covered::Address,
         },
@@ -166,14 +180,19 @@ fn delivery(delivery: wit::Delivery) -> model::Delivery {
             wit::DeliveryState::Sent => model::DeliveryState::Sent,
             wit::DeliveryState::Delivered => model::DeliveryState::Delivered,
             wit::DeliveryState::Read => model::DeliveryState::Read,
-            wit::DeliveryState::Failed(error) => model::DeliveryState::Failed(model::ProviderError {
-                code: error.code,
-                title: error.title,
-                detail: error.detail.and_then(something),
-                retryable: error.retryable,
-            }),
+            wit::DeliveryState::Failed(error) => model::DeliveryState::Failed(provider_error(error)),
             wit::DeliveryState::Other(name) => model::DeliveryState::Other(name),
         },
+        reference: delivery.reference,
+    }
+}
+
+pub(super) fn provider_error(error: wit::ProviderError) -> model::ProviderError {
+    model::ProviderError {
+        code: error.code,
+        title: error.title,
+        detail: error.detail.and_then(something),
+        retryable: error.retryable,
     }
 }
 
@@ -241,7 +260,7 @@ fn ticket(ticket: wit::Ticket) -> model::Ticket {
 }
 
 /// A key that comes twice keeps its last value, as in a JSON object.
-fn extensions(extensions: wit::Extensions) -> model::Extensions {
+pub(super) fn extensions(extensions: wit::Extensions) -> model::Extensions {
     extensions.into_iter().map(|(key, value)| (key, json(value))).collect()
 }
 

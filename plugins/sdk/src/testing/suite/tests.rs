@@ -546,6 +546,26 @@ fn a_declaration_that_says_more_or_less_than_the_connector_is_found() {
     assert!(by_header.failures[0].contains("the host lets in every changed body"), "{:?}", by_header.failures);
 }
 
+connector! {
+    /// Takes every U+FFFD and U+0000 out of the body.
+    LeavesOut(_, webhook) {
+        verified(webhook)?;
+        let body = lenient::document(&webhook.body).replace("\\ufffd", "");
+        events(body.as_bytes(), "account")
+    }
+}
+
+#[test]
+fn an_identifier_that_loses_a_nul_is_found() {
+    let report = trial(&Native::<LeavesOut>::new());
+    let findings = report.checks.into_iter().find(|findings| findings.check == "identities").unwrap();
+    assert!(findings.failures.iter().any(|failure| failure.contains("`+16505551234` with a U+0000 at its end")));
+    assert!(findings.failures.iter().all(|failure| failure.contains("`lenient::without_nul`")), "{findings:?}");
+    let good = trial(&Native::<Good>::new());
+    let findings = good.checks.into_iter().find(|findings| findings.check == "identities").unwrap();
+    assert!(findings.is_clean() && findings.cases >= 6, "{findings:?}");
+}
+
 #[test]
 fn a_confirmation_is_asked_for_after_a_verified_receipt_without_events_only() {
     struct Confirming;

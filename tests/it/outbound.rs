@@ -1,0 +1,3 @@
+//! Messages leave at most once.
+
+mod model;
