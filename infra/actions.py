@@ -246,7 +246,7 @@ class Code:
         write at any `LogLevel` of the template. One that is measured and that no function writes is an error."""
         functions = "\n".join(text for path, text in self.files.items() if not path.startswith(TELEMETRY))
         made = set()
-        for event in events_of(self.files[f"{TELEMETRY}/list.rs"]):
+        for event in events_of(self.files[f"{TELEMETRY}/log_events.rs"]):
             if event.level == "DEBUG" or not event.metrics:
                 continue
             if not re.search(rf"\b{event.name} \{{", functions):
@@ -271,7 +271,7 @@ def events_of(text):
     entry = r"""\b([A-Z]+) (\w+)(?:<'a>)? "([a-z-]+)": "[^"]*"\s*\{([^}]*)\}(?:\s*counts (\w+))?"""
     events = [Event(*found) for found in re.findall(entry, text)]
     if len(events) != len(re.findall(r'" *: "', text)) or not events:
-        raise AssertionError("actions.py cannot read all entries of host/telemetry/src/list.rs")
+        raise AssertionError("actions.py cannot read all entries of host/telemetry/src/log_events.rs")
     return events
 
 

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use rapport_inbound::feed::{Delivery, NotFed};
+use rapport_inbound::feed::{AwsDelivery, FeedError};
 use rapport_projections::fold;
 use rapport_store::stream::StreamReader;
 use serde_json::{Value, json};
@@ -130,7 +130,7 @@ impl Target {
     async fn deliver(&self, arm: &Arm, signed: &Signed) -> u16 {
         let webhook = &signed.webhook;
         if webhook.is_fed() {
-            let delivery = Delivery {
+            let delivery = AwsDelivery {
                 origin: webhook.url.clone(),
                 through: webhook.url.clone(),
                 headers: webhook.headers.clone(),
@@ -138,7 +138,7 @@ impl Target {
             };
             return match self.gateway.feed_to(&arm.name, &delivery, "attack").await {
                 Ok(_) => 200,
-                Err(NotFed::TooLarge { .. }) => 413,
+                Err(FeedError::TooLarge { .. }) => 413,
                 Err(error) => panic!("{}: {error}", arm.name),
             };
         }
@@ -268,9 +268,10 @@ impl Record {
     /// A person's identifier as a request has it.
     fn identifier(named: &(String, String, String)) -> Value {
         let (scheme, scope, value) = named;
-        match scope.is_empty() {
-            true => json!({"scheme": scheme, "value": value}),
-            false => json!({"scheme": scheme, "scope": scope, "value": value}),
+        if scope.is_empty() {
+            json!({"scheme": scheme, "value": value})
+        } else {
+            json!({"scheme": scheme, "scope": scope, "value": value})
         }
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 
 use rapport_cli::connector::inspect::Facts;
 use rapport_cli::connector::test::{Sandboxed, in_sandbox};
-use rapport_inbound::content;
+use rapport_inbound::event_checks;
 use rapport_model::Event;
 use rapport_sandbox::artefact::pack;
 use rapport_sandbox::{Options, Sandbox, SigningKey, Target};
@@ -173,7 +173,7 @@ async fn the_kit_refuses_the_events_that_the_host_parks_in_the_same_words() {
         let mut event = event.clone();
         *event.pointer_mut(place).unwrap() = value.clone();
         let read: Event = serde_json::from_value(event.clone()).unwrap();
-        let by_host = content::place(&data.table, &read).err();
+        let by_host = event_checks::place(&data.table, &read).err();
         assert_eq!(kit::refused(&event), by_host, "{place}: {value}");
         refused += usize::from(by_host.is_some());
     }

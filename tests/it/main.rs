@@ -7,6 +7,7 @@ mod attack;
 mod connections;
 mod connectors;
 mod contract;
+mod egress;
 mod everywhere;
 mod inbound;
 mod journeys;

@@ -48,8 +48,8 @@ fn the_table_of_connectors_is_that_of_their_manifests_and_fixtures() {
 #[test]
 fn the_tables_of_log_events_and_metrics_are_those_of_the_list() {
     let page = "host/telemetry/README.md";
-    between_marks(page, "metrics", &metric_table(), "host/telemetry/src/list.rs says");
-    between_marks(page, "events", &event_table(), "host/telemetry/src/list.rs says");
+    between_marks(page, "metrics", &metric_table(), "host/telemetry/src/log_events.rs says");
+    between_marks(page, "events", &event_table(), "host/telemetry/src/log_events.rs says");
 }
 
 /// Compares, or writes, what stands in a page between `<!-- name -->` and `<!-- /name -->`.

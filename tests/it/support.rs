@@ -21,7 +21,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rapport_api::people::People;
-use rapport_api::{Api, ApiKey, ApiKeys, Door, router};
+use rapport_api::{Api, ApiKey, ApiKeys, CallerState, router};
 use rapport_config::ConnectionConfig;
 use rapport_config::scope::{Scope, Scopes};
 use rapport_connections::{Connection, ConnectionError, Connections, ConnectorHost, SecretValues};
@@ -202,8 +202,11 @@ pub fn gateway_of(
     let feeds = feeds.flat_map(|(name, feed)| feed.from.iter().map(|origin| (origin.clone(), name.clone())));
     let feeds = feeds.collect();
     let names: Vec<String> = connections.iter().map(|connection| connection.name.clone()).collect();
-    let api =
-        Api { people: People { table: table.clone(), connections: names.into(), now }, keys, door: Door::default() };
+    let api = Api {
+        people: People { table: table.clone(), connections: names.into(), now },
+        keys,
+        callers: CallerState::default(),
+    };
     let host = ConnectorHost {
         connections: Connections::new(connections),
         certificates: Arc::default(),
@@ -435,7 +438,7 @@ pub fn try_connection(
 
 /// What an operator writes of a connection, its secrets aside.
 pub fn written(config: Value) -> ConnectionConfig {
-    ConnectionConfig { connector: String::new(), config, secrets: [].into(), feed: None }
+    ConnectionConfig { connector: String::new(), config, secrets: [].into(), feed: None, sending: Default::default() }
 }
 
 /// A connection of a connector in `plugins/`, without secrets.

@@ -434,7 +434,7 @@ fn every_line_of_the_log_is_on_the_list() {
             let is_attribute = code.trim_start().starts_with("#[") && code.contains("instrument");
             let found = found.or(is_attribute.then_some("instrument"));
             if let Some(name) = found {
-                let fix = "add an event to host/telemetry/src/list.rs, and emit that";
+                let fix = "add an event to host/telemetry/src/log_events.rs, and emit that";
                 mistakes
                     .push(format!("{}:{number}: `{name}` writes a line that is on no list; fix: {fix}", source.path));
             }
@@ -443,7 +443,10 @@ fn every_line_of_the_log_is_on_the_list() {
     for event in rapport_telemetry::ALL {
         let begins = format!("{} {{", event.type_name);
         if !host.clone().any(|source| source.code().any(|(_, line)| line.contains(&begins))) {
-            mistakes.push(format!("host/telemetry/src/list.rs: nobody emits `{}`; fix: take it off", event.type_name));
+            mistakes.push(format!(
+                "host/telemetry/src/log_events.rs: nobody emits `{}`; fix: take it off",
+                event.type_name
+            ));
         }
     }
     report(&mistakes);

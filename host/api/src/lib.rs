@@ -5,12 +5,11 @@
 //! |---|---|
 //! | questions and decisions about people | [`people`] |
 //! | what an operator asks and does | [`operations`] |
-//! | who may call, and the record of every call | [`keys`], [`api_keys`] |
+//! | who may call, and the record of every call | [`authorisation`], [`api_keys`] |
 //! | all routes, and their document | [`router`], [`openapi`] |
 
 pub mod api_keys;
-mod document;
-pub mod keys;
+pub mod authorisation;
 pub mod openapi;
 pub mod operations;
 pub mod people;
@@ -18,6 +17,6 @@ pub mod router;
 pub mod state;
 
 pub use api_keys::{ApiKey, ApiKeys};
-pub use keys::{ClientAddress, Door};
+pub use authorisation::{CallerState, ClientAddress};
 pub use openapi::document;
 pub use state::Api;

@@ -1,15 +1,20 @@
 //! `/openapi.json`: what the routes' pages say, as one document of OpenAPI 3.1. Schemas are those of the types that the
 //! routes take and give, and bodies are checked against the same ones (`input`).
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header;
 use rapport_config::scope::Scope;
-use rapport_http::page::{Generators, Verb};
-use rapport_http::route::{Described, audit_name};
-use rapport_http::serve::routes_of_health;
+use rapport_http::middleware::routes_of_health;
+use rapport_http::page::{Generators, HttpMethod, OperationDoc};
+use rapport_http::route::{Described, Route, audit_name};
 use schemars::generate::SchemaSettings;
 use schemars::transform::ReplaceBoolSchemas;
 use serde_json::{Map, Value, json};
 
-use crate::document::page;
 use crate::router;
 
 /// The document: the API's own routes, and those beside it.
@@ -19,7 +24,7 @@ pub fn document(beside: &[Described]) -> Value {
         gives: settings().for_serialize().into_generator(),
     };
     let mut paths = Map::new();
-    let own = vec![Described { path: "/openapi.json", pages: vec![(Verb::Get, page())] }];
+    let own = vec![Described { path: "/openapi.json", pages: vec![(HttpMethod::Get, page())] }];
     let health = routes_of_health().into_iter().map(|route| route.described());
     let own: Vec<Described> = health.chain(own).collect();
     let api: Vec<Described> = router::routes().into_iter().map(|route| route.described()).collect();
@@ -60,6 +65,28 @@ pub fn document(beside: &[Described]) -> Value {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": scheme(), "x-scopes": scopes}},
         },
     })
+}
+
+/// The route of the document. `beside` are routes that are not the API's.
+pub(crate) fn routes(beside: Vec<Described>) -> Vec<Route<()>> {
+    // Made at the first request.
+    let made: Arc<(Vec<Described>, OnceLock<String>)> = Arc::new((beside, OnceLock::new()));
+    let openapi = move || {
+        let made = Arc::clone(&made);
+        async move {
+            let (beside, made) = &*made;
+            let text = made.get_or_init(|| document(beside).to_string()).clone();
+            let response: Response = ([(header::CONTENT_TYPE, "application/json")], text).into_response();
+            response
+        }
+    };
+    vec![Route::new("/openapi.json", get(openapi)).with(HttpMethod::Get, page())]
+}
+
+/// The document's own page.
+fn page() -> OperationDoc {
+    OperationDoc::new("getOpenApiDocument", "Get this OpenAPI document")
+        .gives::<BTreeMap<String, Value>>(200, "The document, OpenAPI 3.1")
 }
 
 /// Settings of the document's schemas. Any JSON is `{}`: generators of clients stumble over the schema `true`.

@@ -12,9 +12,9 @@ pub mod answer;
 pub mod erasure;
 pub mod export;
 pub mod links;
-mod merged;
+mod merged_logs;
 pub mod review;
-mod shown;
+mod shortened_event;
 pub mod views;
 
 use std::sync::Arc;

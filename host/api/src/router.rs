@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::{Router, middleware};
+use rapport_http::middleware::{no_method, no_route};
 use rapport_http::route::{Described, Route, audit_name, router};
-use rapport_http::serve::{no_method, no_route};
 
-use crate::document;
-use crate::keys::{Guarded, Operation, authorise, guard};
+use crate::authorisation::{Guarded, Operation, authorise, guard};
+use crate::openapi;
 use crate::operations::{audit, repair, rules};
 use crate::people::{answer, erasure, links, review};
 use crate::state::Api;
@@ -18,7 +18,7 @@ pub fn served(api: Arc<Api>, beside: Vec<Described>) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), authorise));
-    let open = router(document::routes(beside), "");
+    let open = router(openapi::routes(beside), "");
     open.merge(Router::new().nest("/v1", with_key).with_state(api))
 }
 
@@ -45,7 +45,7 @@ fn guarded(routes: Vec<Route<Arc<Api>>>, prefix: &str, api: &Arc<Api>) -> Router
 
 /// What a key has to be allowed, method by method.
 fn operations(route: &Route<Arc<Api>>) -> Vec<Operation> {
-    let operation = |(verb, page): &(rapport_http::page::Verb, rapport_http::page::Page)| {
+    let operation = |(verb, page): &(rapport_http::page::HttpMethod, rapport_http::page::OperationDoc)| {
         let name = audit_name(verb.name(), route.path).into();
         page.scope().map(|scope| Operation { verb: *verb, scope, name })
     };

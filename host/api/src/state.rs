@@ -1,7 +1,7 @@
 //! What the routes of the API share. One for each process.
 
 use crate::api_keys::ApiKeys;
-use crate::keys::Door;
+use crate::authorisation::CallerState;
 use crate::people::People;
 
 /// The API.
@@ -9,5 +9,5 @@ pub struct Api {
     pub people: People,
     pub keys: ApiKeys,
     /// What is remembered of who called.
-    pub door: Door,
+    pub callers: CallerState,
 }

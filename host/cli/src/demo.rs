@@ -67,7 +67,7 @@ pub async fn run(options: &Options, terminal: &Terminal) -> Result<()> {
     println!("\n{}\n", terminal.paint(Tone::Heading, "What providers send, and what they are answered"));
     let (mut surprises, mut untold) = (0, 0);
     for teller in &tellers {
-        let told = tell(teller, &provider, options.all, terminal).await?;
+        let told = play(teller, &provider, options.all, terminal).await?;
         surprises += told.surprises;
         untold += told.untold;
     }
@@ -145,7 +145,7 @@ struct Told {
 }
 
 /// Sends the webhooks of a story, and tells those that are for everybody, or all.
-async fn tell(teller: &Teller, provider: &Provider, all: bool, terminal: &Terminal) -> Result<Told> {
+async fn play(teller: &Teller, provider: &Provider, all: bool, terminal: &Terminal) -> Result<Told> {
     let mut told = Told::default();
     for scene in &teller.story.story {
         let sample = Sample::read(&teller.folder.join(format!("fixtures/inbound/{}.http", scene.send)))?;
@@ -176,7 +176,7 @@ async fn accept(customer: &Customer, provider: &Provider, api_key: &str, all: bo
     for (index, acceptance) in customer.accept.iter().enumerate() {
         let id = suggestion(acceptance, provider, api_key).await?;
         let word = json!({"reason": acceptance.say, "by": "an agent"});
-        let accepted = provider.tell(&format!("/v1/suggestions/{id}/accept"), &word, api_key).await?;
+        let accepted = provider.post_json(&format!("/v1/suggestions/{id}/accept"), &word, api_key).await?;
         accepted.context("the suggestion was not accepted")?;
         println!("  {}  {}", terminal.paint(Tone::Good, "yes"), acceptance.say);
         if all || index == 0 {
@@ -198,7 +198,7 @@ async fn suggestion(wanted: &Acceptance, provider: &Provider, api_key: &str) -> 
         either(a, b) || either(b, a)
     };
     while tokio::time::Instant::now() < deadline {
-        let page = provider.ask("/v1/suggestions?limit=100", api_key).await?.unwrap_or_default();
+        let page = provider.get("/v1/suggestions?limit=100", api_key).await?.unwrap_or_default();
         let found = page["items"].as_array().and_then(|items| items.iter().find(is_it));
         if let Some(id) = found.and_then(|item| item["id"].as_str()) {
             return Ok(id.to_owned());
@@ -212,7 +212,7 @@ async fn show(customer: &Customer, provider: &Provider, api_key: &str, all: bool
     let path = format!("/v1/profiles/lookup?scheme={}&value={}", customer.scheme, customer.value);
     let profile = settled(provider, &path, api_key).await?;
     let id = profile["id"].as_str().context("a profile has an id")?;
-    let timeline = provider.ask(&format!("/v1/profiles/{id}/timeline"), api_key).await?.unwrap_or_default();
+    let timeline = provider.get(&format!("/v1/profiles/{id}/timeline"), api_key).await?.unwrap_or_default();
     println!("\n{}\n", terminal.paint(Tone::Heading, "The profile that came of it"));
     picture::profile(&profile, all, terminal);
     let heading = if all { "Its timeline, newest first" } else { "Its timeline: the newest of each kind" };
@@ -226,7 +226,7 @@ async fn settled(provider: &Provider, path: &str, api_key: &str) -> Result<Value
     let mut last = None;
     let deadline = tokio::time::Instant::now() + FOLDED_WITHIN;
     while tokio::time::Instant::now() < deadline {
-        let profile = provider.ask(path, api_key).await?;
+        let profile = provider.get(path, api_key).await?;
         if profile.is_some() && profile == last {
             return Ok(profile.unwrap_or_default());
         }

@@ -71,9 +71,10 @@ fn compiler() -> Result<String> {
     };
     let (rustc, cargo) = (said("rustc")?, said("cargo")?);
     let version = rustc.split(' ').nth(1).unwrap_or_default();
-    match numbers(version) < numbers(RUST_VERSION) {
-        true => bail!("rustc {version}, expected {RUST_VERSION} or later; fix: `rustup update`"),
-        false => Ok(format!("rustc {version}, {}", cargo.split(" (").next().unwrap_or_default())),
+    if numbers(version) < numbers(RUST_VERSION) {
+        bail!("rustc {version}, expected {RUST_VERSION} or later; fix: `rustup update`")
+    } else {
+        Ok(format!("rustc {version}, {}", cargo.split(" (").next().unwrap_or_default()))
     }
 }
 
@@ -85,9 +86,10 @@ fn numbers(version: &str) -> Vec<u64> {
 
 fn target() -> Result<String> {
     let name = toolchain::WASM;
-    match toolchain::has_target(name, Path::new("."))? {
-        true => Ok(name.to_owned()),
-        false => bail!("`{name}` is missing; fix: `rustup target add {name}`, or your distribution's package of it"),
+    if toolchain::has_target(name, Path::new("."))? {
+        Ok(name.to_owned())
+    } else {
+        bail!("`{name}` is missing; fix: `rustup target add {name}`, or your distribution's package of it")
     }
 }
 
@@ -148,18 +150,16 @@ fn data(folder: &Path) -> Result<String> {
     let name = folder.display();
     let Ok(metadata) = fs::metadata(folder) else {
         let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        return match fs::metadata(parent).is_ok_and(|parent| parent.is_dir() && !parent.permissions().readonly()) {
-            true => Ok(format!("`{name}` is not there; `rapport dev` makes it")),
-            false => bail!("`{name}` cannot be made; fix: name a folder with --data that you may write"),
+        return if fs::metadata(parent).is_ok_and(|parent| parent.is_dir() && !parent.permissions().readonly()) {
+            Ok(format!("`{name}` is not there; `rapport dev` makes it"))
+        } else {
+            bail!("`{name}` cannot be made; fix: name a folder with --data that you may write")
         };
     };
     if !metadata.is_dir() || metadata.permissions().readonly() {
         bail!("`{name}` is not a folder that can be written; fix: name another with --data");
     }
-    Ok(match is_served(folder) {
-        true => format!("`{name}`, served by a running `rapport dev`"),
-        false => format!("`{name}`"),
-    })
+    Ok(if is_served(folder) { format!("`{name}`, served by a running `rapport dev`") } else { format!("`{name}`") })
 }
 
 fn address(arguments: &Arguments) -> Result<String> {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use rapport_inbound::Inbound;
-use rapport_inbound::feed::{Delivery, Fed, batch};
+use rapport_inbound::feed::{AwsDelivery, FeedOutcome, batch};
 
 use crate::Terminal;
-use crate::parked::Place;
+use crate::parked::DataArgs;
 use crate::service::{self, Data, Settings};
 
 /// What stands for the queue that there is none of.
@@ -35,7 +35,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     objects: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    data_args: DataArgs,
 }
 
 /// Gives what is in a file to a connection, and says what came of it.
@@ -43,17 +43,17 @@ pub struct Arguments {
 /// # Errors
 /// What was not taken, with the fix.
 pub async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
-    let Arguments { connection, file, objects, place } = arguments;
-    let mut settings = Settings::read(&place.config)?;
+    let Arguments { connection, file, objects, data_args } = arguments;
+    let mut settings = Settings::read(&data_args.config)?;
     // The others' connectors and secrets are not needed.
     settings.config.connections.retain(|name, _| name == connection);
     let Some(written) = settings.config.connections.get(connection).cloned() else {
-        bail!("`{}` has no connection `{connection}`; fix: add it, or name another", place.config.display());
+        bail!("`{}` has no connection `{connection}`; fix: add it, or name another", data_args.config.display());
     };
     let name = file.display().to_string();
     let deliveries =
         deliveries(&read(file).with_context(|| format!("`{name}`"))?).with_context(|| format!("`{name}`"))?;
-    let data = Data::join_or_make(&place.data)?.with_objects(objects.as_deref());
+    let data = Data::join_or_make(&data_args.data)?.with_objects(objects.as_deref());
     let service = service::service(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
     let origins = written.feed.map(|feed| feed.from).unwrap_or_default();
     let mut failed = 0;
@@ -72,18 +72,18 @@ pub async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
 }
 
 /// Prints a line; whether it was taken.
-async fn feed(inbound: &Inbound, connection: &str, delivery: &Delivery) -> bool {
+async fn feed(inbound: &Inbound, connection: &str, delivery: &AwsDelivery) -> bool {
     let fed = inbound.feed_to(connection, delivery, "rapport-feed").await;
     match &fed {
-        Ok(Fed::Stored { events, parked }) => {
+        Ok(FeedOutcome::Stored { events, parked }) => {
             let plural = if *events == 1 { "" } else { "s" };
             match parked {
                 Some(detail) => println!("taken, {events} event{plural}; parked besides, unread: {detail}"),
                 None => println!("taken, {events} event{plural}"),
             }
         }
-        Ok(Fed::Ignored(detail)) => println!("ignored: {detail}"),
-        Ok(Fed::Parked { reason, detail }) => println!("parked, {reason}: {detail}"),
+        Ok(FeedOutcome::Ignored(detail)) => println!("ignored: {detail}"),
+        Ok(FeedOutcome::Parked { reason, detail }) => println!("parked, {reason}: {detail}"),
         Err(error) => println!("not taken: {error}"),
     }
     fed.is_ok()
@@ -99,12 +99,13 @@ fn read(file: &Path) -> Result<String> {
 }
 
 /// A batch as Lambda has it, or one message of a queue.
-fn deliveries(text: &str) -> Result<Vec<Delivery>> {
+fn deliveries(text: &str) -> Result<Vec<AwsDelivery>> {
     let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
     let is_batch = json.is_some_and(|json| json.get("Records").is_some_and(serde_json::Value::is_array));
-    match is_batch {
-        true => Ok(batch(text)?.into_iter().map(|(_, delivery)| delivery).collect()),
+    if is_batch {
+        Ok(batch(text)?.into_iter().map(|(_, delivery)| delivery).collect())
+    } else {
         // The newline is the editor's.
-        false => Ok(vec![Delivery::of_message(text.trim_end(), QUEUE)]),
+        Ok(vec![AwsDelivery::of_message(text.trim_end(), QUEUE)])
     }
 }

@@ -7,7 +7,7 @@ pub mod demo;
 pub mod dev;
 pub mod doctor;
 pub mod feed;
-pub mod fold;
+pub mod fold_failures;
 pub mod package;
 pub mod parked;
 pub mod repair;

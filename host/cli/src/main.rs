@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use rapport_cli::connector::inspect::Form;
 use rapport_cli::connector::send;
 use rapport_cli::connector::test::Blessing;
-use rapport_cli::{Terminal, connector, demo, dev, doctor, feed, fold, package, parked, repair};
+use rapport_cli::{Terminal, connector, demo, dev, doctor, feed, fold_failures, package, parked, repair};
 
 /// One customer, one context, every channel.
 ///
@@ -67,10 +67,10 @@ enum Command {
     /// Repairs endpoints that no longer lead to a profile (the API answers `damaged` for them)
     ///
     /// `rapport dev` may be running. What is right is not touched. On AWS it is `POST /v1/repairs`.
-    Repair(parked::Place),
+    Repair(parked::DataArgs),
     /// Lists and retries endpoints whose events are stored but could not be folded into a profile
     #[command(subcommand)]
-    Fold(fold::Command),
+    Fold(fold_failures::Command),
 }
 
 #[derive(Subcommand)]
@@ -165,7 +165,7 @@ fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
         }
         Command::Fold(command) => {
             terminal.log(verbose);
-            runtime.block_on(fold::run(&command))
+            runtime.block_on(fold_failures::run(&command))
         }
         Command::Doctor(arguments) => doctor::run(&arguments, terminal),
         Command::Connector(ConnectorCommand::Send(arguments)) => runtime.block_on(send::run(&arguments, terminal)),

@@ -20,14 +20,14 @@ pub enum Command {
         #[arg(long)]
         connection: Option<String>,
         #[command(flatten)]
-        place: Place,
+        data_args: DataArgs,
     },
     /// One parked webhook whole, as HTTP (it holds personal data)
     Show {
         /// As `list` prints it
         id: String,
         #[command(flatten)]
-        place: Place,
+        data_args: DataArgs,
     },
     /// Gives parked webhooks to the connectors that their connections have now
     Replay {
@@ -38,13 +38,13 @@ pub enum Command {
         #[arg(long, conflicts_with = "ids")]
         all: bool,
         #[command(flatten)]
-        place: Place,
+        data_args: DataArgs,
     },
 }
 
 /// Where the service's configuration and data are.
 #[derive(Args)]
-pub struct Place {
+pub struct DataArgs {
     /// The configuration that `rapport dev` was given
     #[arg(long, value_name = "FILE", default_value = "rapport.toml")]
     pub config: PathBuf,
@@ -58,11 +58,13 @@ pub struct Place {
 /// # Errors
 /// What keeps it from being done; what was parked stays parked.
 pub async fn run(command: &Command, terminal: &Terminal) -> Result<()> {
-    let place = match command {
-        Command::List { place, .. } | Command::Show { place, .. } | Command::Replay { place, .. } => place,
+    let data_args = match command {
+        Command::List { data_args, .. } | Command::Show { data_args, .. } | Command::Replay { data_args, .. } => {
+            data_args
+        }
     };
-    let settings = Settings::read(&place.config)?;
-    let data = Data::join(&place.data)?;
+    let settings = Settings::read(&data_args.config)?;
+    let data = Data::join(&data_args.data)?;
     let service = service::service(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
     match command {
         Command::List { connection, .. } => list(&service.inbound, connection.as_deref()).await,

@@ -7,16 +7,16 @@ use rapport_api::people::People;
 use rapport_store::identity::RepairCursor;
 
 use crate::Terminal;
-use crate::parked::Place;
+use crate::parked::DataArgs;
 use crate::service::{self, Data, Settings};
 
 /// Tries the way of every endpoint, and mends those that lead nowhere.
 ///
 /// # Errors
 /// Storage failed, or something is left that this cannot mend.
-pub async fn run(place: &Place, terminal: &Terminal) -> Result<()> {
-    let settings = Settings::read(&place.config)?;
-    let data = Data::join(&place.data)?;
+pub async fn run(data_args: &DataArgs, terminal: &Terminal) -> Result<()> {
+    let settings = Settings::read(&data_args.config)?;
+    let data = Data::join(&data_args.data)?;
     let service = service::service(&settings, &data, String::new(), &|step| terminal.progress(step)).await?;
     let People { table, now, .. } = &service.api.people;
     let operations = Operations { table: table.clone(), now: *now };

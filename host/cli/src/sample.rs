@@ -130,12 +130,12 @@ impl Provider {
     }
 
     /// Asks the API; gives the JSON of a 200, or nothing.
-    pub async fn ask(&self, path: &str, key: &str) -> Result<Option<Value>> {
+    pub async fn get(&self, path: &str, key: &str) -> Result<Option<Value>> {
         self.call(Request::get(self.origin.clone() + path), None, key).await
     }
 
     /// Tells the API something; gives the JSON of a 200, or nothing.
-    pub async fn tell(&self, path: &str, body: &Value, key: &str) -> Result<Option<Value>> {
+    pub async fn post_json(&self, path: &str, body: &Value, key: &str) -> Result<Option<Value>> {
         self.call(Request::post(self.origin.clone() + path), Some(body), key).await
     }
 

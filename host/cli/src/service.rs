@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rapport_api::people::People;
-use rapport_api::{Api, ApiKey, ApiKeys, Door, router};
+use rapport_api::{Api, ApiKey, ApiKeys, CallerState, router};
 use rapport_config::{Config, ConnectionConfig, SecretRef};
 use rapport_connections::{self as connections, Connection, Connections, ConnectorHost, SecretValues};
 use rapport_egress::{Egress, Network};
@@ -244,7 +244,7 @@ pub async fn service(
     let api = Api {
         people: People { table: table.clone(), connections: names.into(), now },
         keys: api_keys(config, base)?,
-        door: Door::default(),
+        callers: CallerState::default(),
     };
     let host = ConnectorHost {
         connections,

@@ -4,16 +4,18 @@
 mod api;
 mod feed;
 mod identity;
+mod sending;
 
 use std::collections::BTreeMap;
 
 use rapport_model::identity::Rules;
-use rapport_model::written::{fix_for_unknown_key, json_of_toml};
+use rapport_model::spelling::{fix_for_unknown_key, json_of_toml};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
 pub use api::{API_KEYS_MAX, ApiKeyConfig, UNNAMED};
 pub use feed::FeedConfig;
+pub use sending::SendingConfig;
 
 /// Connections. Each holds its connector and its secrets in memory.
 pub const CONNECTIONS_MAX: usize = 1_000;
@@ -76,6 +78,8 @@ pub struct ConnectionConfig {
     pub secrets: BTreeMap<String, Vec<SecretRef>>,
     /// What AWS delivers to it; none: its webhooks come over HTTP alone.
     pub feed: Option<FeedConfig>,
+    /// Where its requests go, and what they are granted.
+    pub sending: SendingConfig,
 }
 
 /// Where a secret is.
@@ -100,6 +104,8 @@ pub enum ConfigError {
     Value { key: String, expected: &'static str, found: String },
     #[error("`{key}`: unknown word `{word}`; fix: {fix}")]
     UnknownWord { key: String, word: String, fix: String },
+    #[error("`{key}` and `{other}` exclude each other; fix: {fix}")]
+    Both { key: String, other: String, fix: &'static str },
     #[error("`{key}` is missing; fix: {fix}")]
     Missing { key: String, fix: &'static str },
     #[error(
@@ -182,8 +188,9 @@ fn connection(mut keys: Keys) -> Result<ConnectionConfig, ConfigError> {
         }
     }
     let feed = keys.table("feed")?.map(feed::feed).transpose()?;
-    keys.done(&["connector", "config", "secrets", "feed"])?;
-    Ok(ConnectionConfig { connector, config: json_of_toml(Value::Table(config)), secrets, feed })
+    let sending = keys.table("sending")?.map(sending::sending).transpose()?.unwrap_or_default();
+    keys.done(&["connector", "config", "secrets", "feed", "sending"])?;
+    Ok(ConnectionConfig { connector, config: json_of_toml(Value::Table(config)), secrets, feed, sending })
 }
 
 /// Whether a name can stand in a URL and a key as it is.

@@ -7,5 +7,5 @@ pub mod scope;
 
 pub use config::{
     API_KEYS_MAX, ApiKeyConfig, CONNECTION_NAME_BYTES_MAX, CONNECTIONS_MAX, Config, ConfigError, ConnectionConfig,
-    FeedConfig, SECRET_BYTES_MIN, SecretRef, UNNAMED, rules_of,
+    FeedConfig, SECRET_BYTES_MIN, SecretRef, SendingConfig, UNNAMED, rules_of,
 };

@@ -69,15 +69,24 @@ pub enum ReferenceError {
          the deployment's secret, `secret:NAME`"
     )]
     NotHere { used_as: String },
+    #[error(
+        "`connections.{connection}.sending.base-url` is for `rapport dev`, the demo and tests, because a deployment sends to \
+         providers only; fix: remove it from the configuration of the deployment"
+    )]
+    StandIn { connection: String },
 }
 
-/// Checks that every secret of a configuration is one that a function can have.
+/// Checks that every secret of a configuration is one that a function can have, and that it sends to providers.
 ///
 /// # Errors
-/// The first that is not.
+/// The first secret or key that a deployment cannot have.
 pub fn check_references(config: &Config) -> Result<(), ReferenceError> {
     if config.tenant_key.is_none() {
         return Err(ReferenceError::NoTenantKey);
+    }
+    let mut connections = config.connections.iter();
+    if let Some((connection, _)) = connections.find(|(_, written)| written.sending.base_url.is_some()) {
+        return Err(ReferenceError::StandIn { connection: connection.clone() });
     }
     match config.secret_refs().find(|(_, reference)| !matches!(reference, SecretRef::Store(_))) {
         Some((used_as, _)) => Err(ReferenceError::NotHere { used_as }),
@@ -166,5 +175,16 @@ mod tests {
         assert_eq!(refusal(&config("secret:signing")), None);
         let of_connection = refusal(&config("env:SIGNING")).unwrap();
         assert!(of_connection.starts_with("connection `a`: secret `signing` is a reference"), "{of_connection}");
+    }
+
+    #[test]
+    fn a_deployment_has_no_stand_in() {
+        let refusal = |line: &str| {
+            let start = "tenant-key = 'secret:t'\n[connections.a]\nconnector = 'a'\n[connections.a.sending]\n";
+            check_references(&Config::parse(&format!("{start}{line}")).unwrap()).err().map(|error| error.to_string())
+        };
+        let stand_in = refusal("base-url = 'http://127.0.0.1:9000'").unwrap();
+        assert!(stand_in.starts_with("`connections.a.sending.base-url` is for `rapport dev`"), "{stand_in}");
+        assert_eq!(refusal("live = true"), None);
     }
 }

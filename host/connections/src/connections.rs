@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rapport_config::{ConnectionConfig, FeedConfig};
 use rapport_model::hosts;
-use rapport_model::written::fix_for_unknown_key;
+use rapport_model::spelling::fix_for_unknown_key;
 use rapport_sandbox::{Connector, Gate, Manifest, Secret};
 use rapport_telemetry::{ConnectionOpen, SecretVersionLeftOut};
 use serde_json::Value as Json;
@@ -15,7 +15,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::credentials::{self, BASIC, PATH_TOKEN, Vouching};
 use crate::redaction::Known;
 use crate::refusals::Refusals;
-use crate::secrets::SecretValues;
+use crate::secrets::{SecretValues, verifies};
+use crate::sending::{self, Sender, all_values};
 
 /// Calls of one connection that run at once, of the sandbox's 16: a connector that loops cannot take the others' turns.
 const CALLS_AT_ONCE_MAX: usize = 4;
@@ -29,7 +30,10 @@ pub struct Connection {
     pub connector: Connector,
     /// JSON text, valid against the connector's schema.
     pub config: String,
+    /// What webhooks are verified with. Those for sending are in `sender`.
     pub secrets: Arc<SecretValues>,
+    /// What its requests are sent with.
+    pub sender: Sender,
     pub vouching: Vouching,
     /// What AWS may deliver to it.
     pub feed: Option<FeedConfig>,
@@ -72,6 +76,12 @@ pub enum ConnectionError {
         "connection `{connection}`: connector `{connector}` is handed no objects of S3; fix: remove `feed.buckets`"
     )]
     NoObjects { connection: String, connector: String },
+    #[error("connection `{connection}`: connector `{connector}` sends nothing; fix: remove `sending`")]
+    SendsNothing { connection: String, connector: String },
+    #[error(
+        "connection `{connection}`: connector `{connector}` does not ask for `{what}`; fix: remove it from `sending.aws`"
+    )]
+    Aws { connection: String, connector: String, what: String },
 }
 
 impl Connection {
@@ -90,6 +100,11 @@ impl Connection {
             ConnectionOpen { connection: name, who, key }.emit();
         }
         let left_out = secrets.tried(name, connector.manifest())?;
+        let known_secrets = Known::of(&SecretValues::new(
+            all_values(connector.manifest(), &secrets).into_iter().collect(),
+        ));
+        let sender = Sender::new(name, connector.manifest(), &written.sending, &secrets)?;
+        secrets.keep_for_verifying(connector.manifest());
         for error in &left_out {
             SecretVersionLeftOut { error }.emit();
         }
@@ -98,7 +113,8 @@ impl Connection {
             left_out,
             config: written.config.to_string(),
             gate: Gate::new(connector.manifest(), &written.config, &secrets),
-            known_secrets: Known::of(&secrets),
+            known_secrets,
+            sender,
             refusals: Refusals::default(),
             connector,
             secrets: Arc::new(secrets),
@@ -175,11 +191,12 @@ fn vouching(
     check_config(name, &manifest.id, &manifest.config, config)?;
     check_names(name, manifest, secrets)?;
     check_feed(name, manifest, written.feed.as_ref())?;
+    sending::check(name, manifest, &written.sending)?;
     match manifest.unsigned.as_ref().filter(|unsigned| unsigned.applies(config)) {
         None => Ok(Vouching::Connector),
         Some(_) if credentials::has_any(secrets) => Ok(Vouching::Credentials),
         // Another secret is one that its connector verifies with what the provider does sign.
-        Some(_) if !secrets.is_empty() => Ok(Vouching::Nobody),
+        Some(_) if secrets.names().any(|name| verifies(manifest, name)) => Ok(Vouching::Nobody),
         // What comes by its URL all the same is refused.
         Some(_) if written.feed.is_some() => Ok(Vouching::Nobody),
         Some(unsigned) => {

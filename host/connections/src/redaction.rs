@@ -11,6 +11,7 @@ mod places;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rapport_model::Event;
+use rapport_model::exchange::{Answer, Response};
 use rapport_sandbox::{LogLine, Redact};
 use rapport_store::RawWebhook;
 
@@ -121,6 +122,19 @@ impl<'a> Redaction<'a> {
         let Some(without) = escaped::replaced(&json, self.searched()) else { return event };
         // What stands in holds nothing that JSON escapes, so this stays an event.
         serde_json::from_slice(&without).unwrap_or(event)
+    }
+
+    /// What a provider answered.
+    pub fn response(&self, mut response: Response) -> Response {
+        for (_, value) in &mut response.headers {
+            self.replace_text(value);
+        }
+        if let Answer::Bytes(body) = &mut response.body
+            && let Some(without) = escaped::replaced(body, self.searched())
+        {
+            *body = without;
+        }
+        response
     }
 
     /// A line for the log.

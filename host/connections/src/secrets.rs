@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use rapport_config::{ConnectionConfig, SECRET_BYTES_MIN};
+use rapport_egress::{Client, MASKED_BYTES_MIN};
 use rapport_model::hosts;
+use rapport_model::secret::Use;
 use rapport_sandbox::{Manifest, Secret, SecretKind, Secrets};
 use ring::digest::{SHA256, digest};
 
@@ -37,8 +39,9 @@ impl SecretValues {
         self.0.keys()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Leaves out what is bound to sending: `verify` must not tell anything about it.
+    pub(crate) fn keep_for_verifying(&mut self, manifest: &Manifest) {
+        self.0.retain(|name, _| verifies(manifest, name));
     }
 
     /// Leaves out what cannot be used, and says why. One good version is enough: a mistake in a new one does not stop a
@@ -84,6 +87,11 @@ impl Secrets for SecretValues {
     }
 }
 
+/// Whether a secret is for webhooks. One that the manifest does not name is.
+pub(crate) fn verifies(manifest: &Manifest, name: &str) -> bool {
+    !manifest.secrets.get(name).is_some_and(|known| known.used.is_for_sending())
+}
+
 /// Which version of a secret is meant, where there are several.
 fn which(place: usize, number_of: usize) -> String {
     if number_of == 1 { String::new() } else { format!(" (version {} of {number_of})", place + 1) }
@@ -105,6 +113,9 @@ fn problem(name: &str, version: &Secret, manifest: &Manifest) -> Option<String> 
     if let Some(Err(problem)) = kind.map(|kind| kind.try_out(version)) {
         return Some(problem.to_string());
     }
+    if let Some(known) = known.filter(|known| known.used.is_for_sending()) {
+        return problem_of_sending(version, &known.used);
+    }
     let is_own = matches!(name, BASIC | PATH_TOKEN) || known.is_some_and(|known| known.own);
     let guessed = match name {
         BASIC => version.reveal().splitn(2, |byte| *byte == b':').nth(1).unwrap_or_default(),
@@ -116,17 +127,37 @@ fn problem(name: &str, version: &Secret, manifest: &Manifest) -> Option<String> 
     })
 }
 
+/// What is wrong with a secret that something is sent with. `None` if no mistake can be seen.
+fn problem_of_sending(version: &Secret, used: &Use) -> Option<String> {
+    let bytes = version.reveal();
+    match used {
+        Use::Oauth2(used) => return Client::read(version, used).err(),
+        Use::Header(_) | Use::Path(_) | Use::Bearer if !bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) => {
+            return Some("is not visible ASCII, so no header and no URL can hold it; fix: store its text alone".to_owned());
+        }
+        _ => {}
+    }
+    (bytes.len() < MASKED_BYTES_MIN).then(|| {
+        format!(
+            "is shorter than {MASKED_BYTES_MIN} bytes, so it could not be told apart from other text in what the provider \
+             answers; fix: check that it is whole"
+        )
+    })
+}
+
 /// A missing secret without which no webhook of the connection can be verified. `None` if there is none missing.
 pub fn lacking(name: &str, manifest: &Manifest, written: &ConnectionConfig) -> Option<String> {
     let is_set = |secret: &&String| written.secrets.get(*secret).is_some_and(|versions| !versions.is_empty());
     let vouched = [PATH_TOKEN, BASIC].iter().any(|secret| written.secrets.contains_key(*secret));
-    if written.feed.is_some() || vouched || manifest.secrets.is_empty() {
+    let mut verifying = manifest.secrets.iter().filter(|(secret, _)| verifies(manifest, secret)).peekable();
+    if written.feed.is_some() || vouched || verifying.peek().is_none() {
         return None;
     }
-    let needed = manifest.secrets.iter().find(|(secret, known)| !known.optional && !is_set(secret));
+    let verifying: Vec<_> = verifying.collect();
+    let needed = verifying.iter().copied().find(|(secret, known)| !known.optional && !is_set(secret));
     // Where each is optional there are several ways to verify; with certificates there is one without a secret.
-    let none_is_set = manifest.hosts.certificates.is_empty() && !manifest.secrets.keys().any(|secret| is_set(&secret));
-    let first = needed.or_else(|| manifest.secrets.iter().next().filter(|_| none_is_set));
+    let none_is_set = manifest.hosts.certificates.is_empty() && !verifying.iter().any(|(secret, _)| is_set(secret));
+    let first = needed.or_else(|| verifying.first().copied().filter(|_| none_is_set));
     first.map(|(secret, known)| {
         format!(
             "connection `{name}`: secret `{secret}` is not set, so webhooks that need it will be 401; fix: set it under \

@@ -1,11 +1,36 @@
-//! The only door to the outside network: allow-list, private-network block, time-outs, size limits.
+//! The only door to the outside network: what a connector asks for leaves here, if manifest and operator allow it.
 //!
-//! Today two things go out, both without a secret: fetching the certificate that a provider signs with, and confirming a
-//! subscription. Both are a `GET` of an `https` URL at a host that a connector's manifest allows; no redirect is
-//! followed. What connectors send comes through here, too, when the host runs their `outbound`.
+//! Two things use it. [`Egress::get`] fetches certificates and confirms subscriptions: a `GET` without a secret.
+//! [`Egress::send`] sends what a connector describes ([`rapport_model::exchange::Request`]) and says what came of it. It
+//! fills in secrets, blobs and URLs that the connector never sees, and it tells for sure whether a request left.
+//!
+//! Both ask `https` hosts that are allowed, never an address of a private network, and follow no redirect.
 
-mod request;
+mod answer;
+mod authorization;
+mod blobs;
+mod body;
+mod door;
+mod fetch;
+mod form;
+mod grants;
+mod limits;
+mod mask;
+mod pieces;
+mod prepared;
 mod resolve;
+mod send;
+mod sign;
+mod token;
+mod wire;
 
-pub use request::{Egress, EgressError, REQUEST_MS_MAX, RESPONSE_BYTES_MAX, Response};
+pub use answer::{CUT, SHOWN_FIELDS};
+pub use blobs::{Blobs, Keeping, NoBlobs, Work};
+pub use door::Egress;
+pub use fetch::{EgressError, Response};
+pub use grants::{AwsKeys, Bound, Grants};
+pub use limits::*;
+pub use mask::MASKED_BYTES_MIN;
 pub use resolve::Network;
+pub use send::{NotStarted, Sending, Sent, Trace};
+pub use token::{Client, TOKEN_MS_MAX, Token, TokenError, TokenRequest};

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use rapport_model::written::fix_for_unknown_key;
+use rapport_model::spelling::fix_for_unknown_key;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};

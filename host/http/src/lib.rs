@@ -2,10 +2,10 @@
 //! type, request ids. It knows no use case.
 
 pub mod input;
+pub mod middleware;
 pub mod page;
 pub mod problem;
 pub mod route;
-pub mod serve;
 
+pub use middleware::{PublicUrl, RequestId, served};
 pub use problem::Problem;
-pub use serve::{PublicUrl, RequestId, served};

@@ -10,13 +10,13 @@ use rapport_config::scope::Scope;
 
 /// A method of HTTP that some route takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum HttpMethod {
     Get,
     Post,
     Delete,
 }
 
-impl Verb {
+impl HttpMethod {
     /// As the document writes it.
     pub fn name(self) -> &'static str {
         match self {
@@ -27,7 +27,7 @@ impl Verb {
     }
 }
 
-impl Verb {
+impl HttpMethod {
     /// Whether a request is answered by this operation; `HEAD` is answered as `GET`.
     pub fn is(self, method: &Method) -> bool {
         match self {
@@ -43,7 +43,7 @@ type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// See the module's documentation.
 #[derive(Default)]
-pub struct Page {
+pub struct OperationDoc {
     /// What a generated client calls the operation.
     id: &'static str,
     summary: &'static str,
@@ -59,15 +59,15 @@ pub struct Page {
 }
 
 enum Body {
-    Json { schema: SchemaOf, required: Presence },
+    Json { schema: SchemaOf, required: BodyRequired },
     Bytes,
 }
 
 /// Whether a request may come without a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    Required,
-    Optional,
+pub enum BodyRequired {
+    Yes,
+    No,
 }
 
 struct Answer {
@@ -89,7 +89,7 @@ pub struct Generators {
     pub gives: SchemaGenerator,
 }
 
-impl Page {
+impl OperationDoc {
     /// An operation: its `operationId`, which generated clients make their functions of, and what it does.
     pub fn new(id: &'static str, summary: &'static str) -> Self {
         Self { id, summary, ..Self::default() }
@@ -112,7 +112,7 @@ impl Page {
     }
 
     /// A body of JSON.
-    pub fn takes<T: Input>(self, required: Presence) -> Self {
+    pub fn takes<T: Input>(self, required: BodyRequired) -> Self {
         Self { body: Some(Body::Json { schema: SchemaGenerator::subschema_for::<T>, required }), ..self }
     }
 
@@ -179,7 +179,7 @@ impl Page {
             Some(Body::Json { schema, required }) => {
                 let schema = schema(&mut generators.takes);
                 let content = json!({"application/json": {"schema": schema}});
-                let body = json!({"required": *required == Presence::Required, "content": content});
+                let body = json!({"required": *required == BodyRequired::Yes, "content": content});
                 operation.insert("requestBody".into(), body);
             }
             Some(Body::Bytes) => {

@@ -5,19 +5,19 @@ use axum::Router;
 use axum::routing::MethodRouter;
 use rapport_config::scope::Scope;
 
-use crate::page::{Page, Verb};
+use crate::page::{HttpMethod, OperationDoc};
 
 /// See the module's documentation. Its handlers share a state `S`.
 pub struct Route<S> {
     pub path: &'static str,
     pub handler: MethodRouter<S>,
-    pub pages: Vec<(Verb, Page)>,
+    pub pages: Vec<(HttpMethod, OperationDoc)>,
 }
 
 /// A route without its handler, for the document.
 pub struct Described {
     pub path: &'static str,
-    pub pages: Vec<(Verb, Page)>,
+    pub pages: Vec<(HttpMethod, OperationDoc)>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
@@ -27,13 +27,13 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     }
 
     /// Adds the page of an operation that needs no key.
-    pub fn with(mut self, verb: Verb, page: Page) -> Self {
+    pub fn with(mut self, verb: HttpMethod, page: OperationDoc) -> Self {
         self.pages.push((verb, page));
         self
     }
 
     /// Adds the page of an operation that needs a key with this scope.
-    pub fn may(self, verb: Verb, scope: Scope, page: Page) -> Self {
+    pub fn may(self, verb: HttpMethod, scope: Scope, page: OperationDoc) -> Self {
         self.with(verb, page.needs(scope))
     }
 

@@ -19,10 +19,10 @@ use rapport_store::objects::ObjectError;
 use rapport_telemetry::DeliveryNotTaken;
 
 pub use batch::{NoBatch, batch};
-pub use delivery::Delivery;
+pub use delivery::AwsDelivery;
 
 use crate::inbound::Inbound;
-use crate::left::Left;
+use crate::not_read::NotRead;
 use crate::receive::{self, Done, judge, kept, log_of, proven, redacted, redaction_of, sandbox_us};
 use crate::refusal::Refusal;
 
@@ -59,7 +59,7 @@ impl FromIterator<(String, String)> for Feeds {
 
 /// What became of a delivery at one connection. Nothing of it can be lost any more.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Fed {
+pub enum FeedOutcome {
     /// Its events are durable. What of it could not be read is said in `parked`: it is kept whole besides.
     Stored { events: usize, parked: Option<String> },
     /// It is not of this connection.
@@ -70,7 +70,7 @@ pub enum Fed {
 
 /// Why a delivery was not taken: it has to come again, most often after its fix.
 #[derive(Debug, thiserror::Error)]
-pub enum NotFed {
+pub enum FeedError {
     #[error("no connection takes what comes from `{0}`; fix: name it in a connection's `feed.from`, or stop it there")]
     NoTaker(String),
     #[error("no connection has this name; fix: add it to rapport.toml, or name another one")]
@@ -96,10 +96,10 @@ impl Inbound {
     ///
     /// # Errors
     /// The first connection's that did not take it; all others were tried. Giving it again is harmless.
-    pub async fn feed(&self, delivery: &Delivery, request_id: &str) -> Result<(), NotFed> {
+    pub async fn feed(&self, delivery: &AwsDelivery, request_id: &str) -> Result<(), FeedError> {
         let takers = self.feeds.takers(&delivery.origin);
         if takers.is_empty() {
-            let error = NotFed::NoTaker(delivery.origin.clone());
+            let error = FeedError::NoTaker(delivery.origin.clone());
             DeliveryNotTaken { request_id, connection: None, error: &error }.emit();
             return Err(error);
         }
@@ -114,8 +114,13 @@ impl Inbound {
     /// Gives a delivery to one connection, wherever it is from.
     ///
     /// # Errors
-    /// [`NotFed`]: nothing is left of it.
-    pub async fn feed_to(&self, name: &str, delivery: &Delivery, request_id: &str) -> Result<Fed, NotFed> {
+    /// [`FeedError`]: nothing is left of it.
+    pub async fn feed_to(
+        &self,
+        name: &str,
+        delivery: &AwsDelivery,
+        request_id: &str,
+    ) -> Result<FeedOutcome, FeedError> {
         let fed = self.try_feed(name, delivery, request_id).await;
         if let Err(error) = &fed {
             DeliveryNotTaken { request_id, connection: Some(name), error }.emit();
@@ -123,46 +128,47 @@ impl Inbound {
         fed
     }
 
-    async fn try_feed(&self, name: &str, delivery: &Delivery, request_id: &str) -> Result<Fed, NotFed> {
-        let connection = self.connection(name).map_err(NotFed::Refused)?;
-        let connection = &connection.ok_or(NotFed::NoConnection)?;
+    async fn try_feed(&self, name: &str, delivery: &AwsDelivery, request_id: &str) -> Result<FeedOutcome, FeedError> {
+        let connection = self.connection(name).map_err(FeedError::Refused)?;
+        let connection = &connection.ok_or(FeedError::NoConnection)?;
         let webhook = self.webhook(connection, delivery).await?;
         let received_at = (self.now)();
         let called = self.host.call(connection, &webhook, received_at, &BTreeSet::new()).await;
-        let called = called.map_err(|error| NotFed::Refused(error.into()))?;
+        let called = called.map_err(|error| FeedError::Refused(error.into()))?;
         let (sandbox_us, proven, log) = (sandbox_us(&called), proven(&called), log_of(&called).clone());
         let verdict = judge(called, Vouching::Credentials);
         let redaction = redaction_of(connection, &verdict, &webhook);
         log_lines(request_id, connection, &redaction.lines(&log.lines), log.dropped);
         let verdict = redacted(verdict, &redaction);
         let verdict = self.only_once(verdict, connection, &webhook.body, received_at).await;
-        let verdict = verdict.map_err(NotFed::Refused)?;
+        let verdict = verdict.map_err(FeedError::Refused)?;
         let why = match &verdict {
             receive::Verdict::Refuse { detail, .. } => detail.clone(),
             _ => String::new(),
         };
         let webhook = kept(connection, &redaction, webhook);
-        let of = receive::Delivery { connection, webhook, proven, received_at, name: request_id, sandbox_us };
+        let of = receive::AcceptedWebhook { connection, webhook, proven, received_at, name: request_id, sandbox_us };
         match self.carry_out(verdict, of).await {
-            Ok(Done::Taken { events: 0, left: Some(Left { reason, detail, .. }), .. }) => {
-                Ok(Fed::Parked { reason, detail })
+            Ok(Done::Taken { events: 0, not_read: Some(NotRead { reason, detail, .. }), .. }) => {
+                Ok(FeedOutcome::Parked { reason, detail })
             }
-            Ok(Done::Taken { events, left, .. }) => Ok(Fed::Stored { events, parked: left.map(|left| left.detail) }),
-            Ok(Done::Ignored(detail)) => Ok(Fed::Ignored(detail)),
-            Ok(Done::Parked { reason, detail }) => Ok(Fed::Parked { reason, detail }),
-            Err(refusal) if why.is_empty() => Err(NotFed::Refused(refusal)),
-            Err(refusal) => Err(NotFed::Refused(Refusal { detail: why, ..refusal })),
+            Ok(Done::Taken { events, not_read, .. }) => {
+                Ok(FeedOutcome::Stored { events, parked: not_read.map(|not_read| not_read.detail) })
+            }
+            Ok(Done::Ignored(detail)) => Ok(FeedOutcome::Ignored(detail)),
+            Ok(Done::Parked { reason, detail }) => Ok(FeedOutcome::Parked { reason, detail }),
+            Err(refusal) if why.is_empty() => Err(FeedError::Refused(refusal)),
+            Err(refusal) => Err(FeedError::Refused(Refusal { detail: why, ..refusal })),
         }
     }
 
     /// What the connector is called with: the delivery, and the object that it names.
-    async fn webhook(&self, connection: &Arc<Connection>, delivery: &Delivery) -> Result<RawWebhook, NotFed> {
+    async fn webhook(&self, connection: &Arc<Connection>, delivery: &AwsDelivery) -> Result<RawWebhook, FeedError> {
         let manifest = connection.connector.manifest();
-        let feed = manifest.feed.as_ref().ok_or_else(|| NotFed::NoFeed(manifest.id.clone()))?;
+        let feed = manifest.feed.as_ref().ok_or_else(|| FeedError::NoFeed(manifest.id.clone()))?;
         let max = manifest.limits.body_bytes();
-        let fits = |bytes: usize| match bytes <= max {
-            true => Ok(()),
-            false => Err(NotFed::TooLarge { connector: manifest.id.clone(), bytes, max }),
+        let fits = |bytes: usize| {
+            if bytes <= max { Ok(()) } else { Err(FeedError::TooLarge { connector: manifest.id.clone(), bytes, max }) }
         };
         fits(delivery.body.len())?;
         let mut webhook = RawWebhook {
@@ -187,19 +193,19 @@ impl Inbound {
         connection: &Connection,
         place: Option<&ObjectPlace>,
         notification: &[u8],
-    ) -> Result<Option<Vec<u8>>, NotFed> {
+    ) -> Result<Option<Vec<u8>>, FeedError> {
         let Some(place) = place else { return Ok(None) };
         let Ok(json) = serde_json::from_slice(notification) else { return Ok(None) };
         let Some((bucket, key)) = place.in_notification(&json) else { return Ok(None) };
         // What a notification says is not enough: the function may read more than this connection.
         let is_allowed = connection.feed.as_ref().is_some_and(|feed| feed.buckets.contains(&bucket));
         if !is_allowed {
-            return Err(NotFed::BucketNotAllowed(bucket));
+            return Err(FeedError::BucketNotAllowed(bucket));
         }
         let max = connection.connector.manifest().limits.body_bytes() as u64;
         match self.objects.get(&bucket, &key, max).await {
             Ok(object) => Ok(Some(object)),
-            Err(source) => Err(NotFed::Object { bucket, source }),
+            Err(source) => Err(FeedError::Object { bucket, source }),
         }
     }
 }

@@ -11,12 +11,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use rapport_http::input::InPath;
-use rapport_http::page::{Page, Verb};
+use rapport_http::page::{HttpMethod, OperationDoc};
 use rapport_http::route::{Route, router};
 use rapport_http::{Problem, PublicUrl, RequestId};
 use rapport_sandbox::HttpResponse;
 
-use crate::door::Head;
+use crate::admission::RequestHead;
 use crate::inbound::Inbound;
 use crate::refusal::{Refusal, RefusalKind};
 
@@ -27,24 +27,26 @@ pub fn served(inbound: Arc<Inbound>) -> Router {
 
 /// The routes of providers.
 pub fn routes() -> Vec<Route<Arc<Inbound>>> {
-    let page = |page: Page| {
+    let page = |page: OperationDoc| {
         let page = page.parameter("connection", "The name of a connection in the configuration");
         let page = page
             .answer(200, "The connector's answer: the webhook is stored, or the challenge is answered")
             .answers_as_connector();
         page.refuses(&[400, 401, 403, 404, 405, 408, 413, 500, 503])
     };
-    let with_token =
-        |page: Page| page.parameter("token", "The secret path token, for a provider that does not sign its webhooks");
-    let get = |id| page(Page::new(id, "Answer a provider's challenge, for example when a webhook is subscribed"));
-    let post = |id| page(Page::new(id, "Receive a provider's webhook").takes_bytes());
+    let with_token = |page: OperationDoc| {
+        page.parameter("token", "The secret path token, for a provider that does not sign its webhooks")
+    };
+    let get =
+        |id| page(OperationDoc::new(id, "Answer a provider's challenge, for example when a webhook is subscribed"));
+    let post = |id| page(OperationDoc::new(id, "Receive a provider's webhook").takes_bytes());
     vec![
         Route::new("/hooks/{connection}", any(hook))
-            .with(Verb::Get, get("answerChallenge"))
-            .with(Verb::Post, post("receiveWebhook")),
+            .with(HttpMethod::Get, get("answerChallenge"))
+            .with(HttpMethod::Post, post("receiveWebhook")),
         Route::new("/hooks/{connection}/{token}", any(hook_with_token))
-            .with(Verb::Get, with_token(get("answerChallengeWithToken")))
-            .with(Verb::Post, with_token(post("receiveWebhookWithToken"))),
+            .with(HttpMethod::Get, with_token(get("answerChallengeWithToken")))
+            .with(HttpMethod::Post, with_token(post("receiveWebhookWithToken"))),
     ]
 }
 
@@ -91,7 +93,7 @@ async fn received(
     let path = token.as_ref().map_or_else(|| parts.uri.path().to_owned(), |_| format!("/hooks/{connection}"));
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let public_url = parts.extensions.get::<PublicUrl>().map_or(&inbound.public_url, |url| &url.0);
-    let head = Head {
+    let head = RequestHead {
         connection,
         token,
         method: parts.method.as_str().to_owned(),

@@ -3,19 +3,19 @@
 //!
 //! | what | file |
 //! |---|---|
-//! | a request proves that it is a provider's, or is refused | [`door`] |
+//! | a request proves that it is a provider's, or is refused | [`admission`] |
 //! | a provider's webhook becomes durable events | [`receive`] |
 //! | what a call of a connector means: all rules of acknowledgement | `receive/verdict` |
 //! | what AWS delivers in a webhook's place becomes durable events | [`feed`] |
 //! | a fixed connector replays what an earlier one could not handle | [`replay`] |
 //! | the routes of providers | [`hooks`] |
 
-pub mod content;
-pub mod door;
+pub mod admission;
+pub mod event_checks;
 pub mod feed;
 pub mod hooks;
 mod inbound;
-mod left;
+mod not_read;
 pub mod receive;
 pub mod refusal;
 pub mod replay;

@@ -7,21 +7,21 @@ use std::sync::Arc;
 
 use rapport_connections::redaction::Redaction;
 use rapport_connections::{Connection, credentials, log_lines};
-use rapport_model::identity::settle;
+use rapport_model::identity::choose_contact;
 use rapport_model::{Eid, Event, EventKey};
 use rapport_sandbox::{CallError, HttpResponse, Log, Receipt, Received};
 use rapport_store::events::{NewEvent, Put};
-use rapport_store::nonces::Claim;
+use rapport_store::nonces::NonceOwner;
 use rapport_store::parked::NewParked;
 use rapport_store::{RawWebhook, StoreError};
 use rapport_telemetry::{
     EventsStored, WebhookAnswered, WebhookIgnored, WebhookNotStored, WebhookParked, WebhookRefused,
 };
 
-use crate::content;
-use crate::door::UNPROVEN;
+use crate::admission::UNPROVEN;
+use crate::event_checks;
 use crate::inbound::Inbound;
-use crate::left::Left;
+use crate::not_read::NotRead;
 use crate::refusal::{Refusal, RefusalKind};
 
 pub(crate) use verdict::{Verdict, judge};
@@ -40,7 +40,7 @@ pub struct Incoming {
 pub type Answer = Result<HttpResponse, Refusal>;
 
 /// A webhook on its way into storage.
-pub(crate) struct Delivery<'a> {
+pub(crate) struct AcceptedWebhook<'a> {
     pub connection: &'a Connection,
     /// Without what [`kept`] leaves out.
     pub webhook: RawWebhook,
@@ -55,8 +55,8 @@ pub(crate) struct Delivery<'a> {
 
 /// What was done about a webhook: nothing of it can be lost any more.
 pub(crate) enum Done {
-    /// Its events are durable. What of it could not be read is said in `left`, and it waits, whole, besides.
-    Taken { events: usize, left: Option<Left>, response: Option<HttpResponse> },
+    /// Its events are durable. What of it could not be read is said in `not_read`, and it waits, whole, besides.
+    Taken { events: usize, not_read: Option<NotRead>, response: Option<HttpResponse> },
     /// It is not of this connection.
     Ignored(String),
     /// It waits, whole, for a connector that can handle it.
@@ -74,7 +74,7 @@ impl Done {
 }
 
 impl Inbound {
-    /// Receives a webhook that came through the [door](crate::door).
+    /// Receives a webhook that came through [admission](crate::admission).
     pub(crate) async fn receive_proven(
         &self,
         connection: &Arc<Connection>,
@@ -95,8 +95,8 @@ impl Inbound {
         let verdict = redacted(verdict, &redaction);
         let verdict = self.only_once(verdict, connection, &webhook.body, received_at).await?;
         let webhook = kept(connection, &redaction, webhook);
-        let delivery = Delivery { connection, webhook, proven, received_at, name: &request_id, sandbox_us };
-        self.carry_out(verdict, delivery).await.map(Done::response)
+        let accepted = AcceptedWebhook { connection, webhook, proven, received_at, name: &request_id, sandbox_us };
+        self.carry_out(verdict, accepted).await.map(Done::response)
     }
 
     /// Refuses a value that is used once when it comes with another body than the first time.
@@ -112,8 +112,8 @@ impl Inbound {
     ) -> Result<Verdict, Refusal> {
         let Verdict::Take(Receipt { nonce: Some(nonce), .. }) = &verdict else { return Ok(verdict) };
         match self.table.claim_nonce(&connection.name, nonce, body, now).await? {
-            Claim::Ours => Ok(verdict),
-            Claim::Taken => Ok(Verdict::Refuse {
+            NonceOwner::Ours => Ok(verdict),
+            NonceOwner::Taken => Ok(Verdict::Refuse {
                 refusal: Refusal::unauthenticated(UNPROVEN),
                 detail: "a value that its provider uses once came before, with another body".into(),
             }),
@@ -124,10 +124,13 @@ impl Inbound {
     ///
     /// # Errors
     /// What was refused, and 503 for what storage did not take.
-    pub(crate) async fn carry_out(&self, verdict: Verdict, delivery: Delivery<'_>) -> Result<Done, Refusal> {
-        let Delivery { connection: Connection { name: connection, connector, refusals, .. }, name: request_id, .. } =
-            delivery;
-        let (connector, sandbox_us) = (connector.digest(), delivery.sandbox_us);
+    pub(crate) async fn carry_out(&self, verdict: Verdict, accepted: AcceptedWebhook<'_>) -> Result<Done, Refusal> {
+        let AcceptedWebhook {
+            connection: Connection { name: connection, connector, refusals, .. },
+            name: request_id,
+            ..
+        } = accepted;
+        let (connector, sandbox_us) = (connector.digest(), accepted.sandbox_us);
         let not_stored = |error: StoreError| {
             WebhookNotStored { request_id, connection, connector, error: &error }.emit();
             Refusal::unavailable("storage did not take the webhook; deliver it again")
@@ -158,20 +161,20 @@ impl Inbound {
                 Ok(Done::Ignored(detail))
             }
             Verdict::Park { reason, detail } => {
-                self.park(delivery, reason, detail.clone(), BTreeSet::new()).await.map_err(not_stored)?;
+                self.park(accepted, reason, detail.clone(), BTreeSet::new()).await.map_err(not_stored)?;
                 Ok(Done::Parked { reason, detail })
             }
             Verdict::Take(receipt) if receipt.events.is_empty() && receipt.unread.is_empty() => {
                 WebhookAnswered { request_id, connection, connector, sandbox_us }.emit();
-                Ok(Done::Taken { events: 0, left: None, response: receipt.response })
+                Ok(Done::Taken { events: 0, not_read: None, response: receipt.response })
             }
             Verdict::Take(receipt) => {
                 let events = receipt.events.len();
-                let left = self.store(receipt.events, receipt.unread, &delivery).await.map_err(not_stored)?;
-                if let Some(Left { reason, detail, owners }) = &left {
-                    self.park(delivery, reason, detail.clone(), owners.clone()).await.map_err(not_stored)?;
+                let not_read = self.store(receipt.events, receipt.unread, &accepted).await.map_err(not_stored)?;
+                if let Some(NotRead { reason, detail, owners }) = &not_read {
+                    self.park(accepted, reason, detail.clone(), owners.clone()).await.map_err(not_stored)?;
                 }
-                Ok(Done::Taken { events, left, response: receipt.response })
+                Ok(Done::Taken { events, not_read, response: receipt.response })
             }
         }
     }
@@ -182,14 +185,14 @@ impl Inbound {
         &self,
         events: Vec<Event>,
         unread: Vec<String>,
-        delivery: &Delivery<'_>,
-    ) -> Result<Option<Left>, StoreError> {
-        let Delivery { connection, webhook, received_at, name, sandbox_us, .. } = delivery;
+        accepted: &AcceptedWebhook<'_>,
+    ) -> Result<Option<NotRead>, StoreError> {
+        let AcceptedWebhook { connection, webhook, received_at, name, sandbox_us, .. } = accepted;
         let mut new = Vec::with_capacity(events.len());
         let (mut unplaced, mut positions) = (Vec::new(), Vec::new());
         let mut units_for_times = 0.0;
         for (position, mut event) in events.into_iter().enumerate() {
-            settle(&mut event, self.table.rules());
+            choose_contact(&mut event, self.table.rules());
             let (place, units) = self.place(&mut event, *received_at).await?;
             units_for_times += units;
             match place {
@@ -208,20 +211,20 @@ impl Inbound {
             }
         }
         if new.is_empty() {
-            return Ok(Left::of(unread, unplaced));
+            return Ok(NotRead::of(unread, unplaced));
         }
         let owners = new.iter().map(|new: &NewEvent| new.eid.clone()).collect();
         let put = match self.table.put_events(new, webhook.clone()).await {
             Err(error) if !error.is_passing() => {
                 // It would be as wrong when it is delivered again.
                 unplaced.push(error.class());
-                return Ok(Left::of(unread, unplaced));
+                return Ok(NotRead::of(unread, unplaced));
             }
             put => put?,
         };
         let Put { new, duplicates, write_units, refused } = put;
         unplaced.extend(refused.iter().map(|(at, detail)| format!("event {}: {detail}", positions[*at])));
-        let left = Left::of(unread, unplaced).map(|left| left.beside(owners));
+        let not_read = NotRead::of(unread, unplaced).map(|not_read| not_read.beside(owners));
         let write_units = write_units + units_for_times;
         let (connection, connector) = (connection.name.as_str(), connection.connector.digest());
         EventsStored { request_id: name, connection, connector, sandbox_us: *sandbox_us, new, duplicates, write_units }
@@ -229,7 +232,7 @@ impl Inbound {
         if new > 0 {
             self.stored.notify_one();
         }
-        Ok(left)
+        Ok(not_read)
     }
 
     /// The place of an event, and the write units that it took to find when it was first seen, where the provider says no
@@ -239,13 +242,13 @@ impl Inbound {
         event: &mut Event,
         received_at: u64,
     ) -> Result<(Result<(Eid, EventKey), String>, f64), StoreError> {
-        content::mind_the_clock(event, received_at);
-        let place = content::place(&self.table, event);
-        let (true, Ok((eid, key))) = (event.at == content::NO_TIME, &place) else { return Ok((place, 0.0)) };
+        event_checks::drop_impossible_times(event, received_at);
+        let place = event_checks::place(&self.table, event);
+        let (true, Ok((eid, key))) = (event.at == event_checks::NO_TIME, &place) else { return Ok((place, 0.0)) };
         match self.table.first_seen(eid, key, received_at).await {
             Ok(first_seen) => {
                 event.at = first_seen.at;
-                Ok((content::place(&self.table, event), first_seen.write_units))
+                Ok((event_checks::place(&self.table, event), first_seen.write_units))
             }
             Err(error) if error.is_passing() => Err(error),
             Err(error) => Ok((Err(error.class()), 0.0)),
@@ -254,12 +257,12 @@ impl Inbound {
 
     async fn park(
         &self,
-        delivery: Delivery<'_>,
+        accepted: AcceptedWebhook<'_>,
         reason: &'static str,
         detail: String,
         owners: BTreeSet<Eid>,
     ) -> Result<(), StoreError> {
-        let Delivery { connection, webhook, proven, received_at, name, sandbox_us } = delivery;
+        let AcceptedWebhook { connection, webhook, proven, received_at, name, sandbox_us } = accepted;
         let connector_digest = connection.connector.digest().to_owned();
         let connection = connection.name.clone();
         let connector = connector_digest.as_str();

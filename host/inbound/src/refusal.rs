@@ -91,9 +91,10 @@ impl From<NotConfirmed> for Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         StorageFailed { error: &error }.emit();
-        match error.is_passing() {
-            true => Self::unavailable("storage does not respond; fix: deliver it again"),
-            false => Self::internal("storage refused the write"),
+        if error.is_passing() {
+            Self::unavailable("storage does not respond; fix: deliver it again")
+        } else {
+            Self::internal("storage refused the write")
         }
     }
 }

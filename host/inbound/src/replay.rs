@@ -5,8 +5,8 @@ use rapport_store::StoreError;
 use rapport_store::parked::{Parked, ParkedId};
 
 use crate::inbound::Inbound;
-use crate::left::Left;
-use crate::receive::{Delivery, Verdict, judge, sandbox_us};
+use crate::not_read::NotRead;
+use crate::receive::{AcceptedWebhook, Verdict, judge, sandbox_us};
 
 /// What replaying a parked webhook came to.
 #[derive(Debug, PartialEq)]
@@ -56,8 +56,9 @@ impl Inbound {
                 let events = receipt.events.len();
                 let name = id.to_string();
                 let connection = &connection;
-                let delivery = Delivery { connection, webhook, proven, received_at, name: &name, sandbox_us };
-                if let Some(Left { reason, detail, .. }) = self.store(receipt.events, receipt.unread, &delivery).await?
+                let accepted = AcceptedWebhook { connection, webhook, proven, received_at, name: &name, sandbox_us };
+                if let Some(NotRead { reason, detail, .. }) =
+                    self.store(receipt.events, receipt.unread, &accepted).await?
                 {
                     return Ok(still_parked(reason, detail));
                 }

@@ -132,9 +132,10 @@ fn trusted(text: &str) -> Result<Vec<PublicKey>, EnvironmentError> {
 /// The tenant is the first part of every key, and `#` ends it.
 fn tenant(text: String) -> Result<String, EnvironmentError> {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    match text.len() <= 64 && text.bytes().all(word) {
-        true => Ok(text),
-        false => Err(wrong("RAPPORT_TENANT", "at most 64 letters, digits, `-` and `_`")),
+    if text.len() <= 64 && text.bytes().all(word) {
+        Ok(text)
+    } else {
+        Err(wrong("RAPPORT_TENANT", "at most 64 letters, digits, `-` and `_`"))
     }
 }
 

@@ -17,7 +17,7 @@ mod batch;
 pub mod connectors;
 pub mod environment;
 pub mod feed;
-pub mod fold;
+pub mod fold_function;
 pub mod http;
 pub mod log;
 pub mod secrets;

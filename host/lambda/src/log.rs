@@ -3,7 +3,7 @@
 //! `timestamp`, `level`, `event`, `message`, then the fields of the spans around it and of the event itself. `rapport-telemetry`
 //! has the list of all events; lines of libraries have no `event`.
 
-mod metrics;
+mod emf;
 
 use std::fmt;
 use std::io::Write;
@@ -88,7 +88,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Json {
         if let Some(listed) = rapport_telemetry::described(event.metadata().name()) {
             fields.0.insert("event".to_owned(), listed.id.into());
             if let Some(namespace) = &self.metrics {
-                metrics::embed(namespace, listed, now.unix_timestamp_nanos() / 1_000_000, &mut fields.0);
+                emf::embed(namespace, listed, now.unix_timestamp_nanos() / 1_000_000, &mut fields.0);
             }
         }
         let mut line = Value::Object(fields.0).to_string().into_bytes();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use rapport_lambda::environment::{Environment, Role};
 use rapport_lambda::service::Service;
-use rapport_lambda::{feed, fold, http, log};
+use rapport_lambda::{feed, fold_function, http, log};
 use rapport_telemetry::FunctionNotStarted;
 use serde_json::value::RawValue;
 
@@ -44,6 +44,6 @@ async fn handle(
     match role {
         Role::Webhook | Role::Api => http::answer(service, event).await,
         Role::Feed => feed::answer(service, event).await,
-        Role::Fold => fold::answer(service, event).await,
+        Role::Fold => fold_function::answer(service, event).await,
     }
 }

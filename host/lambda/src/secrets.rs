@@ -118,9 +118,10 @@ impl SecretTexts {
             return Err(ReferenceError::NotHere { used_as: used_as() }.into());
         };
         let versions = self.0.get(name).map(Vec::as_slice).unwrap_or_default();
-        match versions.is_empty() || versions.iter().any(|version| version.reveal().is_empty()) {
-            true => Err(SecretsError::Missing { used_as: used_as(), name: name.clone() }),
-            false => Ok(versions.to_vec()),
+        if versions.is_empty() || versions.iter().any(|version| version.reveal().is_empty()) {
+            Err(SecretsError::Missing { used_as: used_as(), name: name.clone() })
+        } else {
+            Ok(versions.to_vec())
         }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use rapport_api::keys::wrong::Manner;
+use rapport_api::authorisation::wrong_keys::SlowDown;
 use rapport_api::people::People;
-use rapport_api::{Api, ApiKeys, Door, router};
+use rapport_api::{Api, ApiKeys, CallerState, router};
 use rapport_config::package::{self, Package, PackageError, ReferenceError, check_references};
 use rapport_config::{Config, ConfigError};
 use rapport_connections::connections::Loader;
@@ -202,7 +202,7 @@ impl Parts {
         let api = Arc::new(Api {
             people: People { table: table.clone(), connections: names.clone().into(), now },
             keys: self.api_keys(&secrets)?,
-            door: Door::slowed(Manner::Refuse),
+            callers: CallerState::slowed(SlowDown::Refuse),
         });
         let host = ConnectorHost {
             connections: Connections::lazy(names, self.loader(Arc::clone(&secrets))),

@@ -13,7 +13,7 @@ const SEGMENT: &AsciiSet =
 
 /// Where an event stands: its connection, its endpoint and its key.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct EventAddress<'a> {
     pub connection: &'a str,
     pub eid: &'a Eid,
     pub key: &'a EventKey,
@@ -28,7 +28,7 @@ pub struct Place<'a> {
 /// `source` + `id` name it once in the world; `time` is the provider's; `partitionkey` and `sequence` are the
 /// CloudEvents extensions of those names, `recordedtime` is ours. `verified` is false where nothing proves that who is said
 /// to have done it has the address: a form, an SMS, a mail without authentication.
-pub fn cloud_event(place: Place<'_>, event: &Event) -> Value {
+pub fn cloud_event(address: EventAddress<'_>, event: &Event) -> Value {
     let segment = |text| utf8_percent_encode(text, SEGMENT);
     let body = event.body.name();
     let mut data = serde_json::to_value(event).unwrap_or_default();
@@ -38,13 +38,13 @@ pub fn cloud_event(place: Place<'_>, event: &Event) -> Value {
     json!({
         "specversion": "1.0",
         "id": event.id,
-        "source": format!("/connections/{}/accounts/{}", segment(place.connection), segment(&event.account)),
+        "source": format!("/connections/{}/accounts/{}", segment(address.connection), segment(&event.account)),
         "type": format!("rapport.{body}.v1"),
         "time": rfc3339(event.at),
-        "recordedtime": rfc3339(place.received_at),
-        "partitionkey": place.eid,
-        "sequence": place.key,
-        "verified": place.verified,
+        "recordedtime": rfc3339(address.received_at),
+        "partitionkey": address.eid,
+        "sequence": address.key,
+        "verified": address.verified,
         "datacontenttype": "application/json",
         "data": data,
     })
@@ -54,18 +54,18 @@ pub fn cloud_event(place: Place<'_>, event: &Event) -> Value {
 ///
 /// Its `id` is its place in the log, since the provider's is not known; `data` says how many bytes are stored with it, 0 if
 /// that is not known, and why it cannot be read: `corrupt` or `missing-blob`.
-pub fn unreadable_event(place: Place<'_>, bytes: u64, reason: &str) -> Value {
-    let connection = utf8_percent_encode(place.connection, SEGMENT);
+pub fn unreadable_event(address: EventAddress<'_>, bytes: u64, reason: &str) -> Value {
+    let connection = utf8_percent_encode(address.connection, SEGMENT);
     json!({
         "specversion": "1.0",
-        "id": place.key,
+        "id": address.key,
         "source": format!("/connections/{connection}"),
         "type": "rapport.unreadable.v1",
-        "time": rfc3339(place.key.at()),
-        "recordedtime": rfc3339(place.received_at),
-        "partitionkey": place.eid,
-        "sequence": place.key,
-        "verified": place.verified,
+        "time": rfc3339(address.key.at()),
+        "recordedtime": rfc3339(address.received_at),
+        "partitionkey": address.eid,
+        "sequence": address.key,
+        "verified": address.verified,
         "datacontenttype": "application/json",
         "data": {"bytes": bytes, "reason": reason},
     })
@@ -104,8 +104,9 @@ mod tests {
         };
         let key = test_key().event_key(event.at, &event.account, &event.id).unwrap();
         let eid = Eid::parse("abcdefghijklmnopqrstuv").unwrap();
-        let place = Place { connection: "wa-eu", eid: &eid, key: &key, verified: true, received_at: 1_700_000_000_500 };
-        let cloud = cloud_event(place, &event);
+        let address =
+            EventAddress { connection: "wa-eu", eid: &eid, key: &key, verified: true, received_at: 1_700_000_000_500 };
+        let cloud = cloud_event(address, &event);
         assert_eq!(cloud["type"], "rapport.message.v1");
         assert_eq!(cloud["source"], "/connections/wa-eu/accounts/a%20b%2Fc");
         assert_eq!(cloud["time"], "2023-11-14T22:13:20Z");

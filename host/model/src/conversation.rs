@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cells::{TraitCell, contact_words};
 use crate::endpoint::{Eid, EventKey};
 use crate::event::{Author, Body, Controller, Covered, DeliveryState, Event, Timestamp};
-use crate::fold::{TraitCell, contact_words};
 use crate::identity::Rules;
 
 /// Identifiers. How many a head remembers of those that payloads named beside its endpoint, and how many links. A person

@@ -148,7 +148,25 @@ impl TenantKey {
         self.named(b"rapport body\0", connection, body)
     }
 
-    /// `domain` ends with a zero byte, and no connection's name holds one.
+    /// The name of a client's idempotency key: HMAC-SHA256 over the name of its API key and the key, cut to 128 bits.
+    pub fn claim_key(&self, api_key: &str, idempotency_key: &str) -> String {
+        self.named(b"rapport claim\0", api_key, idempotency_key.as_bytes())
+    }
+
+    /// Tells the canonical body of a request from every other one of the API key, and gives nothing of it away.
+    pub fn claimed_body(&self, api_key: &str, body: &[u8]) -> String {
+        self.named(b"rapport claimed body\0", api_key, body)
+    }
+
+    /// What authenticates a reference of ours: 8 characters of HMAC-SHA256.
+    pub(crate) fn reference_mac(&self, named: &str) -> String {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(b"rapport reference\0");
+        mac.update(named.as_bytes());
+        URL_SAFE_NO_PAD.encode(&mac.sign().as_ref()[..6])
+    }
+
+    /// `domain` ends with a zero byte, and no name of a connection or of an API key holds one.
     fn named(&self, domain: &[u8], connection: &str, bytes: &[u8]) -> String {
         let mut mac = hmac::Context::with_key(&self.0);
         mac.update(domain);
@@ -213,8 +231,7 @@ pub struct EventKey(String);
 impl EventKey {
     /// A key read back from the table or from a cursor; none when it cannot be one.
     pub fn parse(text: &str) -> Option<Self> {
-        let valid = text.len() == 26 && text.bytes().all(|byte| CROCKFORD.contains(&byte));
-        valid.then(|| Self(text.to_owned()))
+        is_ulid(text).then(|| Self(text.to_owned()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -223,8 +240,7 @@ impl EventKey {
 
     /// The provider's milliseconds: the first ten characters.
     pub fn at(&self) -> Timestamp {
-        let digit = |byte: u8| CROCKFORD.iter().position(|known| *known == byte).unwrap_or_default() as u64;
-        self.0.bytes().take(10).fold(0, |at, byte| at << 5 | digit(byte))
+        milliseconds_of(&self.0)
     }
 
     /// The last 16 characters: 80 bits of hash, without the time.
@@ -259,7 +275,18 @@ pub fn first_of_millisecond(at: Timestamp) -> String {
 
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-fn crockford(number: u128, digits: u32) -> String {
+/// Whether `text` is a ULID.
+pub(crate) fn is_ulid(text: &str) -> bool {
+    text.len() == 26 && text.bytes().all(|byte| CROCKFORD.contains(&byte))
+}
+
+/// The milliseconds of a ULID: its first ten characters.
+pub(crate) fn milliseconds_of(ulid: &str) -> Timestamp {
+    let digit = |byte: u8| CROCKFORD.iter().position(|known| *known == byte).unwrap_or_default() as u64;
+    ulid.bytes().take(10).fold(0, |at, byte| at << 5 | digit(byte))
+}
+
+pub(crate) fn crockford(number: u128, digits: u32) -> String {
     (0..digits).rev().map(|place| char::from(CROCKFORD[(number >> (5 * place)) as usize & 31])).collect()
 }
 

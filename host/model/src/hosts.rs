@@ -22,6 +22,11 @@ impl HostPattern {
         (readable && fixed >= FIXED_LABELS_MIN && fixed <= labels.len()).then(|| Self(text.to_owned()))
     }
 
+    /// Whether it is one host name, without a `*`.
+    pub fn is_exact(&self) -> bool {
+        !self.0.contains('*')
+    }
+
     /// Whether this host name fits. Names are compared as they are: in lower case, without a dot at the end.
     pub fn fits(&self, host: &str) -> bool {
         let mut pattern = self.0.split('.');

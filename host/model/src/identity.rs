@@ -34,12 +34,12 @@ use crate::endpoint::{Basis, Eid, EndpointKey, TenantKey, is_id};
 use crate::event::{Contact, Identifier};
 
 pub use author::Author;
-pub use claims::{Claim, Claims, WEAK_MAX, claims};
+pub use claims::{Claims, LinkClaim, WEAK_MAX, claims};
 pub use edge::{Closing, Edge, EdgeId, Evidence, Pair, Proof, Rule, Source, Span, Withdrawal};
-pub use nobody::{means_nobody, settle};
+pub use nobody::{choose_contact, means_nobody};
 pub use partition::{Held, Partition, partition};
 pub use path::path;
-pub use plan::{Before, Fresh, Plan, homeless, plan};
+pub use plan::{Before, NewProfile, Plan, components_without_profile, plan};
 pub use preview::{Change, Endpoints, Together, preview};
 pub use rules::{Kind, MEMBERS_MAX, Rules, is_junk};
 

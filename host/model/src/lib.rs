@@ -4,20 +4,20 @@
 //! its arguments, so the same events give the same profile, on any machine and in any year.
 
 pub mod canonical;
+pub mod cells;
 pub mod cloudevent;
 pub mod conversation;
 pub mod endpoint;
 pub mod event;
 pub mod exchange;
-pub mod fold;
 pub mod hosts;
 pub mod identity;
-pub mod mention;
 pub mod profile;
+pub mod search_in_webhook;
 pub mod secret;
 pub mod sending;
+pub mod spelling;
 pub mod trust;
-pub mod written;
 
 pub use endpoint::{Basis, Eid, EndpointKey, EventKey, MessageKey, TenantKey};
 pub use event::{Event, Identifier, Timestamp};

@@ -1,4 +1,4 @@
-//! The profile: one person, folded from the endpoints that evidence says are theirs.
+//! The profile: one person, put together from the endpoints that evidence says are theirs.
 
 mod parts;
 
@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cells::{ConsentCell, ReachCell, ReachFailure, TraitCell};
 use crate::conversation::Head;
 use crate::endpoint::{Basis, Eid, EndpointKey, EventKey};
 use crate::event::{Attestation, ConsentState, Controller, Timestamp};
-use crate::fold::{ConsentCell, ReachCell, ReachFailure, TraitCell};
 use crate::identity::ProfileId;
 use crate::trust::Strength;
 
@@ -196,42 +196,44 @@ pub struct Channel {
     pub controller: Option<Controller>,
 }
 
-/// Folds a profile of its endpoints.
-///
-/// Traits: the strongest word wins ([`Strength`]), of equally strong ones the newest, and of the same instant the better
-/// attested one. What a weaker word has said otherwise since stands beside it. Consents: the most restrictive wins, among
-/// equals the strongest, then the newest.
-pub fn fold(id: ProfileId, mut endpoints: Vec<EndpointState>) -> Profile {
-    endpoints.sort_by(|a, b| (a.first_seen, &a.key).cmp(&(b.first_seen, &b.key)));
-    let identifiers: Vec<ProfileIdentifier> =
-        endpoints.iter().map(|endpoint| identifier(endpoint, &endpoints)).collect();
-    let mut profile = Profile {
-        id,
-        verified: identifiers.iter().any(|identifier| identifier.verified),
-        identifiers,
-        traits: BTreeMap::new(),
-        consents: BTreeMap::new(),
-        channels: Vec::new(),
-        counters: BTreeMap::new(),
-        first_seen: endpoints.iter().map(|endpoint| seen(endpoint, &endpoints).0).min().map(rfc3339),
-        last_seen: endpoints.iter().map(|endpoint| seen(endpoint, &endpoints).1).max().map(rfc3339),
-        preferred_channel: preferred_channel(&endpoints),
-        language: None,
-        time_zone: None,
-    };
-    for endpoint in &endpoints {
-        profile.fold_traits(endpoint);
-        profile.fold_consents(endpoint);
-        profile.fold_heads(endpoint);
+impl Profile {
+    /// The profile of its endpoints.
+    ///
+    /// Traits: the strongest word wins ([`Strength`]), of equally strong ones the newest, and of the same instant the better
+    /// attested one. What a weaker word has said otherwise since stands beside it. Consents: the most restrictive wins, among
+    /// equals the strongest, then the newest.
+    pub fn from_endpoints(id: ProfileId, mut endpoints: Vec<EndpointState>) -> Self {
+        endpoints.sort_by(|a, b| (a.first_seen, &a.key).cmp(&(b.first_seen, &b.key)));
+        let identifiers: Vec<ProfileIdentifier> =
+            endpoints.iter().map(|endpoint| identifier(endpoint, &endpoints)).collect();
+        let mut profile = Self {
+            id,
+            verified: identifiers.iter().any(|identifier| identifier.verified),
+            identifiers,
+            traits: BTreeMap::new(),
+            consents: BTreeMap::new(),
+            channels: Vec::new(),
+            counters: BTreeMap::new(),
+            first_seen: endpoints.iter().map(|endpoint| seen(endpoint, &endpoints).0).min().map(rfc3339),
+            last_seen: endpoints.iter().map(|endpoint| seen(endpoint, &endpoints).1).max().map(rfc3339),
+            preferred_channel: preferred_channel(&endpoints),
+            language: None,
+            time_zone: None,
+        };
+        for endpoint in &endpoints {
+            profile.add_traits(endpoint);
+            profile.add_consents(endpoint);
+            profile.add_heads(endpoint);
+        }
+        profile.add_weaker_statements(&endpoints);
+        parts::assemble(&mut profile.traits);
+        profile.settle_waiting(&endpoints);
+        let events = profile.counters.values().sum();
+        profile.counters.insert("events".to_owned(), events);
+        profile.language = profile.text("locale");
+        profile.time_zone = profile.text("time_zone");
+        profile
     }
-    profile.fold_newer_words(&endpoints);
-    parts::assemble(&mut profile.traits);
-    profile.settle_waiting(&endpoints);
-    let events = profile.counters.values().sum();
-    profile.counters.insert("events".to_owned(), events);
-    profile.language = profile.text("locale");
-    profile.time_zone = profile.text("time_zone");
-    profile
 }
 
 fn preferred_channel(endpoints: &[EndpointState]) -> Option<PreferredChannel> {
@@ -285,7 +287,7 @@ impl Profile {
         self.traits.get(name)?.value.as_str().map(str::to_owned)
     }
 
-    fn fold_traits(&mut self, endpoint: &EndpointState) {
+    fn add_traits(&mut self, endpoint: &EndpointState) {
         for cell in words_of(endpoint) {
             let known = self.traits.get(&cell.name);
             if known.is_some_and(|known| order(cell) <= known.order) {
@@ -305,7 +307,7 @@ impl Profile {
     }
 
     /// What weaker words said otherwise after the one that stands.
-    fn fold_newer_words(&mut self, endpoints: &[EndpointState]) {
+    fn add_weaker_statements(&mut self, endpoints: &[EndpointState]) {
         let words = endpoints.iter().flat_map(|endpoint| words_of(endpoint).map(move |cell| (endpoint, cell)));
         for (endpoint, cell) in words {
             let Some(stands) = self.traits.get_mut(&cell.name) else { continue };
@@ -322,7 +324,7 @@ impl Profile {
         }
     }
 
-    fn fold_consents(&mut self, endpoint: &EndpointState) {
+    fn add_consents(&mut self, endpoint: &EndpointState) {
         let order = |cell: &ConsentCell| (cell.state == ConsentState::Withdrawn, cell.strength(), cell.source.clone());
         for cell in &endpoint.consents {
             if self.consents.get(&cell.purpose).is_none_or(|known| known.order < order(cell)) {
@@ -340,7 +342,7 @@ impl Profile {
         }
     }
 
-    fn fold_heads(&mut self, endpoint: &EndpointState) {
+    fn add_heads(&mut self, endpoint: &EndpointState) {
         for (account, head) in &endpoint.heads {
             for (name, count) in &head.counters {
                 *self.counters.entry(name.clone()).or_default() += count;
@@ -450,11 +452,11 @@ mod tests {
         a.consents = vec![consent(1, ConsentState::Withdrawn)];
         b.consents = vec![consent(2, ConsentState::Granted)];
         let id = ProfileId::implied(&a.eid);
-        let profile = fold(id.clone(), vec![a.clone(), b.clone()]);
+        let profile = Profile::from_endpoints(id.clone(), vec![a.clone(), b.clone()]);
         assert_eq!(profile.traits["display_name"].value, "New");
         assert_eq!(profile.consents["marketing"].state, ConsentState::Withdrawn);
         assert_eq!(profile.identifiers[0].scheme, "whatsapp", "the address that was seen first comes first");
-        assert_eq!(profile, fold(id, vec![b, a]), "the order of endpoints does not matter");
+        assert_eq!(profile, Profile::from_endpoints(id, vec![b, a]), "the order of endpoints does not matter");
     }
 
     #[test]
@@ -468,10 +470,10 @@ mod tests {
         for ids in [["1", "2"], ["2", "1"]] {
             a.traits = vec![word(ids[0], "Imported", Attestation::Imported)];
             b.traits = vec![word(ids[1], "Provider", Attestation::Provider)];
-            let profile = fold(ProfileId::implied(&a.eid), vec![a.clone(), b.clone()]);
+            let profile = Profile::from_endpoints(ProfileId::implied(&a.eid), vec![a.clone(), b.clone()]);
             assert_eq!(profile.traits["display_name"].value, "Provider");
             a.traits[0] = named(11, "Later");
-            let profile = fold(ProfileId::implied(&a.eid), vec![a.clone(), b.clone()]);
+            let profile = Profile::from_endpoints(ProfileId::implied(&a.eid), vec![a.clone(), b.clone()]);
             assert_eq!(profile.traits["display_name"].value, "Later", "a newer word that is as strong wins");
         }
     }
@@ -489,7 +491,7 @@ mod tests {
             b.traits = vec![TraitCell { attestation: strong, ..named(10, "Ada") }];
             let mut endpoints = vec![a.clone(), b.clone()];
             for _ in 0..2 {
-                let profile = fold(ProfileId::implied(&a.eid), endpoints.clone());
+                let profile = Profile::from_endpoints(ProfileId::implied(&a.eid), endpoints.clone());
                 let name = &profile.traits["display_name"];
                 assert_eq!((name.value.as_str(), name.attestation), (Some("Ada"), strong));
                 assert_eq!(name.newer.as_ref().map(|newer| newer.value.as_str()), Some(Some("Mallory")));
@@ -498,10 +500,10 @@ mod tests {
                 endpoints.reverse();
             }
             b.traits = vec![TraitCell { attestation: strong, ..named(30, "Ada") }];
-            let profile = fold(ProfileId::implied(&a.eid), vec![a.clone(), b.clone()]);
+            let profile = Profile::from_endpoints(ProfileId::implied(&a.eid), vec![a.clone(), b.clone()]);
             assert_eq!(profile.traits["display_name"].newer, None, "an older word is no news");
         }
-        assert!(!fold(ProfileId::implied(&a.eid), vec![a]).verified);
+        assert!(!Profile::from_endpoints(ProfileId::implied(&a.eid), vec![a]).verified);
     }
 
     #[test]
@@ -512,7 +514,7 @@ mod tests {
             EndpointState { heads: [("acc".to_owned(), head)].into(), ..endpoint(scheme, at) }
         };
         let preferred = |endpoints: Vec<EndpointState>| {
-            let profile = fold(ProfileId::implied(&endpoints[0].eid), endpoints);
+            let profile = Profile::from_endpoints(ProfileId::implied(&endpoints[0].eid), endpoints);
             profile.preferred_channel.map(|channel| channel.channel)
         };
         assert_eq!(preferred(vec![with("chat", 3, 10), with("sms", 2, 20)]), Some("chat".to_owned()));

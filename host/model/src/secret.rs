@@ -2,6 +2,76 @@
 
 use std::fmt;
 
+use crate::exchange::MacAlgorithm;
+
+/// The one thing that a manifest lets a secret be used for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// To verify webhooks.
+    Verify,
+    /// A piece of the header field of this name, in lower case.
+    Header(String),
+    /// The rest of a segment of a URL's path, behind one of these beginnings, such as `/bot`.
+    Path(Vec<String>),
+    /// The password of HTTP Basic.
+    Basic,
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// The key of a MAC in this header field.
+    Mac { header: String, algorithm: MacAlgorithm },
+    /// What the host obtains tokens with, which go into `Authorization: Bearer`.
+    Oauth2(TokenUse),
+}
+
+impl Use {
+    /// Whether a secret of this use is for sending.
+    pub fn is_for_sending(&self) -> bool {
+        *self != Self::Verify
+    }
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verify => out.write_str("verifying webhooks"),
+            Self::Header(name) => write!(out, "the header `{name}`"),
+            Self::Path(places) => {
+                let places: Vec<String> = places.iter().map(|place| format!("`{place}{{secret}}`")).collect();
+                write!(out, "the path {}", places.join(" or "))
+            }
+            Self::Basic => out.write_str("Basic"),
+            Self::Bearer => out.write_str("Bearer"),
+            Self::Mac { header, .. } => write!(out, "a MAC in the header `{header}`"),
+            Self::Oauth2(_) => out.write_str("OAuth 2"),
+        }
+    }
+}
+
+/// How tokens are obtained (RFC 6749, RFC 7523).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenUse {
+    pub grant: Grant,
+    /// Where. `None`: the secret says where.
+    pub url: Option<String>,
+    /// `None`: no scope is asked for.
+    pub scope: Option<String>,
+    /// `aud` of the assertion. `None`: the URL.
+    pub audience: Option<String>,
+    /// The client's secret stands in the form, not in HTTP Basic.
+    pub in_form: bool,
+}
+
+/// What a token is given for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 6749 §6.
+    RefreshToken,
+    /// RFC 7523 §2.1.
+    JwtBearer,
+}
+
 /// One version of a secret. Prints as `[secret]`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<[u8]>);

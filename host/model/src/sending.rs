@@ -1,11 +1,33 @@
-//! Sending, in the words of the contract: what the host asks of a connector, and what the connector answers
-//! (`wit/sending.wit`). Every type here is the contract's record of the same name.
+//! Sending: what a connector is asked and what it answers, in the words of the contract (`wit/sending.wit`), and what the host
+//! knows of a message that it is to send.
+//!
+//! Every type in this file is the contract's record of the same name. The rest:
+//!
+//! | question | file |
+//! |---|---|
+//! | how far is a message, and what may happen to it next? | [`intent`] |
+//! | who may speak in a conversation, and what is under way? | [`lock`] |
+//! | which part of which message does a provider's report speak of? | [`reference`](mod@reference) |
+//! | how long may a message wait? | [`expiry`] |
+//! | how fast may a connection send? | [`rate`] |
+//! | what is a message called? | [`id`] |
+
+pub mod expiry;
+pub mod id;
+pub mod intent;
+pub mod lock;
+pub mod rate;
+pub mod reference;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::event::{Author, Contact, Event, Extensions, Identifier, MediaSource, Part, ProviderError, Timestamp};
 use crate::exchange::{Kept, Request};
+
+pub use id::IntentId;
+pub use intent::Intent;
+pub use lock::Lock;
 
 /// One way to one customer: an address of theirs and an account of the business.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,13 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rapport_model::conversation::{Head, Waiting};
 use rapport_model::identity::{Named, WEAK_MAX, claims, named};
-use rapport_model::{Basis, Eid, EventKey, Timestamp, fold};
+use rapport_model::{Basis, Eid, EventKey, Timestamp, cells};
 use rapport_store::events::{Logged, StoredEvent, UnreadableEvent};
 use rapport_store::heads::GuardedHead;
 use rapport_store::stream::{self, Inserted};
 use rapport_store::{StoreError, Table, Written};
 
-use crate::erasure;
+use crate::rebuild_after_erasure;
 
 /// Attempts to write one head. Another writer is a rebuild or a second consumer; both end.
 const HEAD_ATTEMPTS_MAX: u32 = 8;
@@ -149,10 +149,10 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
         // First find out whose each record is. What the next holder of the address says is not erased with the previous
         // holder, and does not erase them.
         let ours = handover::keep(table, records.to_vec(), &guarded).await?;
-        if erasure::on_demand(table, &ours, now).await? {
+        if rebuild_after_erasure::on_demand(table, &ours, now).await? {
             continue;
         }
-        let kept = erasure::keep(table, &ours, &guarded.erased, now).await?;
+        let kept = rebuild_after_erasure::keep(table, &ours, &guarded.erased, now).await?;
         handover::take_notice(table, &kept, now).await?;
         if kept.is_empty() {
             return Ok(());
@@ -176,7 +176,7 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
             if erased.is_within(&guarded.erased) {
                 return Ok(());
             }
-            erasure::begin_anew(table, eid, now).await?;
+            rebuild_after_erasure::begin_anew(table, eid, now).await?;
         }
     }
     Err(StoreError::Contended { operation: "fold", attempts: HEAD_ATTEMPTS_MAX })
@@ -278,16 +278,16 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
     }
     claims.links.extend(respelled);
     let linked = identity::apply(table, stored, &claims, head, now).await?;
-    for cell in fold::traits(key, event, rules) {
+    for cell in cells::traits(key, event, rules) {
         table.put_trait(eid, &cell).await?;
     }
-    if let Some(cell) = fold::consent(key, event, rules) {
+    if let Some(cell) = cells::consent(key, event, rules) {
         table.put_consent(eid, &cell).await?;
     }
-    if let Some(cell) = fold::delivery(table.tenant_key(), event) {
+    if let Some(cell) = cells::delivery(table.tenant_key(), event) {
         table.put_delivery(eid, &cell).await?;
     }
-    if let Some(cell) = fold::reach(key, event) {
+    if let Some(cell) = cells::reach(key, event) {
         table.put_reach(eid, &cell).await?;
     }
     Ok(linked)
@@ -321,9 +321,10 @@ fn counted(table: &Table, stored: &StoredEvent, head: &Head) -> Vec<Named> {
 
 /// Whether the head does not know already that this endpoint was there at this time.
 fn is_news(endpoint: &Named, own: &Eid, head: &Head, at: u64) -> bool {
-    let since = match endpoint.eid == *own {
-        true => (!head.counters.is_empty()).then_some(head.first_at),
-        false => head.names.get(&endpoint.eid).map(|(first, _)| *first),
+    let since = if endpoint.eid == *own {
+        (!head.counters.is_empty()).then_some(head.first_at)
+    } else {
+        head.names.get(&endpoint.eid).map(|(first, _)| *first)
     };
     since.is_none_or(|since| at < since)
 }

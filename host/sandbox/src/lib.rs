@@ -31,9 +31,9 @@ mod call;
 mod clock;
 mod component;
 mod connector;
+mod declared_proofs;
 mod engine;
 mod error;
-mod gate;
 mod imports;
 mod keys;
 mod limits;
@@ -53,9 +53,9 @@ pub use component::with_manifest;
 pub use connector::Connector;
 #[cfg(feature = "kept-for-benchmarks")]
 pub use connector::Kept;
+pub use declared_proofs::{Entry, Gate, Pending, Unproven};
 pub use engine::{Allocation, Metering, Options, Sandbox, Target, engine_name};
 pub use error::{ArtefactError, LoadError, ManifestError};
-pub use gate::{Entry, Gate, Pending, Unproven};
 pub use keys::KeyProblem;
 pub use limits::{
     ACCEPTED_MAX, BODY_KIB_DEFAULT, BODY_KIB_MAX, CALLS_AT_ONCE_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, CURSOR_BYTES_MAX,

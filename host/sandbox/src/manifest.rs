@@ -3,11 +3,12 @@
 mod feed;
 mod proof;
 mod secret;
+mod used;
 
 use std::collections::BTreeMap;
 
 use rapport_model::hosts::{HostPattern, PathPattern, allows};
-use rapport_model::written::{fix_for_unknown_key, json_entry};
+use rapport_model::spelling::{fix_for_unknown_key, json_entry};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
@@ -47,6 +48,8 @@ pub struct Manifest {
     pub limits: Limits,
     /// `[hosts]`: which hosts a call may have the host ask.
     pub hosts: Hosts,
+    /// `[aws]`: services of AWS that requests are signed for, as signatures name them, each with its actions.
+    pub aws: BTreeMap<String, Vec<String>>,
     /// `[verify]`: what proves a webhook before the connector is called; without proofs the connector alone decides.
     pub verify: Verify,
     /// `[redact]`: what is taken out of a webhook before it is stored, besides the connection's own secrets.
@@ -75,7 +78,7 @@ impl Unsigned {
     }
 }
 
-/// What a connector may have the host fetch. It cannot fetch anything itself.
+/// What a connector may have the host ask. It cannot ask anything itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hosts {
     /// `certificates`: where the certificates are that `verify` checks signatures with.
@@ -84,6 +87,8 @@ pub struct Hosts {
     pub certificate_paths: Vec<PathPattern>,
     /// `confirmations`: where subscriptions are confirmed.
     pub confirmations: Vec<HostPattern>,
+    /// `api`: where its requests go. What is written with `*`, the operator has to name.
+    pub api: Vec<HostPattern>,
 }
 
 impl Hosts {
@@ -136,6 +141,7 @@ impl Manifest {
             feed: table.remove("feed").map(feed::feed).transpose()?,
             limits: limits(take_table(&mut table, "limits")?)?,
             hosts: hosts(take_table(&mut table, "hosts")?)?,
+            aws: aws(take_table(&mut table, "aws")?)?,
             verify: proof::verify(take_table(&mut table, "verify")?)?,
             redact: proof::redact(take_table(&mut table, "redact")?)?,
             replay: table.remove("replay").map(proof::replay).transpose()?.unwrap_or_default(),
@@ -167,6 +173,7 @@ impl Manifest {
             feed: None,
             limits: Limits::default(),
             hosts: Hosts::default(),
+            aws: BTreeMap::new(),
             verify: Verify::default(),
             redact: Redact::default(),
             replay: Vec::new(),
@@ -183,7 +190,7 @@ pub(crate) fn text_in(component: &[u8]) -> Result<Option<&str>, LoadError> {
     Ok(Some(text))
 }
 
-const TOP_KEYS: [&str; 15] = [
+const TOP_KEYS: [&str; 16] = [
     "id",
     "name",
     "version",
@@ -194,6 +201,7 @@ const TOP_KEYS: [&str; 15] = [
     "feed",
     "limits",
     "hosts",
+    "aws",
     "verify",
     "redact",
     "replay",
@@ -202,7 +210,7 @@ const TOP_KEYS: [&str; 15] = [
 ];
 const LIMIT_KEYS: [&str; 5] = ["memory-mib", "cpu-ms", "output-kib", "body-kib", "component-kib"];
 const UNSIGNED_KEYS: [&str; 2] = ["reason", "when"];
-const HOSTS_KEYS: [&str; 3] = ["certificates", "certificate-paths", "confirmations"];
+const HOSTS_KEYS: [&str; 4] = ["certificates", "certificate-paths", "confirmations", "api"];
 
 fn id(id: String) -> Result<String, ManifestError> {
     let fits = id.len() <= ID_CHARACTERS_MAX
@@ -267,14 +275,30 @@ fn unsigned(value: Value) -> Result<Unsigned, ManifestError> {
 }
 
 fn hosts(mut table: Table) -> Result<Hosts, ManifestError> {
-    let [certificates, paths, confirmations] = HOSTS_KEYS;
+    let [certificates, paths, confirmations, api] = HOSTS_KEYS;
     let hosts = Hosts {
         certificates: patterns(&mut table, certificates)?,
         certificate_paths: path_patterns(&mut table, paths)?,
         confirmations: patterns(&mut table, confirmations)?,
+        api: patterns(&mut table, api)?,
     };
     refuse_unknown(&table, "hosts.", &HOSTS_KEYS)?;
     Ok(hosts)
+}
+
+/// Services, each with a list of its actions.
+fn aws(table: Table) -> Result<BTreeMap<String, Vec<String>>, ManifestError> {
+    let is_word =
+        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let actions = |value: &Value| -> Option<Vec<String>> {
+        let words = value.as_array().filter(|words| !words.is_empty())?.iter();
+        words.map(|word| word.as_str().filter(|word| is_word(word)).map(str::to_owned)).collect()
+    };
+    let service = |(service, value): (String, Value)| match actions(&value).filter(|_| is_word(&service)) {
+        Some(actions) => Ok((service, actions)),
+        None => Err(wrong(&format!("aws.{service}"), "a list of actions such as `[\"SendEmail\"]`", &value)),
+    };
+    table.into_iter().map(service).collect()
 }
 
 fn patterns(table: &mut Table, key: &str) -> Result<Vec<HostPattern>, ManifestError> {

@@ -70,7 +70,7 @@ impl Aws {
         let Account { region, access_key: AccessKey { id, secret, session_token }, endpoints } = account;
         let credentials = Credentials::new(id, secret, session_token, None, "environment");
         let http = Tls::tls();
-        let (dynamodb, streams) = client::clients(client::Place {
+        let (dynamodb, streams) = client::clients(client::DynamoEndpoint {
             http: http.clone(),
             credentials: credentials.clone(),
             region: region.clone(),

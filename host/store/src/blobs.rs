@@ -21,10 +21,10 @@ pub const INLINE_BYTES_MAX: usize = 8 << 10;
 
 /// Where blobs are.
 #[derive(Clone, Debug)]
-pub struct Blobs(Place);
+pub struct Blobs(BlobStore);
 
 #[derive(Clone, Debug)]
-enum Place {
+enum BlobStore {
     Folder(PathBuf),
     #[cfg(feature = "aws")]
     Bucket(crate::aws::bucket::Bucket),
@@ -33,12 +33,12 @@ enum Place {
 impl Blobs {
     /// Blobs in `folder`, which is made when the first one comes.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self(Place::Folder(folder.into()))
+        Self(BlobStore::Folder(folder.into()))
     }
 
     #[cfg(feature = "aws")]
     pub(crate) fn in_bucket(bucket: crate::aws::bucket::Bucket) -> Self {
-        Self(Place::Bucket(bucket))
+        Self(BlobStore::Bucket(bucket))
     }
 
     /// Stores bytes durably.
@@ -47,12 +47,12 @@ impl Blobs {
     /// [`StoreError::Blob`]; nothing is left that a reader could take for the blob.
     pub async fn put(&self, key: String, bytes: Vec<u8>) -> Result<(), StoreError> {
         let stored = match &self.0 {
-            Place::Folder(folder) => {
+            BlobStore::Folder(folder) => {
                 let path = path_in(folder, &key);
                 run(move || write_once(&path, &bytes)).await
             }
             #[cfg(feature = "aws")]
-            Place::Bucket(bucket) => bucket.put(&key, &bytes).await.map_err(io::Error::other),
+            BlobStore::Bucket(bucket) => bucket.put(&key, &bytes).await.map_err(io::Error::other),
         };
         stored.map_err(|source| StoreError::Blob { key, source })
     }
@@ -65,7 +65,7 @@ impl Blobs {
         let bytes = match &self.0 {
             // No blob of ours can have this name.
             _ if !is_key(key) => return Ok(None),
-            Place::Folder(folder) => {
+            BlobStore::Folder(folder) => {
                 let path = path_in(folder, key);
                 run(move || match fs::read(path) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -74,7 +74,7 @@ impl Blobs {
                 .await
             }
             #[cfg(feature = "aws")]
-            Place::Bucket(bucket) => bucket.get(key).await.map_err(io::Error::other),
+            BlobStore::Bucket(bucket) => bucket.get(key).await.map_err(io::Error::other),
         };
         bytes.map_err(|source| StoreError::Blob { key: key.to_owned(), source })
     }
@@ -87,7 +87,7 @@ impl Blobs {
     pub async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let deleted = match &self.0 {
             _ if !is_key(key) => return Ok(()),
-            Place::Folder(folder) => {
+            BlobStore::Folder(folder) => {
                 let path = path_in(folder, key);
                 run(move || match fs::remove_file(path) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -96,7 +96,7 @@ impl Blobs {
                 .await
             }
             #[cfg(feature = "aws")]
-            Place::Bucket(bucket) => bucket.delete(key).await.map_err(io::Error::other),
+            BlobStore::Bucket(bucket) => bucket.delete(key).await.map_err(io::Error::other),
         };
         deleted.map_err(|source| StoreError::Blob { key: key.to_owned(), source })
     }

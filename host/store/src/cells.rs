@@ -2,7 +2,7 @@
 //! so writing twice, or in any order, ends in the same state; the same word again is written, so that a rebuild mends what an
 //! older fold got wrong.
 
-use rapport_model::fold::{ConsentCell, DeliveryCell, ReachCell, TraitCell};
+use rapport_model::cells::{ConsentCell, DeliveryCell, ReachCell, TraitCell};
 use rapport_model::identity::Named;
 use rapport_model::trust::Strength;
 use rapport_model::{Basis, Eid, Timestamp};

@@ -17,7 +17,7 @@ pub(crate) const ATTEMPTS_MAX: u32 = 6;
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Where a DynamoDB is, and who asks it.
-pub(crate) struct Place<H> {
+pub(crate) struct DynamoEndpoint<H> {
     pub http: H,
     pub credentials: Credentials,
     pub region: String,
@@ -28,7 +28,7 @@ pub(crate) struct Place<H> {
 /// The clients of a DynamoDB that this process serves on loopback.
 #[cfg(feature = "embedded")]
 pub(crate) fn loopback(endpoint: &str) -> (aws_sdk_dynamodb::Client, aws_sdk_dynamodbstreams::Client) {
-    clients(Place {
+    clients(DynamoEndpoint {
         http: crate::http_client::Plain::plain(),
         credentials: Credentials::new("rapport", "rapport", None, None, "embedded"),
         region: "local".to_owned(),
@@ -38,9 +38,8 @@ pub(crate) fn loopback(endpoint: &str) -> (aws_sdk_dynamodb::Client, aws_sdk_dyn
 
 /// The clients of a DynamoDB.
 pub(crate) fn clients<H: HttpClient + Clone + 'static>(
-    place: Place<H>,
+    DynamoEndpoint { http, credentials, region, endpoint }: DynamoEndpoint<H>,
 ) -> (aws_sdk_dynamodb::Client, aws_sdk_dynamodbstreams::Client) {
-    let Place { http, credentials, region, endpoint } = place;
     let region = Region::new(region);
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)

@@ -149,6 +149,16 @@ pub(crate) fn unpack_raw(frame: &[u8]) -> Result<Option<RawWebhook>, String> {
     (!raw.is_empty()).then(|| RawWebhook::read(raw)).transpose()
 }
 
+/// A frame of JSON alone.
+pub(crate) fn pack_json<T: Serialize>(value: &T) -> Vec<u8> {
+    compress(&serde_json::to_vec(value).expect("our own types have string keys, and writing to a vector cannot fail"))
+}
+
+/// What a frame of JSON holds.
+pub(crate) fn unpack_json<T: serde::de::DeserializeOwned>(frame: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(&decompress(frame)?).map_err(|error| place_of(&error))
+}
+
 pub(crate) fn pack_webhook(raw: &RawWebhook) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(raw.body.len() + 512);
     raw.write(&mut bytes);

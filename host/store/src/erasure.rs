@@ -29,11 +29,12 @@
 //! **Progress** is an item of its own, written before each step that cannot be seen from what is left. A crash anywhere
 //! is made good by calling again. When all is done the item is the receipt.
 
-mod demand;
+mod begin;
+pub(crate) mod forget_list;
 mod links;
-pub(crate) mod mark;
 mod parked;
 mod proof;
+mod provider_demand;
 mod sweep;
 
 use std::collections::BTreeMap;
@@ -45,15 +46,14 @@ use rapport_telemetry::{ErasureIncomplete, SweptAgain};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{StoreError, unavailable};
-use crate::events::StoredEvent;
 use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
 use crate::on_heap::OnHeap;
 use crate::table::{Order, Range, Table, is_condition_failure};
 
-pub use demand::{Demand, DemandState};
-pub use mark::Erased;
+pub use forget_list::Erased;
 pub use parked::{PARKED_NAMED_MAX, ParkedDecision, ParkedMatch, ParkedOutcome};
+pub use provider_demand::{Demand, DemandState};
 
 /// Items that one call deletes, about: at 25 a request and some 10 ms each, two to four seconds of the 29 that an HTTP API
 /// waits. A link that is closed counts as many as its profile has endpoints.
@@ -185,81 +185,6 @@ impl Erasure {
 }
 
 impl Table {
-    /// Begins to erase the whole person that an endpoint belongs to, or finds the erasure that is under way or has erased
-    /// all there was. None: the endpoint was never seen.
-    ///
-    /// # Errors
-    /// As [`Table::find`]. Do it again.
-    pub async fn begin_erasure(
-        &self,
-        eid: &Eid,
-        by: Option<Requester>,
-        now: Timestamp,
-    ) -> Result<Option<Erasure>, StoreError> {
-        self.begin_erasure_of_address((eid, eid), by, now).await
-    }
-
-    /// As [`Table::begin_erasure`], of whoever has an address now, and of everything that claims to be it. The address is
-    /// given by its first endpoint, which may be somebody else's now, or nobody's.
-    ///
-    /// # Errors
-    /// As [`Table::find`]. Do it again.
-    pub async fn begin_erasure_of_address(
-        &self,
-        (eid, address): (&Eid, &Eid),
-        by: Option<Requester>,
-        now: Timestamp,
-    ) -> Result<Option<Erasure>, StoreError> {
-        let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
-        let is_there = self.is_there(eid, &item).await?;
-        if let Some(known) = self.erasure_of(&item, None).await?
-            && (known.completed_at.is_none() || !is_there)
-        {
-            return Ok(Some(known));
-        }
-        if !is_there {
-            return Ok(None);
-        }
-        let members: Vec<Eid> = self.find(eid).await?.members.into_iter().collect();
-        let mut erasure = Erasure { requested_by: by, ..Erasure::new(self.erasure_id(), members, (now, now)) };
-        self.add_unproven_of(std::slice::from_ref(address), &mut erasure).await?;
-        self.save(&mut erasure).await?;
-        Ok(Some(erasure))
-    }
-
-    /// Begins to erase what a connection said of an endpoint, as an event of it demands, or finds the erasure of that
-    /// connection that is under way. None: it is done.
-    ///
-    /// # Errors
-    /// As [`Table::find`]. Do it again.
-    pub async fn begin_erasure_of_connection(
-        &self,
-        stored: &StoredEvent,
-        now: Timestamp,
-    ) -> Result<Option<Erasure>, StoreError> {
-        let StoredEvent { eid, key, event, connection, .. } = stored;
-        let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
-        if let Some(known) = self.erasure_of(&item, Some(connection)).await?
-            && known.completed_at.is_none()
-        {
-            return Ok(Some(known));
-        }
-        if Erased::of(&Reader(&item)).hides(event.at, connection) {
-            return Ok(None);
-        }
-        let attestation = event.contact.identifiers.first().map_or(Attestation::Imported, |first| first.attestation);
-        let demand = Demand::new(stored, attestation, now);
-        let requester = Requester::Event { event: key.clone(), connection: connection.clone(), attestation };
-        let mut erasure = Erasure {
-            requested_by: Some(requester),
-            connection: Some(connection.clone()),
-            demand: Some(demand),
-            ..Erasure::new(self.erasure_id(), vec![eid.clone()], (event.at, now))
-        };
-        self.save(&mut erasure).await?;
-        Ok(Some(erasure))
-    }
-
     /// The erasure of a whole person that is under way; none.
     ///
     /// # Errors
@@ -276,7 +201,7 @@ impl Table {
 
     /// The last erasure of an endpoint.
     async fn erasure_of(&self, endpoint: &Item, connection: Option<&str>) -> Result<Option<Erasure>, StoreError> {
-        match Reader(endpoint).text_opt(&mark::by(connection)) {
+        match Reader(endpoint).text_opt(&forget_list::by(connection)) {
             Some(id) => self.erasure(id).await,
             None => Ok(None),
         }
@@ -293,7 +218,7 @@ impl Table {
 
     async fn is_there(&self, eid: &Eid, endpoint: &Item) -> Result<bool, StoreError> {
         let reader = Reader(endpoint);
-        if mark::seen_since(&reader).is_some() {
+        if forget_list::seen_since(&reader).is_some() {
             return Ok(true);
         }
         let (pk, to) = (self.endpoint_pk(eid), keys::after(keys::EVENTS));

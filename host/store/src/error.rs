@@ -116,9 +116,10 @@ where
             // No answer, or none that can be read: it may have been done.
             _ => false,
         };
-        match is_refused {
-            true => StoreError::Refused { operation, detail },
-            false => StoreError::Unavailable { operation, detail },
+        if is_refused {
+            StoreError::Refused { operation, detail }
+        } else {
+            StoreError::Unavailable { operation, detail }
         }
     }
 }
@@ -131,6 +132,12 @@ pub(crate) fn is_refused_transaction(error: &TransactWriteItemsError) -> bool {
 /// Whether a transaction was cancelled since a condition did not hold.
 pub(crate) fn is_unmet_condition(error: &TransactWriteItemsError) -> bool {
     has_reason(error, &["ConditionalCheckFailed"])
+}
+
+/// Why a transaction was cancelled: a code for each of its items.
+pub(crate) fn reasons(error: &TransactWriteItemsError) -> Vec<String> {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else { return Vec::new() };
+    cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default().to_owned()).collect()
 }
 
 fn has_reason(error: &TransactWriteItemsError, codes: &[&str]) -> bool {

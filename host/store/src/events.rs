@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::{
 };
 use rapport_model::endpoint::first_of_millisecond;
 use rapport_model::event::{Author, Body};
+use rapport_model::sending::intent::Origin;
 use rapport_model::{Eid, Event, EventKey, Timestamp};
 use rapport_telemetry::{EventNotReadable, PayloadGone};
 use tokio::task::JoinSet;
@@ -22,7 +23,7 @@ use crate::blobs::{INLINE_BYTES_MAX, REFERENCE, is_of_one_item};
 use crate::codec::{self, Checked, RawWebhook};
 use crate::error::{StoreError, is_lost_transaction, is_unmet_condition, unavailable};
 use crate::identity::ATTEMPTS_MAX;
-use crate::items::{Item, Reader, n, s};
+use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
 use crate::on_heap::OnHeap;
 use crate::table::{Order, Range, Table, is_condition_failure};
@@ -34,6 +35,10 @@ const CONCURRENT_PUTS_MAX: usize = 16;
 pub(crate) const HOLDER: &str = "raw";
 /// The attribute of an event that names the blob of its webhook, where that is too large to stand with it.
 pub(crate) const WEBHOOK: &str = "web";
+/// The attribute of an event of a message of ours with whose message it is.
+pub(crate) const ORIGIN: &str = "own";
+/// The attribute of such an event with when its intent was made, by our clock: an erasure takes it by that.
+pub(crate) const OWN_SINCE: &str = "cre";
 /// Bytes of a body that no compression makes small enough to stand in an item.
 const NEVER_INLINE_BYTES: usize = 1 << 20;
 
@@ -60,6 +65,8 @@ pub struct StoredEvent {
     pub connection: String,
     pub connector_digest: String,
     pub received_at: Timestamp,
+    /// Of a message that we sent.
+    pub origin: Option<Origin>,
 }
 
 /// An item of the log whose event cannot be read, now or ever: what stands in its place.
@@ -108,6 +115,12 @@ pub struct Found {
     pub eid: Eid,
     pub key: EventKey,
     item: Item,
+}
+
+impl Found {
+    pub(crate) fn item(&self) -> &Item {
+        &self.item
+    }
 }
 
 /// What an event is in its item.
@@ -215,7 +228,20 @@ impl Table {
         raw: Option<RawWebhook>,
         holder: Option<(Eid, EventKey)>,
     ) -> Result<PutOne, StoreError> {
+        self.put_item_of(event, raw, (holder, None)).await
+    }
+
+    async fn put_item_of(
+        &self,
+        event: Checkable,
+        raw: Option<RawWebhook>,
+        (holder, origin): (Option<(Eid, EventKey)>, Option<&Origin>),
+    ) -> Result<PutOne, StoreError> {
         let mut item = self.event_item(event, raw).await?;
+        if let Some(origin) = origin {
+            item.insert(ORIGIN.to_owned(), json(origin));
+            item.insert(OWN_SINCE.to_owned(), n(origin.created_at));
+        }
         let blobs = blobs_of(&item);
         let raw = holder.map(|(eid, key)| format!("{eid} {key}"));
         if let Some(raw) = &raw {
@@ -282,6 +308,18 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// Puts an event of a message of ours. No webhook brought it.
+    pub(crate) async fn put_own_event(&self, new: NewEvent, origin: &Origin) -> Result<Put, StoreError> {
+        let json = match codec::checked(&new.event) {
+            Ok(json) => json,
+            Err(detail) => return Ok(Put { refused: vec![(0, detail)], ..Put::default() }),
+        };
+        let event = Checkable { place: 0, new, json };
+        let put = self.put_item_of(event, None, (None, Some(origin))).await?;
+        let PutOne { new, duplicates, write_units, refused, .. } = put;
+        Ok(Put { new, duplicates, write_units, refused: refused.into_iter().map(|detail| (0, detail)).collect() })
     }
 
     /// Keeps a webhook under the first event that only it brought.
@@ -402,6 +440,7 @@ impl Table {
             connection: reader.text("con")?.to_owned(),
             connector_digest: reader.text("dig")?.to_owned(),
             received_at: reader.number("rcv")?,
+            origin: item.contains_key(ORIGIN).then(|| reader.json(ORIGIN)).transpose()?,
         })
     }
 

@@ -186,7 +186,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: do it again.
-    pub async fn forget_words_since(&self, eid: &Eid, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn remove_statements_since(&self, eid: &Eid, at: Timestamp) -> Result<(), StoreError> {
         let pk = self.endpoint_pk(eid);
         let after = rapport_model::endpoint::first_of_millisecond(at + 1);
         for kind in [keys::TRAITS, keys::CONSENTS, keys::REACH] {

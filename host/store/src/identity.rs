@@ -12,7 +12,7 @@
 //! | a change as one transaction | `writes` |
 //! | items of roots and edges | `root`, `edges` |
 //! | [`Table::evidence`], [`Table::as_of`]: what is and was known | `history` |
-//! | [`Table::scan_evidence`], [`Table::surroundings`]: all evidence, to try other rules | `preview` |
+//! | [`Table::scan_evidence`], [`Table::evidence_cluster`]: all evidence, to try other rules | `preview` |
 //! | [`Table::repair`]: ways that lead nowhere | `repair` |
 //! | [`Table::suggest`], [`Table::suggestions`], [`Table::conflicts`]: what waits for a person | `review` |
 
@@ -36,16 +36,16 @@ use rapport_telemetry::EndpointUnreachable;
 
 use crate::cells::UNPROVEN;
 use crate::erasure::Erased;
-use crate::erasure::mark::seen_since;
+use crate::erasure::forget_list::seen_since;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Reader, s};
 use crate::keys;
 use crate::on_heap::OnHeap;
 use crate::table::{Clause, Table, is_condition_failure, is_conflict};
 
-pub use change::{Outcome, Standing};
+pub use change::{EdgeState, Outcome};
 pub use history::{Entry, Explanation, PastProfile, Why};
-pub use preview::{EvidencePage, Evident, Found, ScanCursor, Surroundings};
+pub use preview::{EvidenceCluster, EvidencePage, PreviewEvidence, PreviewItem, ScanCursor};
 pub use repair::{Mended, Repair, RepairCursor};
 pub use review::{Conflict, Decision, ReviewCursor, ReviewPage, SUGGESTIONS_MAX, Suggestion, SuggestionState};
 pub use root::Root;
@@ -182,11 +182,10 @@ impl Table {
             .update_expression("SET ptr = :to")
             .expression_attribute_values(":to", s(root.pid.as_str()));
         // Only if it is as it was read: a split rewrites the pointers of all it moves, and dead roots stay dead.
-        let update = match pointer.is_stored {
-            true => {
-                update.condition_expression("ptr = :was").expression_attribute_values(":was", s(pointer.to.as_str()))
-            }
-            false => update.condition_expression("attribute_not_exists(ptr)"),
+        let update = if pointer.is_stored {
+            update.condition_expression("ptr = :was").expression_attribute_values(":was", s(pointer.to.as_str()))
+        } else {
+            update.condition_expression("attribute_not_exists(ptr)")
         };
         match update.send().on_heap().await {
             Ok(_) => Ok(()),

@@ -15,6 +15,12 @@
 //! | suggestion of a link | `<t>#E#<lower eid>` | `S#<higher eid>` |
 //! | that a suggestion, or an edge that joins nothing, is with the lower one | `<t>#E#<higher eid>` | `Z#<lower eid>` |
 //! | a provider's demand to erase the person | `<t>#E#<eid>` | `Q#` |
+//! | intent: a message that is to be sent | `<t>#E#<eid>` | `O#<ULID of when it is due>` |
+//! | lock of a conversation | `<t>#E#<eid>` | `Y#<account>` |
+//! | claim of an idempotency key | `<t>#I#<HMAC(API key, idempotency key)>` | `@` |
+//! | what is due in a minute | `<t>#W#<minute>#<shard>` | `C#<eid>#<account>`, `K#<command>` |
+//! | how far the due minutes are done | `<t>#W#cursor` | `@` |
+//! | rate of a connection | `<t>#R#<connection>#<bucket>` | `@` |
 //! | root | `<t>#P#<profile>` | `@` |
 //! | identity log | `<t>#P#<profile>` | `M#<our ms>#<version>` |
 //! | what could not be folded | `<t>#G#unfolded` | `<eid>` |
@@ -28,6 +34,7 @@
 //! | tenant key's fingerprint | `<t>#N#tenant-key` | `@` |
 
 use rapport_model::identity::{EdgeId, Pair};
+use rapport_model::sending::IntentId;
 use rapport_model::{Eid, EventKey, ProfileId};
 use ring::digest::{SHA256, digest};
 
@@ -60,6 +67,11 @@ pub(crate) const BACK_REFERENCES: &str = "Z#";
 pub(crate) const LOG: &str = "M#";
 /// A provider's demand to erase the person: each endpoint has one.
 pub(crate) const DEMAND: &str = "Q#";
+
+/// A message that is to be sent, or was.
+pub(crate) const INTENTS: &str = "O#";
+/// Who may speak in a conversation, and what is under way.
+pub(crate) const LOCKS: &str = "Y#";
 
 /// What waits for a person's decision is listed in this many partitions, since everything in a list has the list's key:
 /// 16 × 1,000 writes a second.
@@ -173,6 +185,36 @@ pub(crate) fn key_use_pk(tenant: &str, key: &str) -> String {
     format!("{tenant}#U#key#{key}")
 }
 
+pub(crate) fn intent_sk(id: &IntentId) -> String {
+    format!("{INTENTS}{id}")
+}
+
+pub(crate) fn intent_id_of_sk(sk: &str) -> Option<IntentId> {
+    IntentId::parse(sk.strip_prefix(INTENTS)?)
+}
+
+pub(crate) fn lock_sk(account: &str) -> String {
+    format!("{LOCKS}{account}")
+}
+
+/// In a partition of its own, so that no client has a hot one.
+pub(crate) fn claim_pk(tenant: &str, key: &str) -> String {
+    format!("{tenant}#I#{key}")
+}
+
+/// Of a minute since 1970: ten digits, so that minutes compare as text.
+pub(crate) fn due_pk(tenant: &str, minute: u64, shard: u8) -> String {
+    format!("{tenant}#W#{minute:010}#{shard}")
+}
+
+pub(crate) fn due_cursor_pk(tenant: &str) -> String {
+    format!("{tenant}#W#cursor")
+}
+
+pub(crate) fn rate_pk(tenant: &str, connection: &str, bucket: &str) -> String {
+    format!("{tenant}#R#{connection}#{bucket}")
+}
+
 pub(crate) fn fold_pk(tenant: &str) -> String {
     format!("{tenant}#N#fold")
 }
@@ -186,7 +228,7 @@ mod tests {
     use super::*;
 
     /// What an erasure does about each kind of partition. Whoever adds a kind has to say it here.
-    const ERASED: [(&str, &str); 6] = [
+    const ERASED: [(&str, &str); 9] = [
         (
             "E",
             "all kinds of an endpoint's items go that the sweep does not name as staying, and the proof looks for each",
@@ -196,6 +238,9 @@ mod tests {
         ("X", "stays: a receipt names no person"),
         ("U", "stays: the audit has ids, and no address"),
         ("N", "parked webhooks are searched; the rest are hashes and places in a stream"),
+        ("I", "stays for 30 days: hashes, and the ids of an intent and of an endpoint"),
+        ("W", "goes when its minute is done: ids, and the business's account"),
+        ("R", "stays: a number of a connection"),
     ];
 
     #[test]

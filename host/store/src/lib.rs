@@ -7,7 +7,8 @@
 //! record exactly once; [`identity`] keeps profiles the connected components of their links; [`parked`] keeps what no
 //! connector could handle; [`blobs`] keeps what is too large for an item;
 //! [`erasure`] makes a person forgotten; [`unfolded`] keeps what no fold could fold; [`audit`] keeps who called the API;
-//! [`nonces`] gives a value that is used once to the body that came first.
+//! [`nonces`] gives a value that is used once to the body that came first; [`outbox`] keeps what is to be sent, and lets one
+//! request of a conversation leave at a time.
 //!
 //! [`objects`] reads what is not ours: what a delivery of AWS names.
 //!
@@ -43,6 +44,7 @@ pub mod lambda_stream;
 pub mod nonces;
 pub mod objects;
 mod on_heap;
+pub mod outbox;
 pub mod parked;
 mod profiles;
 pub mod stream;
@@ -53,6 +55,6 @@ pub use cells::Written;
 pub use codec::RawWebhook;
 pub use entropy::Entropy;
 pub use error::StoreError;
-#[cfg(feature = "mutants-for-model-checking")]
-pub use table::Clause;
 pub use table::{Access, Claim, Table};
+#[cfg(feature = "mutants-for-model-checking")]
+pub use table::{Clause, Mistake};

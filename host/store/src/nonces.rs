@@ -22,7 +22,7 @@ const SORT_KEY: &str = "@";
 
 /// Whose a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum NonceOwner {
     /// This body's: now, or since an earlier delivery of it.
     Ours,
     /// Another body's, which came first.
@@ -40,7 +40,7 @@ impl Table {
         nonce: &str,
         body: &[u8],
         now: Timestamp,
-    ) -> Result<Claim, StoreError> {
+    ) -> Result<NonceOwner, StoreError> {
         let tenant_key = self.tenant_key();
         let pk = keys::nonce_pk(self.tenant(), &tenant_key.nonce_key(connection, nonce));
         let ours = tenant_key.body_key(connection, body);
@@ -57,11 +57,11 @@ impl Table {
             .send()
             .on_heap()
             .await;
-        let Err(error) = put else { return Ok(Claim::Ours) };
+        let Err(error) = put else { return Ok(NonceOwner::Ours) };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(failure)) => {
                 let item = failure.item().ok_or_else(|| StoreError::corrupt(pk, "not returned"))?;
-                Ok(if Reader(item).text("body")? == ours { Claim::Ours } else { Claim::Taken })
+                Ok(if Reader(item).text("body")? == ours { NonceOwner::Ours } else { NonceOwner::Taken })
             }
             _ => Err(unavailable("PutItem")(error)),
         }

@@ -5,10 +5,10 @@ use std::path::{Component, Path, PathBuf};
 
 /// Where objects are.
 #[derive(Clone, Debug, Default)]
-pub struct Objects(Place);
+pub struct Objects(ObjectStore);
 
 #[derive(Clone, Debug, Default)]
-enum Place {
+enum ObjectStore {
     #[default]
     Nowhere,
     Folder(PathBuf),
@@ -41,12 +41,12 @@ pub enum ObjectError {
 impl Objects {
     /// Objects in files: `<folder>/<bucket>/<key>`.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self(Place::Folder(folder.into()))
+        Self(ObjectStore::Folder(folder.into()))
     }
 
     #[cfg(feature = "aws")]
     pub(crate) fn in_buckets(buckets: crate::aws::objects::Buckets) -> Self {
-        Self(Place::Buckets(buckets))
+        Self(ObjectStore::Buckets(buckets))
     }
 
     /// The bytes of an object, if there are at most `max`.
@@ -55,14 +55,14 @@ impl Objects {
     /// [`ObjectError`]
     pub async fn get(&self, bucket: &str, key: &str, max: u64) -> Result<Vec<u8>, ObjectError> {
         match &self.0 {
-            Place::Nowhere => Err(ObjectError::Nowhere),
-            Place::Folder(folder) => {
+            ObjectStore::Nowhere => Err(ObjectError::Nowhere),
+            ObjectStore::Folder(folder) => {
                 let path = path_in(folder, bucket, key).ok_or(ObjectError::Key)?;
                 let read = tokio::task::spawn_blocking(move || read(&path, max)).await;
                 read.expect("reading a file does not panic")
             }
             #[cfg(feature = "aws")]
-            Place::Buckets(buckets) => buckets.get(bucket, key, max).await,
+            ObjectStore::Buckets(buckets) => buckets.get(bucket, key, max).await,
         }
     }
 }

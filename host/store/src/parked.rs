@@ -145,9 +145,10 @@ impl Table {
             .item("rcv", n(new.received_at))
             .item(TTL, n(expires));
         // There are no empty sets.
-        let put = match new.proven.is_empty() {
-            true => put,
-            false => put.item(PROVEN, AttributeValue::Ss(new.proven.into_iter().collect())),
+        let put = if new.proven.is_empty() {
+            put
+        } else {
+            put.item(PROVEN, AttributeValue::Ss(new.proven.into_iter().collect()))
         };
         let put = put.item(name, payload);
         let owners: Vec<String> = new.owners.iter().take(OWNERS_MAX).map(Eid::to_string).collect();

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use rapport_model::cells::DeliveryCell;
 use rapport_model::event::Attestation;
-use rapport_model::fold::DeliveryCell;
 use rapport_model::profile::EndpointState;
 use rapport_model::{Basis, Eid, EndpointKey, MessageKey};
 use rapport_telemetry::CellLeftOut;
 
 use crate::cells::UNPROVEN;
-use crate::erasure::mark::seen_since;
+use crate::erasure::forget_list::seen_since;
 use crate::error::{StoreError, unavailable};
 use crate::items::{Item, Reader, s};
 use crate::keys;

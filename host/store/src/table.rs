@@ -42,6 +42,8 @@ pub struct Table {
     /// What a test leaves out, to see that its checker notices.
     #[cfg(feature = "mutants-for-model-checking")]
     without: Option<Clause>,
+    #[cfg(feature = "mutants-for-model-checking")]
+    mistake: Option<Mistake>,
 }
 
 /// Clauses of the identity protocol without which some interleaving ends wrong; see `ARCHITECTURE.md`, "Identity".
@@ -53,6 +55,58 @@ pub enum Clause {
     EveryPointer,
     /// A root is an endpoint's only if it has it as a member.
     Proof,
+}
+
+/// Conditions of the sending protocol, each as the mistake of leaving it out, under the names that the model of the protocol
+/// gives them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// A marker is written over one that is still live.
+    MarkerIgnoresLiveMarker,
+    /// A marker replaces whatever is there, not only the token that was read as ended.
+    ReplacesUnseenMarker,
+    /// A bot's marker does not compare fence and controller.
+    MarkerIgnoresFence,
+    /// A bot's marker does not compare the turn.
+    MarkerIgnoresTurn,
+    /// The lock keeps the answered turn without the intent that answered it.
+    TurnWithoutItsIntent,
+    /// A marker that is released without a request keeps the turn.
+    ReleaseKeepsTurn,
+    /// A marker can be written on a closed lock.
+    MarkerIgnoresClosed,
+    /// A marker for a purpose that needs consent does not look at what the customer said.
+    MarkerIgnoresStop,
+    /// A marker does not look at the pair rate.
+    MarkerIgnoresPairRate,
+    /// The repeated write meets its own token, and takes it for somebody else's.
+    OwnTokenIsForeign,
+    /// The record does not compare what was read: part, step and state may have moved.
+    RecordIgnoresPart,
+    /// The record makes an item that an erasure has deleted.
+    RecordUpserts,
+    /// The lock forgets an intent that is unknown.
+    ReclaimForgetsUnsettled,
+    /// The lock keeps the key of one control event: the fold moves the fence a second time.
+    OneControlKey,
+    /// The fold moves control without looking at the keys in the lock.
+    FoldMovesAgain,
+    /// A cancel looks at the intent alone.
+    CancelLooksAtStateOnly,
+    /// A cancel looks at the lock alone.
+    CancelLooksAtLockOnly,
+    /// A repeated POST makes a second intent.
+    NoIdempotencyClaim,
+    /// A refused rate is not written where other workers see it.
+    LimitIsForgotten,
+    /// The erasure does not close the lock.
+    ErasureLeavesLockOpen,
+    /// The erasure does not wait for a marker.
+    ErasureDoesNotWaitForMarker,
+    /// An event of ours that is put after the sweep stays.
+    LateEventStays,
+    /// A status makes an erased endpoint known again.
+    StatusRevivesEndpoint,
 }
 
 impl Table {
@@ -96,6 +150,8 @@ impl Table {
             rules: Arc::default(),
             #[cfg(feature = "mutants-for-model-checking")]
             without: None,
+            #[cfg(feature = "mutants-for-model-checking")]
+            mistake: None,
         }
     }
 
@@ -121,6 +177,24 @@ impl Table {
     #[cfg(feature = "mutants-for-model-checking")]
     pub(crate) fn keeps(&self, clause: Clause) -> bool {
         self.without != Some(clause)
+    }
+
+    /// The same table by a sending protocol with a mistake. For tests of the model checker alone.
+    #[cfg(feature = "mutants-for-model-checking")]
+    pub fn with_mistake(mut self, mistake: Mistake) -> Self {
+        self.mistake = Some(mistake);
+        self
+    }
+
+    /// Whether the sending protocol makes a mistake: never.
+    #[cfg(not(feature = "mutants-for-model-checking"))]
+    pub(crate) fn makes(&self, _: Mistake) -> bool {
+        false
+    }
+
+    #[cfg(feature = "mutants-for-model-checking")]
+    pub(crate) fn makes(&self, mistake: Mistake) -> bool {
+        self.mistake == Some(mistake)
     }
 
     /// By which rules evidence makes profiles.

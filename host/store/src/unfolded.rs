@@ -82,7 +82,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; it may be taken up again, which is harmless.
-    pub async fn folded_again(&self, unfolded: &Unfolded) -> Result<(), StoreError> {
+    pub async fn remove_unfolded(&self, unfolded: &Unfolded) -> Result<(), StoreError> {
         let delete = self
             .dynamodb()
             .delete_item()

@@ -75,14 +75,14 @@ impl Described {
 }
 
 /// Something that is shown as text.
-pub(crate) type Shown<'a> = &'a dyn Display;
+pub(crate) type DisplayRef<'a> = &'a dyn Display;
 
 /// What a field may hold.
 pub(crate) trait Recorded {
     fn recorded(&self) -> impl Value + '_;
 }
 
-impl Recorded for Shown<'_> {
+impl Recorded for DisplayRef<'_> {
     fn recorded(&self) -> impl Value + '_ {
         tracing::field::display(self)
     }

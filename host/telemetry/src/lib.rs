@@ -11,12 +11,12 @@
 //! tells a person at a terminal (`cli/src/terminal.rs`).
 
 mod event;
-mod list;
+mod log_events;
 mod lookup;
 mod span;
 
 pub use event::{Count, Counted, Described, Field, Unit};
-pub use list::*;
+pub use log_events::*;
 pub use lookup::{DIMENSIONS, described};
 pub use span::{batch, request};
 pub use tracing::Level;

@@ -1,7 +1,7 @@
 //! Events by their ids, and what their metrics are broken down by.
 
 use crate::event::Described;
-use crate::list::ALL;
+use crate::log_events::ALL;
 
 /// What a metric is broken down by, if the line has these fields. A reason is one of a dozen words.
 pub const DIMENSIONS: &[&str] = &["connection", "reason"];

@@ -30,13 +30,13 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     let scene = Scene { connection: &cx.connection, settings: &settings };
     let mut tally = Tally::default();
     for _ in 0..documents.broken {
-        tally.unread.tell("a document", "it is no JSON object");
+        tally.unread.add("a document", "it is no JSON object");
     }
     for (index, raw) in documents.records.into_iter().enumerate() {
         match scene.read(raw) {
             Ok(events) => tally.events.extend(events),
             Err(Rejection::Ignored(reason)) => tally.ignored.push(reason),
-            Err(_) => tally.unread.tell(&format!("[{index}]"), "it is neither a contact record nor a contact event"),
+            Err(_) => tally.unread.add(&format!("[{index}]"), "it is neither a contact record nor a contact event"),
         }
     }
     tally.receipt()

@@ -151,9 +151,10 @@ impl Words {
             }
             [one] => {
                 let is_year = one.len() > 2 || self.day.is_some();
-                match is_year {
-                    true => self.year = self.year.or_else(|| full_year(one)),
-                    false => self.day = small(one),
+                if is_year {
+                    self.year = self.year.or_else(|| full_year(one))
+                } else {
+                    self.day = small(one)
                 }
                 true
             }

@@ -179,10 +179,7 @@ fn faithful(value: &[u8], declared: Option<&str>) -> String {
     }
     let stands = |address: &str| value.windows(address.len()).any(|window| window == address.as_bytes());
     let is_made = |found: &Mailbox| found.address.is_ascii() && !stands(&found.address);
-    match mailbox::read(&text).found.iter().any(is_made) {
-        true => String::from_utf8_lossy(value).into_owned(),
-        false => text,
-    }
+    if mailbox::read(&text).found.iter().any(is_made) { String::from_utf8_lossy(value).into_owned() } else { text }
 }
 
 /// The mailboxes that a header value names, such as one that a provider repeats as a field of a form.

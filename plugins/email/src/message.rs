@@ -106,9 +106,10 @@ fn account(mail: &Mail, scene: &Scene) -> Result<String, Rejection> {
 
 fn addresses(value: &str) -> Vec<String> {
     let read = |value: &str| mailbox::read(value).found.into_iter().map(|found| found.address).collect::<Vec<_>>();
-    match value.split_whitespace().all(|word| address::bare(word).is_some()) {
-        true => value.split_whitespace().flat_map(read).collect(),
-        false => read(value),
+    if value.split_whitespace().all(|word| address::bare(word).is_some()) {
+        value.split_whitespace().flat_map(read).collect()
+    } else {
+        read(value)
     }
 }
 

@@ -29,7 +29,7 @@ pub fn read(raw: &[u8]) -> Option<Mail<'static>> {
     let mut unread = Unread::default();
     if bodies.files.len() > ATTACHMENTS_MAX {
         unread
-            .tell("files", &format!("{} are beyond the first {ATTACHMENTS_MAX}", bodies.files.len() - ATTACHMENTS_MAX));
+            .add("files", &format!("{} are beyond the first {ATTACHMENTS_MAX}", bodies.files.len() - ATTACHMENTS_MAX));
     }
     Some(Mail {
         unread,

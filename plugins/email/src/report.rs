@@ -40,7 +40,7 @@ pub fn events(mail: &Mail, id: &str, account: &str, unread: &mut Unread) -> Opti
         report.delivery(&groups(status, &mut told), &mut told)
     } else if let Some(feedback) = part(ABUSE) {
         if feedback.is_cut {
-            told.tell("feedback-report", CUT);
+            told.add("feedback-report", CUT);
         }
         report.abuse(&Headers::read(&feedback.content), &mut told)
     } else if let Some(disposition) = part(DISPOSITION) {
@@ -81,13 +81,13 @@ impl Report<'_> {
             let is_of_reader = ["original-recipient", "final-recipient"].iter().any(|name| group.first(name).is_some());
             if group.first("action").is_none() {
                 if is_of_reader {
-                    unread.tell(&format!("delivery-status[{place}]"), "it has no `Action`");
+                    unread.add(&format!("delivery-status[{place}]"), "it has no `Action`");
                 }
                 continue;
             }
             let found = self.reader(group, message.as_deref());
             if found.is_empty() {
-                unread.tell(&format!("delivery-status[{place}]"), "it names no recipient");
+                unread.add(&format!("delivery-status[{place}]"), "it names no recipient");
             }
             events.extend(found);
         }
@@ -128,10 +128,10 @@ impl Report<'_> {
         let named = feedback.all("original-rcpt-to").chain(feedback.all("removal-recipient"));
         for (place, value) in named.enumerate() {
             match typed_address(value) {
-                _ if place == GROUPS_MAX => unread.tell("recipients", BEYOND),
+                _ if place == GROUPS_MAX => unread.add("recipients", BEYOND),
                 _ if place > GROUPS_MAX => {}
                 Some(recipient) => recipients.push(recipient),
-                None => unread.tell(&format!("recipients[{place}]"), "it is no address"),
+                None => unread.add(&format!("recipients[{place}]"), "it is no address"),
             }
         }
         if recipients.is_empty() {
@@ -234,10 +234,10 @@ fn groups(status: &Attachment, unread: &mut Unread) -> Vec<Headers> {
     if status.is_cut {
         // Half of the last one may be missing, and with it half of an address.
         blocks.pop();
-        unread.tell("delivery-status", CUT);
+        unread.add("delivery-status", CUT);
     }
     if blocks.len() > GROUPS_MAX {
-        unread.tell("delivery-status", BEYOND);
+        unread.add("delivery-status", BEYOND);
     }
     blocks.into_iter().take(GROUPS_MAX).map(|block| Headers::read(block.as_bytes())).collect()
 }

@@ -46,7 +46,7 @@ pub fn read(json: &str, scene: &Scene) -> Result<Receipt, Rejection> {
     for (place, raw) in elements.into_iter().enumerate() {
         match element(raw, scene) {
             Ok(found) => events.extend(found),
-            Err(reason) => unread.tell(&format!("[{place}]"), reason),
+            Err(reason) => unread.add(&format!("[{place}]"), reason),
         }
     }
     unread.receipt(events)

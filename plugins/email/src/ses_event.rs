@@ -127,7 +127,7 @@ impl Report<'_> {
         for (place, reader) in readers.iter().enumerate() {
             let found = self.reader(reader, meaning);
             if found.is_empty() {
-                unread.tell(&format!("{list}[{place}]"), "it has no address");
+                unread.add(&format!("{list}[{place}]"), "it has no address");
             }
             events.extend(found);
         }
@@ -212,7 +212,7 @@ impl Report<'_> {
             let reader = lenient::read::<Text>(raw).flatten().and_then(|text| mailboxes_in(&text).into_iter().next());
             let found = reader.map(event).unwrap_or_default();
             if found.is_empty() {
-                unread.tell(&format!("mail.destination[{place}]"), "it has no address");
+                unread.add(&format!("mail.destination[{place}]"), "it has no address");
             }
             events.extend(found);
         }

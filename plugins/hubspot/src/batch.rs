@@ -34,7 +34,7 @@ impl Batch {
 
     /// Tells of the element, or of a part of it, that should have become an event and cannot.
     pub fn malformed(&mut self, reason: &str) {
-        self.unread.tell(&format!("[{}]", self.index), reason);
+        self.unread.add(&format!("[{}]", self.index), reason);
     }
 
     /// Counts an element that names no customer: of a company, a deal, a ticket, or of a kind that is not known.

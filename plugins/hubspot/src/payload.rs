@@ -76,9 +76,10 @@ pub struct Notification<'a> {
 
 /// The ids in an array, or the one that stands in its place; none in the place of what is no id.
 pub fn ids(raw: &RawValue) -> Vec<Option<String>> {
-    let elements = match raw.get().starts_with('[') {
-        true => serde_json::from_str::<Vec<&RawValue>>(raw.get()).unwrap_or_default(),
-        false => vec![raw],
+    let elements = if raw.get().starts_with('[') {
+        serde_json::from_str::<Vec<&RawValue>>(raw.get()).unwrap_or_default()
+    } else {
+        vec![raw]
     };
     elements.into_iter().map(|raw| lenient::read::<lenient::Id>(raw).map(|id| id.0)).collect()
 }

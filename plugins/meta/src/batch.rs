@@ -69,7 +69,7 @@ impl Batch {
         if self.path.last().is_none_or(|(last, _)| *last != array) {
             place.push(array.to_owned());
         }
-        self.unread.tell(&place.join("."), reason);
+        self.unread.add(&place.join("."), reason);
     }
 
     /// Counts an element of an account that this connection is for.

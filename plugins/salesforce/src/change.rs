@@ -26,12 +26,12 @@ pub fn read(body: &[u8], scene: &Scene) -> Result<Receipt, Rejection> {
     let count = elements.len();
     for (index, raw) in elements.into_iter().enumerate() {
         let place = format!("[{index}]");
-        match element(raw, scene, &mut |reason| unread.tell(&place, reason)) {
+        match element(raw, scene, &mut |reason| unread.add(&place, reason)) {
             Ok(found) => events.extend(found),
             Err(Rejection::Ignored(_)) => strange += 1,
             Err(_) => {
                 malformed += 1;
-                unread.tell(&place, "it is no change event and no platform event");
+                unread.add(&place, "it is no change event and no platform event");
             }
         }
     }
@@ -99,9 +99,10 @@ fn changes(payload: &RawValue, header: &Header, id: Option<String>, scene: &Scen
         tell(&format!("`recordIds` has more than {BATCH_MAX} records"));
     }
     if known.is_empty() || object.is_empty() {
-        match is_overflow && !object.is_empty() {
-            true => log::warn("skipped a change that names no record; fix: fetch what was changed from Salesforce"),
-            false => tell("its `ChangeEventHeader` has no `entityName` or no `recordIds`"),
+        if is_overflow && !object.is_empty() {
+            log::warn("skipped a change that names no record; fix: fetch what was changed from Salesforce")
+        } else {
+            tell("its `ChangeEventHeader` has no `entityName` or no `recordIds`")
         }
         return Vec::new();
     }
@@ -129,9 +130,10 @@ fn changes(payload: &RawValue, header: &Header, id: Option<String>, scene: &Scen
 
 /// The ids in an array, or the one that stands in its place; none in the place of what is no id.
 fn ids(raw: &RawValue) -> Vec<Option<String>> {
-    let elements = match raw.get().starts_with('[') {
-        true => serde_json::from_str::<Vec<&RawValue>>(raw.get()).unwrap_or_default(),
-        false => vec![raw],
+    let elements = if raw.get().starts_with('[') {
+        serde_json::from_str::<Vec<&RawValue>>(raw.get()).unwrap_or_default()
+    } else {
+        vec![raw]
     };
     elements.into_iter().map(|raw| lenient::read::<lenient::Id>(raw).map(|id| id.0)).collect()
 }

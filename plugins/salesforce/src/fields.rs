@@ -75,13 +75,12 @@ pub fn fields(
         if name == "ChangeEventHeader" || !is_name(&name) || changed.differing.contains(&name) {
             continue;
         }
-        let parts: BTreeMap<String, &RawValue> = match value.get().starts_with('{') {
-            true => lenient::read(value).unwrap_or_default(),
-            false => BTreeMap::new(),
-        };
-        match parts.is_empty() {
-            true => fields.add(&name, name.clone(), value),
-            false => fields.add_compound(&name, &parts, value),
+        let parts: BTreeMap<String, &RawValue> =
+            if value.get().starts_with('{') { lenient::read(value).unwrap_or_default() } else { BTreeMap::new() };
+        if parts.is_empty() {
+            fields.add(&name, name.clone(), value)
+        } else {
+            fields.add_compound(&name, &parts, value)
         }
     }
     for path in changed.nulled.iter().take(FIELDS_MAX) {

@@ -53,26 +53,24 @@ pub fn read(body: &[u8], scene: &Scene) -> Result<Receipt, Rejection> {
     for (index, mut notification) in message.notifications.into_iter().enumerate() {
         if notification.fields.len() > FIELDS_MAX {
             notification.fields.truncate(FIELDS_MAX);
-            unread.tell(&format!("Notification[{index}]"), &format!("it has more than {FIELDS_MAX} fields"));
+            unread.add(&format!("Notification[{index}]"), &format!("it has more than {FIELDS_MAX} fields"));
         }
         match notification.record(instance.clone()) {
             Some((id, record)) => {
                 let origin = Origin { id, at: None, change: None, action: message.action_id.clone() };
                 let found = story::events(&record, &origin, scene);
                 if found.is_empty() {
-                    unread.tell(
-                        &format!("Notification[{index}]"),
-                        "its `sObject` has no id of a record and names nobody",
-                    );
+                    unread
+                        .add(&format!("Notification[{index}]"), "its `sObject` has no id of a record and names nobody");
                 }
                 events.extend(found);
             }
-            None => unread.tell(&format!("Notification[{index}]"), "it has no `Id`, no `sObject` or no type"),
+            None => unread.add(&format!("Notification[{index}]"), "it has no `Id`, no `sObject` or no type"),
         }
     }
     if message.left_out > 0 {
         let reason = format!("{} are beyond the {NOTIFICATIONS_MAX} that Salesforce documents", message.left_out);
-        unread.tell("Notification", &reason);
+        unread.add("Notification", &reason);
     }
     // Also where nothing could be read: the host keeps it, and Salesforce would only send the same again for a day.
     let response = Receipt::respond(200, "text/xml; charset=utf-8", ACKNOWLEDGED);
@@ -105,9 +103,10 @@ fn message(text: &str) -> Result<Message, Refusal> {
         match token {
             Token::Start { name: "Notification", .. } if path.last() == Some(&"notifications") => {
                 let notification = notification(&mut reader)?;
-                match message.notifications.len() < NOTIFICATIONS_MAX {
-                    true => message.notifications.push(notification),
-                    false => message.left_out += 1,
+                if message.notifications.len() < NOTIFICATIONS_MAX {
+                    message.notifications.push(notification)
+                } else {
+                    message.left_out += 1
                 }
             }
             Token::Start { name, .. } if path.last() == Some(&"notifications") => {

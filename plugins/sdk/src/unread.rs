@@ -1,4 +1,4 @@
-//! Elements of a webhook that could not be read: each is told, none fails its siblings.
+//! Elements of a webhook that could not be read: each is listed, none fails its siblings.
 
 use crate::{Event, Receipt, Rejection};
 
@@ -16,9 +16,9 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// Tells of one element: its place in the payload, as in `messages[1]`, and what is wrong with it. Neither may hold
+    /// Adds one element: its place in the payload, as in `messages[1]`, and what is wrong with it. Neither may hold
     /// anything that a customer wrote.
-    pub fn tell(&mut self, place: &str, reason: &str) {
+    pub fn add(&mut self, place: &str, reason: &str) {
         if self.lines.len() < LINES_MAX {
             self.lines.push(format!("{place}: {reason}"));
         } else {
@@ -26,7 +26,13 @@ impl Unread {
         }
     }
 
-    /// Takes over what another one was told.
+    /// The name of [`Self::add`] before.
+    #[doc(hidden)]
+    pub fn tell(&mut self, place: &str, reason: &str) {
+        self.add(place, reason);
+    }
+
+    /// Takes over what another one has.
     pub fn extend(&mut self, other: Unread) {
         let room = LINES_MAX.saturating_sub(self.lines.len());
         self.more += other.more + other.lines.len().saturating_sub(room);
@@ -72,7 +78,7 @@ mod tests {
     fn many_are_counted() {
         let mut unread = Unread::default();
         for index in 0..1_000 {
-            unread.tell(&format!("events[{index}]"), "it is no object");
+            unread.add(&format!("events[{index}]"), "it is no object");
         }
         assert_eq!(unread.count(), 1_000);
         let lines = unread.into_lines();
@@ -84,7 +90,7 @@ mod tests {
     fn two_are_one() {
         let of = |count: usize| {
             let mut unread = Unread::default();
-            (0..count).for_each(|index| unread.tell(&format!("a[{index}]"), "it is no object"));
+            (0..count).for_each(|index| unread.add(&format!("a[{index}]"), "it is no object"));
             unread
         };
         for (first, second) in [(0, 2), (2, 0), (60, 60), (70, 1), (1, 70)] {
@@ -99,7 +105,7 @@ mod tests {
     fn of_nothing_that_could_be_read_it_says_the_first_reason() {
         assert_eq!(Unread::default().receipt(vec![]), Ok(Receipt::events(vec![])));
         let mut unread = Unread::default();
-        unread.tell("a[0]", "it has no `id`");
+        unread.add("a[0]", "it has no `id`");
         let Err(Rejection::Malformed(reason)) = unread.receipt(vec![]) else { panic!() };
         assert_eq!(
             reason,

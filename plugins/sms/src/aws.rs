@@ -132,9 +132,10 @@ fn parties(customer: Option<&str>, business: Option<&str>, origin: &Origin) -> O
 /// A number in E.164 (ITU-T: at most 15 digits, no zero first) as AWS documents it, though it came without the plus.
 fn with_plus(number: &str, digits_min: usize) -> Cow<'_, str> {
     let is_digits = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
-    match is_digits && (digits_min..=15).contains(&number.len()) {
-        true => Cow::Owned(format!("+{number}")),
-        false => Cow::Borrowed(number),
+    if is_digits && (digits_min..=15).contains(&number.len()) {
+        Cow::Owned(format!("+{number}"))
+    } else {
+        Cow::Borrowed(number)
     }
 }
 
@@ -157,11 +158,11 @@ impl Batch {
         match read {
             Ok(events) => self.events.extend(events),
             Err(Refusal::Malformed(reason)) => {
-                self.unread.tell(&place, reason);
+                self.unread.add(&place, reason);
                 self.malformed.get_or_insert(reason);
             }
             Err(Refusal::Unsupported(sentence)) => {
-                self.unread.tell(&place, &sentence);
+                self.unread.add(&place, &sentence);
                 self.unsupported.get_or_insert(sentence);
             }
         }

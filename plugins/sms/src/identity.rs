@@ -104,10 +104,8 @@ impl<'a> Address<'a> {
         let digits = lenient::trim(rest);
         // A plus that somebody did not escape came as a space; and WhatsApp's numbers are known without one.
         let lost_its_plus = rest.starts_with(' ') || channel == Some(Channel::WhatsApp);
-        let bare = match lost_its_plus && is_digits(digits) {
-            true => Cow::Owned(format!("+{digits}")),
-            false => Cow::Borrowed(digits),
-        };
+        let bare =
+            if lost_its_plus && is_digits(digits) { Cow::Owned(format!("+{digits}")) } else { Cow::Borrowed(digits) };
         (!digits.is_empty()).then_some(Address { channel, bare })
     }
 }

@@ -38,9 +38,10 @@ pub fn read(body: &[u8], settings: &Settings, connection: &str) -> Result<Receip
     let json = lenient::document(body);
     let malformed =
         |error| Rejection::Malformed(format!("expected one or several CloudEvents, {}", lenient::explain(&error)));
-    let elements: Vec<&RawValue> = match json.trim_start().starts_with('[') {
-        true => serde_json::from_str(&json).map_err(malformed)?,
-        false => vec![serde_json::from_str(&json).map_err(malformed)?],
+    let elements: Vec<&RawValue> = if json.trim_start().starts_with('[') {
+        serde_json::from_str(&json).map_err(malformed)?
+    } else {
+        vec![serde_json::from_str(&json).map_err(malformed)?]
     };
     let mut batch = Batch::default();
     for (index, element) in elements.into_iter().enumerate() {
@@ -85,11 +86,11 @@ impl Batch {
 
     fn malformed(&mut self, reason: &str) {
         self.malformed += 1;
-        self.unread.tell(&format!("[{}]", self.index), reason);
+        self.unread.add(&format!("[{}]", self.index), reason);
     }
 
     fn unknown(&mut self, kind: &str) {
-        self.unread.tell(&format!("[{}]", self.index), &format!("its type `{kind}` is not known"));
+        self.unread.add(&format!("[{}]", self.index), &format!("its type `{kind}` is not known"));
         self.unknown.get_or_insert_with(|| kind.to_owned());
     }
 

@@ -44,7 +44,7 @@ pub fn events(delivery: &Delivery, mappings: &[Mapping]) -> Result<Receipt, Reje
         match event(delivery, mapping, index) {
             Ok(event) => events.extend(event),
             Err(reason) => {
-                unread.tell(&format!("for `mappings[{index}]` of this type"), &reason);
+                unread.add(&format!("for `mappings[{index}]` of this type"), &reason);
                 first.get_or_insert(reason);
             }
         }

@@ -45,9 +45,10 @@ pub fn time(body: &RawValue, pointer: &str) -> Option<u64> {
 }
 
 fn member<'a>(object: &'a RawValue, token: &str) -> Option<&'a RawValue> {
-    match token.contains('~') {
-        true => lenient::field(object, &token.replace("~1", "/").replace("~0", "~")),
-        false => lenient::field(object, token),
+    if token.contains('~') {
+        lenient::field(object, &token.replace("~1", "/").replace("~0", "~"))
+    } else {
+        lenient::field(object, token)
     }
 }
 

@@ -120,10 +120,7 @@ pub fn read<'a>(fields: &Fields<'a>) -> Read<'a> {
 
 /// A number as Telegram has it: with its country, often without the `+`.
 pub fn international(number: &str) -> String {
-    match number.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => format!("+{number}"),
-        false => number.to_owned(),
-    }
+    if number.bytes().all(|byte| byte.is_ascii_digit()) { format!("+{number}") } else { number.to_owned() }
 }
 
 /// A venue comes with a location, too.

@@ -40,7 +40,7 @@ pub fn read(fields: &Fields, scene: &Scene) -> Found {
     for raw in &stand {
         let reacted = lenient::read::<Reacted>(raw).and_then(|reacted| Some((reacted.is_custom(), reacted.sign()?)));
         let Some((is_custom, sign)) = reacted else {
-            scene.tell("new_reaction", "one of its reactions does not say what it is");
+            scene.add_unread("new_reaction", "one of its reactions does not say what it is");
             continue;
         };
         let mut event = scene.part(&sign, at, &party, body(Some(sign.clone())));

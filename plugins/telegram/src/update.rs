@@ -22,8 +22,8 @@ impl<'s> Scene<'s> {
     }
 
     /// Tells of an element that cannot be read, beside others that can.
-    pub fn tell(&self, place: &str, reason: &str) {
-        self.unread.borrow_mut().tell(place, reason);
+    pub fn add_unread(&self, place: &str, reason: &str) {
+        self.unread.borrow_mut().add(place, reason);
     }
 
     /// The ids of a list; one that is none is told of.
@@ -32,7 +32,7 @@ impl<'s> Scene<'s> {
         for (index, raw) in fields.list(name).into_iter().enumerate() {
             match lenient::read::<lenient::Id>(raw) {
                 Some(id) => ids.push(id.0),
-                None => self.tell(&format!("{name}[{index}]"), "it is no id"),
+                None => self.add_unread(&format!("{name}[{index}]"), "it is no id"),
             }
         }
         ids
@@ -133,7 +133,7 @@ pub fn read(update: &Fields, scene: Scene) -> Result<Receipt, Rejection> {
         };
         match found {
             Ok(found) => events.extend(found),
-            Err(reason) => scene.tell(name, reason),
+            Err(reason) => scene.add_unread(name, reason),
         }
     }
     scene.unread.into_inner().receipt(events)

@@ -76,10 +76,10 @@ impl<'a> Form<'a> {
         let mut answers = Vec::new();
         for (index, raw) in raw.into_iter().enumerate() {
             match questions.answer(raw) {
-                _ if index == ANSWERS_MAX => unread.tell("answers", &format!("there are more than {ANSWERS_MAX}")),
+                _ if index == ANSWERS_MAX => unread.add("answers", &format!("there are more than {ANSWERS_MAX}")),
                 _ if index > ANSWERS_MAX => {}
                 Ok(answer) => answers.push(answer),
-                Err(reason) => unread.tell(&format!("answers[{index}]"), reason),
+                Err(reason) => unread.add(&format!("answers[{index}]"), reason),
             }
         }
         let title = response.definition.as_ref().and_then(|definition| definition.title.clone()).map(Cow::into_owned);
@@ -156,7 +156,7 @@ impl<'a> Questions<'a> {
     fn add(&mut self, raw: &'a RawValue, depth: usize, place: &str, unread: &mut Unread) {
         let named = |field: &Field| field.id.is_some() || field.reference.is_some();
         let Some(field) = lenient::read::<Field>(raw).filter(named) else {
-            return unread.tell(place, "it is no object with an `id` or a `ref`");
+            return unread.add(place, "it is no object with an `id` or a `ref`");
         };
         let field = std::rc::Rc::new(field);
         for key in [&field.id, &field.reference].into_iter().flatten() {

@@ -26,13 +26,13 @@ pub fn added(case: &Case) -> Result<Vec<Event>, Rejection> {
     for (index, attachment) in comment.attachments.iter().enumerate() {
         match attachment.as_ref().and_then(media) {
             Some(part) => parts.push(part),
-            None => case.envelope.tell(&format!("event.comment.attachments[{index}]"), "it has no `content_url`"),
+            None => case.envelope.add_unread(&format!("event.comment.attachments[{index}]"), "it has no `content_url`"),
         }
     }
     if let Some(attachment) = &comment.attachment {
         match media(attachment) {
             Some(part) => parts.push(part),
-            None => case.envelope.tell("event.comment.attachment", "it has no `content_url`"),
+            None => case.envelope.add_unread("event.comment.attachment", "it has no `content_url`"),
         }
     }
     let id = comment.id.as_deref().unwrap_or(&case.envelope.id);

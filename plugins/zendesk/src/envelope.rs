@@ -71,8 +71,8 @@ pub fn ticket_address(account: &str, id: &str) -> Identifier {
 
 impl Envelope<'_> {
     /// Tells of an element that could not be read beside others.
-    pub fn tell(&self, place: &str, reason: &str) {
-        self.unread.borrow_mut().tell(place, reason);
+    pub fn add_unread(&self, place: &str, reason: &str) {
+        self.unread.borrow_mut().add(place, reason);
     }
 
     pub fn event(&self, contact: Contact, body: EventBody) -> Event {

@@ -97,7 +97,7 @@ pub fn read(envelope: &Envelope) -> Result<Vec<Event>, Rejection> {
             .as_ref()
             .is_none_or(|answer| answer.kind.is_none() && answer.rating.is_none() && answer.value.is_none())
         {
-            envelope.tell(&format!("answers[{index}]"), "it is no object with a `type`, a `rating` or a `value`");
+            envelope.add_unread(&format!("answers[{index}]"), "it is no object with a `type`, a `rating` or a `value`");
         }
     }
     let answers = || found.answers.iter().flatten();
@@ -107,11 +107,11 @@ pub fn read(envelope: &Envelope) -> Result<Vec<Event>, Rejection> {
     let mut events = Vec::new();
     for (index, answer) in ratings {
         if index == ANSWERS_MAX {
-            envelope.tell("answers", "there are more ratings than 100");
+            envelope.add_unread("answers", "there are more ratings than 100");
             break;
         }
         let Some(mut feedback) = answer.feedback() else {
-            envelope.tell(&format!("the rating {index} of `answers`"), "it is not on its scale");
+            envelope.add_unread(&format!("the rating {index} of `answers`"), "it is not on its scale");
             continue;
         };
         feedback.comment = comment.map(str::to_owned);

@@ -98,7 +98,7 @@ fn identity(envelope: &Envelope, change: &Change, mut contact: Contact) -> Event
     let Some(scheme) = scheme else { return envelope.event(contact, envelope.other("user")) };
     let value = found.and_then(|found| found.value.as_deref());
     if value.is_none() {
-        envelope.tell("event.identity", "it has no `value`");
+        envelope.add_unread("event.identity", "it has no `value`");
     }
     add_address(&mut contact, scheme, value);
     envelope.event(contact, EventBody::ContactUpdated)

@@ -137,7 +137,7 @@ fn every_event_of_every_fixture_is_as_documented() {
     let check = validator(&document, &json!({"$ref": "#/components/schemas/Event"}));
     let key = rapport_model::EventKey::parse("01KAYJQ5R00000000000000000").unwrap();
     let eid = rapport_model::Eid::parse("abcdefghijklmnopqrstuv").unwrap();
-    let place = rapport_model::cloudevent::Place {
+    let place = rapport_model::cloudevent::EventAddress {
         connection: "chat",
         eid: &eid,
         key: &key,

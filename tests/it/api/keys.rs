@@ -490,13 +490,14 @@ fn every_connector_says_what_kind_each_of_its_secrets_is() {
     for (folder, component) in crate::connectors::plugins() {
         let manifest = rapport_sandbox::Manifest::from_component(component).unwrap().unwrap();
         for (name, known) in &manifest.secrets {
-            assert!(known.kind.is_some(), "{}: `{name}`", folder.display());
+            assert!(known.kind.is_some() || known.used.is_for_sending(), "{}: `{name}`", folder.display());
         }
         let written = config::ConnectionConfig {
             connector: manifest.id.clone(),
             config: json!({}),
             secrets: [].into(),
             feed: None,
+            sending: Default::default(),
         };
         let lacking = rapport_connections::lacking("a", &manifest, &written);
         let needs_one = manifest.secrets.values().any(|known| !known.optional);

@@ -77,7 +77,13 @@ impl Arm {
                 let config: Value = serde_json::from_str(connection.config()).unwrap();
                 let mut kept = BTreeSet::new();
                 strikes::texts(&config, &mut kept);
-                let written = ConnectionConfig { connector: String::new(), config, secrets: [].into(), feed };
+                let written = ConnectionConfig {
+                    connector: String::new(),
+                    config,
+                    secrets: [].into(),
+                    feed,
+                    sending: Default::default(),
+                };
                 let subject = Sandboxed::loaded(connector.clone());
                 let batches = Vec::new();
                 let connector = connector.clone();

@@ -148,10 +148,7 @@ pub fn another_text(text: &str, key: &str, person: u64, serial: u64) -> String {
     {
         return format!("{}{:06}", &text[..text.len() - 6], 100_000 + serial % 800_000);
     }
-    match is_number {
-        true => format!("{}{}", &text[..text.len() - 5], code(person)),
-        false => text.to_owned(),
-    }
+    if is_number { format!("{}{}", &text[..text.len() - 5], code(person)) } else { text.to_owned() }
 }
 
 /// Every mailbox of a text with the person's code in front of its local part.

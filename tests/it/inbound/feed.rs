@@ -4,7 +4,7 @@ use std::fs;
 
 use rapport_config::{ConnectionConfig, FeedConfig};
 use rapport_connections::Connection;
-use rapport_inbound::feed::{Delivery, Fed, NotFed};
+use rapport_inbound::feed::{AwsDelivery, FeedError, FeedOutcome};
 use rapport_inbound::replay::Replayed;
 use rapport_store::objects::{ObjectError, Objects};
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ async fn a_delivery_goes_to_every_connection_of_its_origin_and_twice_is_once() {
         connection("neither", LINES, json!({}), from(&[QUEUE], &[])),
     ])
     .await;
-    let feed = async |message: &str| service.gateway.feed(&Delivery::of_message(message, QUEUE), "r-1").await;
+    let feed = async |message: &str| service.gateway.feed(&AwsDelivery::of_message(message, QUEUE), "r-1").await;
     for _ in 0..2 {
         feed(&event("m-1")).await.unwrap();
         feed(&notification(&message("m-2"))).await.unwrap();
@@ -74,11 +74,11 @@ async fn a_delivery_goes_to_every_connection_of_its_origin_and_twice_is_once() {
 async fn what_no_connection_takes_is_not_taken() {
     let service = Service::start([connection("events", LINES, json!({}), from(&[SOURCE], &[]))]).await;
     let before = service.data.items().await;
-    let refused = service.gateway.feed(&Delivery::of_message(&notification(&message("m-1")), QUEUE), "r").await;
+    let refused = service.gateway.feed(&AwsDelivery::of_message(&notification(&message("m-1")), QUEUE), "r").await;
     let said = refused.unwrap_err().to_string();
     assert!(said.starts_with(&format!("no connection takes what comes from `{TOPIC}`; fix: name it")), "{said}");
-    let unknown = service.gateway.feed_to("nobody", &Delivery::of_message("{}", QUEUE), "r").await;
-    assert!(matches!(unknown, Err(NotFed::NoConnection)));
+    let unknown = service.gateway.feed_to("nobody", &AwsDelivery::of_message("{}", QUEUE), "r").await;
+    assert!(matches!(unknown, Err(FeedError::NoConnection)));
     assert_eq!(service.data.items().await, before);
 }
 
@@ -99,8 +99,8 @@ async fn a_connection_of_deliveries_only_is_closed_to_everybody_else() {
 #[tokio::test]
 async fn a_connector_that_takes_nothing_from_aws_is_given_nothing() {
     let service = Service::start([hostile("webhooks", json!({}))]).await;
-    let refused = service.gateway.feed_to("webhooks", &Delivery::of_message("{}", QUEUE), "r").await;
-    assert!(matches!(refused, Err(NotFed::NoFeed(_))), "{refused:?}");
+    let refused = service.gateway.feed_to("webhooks", &AwsDelivery::of_message("{}", QUEUE), "r").await;
+    assert!(matches!(refused, Err(FeedError::NoFeed(_))), "{refused:?}");
 
     let refusal = |lines: &str, feed| {
         let written = ConnectionConfig { feed, ..written(json!({})) };
@@ -122,12 +122,12 @@ async fn what_its_connector_cannot_handle_is_kept_whole_and_can_be_replayed() {
     for behaviour in ["trap", "malformed", "loop", "good"] {
         let mut body = message("m-1");
         body["behaviour"] = json!(behaviour);
-        let delivery = Delivery::of_message(&notification(&body), QUEUE);
+        let delivery = AwsDelivery::of_message(&notification(&body), QUEUE);
         let fed = service.gateway.feed_to("events", &delivery, "r").await;
         // A connector that finds a delivery unproven is wrong about it, and the queue keeps it for a fixed one.
         let is_expected = match behaviour {
-            "good" => matches!(fed, Err(NotFed::Refused { .. })),
-            _ => matches!(fed, Ok(Fed::Parked { .. })),
+            "good" => matches!(fed, Err(FeedError::Refused { .. })),
+            _ => matches!(fed, Ok(FeedOutcome::Parked { .. })),
         };
         assert!(is_expected, "{behaviour}: {fed:?}");
         if behaviour != "good" {
@@ -159,12 +159,12 @@ async fn an_object_comes_along_from_an_allowed_bucket_only_and_only_if_it_fits()
     let gateway = gateway_with(data.table.clone(), connections, Objects::in_folder(folder.path()));
     let feed = async |bucket: &str, key: &str| {
         let body = json!({"at": {"bucket": bucket, "key": key}});
-        gateway.feed(&Delivery::of_message(&notification(&body), QUEUE), "r").await
+        gateway.feed(&AwsDelivery::of_message(&notification(&body), QUEUE), "r").await
     };
     let before = data.items().await;
-    assert!(matches!(feed("other", "in/mail").await, Err(NotFed::BucketNotAllowed(bucket)) if bucket == "other"));
+    assert!(matches!(feed("other", "in/mail").await, Err(FeedError::BucketNotAllowed(bucket)) if bucket == "other"));
     let object = async |key: &str| match feed("allowed", key).await {
-        Err(NotFed::Object { source, .. }) => source,
+        Err(FeedError::Object { source, .. }) => source,
         other => panic!("{other:?}"),
     };
     assert!(matches!(object("in/none").await, ObjectError::Missing));
@@ -215,7 +215,7 @@ async fn a_mail_of_forty_megabytes_is_in_the_profile_and_goes_with_it() {
     let connections = [connection_as_written("mail", "email", &written)];
     let gateway = gateway_with(data.table.clone(), connections, Objects::in_folder(folder.path()));
     let service = Service::of(gateway, data).await;
-    service.gateway.feed(&Delivery::of_message(&notification(&message), QUEUE), "r").await.unwrap();
+    service.gateway.feed(&AwsDelivery::of_message(&notification(&message), QUEUE), "r").await.unwrap();
     service.settle().await;
     let profile = service.look_up("email", "ada@example.com").await.unwrap();
     assert_eq!(profile["counters"]["messages_received"], 1);
@@ -247,7 +247,7 @@ async fn a_delivery_larger_than_its_connector_takes_is_not_taken() {
     let service = Service::start([connection("mail", WITH_OBJECTS, json!({}), from(&[TOPIC], &[]))]).await;
     let mut body = message("m-1");
     body["text"] = json!("x".repeat(5_000));
-    let refused = service.gateway.feed(&Delivery::of_message(&notification(&body), QUEUE), "r").await;
+    let refused = service.gateway.feed(&AwsDelivery::of_message(&notification(&body), QUEUE), "r").await;
     let said = refused.unwrap_err().to_string();
     assert!(said.contains("connector `unsigned` takes 4096; fix: raise `body-kib`"), "{said}");
 }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use rapport_inbound::door::Head;
+use rapport_inbound::admission::RequestHead;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -120,7 +120,7 @@ async fn a_genuine_webhook_goes_through_in_pieces_and_a_challenge_without_a_sign
 #[tokio::test]
 async fn what_the_head_proves_is_asked_without_a_body() {
     let service = Service::start([wa_eu()]).await;
-    let head = |signature: Option<&str>| Head {
+    let head = |signature: Option<&str>| RequestHead {
         connection: "wa-eu".into(),
         token: None,
         method: "POST".into(),

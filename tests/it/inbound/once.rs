@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rapport_store::nonces::Claim;
+use rapport_store::nonces::NonceOwner;
 use serde_json::{Value, json};
 
 use crate::support::faults::{Faults, Weather};
@@ -53,14 +53,14 @@ async fn a_lost_answer_of_a_claim_is_harmless_and_no_two_bodies_have_one_value()
                 Err(_) => failed += 1,
             }
         };
-        assert_eq!(claimed, Claim::Ours, "{nonce}: whoever asks again has it");
+        assert_eq!(claimed, NonceOwner::Ours, "{nonce}: whoever asks again has it");
         let other = loop {
             match table.claim_nonce("shop", &nonce, b"second", NOW).await {
                 Ok(claimed) => break claimed,
                 Err(_) => failed += 1,
             }
         };
-        assert_eq!(other, Claim::Taken, "{nonce}");
+        assert_eq!(other, NonceOwner::Taken, "{nonce}");
     }
     assert!(way.fired().len() >= 5, "{:?} and {failed} that were asked again", way.fired());
 }

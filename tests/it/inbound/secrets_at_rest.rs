@@ -42,10 +42,7 @@ async fn stored(data: &Data) -> Vec<u8> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => bytes.extend(unpacked(&std::fs::read(path).unwrap())),
-            }
+            if path.is_dir() { folders.push(path) } else { bytes.extend(unpacked(&std::fs::read(path).unwrap())) }
         }
     }
     bytes

@@ -7,8 +7,8 @@ use std::pin::Pin;
 
 use rapport_model::event::{Attestation, Author, Body, Contact, Identifier, Message, Part};
 use rapport_model::{Eid, Event, TenantKey};
-use rapport_projections::erasure::proceed;
 use rapport_projections::fold::fold_batch;
+use rapport_projections::rebuild_after_erasure::proceed;
 use rapport_store::blobs::Blobs;
 use rapport_store::erasure::{Erasure, ITEMS_A_CALL_MAX};
 use rapport_store::events::NewEvent;
@@ -381,9 +381,10 @@ fn unpacked(frame: &[u8]) -> String {
 fn blobs(folder: &Path, look: &mut impl FnMut(&Path, &str)) {
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => blobs(&path, look),
-            false => look(&path, &unpacked(&std::fs::read(&path).unwrap()).to_lowercase()),
+        if path.is_dir() {
+            blobs(&path, look)
+        } else {
+            look(&path, &unpacked(&std::fs::read(&path).unwrap()).to_lowercase())
         }
     }
 }
@@ -391,7 +392,8 @@ fn blobs(folder: &Path, look: &mut impl FnMut(&Path, &str)) {
 /// The stream's record of an event.
 pub fn record(event: &NewEvent, number: u64) -> Inserted {
     let NewEvent { eid, key, event, connection, connector_digest, received_at } = event.clone();
-    let stored = rapport_store::events::StoredEvent { eid, key, event, connection, connector_digest, received_at };
+    let stored =
+        rapport_store::events::StoredEvent { eid, key, event, connection, connector_digest, received_at, origin: None };
     Inserted { sequence: Sequence::new(&number.to_string()), stored }
 }
 

@@ -9,7 +9,7 @@ use rapport_model::identity::{Closing, Edge, EdgeId, Evidence, Held, Kind, Pair,
 use rapport_model::{Eid, EndpointKey, Event, ProfileId, Timestamp};
 use rapport_store::Table;
 use rapport_store::events::NewEvent;
-use rapport_store::identity::{Decision, Explanation, Party, Standing, SuggestionState};
+use rapport_store::identity::{Decision, EdgeState, Explanation, Party, SuggestionState};
 use serde_json::{Value, json};
 
 use crate::support::{Data, fold_all, gateway, new_event};
@@ -46,7 +46,7 @@ async fn a_wrong_merge_of_two_people_is_undone_as_if_it_had_never_been() {
     let started = Instant::now();
     let undone = table.unlink(&wrong.edge, &closing(2_000)).await.unwrap().unwrap();
     println!("a merge of two people with 200 events each was undone in {:?}", started.elapsed());
-    assert_eq!((undone.standing, undone.parted.len()), (Standing::Closed, 1));
+    assert_eq!((undone.state, undone.parted.len()), (EdgeState::Closed, 1));
     let after = [profile(&gateway, "chat", "ada").await, profile(&gateway, "chat", "bob").await];
     assert_eq!(without_id(&after), without_id(&before));
     // The ids of before mean whom they meant before.
@@ -71,7 +71,7 @@ async fn what_a_person_undid_does_not_come_back_with_the_next_message() {
     assert_ne!(table.find(&chat.eid).await.unwrap(), table.find(&phone.eid).await.unwrap());
     assert!(!table.unlink(&id, &closing(6)).await.unwrap().unwrap().is_new, "undone twice is undone once");
     let again = table.prove(&chat, &phone, &by_person(10)).await.unwrap().unwrap();
-    assert_eq!(again.standing, Standing::Joins, "only a person joins them again");
+    assert_eq!(again.state, EdgeState::Joins, "only a person joins them again");
 }
 
 /// Links, withdrawals and unlinks in any order; after each, profiles are what the remaining evidence makes, and later every
@@ -228,7 +228,7 @@ async fn a_weak_word_waits_for_a_person() {
     let [accepted, dismissed] = ids.map(Option::unwrap);
     let decision = Decision { who: "agent 7".into(), why: "asked her".into(), at: 100 };
     let outcome = table.accept(&accepted, &decision).await.unwrap().unwrap();
-    assert_eq!((outcome.edge.rule, outcome.standing), (Rule::Accepted, Standing::Joins));
+    assert_eq!((outcome.edge.rule, outcome.state), (Rule::Accepted, EdgeState::Joins));
     assert_eq!(table.find(&crm.eid).await.unwrap(), table.find(&ada.eid).await.unwrap());
     table.dismiss(&dismissed, &decision).await.unwrap().unwrap();
     arrive(&data, &[say(4, "bob@example.com"), say(5, "ada@example.com")]).await;

@@ -8,7 +8,7 @@ use rapport_model::profile::Profile;
 use rapport_model::{Eid, Event, EventKey, ProfileId, Timestamp};
 use rapport_projections::fold::{fold_batch, rebuild};
 use rapport_store::events::NewEvent;
-use rapport_store::identity::{Outcome, Party, Standing};
+use rapport_store::identity::{EdgeState, Outcome, Party};
 use rapport_store::stream::Inserted;
 use rapport_store::{StoreError, Table};
 
@@ -248,9 +248,9 @@ async fn the_elder_profile_survives_and_the_younger_one_s_id_still_answers() {
     assert_eq!(merged(0, 2).await, [(pids[0].clone(), pids[2].clone())]);
     assert_eq!(merged(0, 1).await, [(pids[2].clone(), pids[1].clone())], "over two forwards");
     let known = link(0, 1).await;
-    assert_eq!((known.is_new, known.standing), (false, Standing::Joins));
+    assert_eq!((known.is_new, known.state), (false, EdgeState::Joins));
     let confirmed = link(1, 2).await;
-    assert_eq!((confirmed.is_new, confirmed.standing, confirmed.merged), (true, Standing::Joins, vec![]));
+    assert_eq!((confirmed.is_new, confirmed.state, confirmed.merged), (true, EdgeState::Joins, vec![]));
     for (named, pid) in all.iter().zip(&pids) {
         assert_eq!(table.find(&named.eid).await.unwrap().pid, pids[1]);
         assert_eq!(table.find_profile(pid).await.unwrap().unwrap().pid, pids[1]);
@@ -277,7 +277,7 @@ async fn a_profile_that_grows_too_large_stops_linking() {
     }
     let outside = &all[MEMBERS_MAX].eid;
     let held = link(MEMBERS_MAX).await;
-    assert_eq!((held.standing, held.merged), (Standing::Held(Held::Size), vec![]));
+    assert_eq!((held.state, held.merged), (EdgeState::Held(Held::Size), vec![]));
     let root = table.find(&all[0].eid).await.unwrap();
     assert_eq!(root.members.len(), MEMBERS_MAX);
     assert_eq!(table.find(&all[MEMBERS_MAX - 1].eid).await.unwrap(), root);

@@ -8,8 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use rapport_model::event::{Attestation, Identifier};
@@ -17,14 +15,13 @@ use rapport_model::identity::{
     Closing, Edge, EdgeId, Evidence, Kind, Named, Pair, Partition, Rule, Rules, Source, Withdrawal, partition,
 };
 use rapport_model::{Basis, Eid, EndpointKey, ProfileId, TenantKey};
-use rapport_projections::erasure::proceed;
+use rapport_projections::rebuild_after_erasure::proceed;
 use rapport_store::blobs::Blobs;
 use rapport_store::identity::Party;
-use rapport_store::{Access, Claim, Clause, Entropy, StoreError, Table};
+use rapport_store::{Clause, StoreError, Table};
 use serde_json::Value;
 
-use crate::support::TABLE;
-use crate::support::engine::{Engine, Fate, interleave};
+use crate::support::engine::{Engine, Fate, interleave, table_of};
 
 /// Runs of `cargo test`: a few seconds, within which every known mistake is found. `.ci/run` makes 10,000.
 const RUNS: u64 = 1_500;
@@ -334,10 +331,7 @@ impl Mirror {
                 }
                 ("G", sk) if id.starts_with("conflict") => {
                     let id = EdgeId::parse(sk).unwrap();
-                    let _ = match item.is_some() {
-                        true => self.conflicts.insert(id),
-                        false => self.conflicts.remove(&id),
-                    };
+                    let _ = if item.is_some() { self.conflicts.insert(id) } else { self.conflicts.remove(&id) };
                 }
                 _ => {}
             }
@@ -389,27 +383,9 @@ fn tenant_key() -> TenantKey {
     TenantKey::new(&[7; 32]).unwrap()
 }
 
-/// The store over an engine: a tenant of its own, and randomness that never repeats and asks nobody to wait.
+/// The store over an engine, under the rules of this test.
 async fn table(engine: &Engine, seed: u64, without: Option<Clause>) -> Table {
-    // A multiple of every bound that a wait has; below the bits that tell ids apart.
-    const NO_WAIT: u128 = 250 * 1024;
-    let drawn = Arc::new(AtomicU64::new(1));
-    let streams = aws_sdk_dynamodbstreams::Config::builder()
-        .behavior_version(aws_sdk_dynamodbstreams::config::BehaviorVersion::latest())
-        .region(aws_sdk_dynamodbstreams::config::Region::from_static("local"))
-        .http_client(engine.clone())
-        .build();
-    let access = Access {
-        dynamodb: engine.client(),
-        streams: aws_sdk_dynamodbstreams::Client::from_conf(streams),
-        table: TABLE.to_owned(),
-        tenant: format!("t{seed}"),
-        tenant_key: tenant_key(),
-        blobs: Blobs::in_folder(std::env::temp_dir()),
-        entropy: Entropy::of(move || u128::from(drawn.fetch_add(1, Ordering::Relaxed)) * NO_WAIT),
-    };
-    engine.open_the_gate();
-    let table = Table::attach(access, None, Claim::IfFree).await.unwrap().under(rules());
+    let table = table_of(engine, format!("t{seed}"), Blobs::in_folder(std::env::temp_dir())).await.under(rules());
     match without {
         Some(clause) => table.without(clause),
         None => table,
@@ -417,14 +393,14 @@ async fn table(engine: &Engine, seed: u64, without: Option<Clause>) -> Table {
 }
 
 /// A small generator (SplitMix64, Steele 2014), so that a seed in a failure repeats it.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x2545_f491_4f6c_dd1d)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
+use rapport_model::cells::ConsentCell;
 use rapport_model::conversation::{Head, NAMES_MAX};
 use rapport_model::event::{Attestation, Body, ConsentState, DeliveryState, ProviderError};
-use rapport_model::fold::ConsentCell;
 use rapport_model::identity::WEAK_MAX;
 use rapport_model::identity::named;
 use rapport_model::{Eid, EventKey};

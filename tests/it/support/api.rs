@@ -119,10 +119,8 @@ pub fn identifier(scheme: &str, value: &str) -> Value {
 
 /// Everything but letters and digits as `%XX`.
 pub fn escaped(text: &str) -> String {
-    let escape = |byte: u8| match byte.is_ascii_alphanumeric() {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
+    let escape =
+        |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(escape).collect()
 }
 

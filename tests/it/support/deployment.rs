@@ -159,10 +159,8 @@ impl Ran {
         let headers = answer["headers"].as_object().unwrap().iter();
         let headers = headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
         let body = answer["body"].as_str().unwrap();
-        let body = match answer["isBase64Encoded"].as_bool().unwrap() {
-            true => STANDARD.decode(body).unwrap(),
-            false => body.into(),
-        };
+        let body =
+            if answer["isBase64Encoded"].as_bool().unwrap() { STANDARD.decode(body).unwrap() } else { body.into() };
         Answer::new(status, headers, body)
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -19,6 +20,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use dynoxide::Database;
+use rapport_model::TenantKey;
+use rapport_store::blobs::Blobs;
+use rapport_store::{Access, Claim, Entropy, Table};
 use serde_json::{Value, json};
 
 use super::table::TABLE;
@@ -45,12 +49,23 @@ struct Waiting {
     waker: Option<Waker>,
 }
 
+/// What one request consumed, as the database counts it (`ReturnConsumedCapacity`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Consumed {
+    pub operation: String,
+    /// The sort key of its first item.
+    pub sk: String,
+    pub units: f64,
+}
+
 #[derive(Default)]
 struct State {
     waiting: BTreeMap<u64, Waiting>,
     next: u64,
     /// Keys of items that were written, since somebody last asked.
     written: Vec<(String, String)>,
+    /// What requests consumed, since somebody last asked.
+    consumed: Vec<Consumed>,
     /// While it is open, requests are done as they come.
     is_open: bool,
 }
@@ -176,10 +191,31 @@ impl Engine {
         self.database.update_item(serde_json::from_value(request).unwrap()).unwrap();
     }
 
+    /// What requests consumed since the last time, in their order.
+    pub fn take_consumed(&self) -> Vec<Consumed> {
+        std::mem::take(&mut self.state.lock().unwrap().consumed)
+    }
+
+    /// Remembers what a request consumed.
+    fn measure(&self, operation: &str, body: &str, response: &Value) {
+        let request: Value = serde_json::from_str(body).unwrap();
+        let first = request["TransactItems"][0].as_object().and_then(|item| item.values().next()).unwrap_or(&request);
+        let key = first.get("Key").or(first.get("Item")).unwrap_or(&Value::Null);
+        let sk = key["sk"]["S"].as_str().unwrap_or_default().to_owned();
+        let all = [&response["ConsumedCapacity"]].into_iter();
+        let all: Vec<&Value> =
+            all.flat_map(|one| one.as_array().map_or_else(|| vec![one], |many| many.iter().collect())).collect();
+        let units = all.iter().filter_map(|one| one["CapacityUnits"].as_f64()).sum();
+        self.state.lock().unwrap().consumed.push(Consumed { operation: operation.to_owned(), sk, units });
+    }
+
     fn perform(&self, operation: &str, body: &str) -> HttpResponse {
+        let mut request: Value = serde_json::from_str(body).unwrap();
+        request["ReturnConsumedCapacity"] = json!("TOTAL");
+        let measured = request.to_string();
         macro_rules! call {
             ($method:ident) => {
-                match serde_json::from_str(body) {
+                match serde_json::from_str(&measured) {
                     Ok(request) => self.database.$method(request).map(|done| serde_json::to_value(done).unwrap()),
                     Err(error) => panic!("{operation}: {error}"),
                 }
@@ -200,6 +236,7 @@ impl Engine {
         match done {
             Ok(response) => {
                 self.note(operation, body);
+                self.measure(operation, body, &response);
                 answer(200, response)
             }
             Err(error) => answer(error.status_code(), serde_json::from_str(&error.to_json()).unwrap()),
@@ -248,6 +285,29 @@ impl HttpConnector for Engine {
         state.waiting.insert(number, Waiting { operation, body, answer: None, waker: None });
         HttpConnectorFuture::new(Passage { engine: self.clone(), number })
     }
+}
+
+/// The store over an engine, for a tenant of its own. Its randomness never repeats, and asks nobody to wait.
+pub async fn table_of(engine: &Engine, tenant: String, blobs: Blobs) -> Table {
+    // A multiple of every bound that a wait has; below the bits that tell ids apart.
+    const NO_WAIT: u128 = 250 * 1024;
+    let drawn = Arc::new(AtomicU64::new(1));
+    let streams = aws_sdk_dynamodbstreams::Config::builder()
+        .behavior_version(aws_sdk_dynamodbstreams::config::BehaviorVersion::latest())
+        .region(aws_sdk_dynamodbstreams::config::Region::from_static("local"))
+        .http_client(engine.clone())
+        .build();
+    let access = Access {
+        dynamodb: engine.client(),
+        streams: aws_sdk_dynamodbstreams::Client::from_conf(streams),
+        table: TABLE.to_owned(),
+        tenant,
+        tenant_key: TenantKey::new(&[7; 32]).unwrap(),
+        blobs,
+        entropy: Entropy::of(move || u128::from(drawn.fetch_add(1, Ordering::Relaxed)) * NO_WAIT),
+    };
+    engine.open_the_gate();
+    Table::attach(access, None, Claim::IfFree).await.unwrap()
 }
 
 /// A request's way through the gate.

@@ -57,7 +57,8 @@ pub fn response(status: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-fn certified(name: &str) -> (ServerConfig, TrustAnchor<'static>) {
+/// What a server called `name` shows, and the authority that vouches for it.
+pub fn certified(name: &str) -> (ServerConfig, TrustAnchor<'static>) {
     let authority_key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

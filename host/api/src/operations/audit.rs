@@ -15,7 +15,7 @@ use crate::state::Api;
 use rapport_config::scope::Scope;
 use rapport_http::Problem;
 use rapport_http::input::InQuery;
-use rapport_http::page::{Page, Verb};
+use rapport_http::page::{HttpMethod, OperationDoc};
 use rapport_http::route::Route;
 
 /// Records of a page.
@@ -24,7 +24,7 @@ const RECORDS_DEFAULT: usize = 50;
 const RECORDS_MAX: usize = 200;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let audit_page = Page::new("listAuditRecords", "List the calls of the API on one day, newest first")
+    let audit_page = OperationDoc::new("listAuditRecords", "List the calls of the API on one day, newest first")
         .described(
             "A call that changes something has two records: one from before it begins, and one with its result. Records hold \
              ids and no addresses. They are kept for 400 days, and this service cannot change them. Calls without a valid key \
@@ -33,14 +33,16 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         .query::<AuditQuery>()
         .gives::<AuditPage>(200, "One page of records")
         .refuses(&[400, 500]);
-    let keys_page =
-        Page::new("listApiKeys", "List the API keys: their scopes, when they expire, and when they were last used")
-            .described("Keys are created and changed in rapport.toml. The answer contains no secrets.")
-            .gives::<Keys>(200, "All keys")
-            .refuses(&[500]);
+    let keys_page = OperationDoc::new(
+        "listApiKeys",
+        "List the API keys: their scopes, when they expire, and when they were last used",
+    )
+    .described("Keys are created and changed in rapport.toml. The answer contains no secrets.")
+    .gives::<Keys>(200, "All keys")
+    .refuses(&[500]);
     vec![
-        Route::new("/v1/audit", get(audit)).may(Verb::Get, Scope::Operate, audit_page),
-        Route::new("/v1/keys", get(keys)).may(Verb::Get, Scope::Operate, keys_page),
+        Route::new("/v1/audit", get(audit)).may(HttpMethod::Get, Scope::Operate, audit_page),
+        Route::new("/v1/keys", get(keys)).may(HttpMethod::Get, Scope::Operate, keys_page),
     ]
 }
 

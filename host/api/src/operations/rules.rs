@@ -12,7 +12,7 @@ use rapport_model::identity::partition::broken_limit;
 use rapport_model::identity::{self, Endpoints, MEMBERS_MAX, Rules, Together};
 use rapport_model::{Basis, Eid, EndpointKey, ProfileId};
 use rapport_store::StoreError;
-use rapport_store::identity::{EvidencePage, Evident, ScanCursor, Suggestion};
+use rapport_store::identity::{EvidencePage, PreviewEvidence, ScanCursor, Suggestion};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -134,8 +134,8 @@ impl Operations {
         }
         for found in found.into_iter().take(FOUND_MAX) {
             match found.what {
-                Evident::Profile(pid) => self.preview_profile(&pid, &rules, &mut preview).await?,
-                Evident::Suggestion(suggestion) => {
+                PreviewEvidence::Profile(pid) => self.preview_profile(&pid, &rules, &mut preview).await?,
+                PreviewEvidence::Suggestion(suggestion) => {
                     preview.suggestions += 1;
                     preview.changes.extend(self.preview_suggestion(&suggestion, &rules).await?);
                 }
@@ -150,7 +150,7 @@ impl Operations {
         rules: &Rules,
         preview: &mut RulesPreview,
     ) -> Result<(), StoreError> {
-        let Some(around) = self.table.surroundings(pid).await? else {
+        let Some(around) = self.table.evidence_cluster(pid).await? else {
             preview.skipped += 1;
             return Ok(());
         };

@@ -9,10 +9,10 @@ use std::ops::Bound;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rapport_model::canonical::{NotCanonical, canonicalise, former};
-use rapport_model::cloudevent::{Place, cloud_event, unreadable_event};
+use rapport_model::cloudevent::{EventAddress, cloud_event, unreadable_event};
 use rapport_model::event::{Attestation, Author, Body};
 use rapport_model::identity::{Rules, is_proven};
-use rapport_model::profile::{Profile, fold};
+use rapport_model::profile::Profile;
 use rapport_model::{Basis, Eid, EndpointKey, EventKey, Identifier, MessageKey, ProfileId};
 use rapport_store::StoreError;
 use rapport_store::erasure::Erased;
@@ -25,8 +25,8 @@ use tokio::task::JoinSet;
 
 use crate::people::People;
 pub(crate) use crate::people::answer::described::AnyEvent;
-use crate::people::merged::Merged;
-use crate::people::shown::shown;
+use crate::people::merged_logs::Merged;
+use crate::people::shortened_event::shown;
 
 /// Events of a page if the caller gives no limit.
 pub const PAGE_DEFAULT: usize = 50;
@@ -36,8 +36,8 @@ pub const PAGE_MAX: usize = 200;
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
 /// Bytes of an event's JSON in one answer. As a JSON text it is at most twice as long: JSON has no control characters.
 pub const PART_BYTES_MAX: usize = 2 << 20;
-/// Bytes that a delivery's state adds to an event, at most ([`rapport_model::fold::REPORT_BYTES_MAX`] for each of its texts).
-const DELIVERY_BYTES: usize = 4 * rapport_model::fold::REPORT_BYTES_MAX;
+/// Bytes that a delivery's state adds to an event, at most ([`rapport_model::cells::REPORT_BYTES_MAX`] for each of its texts).
+const DELIVERY_BYTES: usize = 4 * rapport_model::cells::REPORT_BYTES_MAX;
 /// Events that are unpacked at once: one after the other would wait for the blob store each time.
 const OPENED_AT_ONCE: usize = 4;
 /// Events that one page looks at. Those that were erased and delivered again are not shown, until the fold deletes them.
@@ -219,7 +219,7 @@ impl People {
         while let Some(read) = reads.join_next().await {
             endpoints.extend(read.expect("reading an endpoint does not panic")?);
         }
-        Ok(fold(root.pid, endpoints))
+        Ok(Profile::from_endpoints(root.pid, endpoints))
     }
 
     /// One page of a person's events from all channels, newest first. `None` if there is no such profile.
@@ -309,11 +309,12 @@ impl People {
             Logged::Unreadable(event) if erased.hides(event.key.at(), &event.connection) => None,
             Logged::Event(stored) => {
                 let sent = self.sent_message(&stored);
-                let (cloud, bytes) = shown(cloud_event(place_of(&stored, self.table.rules()), &stored.event));
+                let (cloud, bytes) = shown(cloud_event(event_address(&stored, self.table.rules()), &stored.event));
                 Some(Shown { cloud, bytes: bytes + sent.as_ref().map_or(0, |_| DELIVERY_BYTES), sent })
             }
             Logged::Unreadable(UnreadableEvent { eid, key, connection, received_at, bytes, why }) => {
-                let place = Place { connection: &connection, eid: &eid, key: &key, verified: false, received_at };
+                let place =
+                    EventAddress { connection: &connection, eid: &eid, key: &key, verified: false, received_at };
                 let (cloud, bytes) = shown(unreadable_event(place, bytes, why.name()));
                 Some(Shown { cloud, bytes, sent: None })
             }
@@ -343,12 +344,12 @@ impl People {
         let erased = self.table.erased(eid).await?;
         let text = match self.table.logged(eid, key).await? {
             Some(Logged::Event(stored)) if !self.table.is_erased(&erased, &stored).await? => {
-                cloud_event(place_of(&stored, self.table.rules()), &stored.event).to_string()
+                cloud_event(event_address(&stored, self.table.rules()), &stored.event).to_string()
             }
             Some(Logged::Unreadable(event)) if !erased.hides(key.at(), &event.connection) => {
                 let UnreadableEvent { connection, received_at, bytes, why, .. } = event;
                 unreadable_event(
-                    Place { connection: &connection, eid, key, verified: false, received_at },
+                    EventAddress { connection: &connection, eid, key, verified: false, received_at },
                     bytes,
                     why.name(),
                 )
@@ -384,9 +385,9 @@ struct Shown {
     sent: Option<MessageKey>,
 }
 
-fn place_of<'a>(stored: &'a StoredEvent, rules: &Rules) -> Place<'a> {
+fn event_address<'a>(stored: &'a StoredEvent, rules: &Rules) -> EventAddress<'a> {
     let StoredEvent { eid, key, event, connection, received_at, .. } = stored;
-    Place { connection, eid, key, verified: is_proven(&event.contact, rules), received_at: *received_at }
+    EventAddress { connection, eid, key, verified: is_proven(&event.contact, rules), received_at: *received_at }
 }
 
 #[cfg(test)]

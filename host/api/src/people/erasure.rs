@@ -10,7 +10,7 @@ use rapport_model::event::Attestation;
 use rapport_model::identity::Author;
 use rapport_model::profile::rfc3339;
 use rapport_model::{Eid, EventKey, Timestamp};
-use rapport_projections::erasure::proceed;
+use rapport_projections::rebuild_after_erasure::proceed;
 use rapport_store::StoreError;
 use rapport_store::erasure::{
     Demand, DemandState, Erasure, PARKED_NAMED_MAX, ParkedDecision, ParkedOutcome, Requester,
@@ -27,7 +27,8 @@ use crate::people::views::{LinkEnd, ends};
 
 /// The receipt of an erasure: what it has deleted so far, and what remains. It holds no personal data.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Receipt {
+#[schemars(rename = "Receipt")]
+pub struct ErasureReceipt {
     pub id: String,
     pub state: State,
     /// When it was requested: RFC 3339, Rapport's clock.
@@ -185,7 +186,7 @@ const REMAINS: &[(&str, &str)] = &[
     ),
 ];
 
-impl From<&Erasure> for Receipt {
+impl From<&Erasure> for ErasureReceipt {
     fn from(erasure: &Erasure) -> Self {
         let mut parked = ParkedWebhooks { unnamed: erasure.parked_unnamed, ..ParkedWebhooks::default() };
         for one in &erasure.parked {
@@ -239,24 +240,24 @@ impl People {
     /// Storage failed: call again.
     ///
     /// `eid` is the proven endpoint of the address. The endpoints that only claim the address are also erased.
-    pub async fn erase(&self, eid: &Eid, attribution: Attribution) -> Result<Option<Receipt>, StoreError> {
+    pub async fn erase(&self, eid: &Eid, attribution: Attribution) -> Result<Option<ErasureReceipt>, StoreError> {
         let now = (self.now)();
         let whom = self.whom_to_erase(eid).await?;
         let requester = Requester::Person { who: attribution.who, why: attribution.reason };
         let begun = self.table.begin_erasure_of_address((&whom, eid), Some(requester), now).await?;
         let Some(mut erasure) = begun else { return Ok(None) };
         self.proceed(&mut erasure, now).await?;
-        Ok(Some(Receipt::from(&erasure)))
+        Ok(Some(ErasureReceipt::from(&erasure)))
     }
 
     /// Continues an erasure by its id, and returns its receipt. `None` if no erasure has this id.
     ///
     /// # Errors
     /// Storage failed: call again.
-    pub async fn continue_erasure(&self, id: &str) -> Result<Option<Receipt>, StoreError> {
+    pub async fn continue_erasure(&self, id: &str) -> Result<Option<ErasureReceipt>, StoreError> {
         let Some(mut erasure) = self.table.erasure(id).await? else { return Ok(None) };
         self.proceed(&mut erasure, (self.now)()).await?;
-        Ok(Some(Receipt::from(&erasure)))
+        Ok(Some(ErasureReceipt::from(&erasure)))
     }
 
     /// Decides about parked webhooks that may be the person's. Returns the receipt, and the given ids that it does not name.
@@ -268,12 +269,12 @@ impl People {
         &self,
         id: &str,
         decisions: &ParkedDecisions,
-    ) -> Result<Option<(Receipt, Vec<String>)>, StoreError> {
+    ) -> Result<Option<(ErasureReceipt, Vec<String>)>, StoreError> {
         let Some(mut erasure) = self.table.erasure(id).await? else { return Ok(None) };
         let delete = decisions.delete.iter().map(|id| (id.clone(), ParkedDecision::Delete));
         let keep = decisions.keep.iter().map(|id| (id.clone(), ParkedDecision::Keep));
         let unknown = self.table.decide_parked(&mut erasure, &delete.chain(keep).collect::<Vec<_>>()).await?;
-        Ok(Some((Receipt::from(&erasure), unknown)))
+        Ok(Some((ErasureReceipt::from(&erasure), unknown)))
     }
 
     /// Open demands of providers.
@@ -294,7 +295,11 @@ impl People {
     ///
     /// # Errors
     /// Storage failed: call again.
-    pub async fn accept_demand(&self, endpoint: &Eid, attribution: Attribution) -> Result<Option<Receipt>, StoreError> {
+    pub async fn accept_demand(
+        &self,
+        endpoint: &Eid,
+        attribution: Attribution,
+    ) -> Result<Option<ErasureReceipt>, StoreError> {
         let decision = Decision { who: attribution.who.clone(), why: attribution.reason.clone(), at: (self.now)() };
         if self.table.decide_demand(endpoint, DemandState::Accepted, &decision).await?.is_some() {
             // The demand names an endpoint. The present holder of its address may be another person.
@@ -303,7 +308,7 @@ impl People {
             let begun = self.table.begin_erasure(endpoint, Some(requester), now).await?;
             let Some(mut erasure) = begun else { return Ok(None) };
             self.proceed(&mut erasure, now).await?;
-            return Ok(Some(Receipt::from(&erasure)));
+            return Ok(Some(ErasureReceipt::from(&erasure)));
         }
         // The demand is deleted with the person. A repeated call may find no demand while the erasure still runs.
         let Some(erasure) = self.table.erasure_under_way(endpoint).await? else { return Ok(None) };

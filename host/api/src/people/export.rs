@@ -132,7 +132,7 @@ fn explanation(edge: &Edge, both: bool) -> String {
     };
     let stands = match edge {
         edge if edge.closed.is_some() => "; a person undid it later",
-        edge if edge.quarantined => "; it was set aside",
+        edge if edge.set_aside => "; it was set aside",
         edge if !edge.is_in_force() => "; the provider withdrew it later",
         _ if !both => "; it does not join them, because it conflicts with other evidence",
         _ => "",

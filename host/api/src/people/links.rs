@@ -12,12 +12,12 @@ use rapport_model::profile::rfc3339;
 use rapport_model::{Basis, Eid, EventKey, Identifier, ProfileId, Timestamp};
 use rapport_projections::fold::identity::suggest_counterparts;
 use rapport_store::StoreError;
-use rapport_store::identity::{Explanation, Outcome, Party, Root, Standing};
+use rapport_store::identity::{EdgeState, Explanation, Outcome, Party, Root};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::people::People;
-use crate::people::merged::Merged;
+use crate::people::merged_logs::Merged;
 use crate::people::review::Suggestion;
 use crate::people::views::{LinkEnd, ends, limit_text};
 
@@ -338,10 +338,10 @@ impl People {
 
 /// Refuses a link that was recorded but is held as a conflict, with the id of the conflict.
 pub(crate) fn refuse_conflict(outcome: &Outcome) -> Result<(), Problem> {
-    let why = match &outcome.standing {
-        Standing::Held(held) => limit_text(Some(held)),
-        Standing::Quarantined => limit_text(None),
-        Standing::Joins | Standing::Withdrawn | Standing::Closed => return Ok(()),
+    let why = match &outcome.state {
+        EdgeState::Held(held) => limit_text(Some(held)),
+        EdgeState::SetAside => limit_text(None),
+        EdgeState::Joins | EdgeState::Withdrawn | EdgeState::Closed => return Ok(()),
     };
     let fix = "undo the link that it conflicts with, and this one takes effect automatically; or undo this one";
     Err(Problem::conflict(format!("not linked, but recorded as a conflict: {why}; fix: {fix}"))
@@ -351,7 +351,7 @@ pub(crate) fn refuse_conflict(outcome: &Outcome) -> Result<(), Problem> {
 fn link_of(edge: &Edge, [a, b]: [&LinkEnd; 2], root: &Root) -> Link {
     let state = match edge {
         edge if edge.closed.is_some() => LinkState::Closed,
-        edge if edge.quarantined => LinkState::SetAside,
+        edge if edge.set_aside => LinkState::SetAside,
         edge if !edge.is_in_force() => LinkState::Withdrawn,
         _ if a.profile == b.profile => LinkState::Joins,
         edge if root.held.contains(&edge.id) => LinkState::Conflict,

@@ -17,7 +17,7 @@ use super::{Progress, build, folder, thousands};
 use crate::Terminal;
 use crate::terminal::Tone;
 
-use artefact::{Head, is_artefact};
+use artefact::{ArtefactHeader, is_artefact};
 
 /// How every WebAssembly binary begins.
 const WEBASSEMBLY: &[u8] = b"\0asm";
@@ -45,7 +45,7 @@ pub enum Sort {
     /// A component, which says what it imports and exports.
     Component(Interface),
     /// Compiled and signed; what it imported was checked when it was made.
-    Artefact(Box<Head>),
+    Artefact(Box<ArtefactHeader>),
 }
 
 /// How facts are printed.
@@ -94,7 +94,7 @@ impl Facts {
     pub fn of(file: PathBuf, bytes: &[u8]) -> Result<Self> {
         let size = u64::try_from(bytes.len())?;
         if is_artefact(bytes) {
-            let head = Head::of(bytes)?;
+            let head = ArtefactHeader::of(bytes)?;
             let (digest, manifest) = (head.digest.clone(), head.manifest.clone());
             return Ok(Self { file, bytes: size, digest, manifest, sort: Sort::Artefact(Box::new(head)) });
         }

@@ -25,12 +25,13 @@ pub fn folder(words: &str, base: &Path) -> Result<PathBuf> {
     }
     let names: Vec<String> =
         present.iter().filter_map(|folder| folder.file_name()).map(|name| format!("`{}`", name.display())).collect();
-    match names.is_empty() {
-        true => bail!("connector `{words}`: no folder with a connector.toml; fix: name a connector's folder"),
-        false => bail!(
+    if names.is_empty() {
+        bail!("connector `{words}`: no folder with a connector.toml; fix: name a connector's folder")
+    } else {
+        bail!(
             "connector `{words}`: no folder with a connector.toml; fix: name a folder, or one of {}",
             names.join(", ")
-        ),
+        )
     }
 }
 

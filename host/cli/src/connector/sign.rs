@@ -168,9 +168,10 @@ fn rewritten(text: &[u8], old: &Webhook, new: &Webhook) -> Vec<u8> {
     }
     let mut bytes = lines.join(line_end).into_bytes();
     bytes.extend(line_end.repeat(2).bytes());
-    match old.body == new.body {
-        true => bytes.extend(&text[head_end + blank..]),
-        false => bytes.extend(&new.body),
+    if old.body == new.body {
+        bytes.extend(&text[head_end + blank..])
+    } else {
+        bytes.extend(&new.body)
     }
     bytes
 }

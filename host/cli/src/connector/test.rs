@@ -73,9 +73,10 @@ pub fn run(folders: &[PathBuf], blessing: Blessing, terminal: &Terminal) -> Resu
             }
         }
     }
-    match failed.is_empty() {
-        true => Ok(()),
-        false => bail!("{} of {} connectors fail: {}", failed.len(), folders.len(), failed.join(", ")),
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        bail!("{} of {} connectors fail: {}", failed.len(), folders.len(), failed.join(", "))
     }
 }
 
@@ -131,9 +132,10 @@ pub(super) fn fixtures(folder: &Path) -> Result<Vec<kit::Fixture>> {
 
 /// The component of a connector: built, or made without cargo.
 pub(super) fn component_of(folder: &Path, terminal: &Terminal) -> Result<Vec<u8>> {
-    match folder.join("Cargo.toml").is_file() {
-        true => Ok(build(folder, &|progress| terminal.progress(&progress))?.bytes),
-        false => component_in(folder),
+    if folder.join("Cargo.toml").is_file() {
+        Ok(build(folder, &|progress| terminal.progress(&progress))?.bytes)
+    } else {
+        component_in(folder)
     }
 }
 

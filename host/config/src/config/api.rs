@@ -2,7 +2,7 @@
 
 use rapport_model::Timestamp;
 use rapport_model::profile::parse_rfc3339;
-use rapport_model::written::fix_for_unknown_key;
+use rapport_model::spelling::fix_for_unknown_key;
 use toml::Value;
 
 use super::{ConfigError, Keys, SecretRef, is_connection_name};
@@ -43,10 +43,7 @@ pub(super) struct Api {
 pub(super) fn api(table: Option<Keys>) -> Result<Api, ConfigError> {
     let Some(mut table) = table else { return Ok(Api { keys: Vec::new(), is_unnamed: false }) };
     let is_unnamed = matches!(table.rest.get("keys"), Some(Value::Array(_) | Value::String(_)));
-    let keys = match is_unnamed {
-        true => unnamed(table.secrets("keys")?),
-        false => named(table.table("keys")?)?,
-    };
+    let keys = if is_unnamed { unnamed(table.secrets("keys")?) } else { named(table.table("keys")?)? };
     table.done(&["keys"])?;
     Ok(Api { is_unnamed: is_unnamed && !keys.is_empty(), keys })
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::Delivery;
+use super::AwsDelivery;
 
 /// What is no batch of a queue or a stream.
 #[derive(Debug, thiserror::Error)]
@@ -41,20 +41,20 @@ struct Kinesis {
 ///
 /// # Errors
 /// [`NoBatch`]: it is of another service. Where it stopped is said, and not what was there: it may be personal.
-pub fn batch(json: &str) -> Result<Vec<(String, Delivery)>, NoBatch> {
+pub fn batch(json: &str) -> Result<Vec<(String, AwsDelivery)>, NoBatch> {
     let batch: Batch = serde_json::from_str(json).map_err(|error| NoBatch(format!("column {}", error.column())))?;
     let named = batch.records.into_iter().enumerate();
     named.map(|(index, record)| record.named().ok_or_else(|| NoBatch(format!("record {index}")))).collect()
 }
 
 impl Record {
-    fn named(self) -> Option<(String, Delivery)> {
+    fn named(self) -> Option<(String, AwsDelivery)> {
         match self {
             Self { through, message_id: Some(name), body: Some(body), .. } => {
-                Some((name, Delivery::of_message(&body, &through)))
+                Some((name, AwsDelivery::of_message(&body, &through)))
             }
             Self { through, kinesis: Some(Kinesis { sequence_number, data }), .. } => {
-                Some((sequence_number, Delivery::of_record(STANDARD.decode(data).ok()?, &through)))
+                Some((sequence_number, AwsDelivery::of_record(STANDARD.decode(data).ok()?, &through)))
             }
             _ => None,
         }

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 /// One event, notification or record, as a connector may be given it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
+pub struct AwsDelivery {
     /// Where it is from: the source of an EventBridge event, the ARN of an SNS topic, or else [`through`](Self::through).
     pub origin: String,
     /// The ARN of the queue, stream or function that it came through.
@@ -15,7 +15,7 @@ pub struct Delivery {
     pub body: Vec<u8>,
 }
 
-impl Delivery {
+impl AwsDelivery {
     /// A message of a queue, from SNS, EventBridge or any other sender that the queue's policy allows.
     pub fn of_message(message: &str, through: &str) -> Self {
         let through = through.to_owned();
@@ -88,8 +88,8 @@ mod tests {
     const QUEUE: &str = "arn:aws:sqs:eu-west-1:111122223333:feed";
     const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:mail";
 
-    fn of(message: &serde_json::Value) -> Delivery {
-        Delivery::of_message(&message.to_string(), QUEUE)
+    fn of(message: &serde_json::Value) -> AwsDelivery {
+        AwsDelivery::of_message(&message.to_string(), QUEUE)
     }
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(header("x-amz-sns-topic-arn"), Some(TOPIC));
         assert_eq!(header("x-amz-sns-message-id"), Some("m-1"));
         assert_eq!(header("content-type"), Some("application/json"));
-        let text = Delivery { headers: vec![content_type("hello")], ..delivery };
+        let text = AwsDelivery { headers: vec![content_type("hello")], ..delivery };
         assert_eq!(text.headers[0].1, "application/octet-stream");
     }
 
@@ -129,7 +129,7 @@ mod tests {
             let delivery = of(&message);
             assert_eq!((delivery.origin.as_str(), delivery.body), (QUEUE, message.to_string().into_bytes()));
         }
-        let record = Delivery::of_record(vec![0xff], "arn:aws:kinesis:eu-west-1:111122223333:stream/calls");
+        let record = AwsDelivery::of_record(vec![0xff], "arn:aws:kinesis:eu-west-1:111122223333:stream/calls");
         assert_eq!(record.origin, record.through);
     }
 }

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use rapport_http::Problem;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::door::Admitted;
+use crate::admission::Admitted;
 
 /// KiB of bodies that a process holds at a time, all that are still arriving and all that are being handled: six of the
 /// largest that a connector may take. What would be more is told to come back.
@@ -21,10 +21,10 @@ static BUFFERED: Semaphore = Semaphore::const_new(BUFFERED_KIB_MAX);
 
 /// What a body takes of [`BUFFERED_KIB_MAX`], given back when it is dropped.
 #[derive(Default)]
-pub(super) struct Room(Option<SemaphorePermit<'static>>);
+pub(super) struct BufferPermit(Option<SemaphorePermit<'static>>);
 
-impl Room {
-    /// Room for so many bytes in all.
+impl BufferPermit {
+    /// Takes permits for so many bytes in all.
     fn grow_to(&mut self, bytes: usize) -> Result<(), Problem> {
         let has = self.0.as_ref().map_or(0, SemaphorePermit::num_permits);
         let wanted = bytes.div_ceil(1024).saturating_sub(has);
@@ -43,14 +43,18 @@ impl Room {
 }
 
 /// Reads the whole body of a webhook that was let in.
-pub(super) async fn read(headers: &HeaderMap, mut body: Body, admitted: &mut Admitted) -> Result<Room, Problem> {
+pub(super) async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    admitted: &mut Admitted,
+) -> Result<BufferPermit, Problem> {
     let bytes_max = admitted.body_bytes_max();
     let too_large = || Problem::too_large(format!("the body is larger than {bytes_max} bytes"));
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > bytes_max) {
         return Err(too_large());
     }
-    let mut room = Room::default();
+    let mut permit = BufferPermit::default();
     let arrived = async {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| Problem::bad_request("the body is incomplete"))?;
@@ -60,13 +64,13 @@ pub(super) async fn read(headers: &HeaderMap, mut body: Body, admitted: &mut Adm
             if bytes_so_far > bytes_max {
                 return Err(too_large());
             }
-            room.grow_to(bytes_so_far)?;
+            permit.grow_to(bytes_so_far)?;
             admitted.read(&bytes);
         }
         Ok(())
     };
     match tokio::time::timeout(Duration::from_millis(ARRIVAL_MS_MAX), arrived).await {
-        Ok(read) => read.map(|()| room),
+        Ok(read) => read.map(|()| permit),
         Err(_) => Err(Problem::too_slow(format!("the body did not arrive within {ARRIVAL_MS_MAX} ms"))),
     }
 }

@@ -3,7 +3,7 @@
 use rapport_connections::credentials::Vouching;
 use rapport_sandbox::{CallError, FailureKind, Receipt, Received, Rejection};
 
-use crate::door::UNPROVEN;
+use crate::admission::UNPROVEN;
 use crate::refusal::Refusal;
 
 /// What a call of a connector means, before anything is done about it.

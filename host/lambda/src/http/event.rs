@@ -127,9 +127,10 @@ impl Event {
             request.extensions_mut().insert(ClientAddress(address));
         }
         let body = self.body.unwrap_or_default();
-        let body = match self.is_base64_encoded {
-            true => STANDARD.decode(body).map_err(|_| "the body is not the base64 that the event says it is")?,
-            false => body.into_bytes(),
+        let body = if self.is_base64_encoded {
+            STANDARD.decode(body).map_err(|_| "the body is not the base64 that the event says it is")?
+        } else {
+            body.into_bytes()
         };
         *request.body_mut() = Body::from(body);
         Ok(request)
@@ -174,10 +175,7 @@ fn uri(path: &str, query: &str) -> Option<Uri> {
 
 fn push_escaped(text: &mut String, part: &str, stays: impl Fn(u8) -> bool) {
     for byte in part.bytes() {
-        match stays(byte) {
-            true => text.push(char::from(byte)),
-            false => text.push_str(&format!("%{byte:02X}")),
-        }
+        if stays(byte) { text.push(char::from(byte)) } else { text.push_str(&format!("%{byte:02X}")) }
     }
 }
 

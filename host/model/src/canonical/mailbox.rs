@@ -108,20 +108,20 @@ fn addr_spec(text: &str) -> Option<Mailbox> {
     let local = reader.local()?;
     reader.next();
     let domain = reader.domain()?;
-    let mailbox = Mailbox { local: folded(&local)?, domain };
+    let mailbox = Mailbox { local: canonical_local(&local)?, domain };
     let fits = mailbox.local.len() <= LOCAL_BYTES_MAX && mailbox.to_string().len() <= MAILBOX_BYTES_MAX;
     fits.then_some(mailbox)
 }
 
 /// A local part in its one form; none if a letter of it is another way to write one of ASCII, shows nothing or is lost.
-fn folded(local: &str) -> Option<String> {
+fn canonical_local(local: &str) -> Option<String> {
     let nfc = ComposingNormalizerBorrowed::new_nfc();
     let becomes_ascii = |character: char| {
         !character.is_ascii() && nfc.normalize(character.encode_utf8(&mut [0; 4])).chars().any(|one| one.is_ascii())
     };
-    let folded = nfc.normalize(local).to_ascii_lowercase();
+    let canonical = nfc.normalize(local).to_ascii_lowercase();
     let is_whole = !local.contains(text::is_invisible) && !text::is_damaged(local);
-    (!local.is_empty() && is_whole && !local.contains(becomes_ascii)).then_some(folded)
+    (!local.is_empty() && is_whole && !local.contains(becomes_ascii)).then_some(canonical)
 }
 
 /// RFC 5322 `atext`, with what RFC 6532 adds: everything beyond ASCII that shows.

@@ -64,9 +64,10 @@ fn spell(random: &mut Random, (digits, extension): &Line) -> String {
         text.push_str(pick(random, &["", "", "", "", "-", " ", ".", "\u{a0}", "\u{2011}", "\u{ad}", "\u{200b}"]));
     }
     if let Some(extension) = extension {
-        text.push_str(match is_uri {
-            true => ";ext=",
-            false => pick(random, &[" ext ", " ext. ", "x", " X ", ",", ",,", ";ext=", "p", " #", " extension: "]),
+        text.push_str(if is_uri {
+            ";ext="
+        } else {
+            pick(random, &[" ext ", " ext. ", "x", " X ", ",", ",,", ";ext=", "p", " #", " extension: "])
         });
         text.push_str(extension);
     }

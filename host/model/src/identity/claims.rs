@@ -14,16 +14,16 @@ pub const WEAK_MAX: usize = 4;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claims {
     /// What it proves by itself.
-    pub links: Vec<Claim>,
+    pub links: Vec<LinkClaim>,
     /// What it says is no longer so: proofs of these pairs up to the event's time, by [`Rule::SamePayload`], end.
     pub withdrawn: Vec<(Named, Named)>,
     /// What somebody said whose word does not link by itself: suggestions for a person.
-    pub weak: Vec<Claim>,
+    pub weak: Vec<LinkClaim>,
 }
 
 /// Two endpoints that are said to be one person's.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Claim {
+pub struct LinkClaim {
     /// Of [`Rule::Replaced`], the one that gave way.
     pub a: Named,
     pub b: Named,
@@ -32,7 +32,7 @@ pub struct Claim {
     pub attestation: Attestation,
 }
 
-impl Claim {
+impl LinkClaim {
     fn new(a: &Named, b: &Named, rule: Rule) -> Self {
         let attestation = a.identifier.attestation.max(b.identifier.attestation);
         Self { a: a.clone(), b: b.clone(), rule, attestation }
@@ -53,11 +53,11 @@ pub fn claims(tenant: &TenantKey, event: &Event, names: &[Named], rules: &Rules)
     let mut claims = Claims::default();
     let first = usable.iter().find(is_unproven);
     let twins = usable.iter().filter(is_unproven).skip(1);
-    claims.links.extend(first.into_iter().cycle().zip(twins).map(|(a, b)| Claim::new(a, b, Rule::SamePayload)));
+    claims.links.extend(first.into_iter().cycle().zip(twins).map(|(a, b)| LinkClaim::new(a, b, Rule::SamePayload)));
     let apart = |named: &&Named| !is_unproven(named) || first.is_some_and(|first| first.eid == named.eid);
     if let Some(hub) = usable.iter().find(|named| believed(named)).or(usable.first()) {
         for other in usable.iter().filter(apart).filter(|other| other.eid != hub.eid) {
-            let claim = Claim::new(hub, other, Rule::SamePayload);
+            let claim = LinkClaim::new(hub, other, Rule::SamePayload);
             match believed(hub) && believed(other) {
                 true => claims.links.push(claim),
                 false if claims.weak.len() < WEAK_MAX => claims.weak.push(claim),
@@ -82,10 +82,10 @@ impl Claims {
         let (old_kind, anchor_kind) = (Kind::of(&old.key), Kind::of(&anchor.key));
         let is_address = old_kind.family() == anchor_kind.family();
         match new.filter(|new| new.eid != old.eid) {
-            Some(new) if is_address => self.links.push(Claim::new(&old, &new, Rule::Replaced)),
+            Some(new) if is_address => self.links.push(LinkClaim::new(&old, &new, Rule::Replaced)),
             new if !is_address && usable(&anchor) => {
                 if let Some(new) = new.filter(|new| self.links.iter().all(|link| link.b.eid != new.eid)) {
-                    self.links.push(Claim::new(&anchor, &new, Rule::SamePayload));
+                    self.links.push(LinkClaim::new(&anchor, &new, Rule::SamePayload));
                 }
                 // A payload that still names what it says is gone does not prove it.
                 self.links.retain(|link| link.b.eid != old.eid);
@@ -120,7 +120,7 @@ mod tests {
         read(contact, Body::IdentifierReplaced(Replacement { old, new }))
     }
 
-    fn links(claims: &[Claim]) -> Vec<(&str, &str, Rule)> {
+    fn links(claims: &[LinkClaim]) -> Vec<(&str, &str, Rule)> {
         claims.iter().map(|claim| (&*claim.a.key.value, &*claim.b.key.value, claim.rule)).collect()
     }
 

@@ -211,8 +211,8 @@ pub struct Edge {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closing>,
     /// Set aside because it would make more than one transaction can hold. A person must look at it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub quarantined: bool,
+    #[serde(default, rename = "quarantined", skip_serializing_if = "std::ops::Not::not")]
+    pub set_aside: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<Span>,
 }
@@ -227,7 +227,7 @@ impl Edge {
             gave_way: None,
             withdrawn: None,
             closed: None,
-            quarantined: false,
+            set_aside: false,
             spans: Vec::new(),
         }
     }
@@ -236,7 +236,7 @@ impl Edge {
     pub fn is_in_force(&self) -> bool {
         let last = self.proof.as_ref().map(|proof| proof.last);
         let stands = last.is_some_and(|last| self.withdrawn.as_ref().is_none_or(|withdrawn| last > withdrawn.at));
-        stands && self.closed.is_none() && !self.quarantined
+        stands && self.closed.is_none() && !self.set_aside
     }
 
     /// Whether it was in force at an instant of our clock.
@@ -244,7 +244,7 @@ impl Edge {
         self.spans.iter().any(|span| span.from <= at && span.to.is_none_or(|to| at < to))
     }
 
-    /// Takes evidence in. A person's evidence opens what a person closed, and takes it out of quarantine.
+    /// Takes evidence in. A person's evidence opens what a person closed, and it is no longer set aside.
     pub fn prove(&mut self, evidence: &Evidence) {
         match &mut self.proof {
             None => {
@@ -268,7 +268,7 @@ impl Edge {
         }
         if matches!(evidence.source, Source::Person { .. }) {
             self.closed = None;
-            self.quarantined = false;
+            self.set_aside = false;
         }
         self.note(evidence.now);
     }
@@ -292,8 +292,8 @@ impl Edge {
     }
 
     /// Sets it aside.
-    pub fn quarantine(&mut self, now: Timestamp) {
-        self.quarantined = true;
+    pub fn set_aside(&mut self, now: Timestamp) {
+        self.set_aside = true;
         self.note(now);
     }
 

@@ -97,7 +97,7 @@ fn is_monotonous(digits: &str) -> bool {
 /// means nobody, the first that means somebody takes its place. If there is none, the event belongs to what it is about,
 /// a call or a message by its provider's id, under [`NOBODY`]: what strangers say is never in one conversation, and
 /// what is said of one call is. Pure: the same event, by the same rules, is settled alike.
-pub fn settle(event: &mut Event, rules: &Rules) {
+pub fn choose_contact(event: &mut Event, rules: &Rules) {
     if event.contact.identifiers.is_empty() {
         return;
     }
@@ -116,13 +116,13 @@ pub fn settle(event: &mut Event, rules: &Rules) {
     };
     match others.iter().position(is_somebody) {
         Some(place) => others[..=place].rotate_right(1),
-        None => others.insert(0, stand_in(event, attestation)),
+        None => others.insert(0, placeholder_identifier(event, attestation)),
     }
     event.contact.identifiers = others;
 }
 
 /// What an event without a person is about, on the word of whoever named nobody.
-fn stand_in(event: &Event, attestation: Attestation) -> Identifier {
+fn placeholder_identifier(event: &Event, attestation: Attestation) -> Identifier {
     let about = match &event.body {
         Body::Message(message) => &message.id,
         Body::MessageEdited(edit) => &edit.message_id,
@@ -191,9 +191,9 @@ mod tests {
         let mut rules = Rules::default();
         rules.own.extend(own.iter().map(|own| (*own).to_owned()));
         let mut event = event(account, identifiers, Body::ContactUpdated);
-        settle(&mut event, &rules);
+        choose_contact(&mut event, &rules);
         let again = event.clone();
-        settle(&mut event, &rules);
+        choose_contact(&mut event, &rules);
         assert_eq!(event.contact, again.contact, "what is settled stays");
         event.contact.identifiers.into_iter().map(|found| (found.scheme, found.value)).collect()
     }
@@ -289,7 +289,7 @@ mod tests {
                 recording: None,
             };
             let mut event = event("+15005550006", &[("phone", "+266696687")], Body::Call(call));
-            settle(&mut event, &Rules::default());
+            choose_contact(&mut event, &Rules::default());
             canonicalise(&event.contact.identifiers[0]).unwrap()
         };
         let first = call("CA1", CallState::Ringing);
@@ -298,7 +298,7 @@ mod tests {
         assert_ne!(first, call("CA2", CallState::Ringing), "strangers share none");
         let mut long = event("a", &[("chat", "null")], Body::ContactUpdated);
         long.id = "x".repeat(1_024);
-        settle(&mut long, &Rules::default());
+        choose_contact(&mut long, &Rules::default());
         assert_eq!(long.contact.identifiers[0].value.len(), 64);
         assert!(!Rules::default().may_link(&first));
     }
@@ -317,7 +317,7 @@ mod tests {
         // An id of the provider's that is written like the account is not the account.
         assert_eq!(settled("4711", &[("crm.contact", "4711")], &[]), pairs(&[("crm.contact", "4711")]));
         let mut mail = event("support@shop.example", &[support, ada], Body::ContactUpdated);
-        settle(&mut mail, &Rules::default());
+        choose_contact(&mut mail, &Rules::default());
         assert_eq!(mail.extensions[OWN_ADDRESSES], json!([{"scheme": "email", "value": "Support@Shop.example"}]));
     }
 

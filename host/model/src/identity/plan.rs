@@ -25,14 +25,14 @@ pub struct Plan {
     /// Profiles that went into another one: forwards.
     pub dead: BTreeMap<ProfileId, ProfileId>,
     /// Profiles that are new.
-    pub fresh: Vec<Fresh>,
+    pub new_profiles: Vec<NewProfile>,
     /// Endpoints to which no pointer and no forward leads any more, with their new profile.
     pub moved: BTreeMap<Eid, ProfileId>,
 }
 
 /// A profile for a component that holds the birth endpoint of none.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fresh {
+pub struct NewProfile {
     pub pid: ProfileId,
     pub birth: Eid,
     pub since: Timestamp,
@@ -40,7 +40,7 @@ pub struct Fresh {
 }
 
 /// Components that hold no profile's birth endpoint: each needs an id, and an eldest endpoint to be its birth.
-pub fn homeless<'a>(before: &[Before], components: &'a [BTreeSet<Eid>]) -> Vec<&'a BTreeSet<Eid>> {
+pub fn components_without_profile<'a>(before: &[Before], components: &'a [BTreeSet<Eid>]) -> Vec<&'a BTreeSet<Eid>> {
     components.iter().filter(|component| before.iter().all(|root| !component.contains(&root.birth))).collect()
 }
 
@@ -69,7 +69,7 @@ pub fn plan(before: &[Before], components: &[BTreeSet<Eid>], founded: &[(Profile
                     continue;
                 };
                 let (birth, members) = (birth.clone(), component.clone());
-                plan.fresh.push(Fresh { pid: pid.clone(), birth, since: *since, members });
+                plan.new_profiles.push(NewProfile { pid: pid.clone(), birth, since: *since, members });
                 pid.clone()
             }
         };
@@ -105,19 +105,19 @@ mod tests {
         let (one, two) = (roots[0].pid.clone(), roots[1].pid.clone());
         assert_eq!(found.dead, [(one, two.clone())].into());
         assert_eq!(found.changed, [(two, set(&[1, 2, 3]))].into());
-        assert_eq!((found.fresh, found.moved), (vec![], BTreeMap::new()), "forwards lead there");
+        assert_eq!((found.new_profiles, found.moved), (vec![], BTreeMap::new()), "forwards lead there");
     }
 
     #[test]
     fn who_leaves_gets_a_new_id_and_a_pointer() {
         let roots = [before(1, 20, &[1, 2, 3])];
         let components = [set(&[1]), set(&[2, 3])];
-        assert_eq!(homeless(&roots, &components), [&components[1]]);
+        assert_eq!(components_without_profile(&roots, &components), [&components[1]]);
         let pid = ProfileId::implied(&eid(99));
         let found = plan(&roots, &components, &[(pid.clone(), eid(3), 7)]);
         assert_eq!(found.changed, [(roots[0].pid.clone(), set(&[1]))].into());
         assert_eq!(found.moved, [(eid(2), pid.clone()), (eid(3), pid.clone())].into());
-        assert_eq!(found.fresh, [Fresh { pid, birth: eid(3), since: 7, members: set(&[2, 3]) }]);
+        assert_eq!(found.new_profiles, [NewProfile { pid, birth: eid(3), since: 7, members: set(&[2, 3]) }]);
     }
 
     /// Following pointers and forwards after the plan leads every endpoint to the profile that has it as a member.
@@ -129,28 +129,29 @@ mod tests {
             let old = random.grouped(&all, 4);
             let components: Vec<_> = random.grouped(&all, 4).iter().map(|group| set(group)).collect();
             let roots: Vec<Before> = old.iter().map(|group| before(group[0], random.below(3) as u64, group)).collect();
-            let founded: Vec<_> = homeless(&roots, &components)
+            let founded: Vec<_> = components_without_profile(&roots, &components)
                 .iter()
                 .enumerate()
                 .map(|(n, component)| (ProfileId::implied(&eid(90 + n)), component.first().unwrap().clone(), 0))
                 .collect();
             let found = plan(&roots, &components, &founded);
             for component in &components {
-                let homes: BTreeSet<ProfileId> = component.iter().map(|eid| lead(eid, &roots, &found)).collect();
+                let homes: BTreeSet<ProfileId> =
+                    component.iter().map(|eid| target_profile(eid, &roots, &found)).collect();
                 assert_eq!(homes.len(), 1, "seed {seed}");
                 let pid = homes.first().unwrap();
                 let members = found.changed.get(pid).or(found
-                    .fresh
+                    .new_profiles
                     .iter()
-                    .find(|fresh| fresh.pid == *pid)
-                    .map(|fresh| &fresh.members));
+                    .find(|new| new.pid == *pid)
+                    .map(|new| &new.members));
                 let members = members.or(roots.iter().find(|root| root.pid == *pid).map(|root| &root.members));
                 assert_eq!(members, Some(component), "seed {seed}");
             }
         }
     }
 
-    fn lead(eid: &Eid, roots: &[Before], plan: &Plan) -> ProfileId {
+    fn target_profile(eid: &Eid, roots: &[Before], plan: &Plan) -> ProfileId {
         let pid = roots.iter().find(|root| root.members.contains(eid)).map(|root| root.pid.clone());
         let pid = plan.moved.get(eid).cloned().or(pid).unwrap();
         plan.dead.get(&pid).cloned().unwrap_or(pid)

@@ -45,9 +45,10 @@ pub fn preview(profiles: &[BTreeSet<Eid>], edges: &[Edge], endpoints: &Endpoints
 
 fn together(groups: &[BTreeSet<Eid>], edge: &Edge) -> Together {
     let pair = &edge.id.pair;
-    match groups.iter().any(|group| group.contains(pair.low()) && group.contains(pair.high())) {
-        true => Together::One,
-        false => Together::Apart,
+    if groups.iter().any(|group| group.contains(pair.low()) && group.contains(pair.high())) {
+        Together::One
+    } else {
+        Together::Apart
     }
 }
 

@@ -15,7 +15,7 @@ use rapport_store::{StoreError, Table};
 use rapport_telemetry::{SetAside, TakenUpAgain};
 
 use super::{PATIENCE_MS, handover, rebuild};
-use crate::erasure;
+use crate::rebuild_after_erasure;
 
 /// Milliseconds. The wait before an endpoint is tried again after a temporary error. It doubles with each failure.
 const AGAIN_AFTER_MS: u64 = 1_000;
@@ -111,7 +111,7 @@ pub async fn take_up(table: &Table, unfolded: &Unfolded, now: Timestamp) -> Resu
     let eid = &unfolded.eid;
     let failure = match contained(refold(table, eid, now)).await {
         Ok(None) => {
-            table.folded_again(unfolded).await?;
+            table.remove_unfolded(unfolded).await?;
             TakenUpAgain { endpoint: eid }.emit();
             return Ok(true);
         }
@@ -172,7 +172,7 @@ async fn refold(table: &Table, eid: &Eid, now: Timestamp) -> Result<Option<Why>,
     table.hand_over_later(eid).await?;
     let (_, left_at) = table.marks(eid).await?;
     requests.retain(|request| left_at == 0 || request.stored.event.at <= left_at);
-    erasure::on_demand(table, &requests.iter().collect::<Vec<_>>(), now).await?;
+    rebuild_after_erasure::on_demand(table, &requests.iter().collect::<Vec<_>>(), now).await?;
     // What was erased and delivered again is not folded: it goes.
     let erased = table.erased(eid).await?;
     if erased != Erased::default() {

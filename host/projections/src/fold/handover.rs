@@ -102,20 +102,21 @@ pub(super) async fn give_up(table: &Table, eid: &Eid, at: Timestamp, now: Timest
     // Later events about the address, here or elsewhere, are about its new holder: they prove their links again.
     let others = table.forget_links_since(eid, at, now).await?;
     for (account, _) in table.heads(eid).await? {
-        match accounts.contains(&account) {
-            true => mark_given_up(table, eid, &account, at).await?,
-            false => table.forget_head(eid, &account).await?,
+        if accounts.contains(&account) {
+            mark_given_up(table, eid, &account, at).await?
+        } else {
+            table.forget_head(eid, &account).await?
         }
     }
     if !later.is_empty() {
-        table.forget_words_since(eid, at).await?;
+        table.remove_statements_since(eid, at).await?;
         rebuild(table, eid, now).await?;
     }
     for other in &others {
         rebuild(table, &other.eid, now).await?;
         // One that was on the list before stays there: it is tried again by itself.
         if other.failures == 1 {
-            table.folded_again(other).await?;
+            table.remove_unfolded(other).await?;
         }
     }
     // The events go last: as long as one is here, all this is done again.

@@ -7,10 +7,10 @@
 use rapport_model::canonical::former;
 use rapport_model::conversation::Head;
 use rapport_model::event::Attestation;
-use rapport_model::identity::{Claim, Claims, Edge, EdgeId, Evidence, Held, Named, Pair, Rule, Source, Withdrawal};
+use rapport_model::identity::{Claims, Edge, EdgeId, Evidence, Held, LinkClaim, Named, Pair, Rule, Source, Withdrawal};
 use rapport_model::{Eid, EventKey, Identifier, Timestamp};
 use rapport_store::events::StoredEvent;
-use rapport_store::identity::{Outcome, Party, Standing};
+use rapport_store::identity::{EdgeState, Outcome, Party};
 use rapport_store::{StoreError, Table, Written};
 use rapport_telemetry::{EvidenceNotTaken, LinkInConflict, ProfileParted, ProfilesMerged};
 
@@ -27,7 +27,7 @@ pub async fn apply(
     now: Timestamp,
 ) -> Result<Vec<Eid>, StoreError> {
     let StoredEvent { eid, key, event, .. } = stored;
-    let evidence = |claim: &Claim| Evidence {
+    let evidence = |claim: &LinkClaim| Evidence {
         rule: claim.rule,
         source: Source::Event { key: key.clone(), attestation: claim.attestation },
         at: event.at,
@@ -48,7 +48,7 @@ pub async fn apply(
             let ids = edges.iter().map(|edge: &Edge| &edge.id).chain(&root.superseded);
             let before = ids.filter(|id| id.rule == Rule::SamePayload && id.pair.other(&claim.a.eid).is_some());
             for id in before.cloned().collect::<std::collections::BTreeSet<EdgeId>>() {
-                remind(table, &id.pair, (stored, head), now).await?;
+                confirm_remembered_links(table, &id.pair, (stored, head), now).await?;
             }
         }
     }
@@ -56,10 +56,10 @@ pub async fn apply(
         let withdrawal = Withdrawal { at: event.at, event: key.clone() };
         log_outcome(table.withdraw(&Party::from(anchor), &Party::from(old), &withdrawal, now).await)?;
         if let Some(pair) = Pair::new(&anchor.eid, &old.eid) {
-            remind(table, &pair, (stored, head), now).await?;
+            confirm_remembered_links(table, &pair, (stored, head), now).await?;
         }
     }
-    let may_be_news = |claim: &&Claim| {
+    let may_be_news = |claim: &&LinkClaim| {
         let is_forgotten = [&claim.a, &claim.b].iter().any(|end| end.eid != *eid && head.is_full_for(&end.eid));
         !is_forgotten && !is_suggested(claim, eid, head)
     };
@@ -91,7 +91,7 @@ pub async fn suggest_counterparts(
 /// Links of endpoints with what the same addresses were called by earlier canonical forms, where the table has that.
 ///
 /// Asked once for an address, and only of one that has former forms: a line of a country that was renumbered.
-pub async fn respelled(table: &Table, news: impl Iterator<Item = &Named>) -> Result<Vec<Claim>, StoreError> {
+pub async fn respelled(table: &Table, news: impl Iterator<Item = &Named>) -> Result<Vec<LinkClaim>, StoreError> {
     let mut claims = Vec::new();
     for named in news {
         for key in former(&named.key) {
@@ -102,7 +102,7 @@ pub async fn respelled(table: &Table, news: impl Iterator<Item = &Named>) -> Res
             let identifier = Identifier { value: key.value.clone(), ..named.identifier.clone() };
             let former = Named { eid, key, identifier, basis: named.basis };
             let attestation = Attestation::Provider;
-            claims.push(Claim { a: named.clone(), b: former, rule: Rule::SamePayload, attestation });
+            claims.push(LinkClaim { a: named.clone(), b: former, rule: Rule::SamePayload, attestation });
         }
     }
     Ok(claims)
@@ -110,11 +110,11 @@ pub async fn respelled(table: &Table, news: impl Iterator<Item = &Named>) -> Res
 
 /// Whether the edge is recorded for good. One that was taken back comes into force again with a later proof, so each
 /// later one has to be looked at.
-async fn prove(table: &Table, claim: &Claim, evidence: &Evidence) -> Result<bool, StoreError> {
-    let Claim { a, b, .. } = claim;
+async fn prove(table: &Table, claim: &LinkClaim, evidence: &Evidence) -> Result<bool, StoreError> {
+    let LinkClaim { a, b, .. } = claim;
     let outcome = log_outcome(table.prove(&Party::from(a), &Party::from(b), evidence).await)?;
-    let standing = outcome.map(|outcome| outcome.standing);
-    Ok(!matches!(standing, Some(Standing::Withdrawn | Standing::Held(Held::Superseded)) | None))
+    let state = outcome.map(|outcome| outcome.state);
+    Ok(!matches!(state, Some(EdgeState::Withdrawn | EdgeState::Held(Held::Superseded)) | None))
 }
 
 /// Logs what a change did to profiles.
@@ -129,7 +129,7 @@ fn log_outcome(outcome: Result<Option<Outcome>, StoreError>) -> Result<Option<Ou
             for fresh in &outcome.parted {
                 ProfileParted { fresh, edge: &outcome.edge }.emit();
             }
-            if let Standing::Held(held) = &outcome.standing
+            if let EdgeState::Held(held) = &outcome.state
                 && held.is_conflict()
             {
                 LinkInConflict { edge: &outcome.edge }.emit();
@@ -145,14 +145,14 @@ fn log_outcome(outcome: Result<Option<Outcome>, StoreError>) -> Result<Option<Ou
 }
 
 /// Whether this conversation made the suggestion before.
-fn is_suggested(claim: &Claim, eid: &Eid, head: &Head) -> bool {
+fn is_suggested(claim: &LinkClaim, eid: &Eid, head: &Head) -> bool {
     let ends: [&Named; 2] = [&claim.a, &claim.b];
     let other = ends.iter().find(|end| end.eid != *eid).filter(|_| ends.iter().any(|end| end.eid == *eid));
     other.is_some_and(|other| head.names.contains_key(&other.eid))
 }
 
-/// Hands in what heads remember of a pair, and makes them forget it. The head at hand is not in the store yet.
-async fn remind(
+/// Confirms a pair by what heads remember of it, and makes them forget it. The head at hand is not in the store yet.
+async fn confirm_remembered_links(
     table: &Table,
     pair: &Pair,
     (stored, head): (&StoredEvent, &mut Head),
@@ -165,7 +165,7 @@ async fn remind(
             for (account, mut guarded) in table.heads(own).await? {
                 let is_at_hand = *own == stored.eid && account == stored.event.account;
                 let Some((_, last)) = guarded.head.linked.remove(other).filter(|_| !is_at_hand) else { continue };
-                hand_in(table, pair, (stored, last), now).await?;
+                confirm_link(table, pair, (stored, last), now).await?;
                 is_done &= table.put_head(own, &account, &guarded).await? == Written::Yes;
             }
             if is_done {
@@ -175,7 +175,7 @@ async fn remind(
         if *own == stored.eid
             && let Some((_, last)) = head.linked.remove(other)
         {
-            hand_in(table, pair, (stored, last), now).await?;
+            confirm_link(table, pair, (stored, last), now).await?;
         }
     }
     Ok(())
@@ -183,7 +183,7 @@ async fn remind(
 
 /// Proves a pair once more, as late as a head remembers. The event at hand stands for the one that did, whose name no
 /// head keeps; it is not the first proof, whose name the edge keeps.
-async fn hand_in(
+async fn confirm_link(
     table: &Table,
     pair: &Pair,
     (stored, last): (&StoredEvent, Timestamp),

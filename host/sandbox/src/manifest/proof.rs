@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use rapport_model::written::json_of_toml;
+use rapport_model::spelling::json_of_toml;
 
 use super::{optional_text, refuse_unknown, take_table, wrong};
 use crate::error::ManifestError;

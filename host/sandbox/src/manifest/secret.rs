@@ -1,17 +1,22 @@
-//! `[secrets]` of a manifest: which secrets a connector asks `verify` for, and what each of them is.
+//! `[secrets]` of a manifest: which secrets a connector needs, what each of them is, and its one use.
 //!
 //! ```toml
 //! [secrets]
 //! app-secret = { kind = "hmac", what = "Signs every delivery. Dashboard › App secret." }
 //! verify-token = { kind = "token", own = true, optional = true, what = "Answers the challenge. Any text of your own." }
 //! other = "A text alone says what it is, and the host can check nothing but that it is not empty"
+//! access-token = { use = "bearer", what = "Sends messages. Dashboard › System users › Token." }
 //! ```
+//!
+//! Without `use` a secret verifies webhooks. The other uses are in `used.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use rapport_model::secret::Use;
 use toml::{Table, Value};
 
+use super::used::{self, USE_KEYS};
 use super::{optional_text, refuse_unknown, wrong};
 use crate::error::ManifestError;
 use crate::keys::{self, KeyKind, KeyProblem};
@@ -26,8 +31,10 @@ pub struct SecretUse {
     pub kind: Option<SecretKind>,
     /// `own`: the operator makes it up, so it can be too short.
     pub own: bool,
-    /// `optional`: webhooks can be verified without it.
+    /// `optional`: webhooks can be verified without it, or nothing is sent with it.
     pub optional: bool,
+    /// `use`: the one thing that it may be used for.
+    pub used: Use,
 }
 
 /// What a secret is.
@@ -91,7 +98,7 @@ impl fmt::Display for SecretUse {
     }
 }
 
-const KEYS: [&str; 4] = ["what", "kind", "own", "optional"];
+const KEYS: [&str; 5] = ["what", "kind", "own", "optional", "use"];
 
 pub(super) fn secrets(table: Table) -> Result<BTreeMap<String, SecretUse>, ManifestError> {
     table.into_iter().map(|(name, value)| Ok((name.clone(), secret(&name, value)?))).collect()
@@ -99,20 +106,28 @@ pub(super) fn secrets(table: Table) -> Result<BTreeMap<String, SecretUse>, Manif
 
 fn secret(name: &str, value: Value) -> Result<SecretUse, ManifestError> {
     let key = format!("secrets.{name}");
-    let expected = "what an operator has to put there: a text, or a table with `what`, `kind`, `own` and `optional`";
+    let expected =
+        "what an operator has to put there: a text, or a table with `what`, `kind`, `own`, `optional` and `use`";
     let mut table = match value {
-        Value::String(what) => return Ok(SecretUse { what, kind: None, own: false, optional: false }),
+        Value::String(what) => {
+            return Ok(SecretUse { what, kind: None, own: false, optional: false, used: Use::Verify });
+        }
         Value::Table(table) => table,
         other => return Err(wrong(&key, expected, &other)),
     };
     let what = optional_text(&mut table, "what")?;
     let what = what.ok_or_else(|| wrong(&key, "a `what`", &Value::Table(Table::new())))?;
+    let used = used::used(&key, &mut table)?;
+    if let Use::Oauth2(_) = used {
+        refuse_unknown(&table, &format!("{key}."), &USE_KEYS)?;
+        return Ok(SecretUse { what, kind: None, own: false, optional: true, used });
+    }
     let kind = optional_text(&mut table, "kind")?;
     let kind = kind.map(|word| kind_of(&format!("{key}.kind"), word)).transpose()?;
     let own = flag(&mut table, &key, "own")?;
     let optional = flag(&mut table, &key, "optional")?;
     refuse_unknown(&table, &format!("{key}."), &KEYS)?;
-    Ok(SecretUse { what, kind, own, optional })
+    Ok(SecretUse { what, kind, own, optional: optional || used.is_for_sending(), used })
 }
 
 fn kind_of(key: &str, word: String) -> Result<SecretKind, ManifestError> {

@@ -157,7 +157,7 @@ impl Table {
 
     /// Deletes the links and suggestions of an endpoint that events proved first after an instant of their own clock, but for
     /// those that a person decided about. Gives the endpoints at their other ends: later proofs of the same have to be
-    /// handed in again. They are on the list of what could not be folded until that is done ([`Table::folded_again`]), so that
+    /// handed in again. They are on the list of what could not be folded until that is done ([`Table::remove_unfolded`]), so that
     /// nobody forgets it.
     ///
     /// # Errors
@@ -283,7 +283,7 @@ impl Table {
     }
 
     /// Deletes an item, if it is there.
-    pub(super) async fn remove(&self, (pk, sk): (String, String)) -> Result<(), StoreError> {
+    pub(crate) async fn remove(&self, (pk, sk): (String, String)) -> Result<(), StoreError> {
         let delete = self.dynamodb().delete_item().table_name(self.name()).key("pk", s(pk)).key("sk", s(sk));
         for attempt in 0..ATTEMPTS_MAX {
             match delete.clone().send().on_heap().await {

@@ -6,7 +6,7 @@
 //! for a decision: a word that somebody chose as an identifier would else delete everybody's webhooks.
 
 use rapport_model::identity::named;
-use rapport_model::mention::{Content, Mention, is_telling, mentions};
+use rapport_model::search_in_webhook::{Content, Mention, is_distinctive, mentions};
 use rapport_model::{Eid, EndpointKey};
 use serde::{Deserialize, Serialize};
 
@@ -125,9 +125,10 @@ impl Table {
         let outcome = if mention == Mention::Alone { ParkedOutcome::Deleted } else { ParkedOutcome::Undecided };
         let known = erasure.parked.iter().any(|known| known.id == id);
         if !known {
-            match erasure.parked.len() < PARKED_NAMED_MAX {
-                true => erasure.parked.push(ParkedMatch { id, outcome }),
-                false => erasure.parked_unnamed += 1,
+            if erasure.parked.len() < PARKED_NAMED_MAX {
+                erasure.parked.push(ParkedMatch { id, outcome })
+            } else {
+                erasure.parked_unnamed += 1
             }
             erasure.count("parked_webhooks", u64::from(outcome == ParkedOutcome::Deleted));
             self.save(erasure).await?;
@@ -178,7 +179,7 @@ impl Table {
             let (Some(scheme), Some(value)) = (reader.text_opt("scheme"), reader.text_opt("addr")) else { continue };
             let scope = reader.text_opt("scp").map(str::to_owned);
             let key = EndpointKey { scheme: scheme.to_owned(), scope, value: value.to_owned() };
-            if is_telling(&key) {
+            if is_distinctive(&key) {
                 person.keys.push(key);
                 person.of.push(eid.clone());
             }

@@ -6,7 +6,7 @@ use rapport_model::identity::{Edge, Pair};
 use rapport_model::{Eid, EventKey};
 
 use crate::erasure::sweep::source_of;
-use crate::erasure::{Erasure, mark};
+use crate::erasure::{Erasure, forget_list};
 use crate::error::StoreError;
 use crate::identity::Suggestion;
 use crate::items::{Item, Reader};
@@ -52,7 +52,7 @@ impl Table {
                 let is_since = |name: &str| reader.number_opt(name).is_some_and(|at| at > erasure.up_to);
                 let may_stay = match kind.as_str() {
                     "F" => true,
-                    "@" => !item.contains_key("addr") || is_since("rcv") && mark::seen_since(&reader).is_some(),
+                    "@" => !item.contains_key("addr") || is_since("rcv") && forget_list::seen_since(&reader).is_some(),
                     "V" => {
                         let key = keys::event_key_of_sk(sk).filter(|key| key.at() > erasure.up_to && is_since("rcv"));
                         let may_stay = key.is_some();

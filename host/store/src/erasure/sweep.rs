@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use rapport_model::cells::{DeliveryCell, delivery};
 use rapport_model::conversation::Head;
-use rapport_model::fold;
 use rapport_model::identity::{Source, claims, named};
 use rapport_model::{Eid, EventKey, Timestamp};
 use rapport_telemetry::EventEmptied;
@@ -33,7 +33,7 @@ const BATCH_WRITE_MAX: usize = 25;
 const PASSES: [(&str, &str); 2] = [(keys::EVENTS, "V$"), (" ", keys::END)];
 
 /// Which events go. What follows of an endpoint's events goes with them, and is folded anew of those that stay.
-pub(super) enum Going<'a> {
+pub(super) enum EventsToErase<'a> {
     /// Said or received by then.
     Whole { up_to: Timestamp },
     /// Said by a connection up to then. What claims to be of the future went by the time of the demand.
@@ -42,7 +42,7 @@ pub(super) enum Going<'a> {
     Again(&'a Erased),
 }
 
-impl Going<'_> {
+impl EventsToErase<'_> {
     /// Whether an event goes.
     fn takes(&self, key: &EventKey, reader: &Reader<'_>) -> bool {
         let (at, received_at) = (key.at(), reader.number_opt("rcv").unwrap_or_default());
@@ -70,7 +70,7 @@ impl Table {
             let mut start = None;
             loop {
                 let page = self.sweepable(eid, (from, to), start).await?;
-                let gone = self.select(eid, &page.items, &Going::Again(erased)).await?;
+                let gone = self.select(eid, &page.items, &EventsToErase::Again(erased)).await?;
                 self.delete_all(&gone, std::slice::from_ref(eid), erased.up_to).await?;
                 start = page.next;
                 if start.is_none() {
@@ -100,11 +100,9 @@ impl Table {
             cells.extend(self.all(&pk, prefix, &keys::after(prefix)).await?);
         }
         cells.retain(|item| source_of(item).as_ref() == Some(key));
-        if let Some(cell) = fold::delivery(self.tenant_key(), event) {
+        if let Some(cell) = delivery(self.tenant_key(), event) {
             let known = self.get(pk.clone(), keys::delivery_sk(&cell.message)).await?;
-            cells.extend(
-                known.filter(|item| Reader(item).json::<fold::DeliveryCell>("cell").is_ok_and(|of| of == cell)),
-            );
+            cells.extend(known.filter(|item| Reader(item).json::<DeliveryCell>("cell").is_ok_and(|of| of == cell)));
         }
         self.delete_all(&cells.iter().collect::<Vec<_>>(), own, 0).await?;
         let is_its = |source: &Source| matches!(source, Source::Event { key: of, .. } if of == key);
@@ -149,9 +147,9 @@ impl Table {
         left: &mut u64,
     ) -> Result<(), StoreError> {
         let connection = erasure.connection.clone();
-        let going = match &connection {
-            None => Going::Whole { up_to: erasure.up_to },
-            Some(name) => Going::Connection { name, up_to: erasure.up_to, demanded_at: erasure.requested_at },
+        let to_erase = match &connection {
+            None => EventsToErase::Whole { up_to: erasure.up_to },
+            Some(name) => EventsToErase::Connection { name, up_to: erasure.up_to, demanded_at: erasure.requested_at },
         };
         let members = erasure.members.clone();
         // What happened since the address gave way is somebody else's.
@@ -163,7 +161,7 @@ impl Table {
                     return Ok(());
                 }
                 let page = self.sweepable(eid, (from, to), start).await?;
-                let gone = self.select(eid, &page.items, &going).await?;
+                let gone = self.select(eid, &page.items, &to_erase).await?;
                 self.remember_ahead(eid, &gone, erasure).await?;
                 self.count_page(erasure, &format!("{eid} {from}"), &gone).await?;
                 self.delete_all(&gone, &members, erasure.requested_at).await?;
@@ -209,14 +207,19 @@ impl Table {
     }
 
     /// The items of a page that go.
-    async fn select<'i>(&self, eid: &Eid, items: &'i [Item], going: &Going<'_>) -> Result<Vec<&'i Item>, StoreError> {
+    async fn select<'i>(
+        &self,
+        eid: &Eid,
+        items: &'i [Item],
+        to_erase: &EventsToErase<'_>,
+    ) -> Result<Vec<&'i Item>, StoreError> {
         let mut gone = Vec::new();
         for item in items {
             let reader = Reader(item);
             let sk = reader.text("sk")?;
             let goes = match sk.split_once('#').map_or(sk, |(kind, _)| kind) {
                 "V" => match keys::event_key_of_sk(sk) {
-                    Some(key) => going.takes(&key, &reader) || self.is_gone_again(eid, &key, going).await?,
+                    Some(key) => to_erase.takes(&key, &reader) || self.is_gone_again(eid, &key, to_erase).await?,
                     None => true,
                 },
                 // A webhook goes with its event, which went in the pass before.
@@ -228,7 +231,7 @@ impl Table {
                 // those that the identity protocol closes.
                 "@" | "F" | "L" | "S" | "Z" => false,
                 // Of a demand that waits for somebody, only the erasure of the whole person has no more use.
-                "Q" => matches!(going, Going::Whole { .. }),
+                "Q" => matches!(to_erase, EventsToErase::Whole { .. }),
                 _ => true,
             };
             if goes {
@@ -238,9 +241,9 @@ impl Table {
         Ok(gone)
     }
 
-    async fn is_gone_again(&self, eid: &Eid, key: &EventKey, going: &Going<'_>) -> Result<bool, StoreError> {
-        match going {
-            Going::Again(erased) if key.at() <= erased.ahead => self.is_gone(eid, key).await,
+    async fn is_gone_again(&self, eid: &Eid, key: &EventKey, to_erase: &EventsToErase<'_>) -> Result<bool, StoreError> {
+        match to_erase {
+            EventsToErase::Again(erased) if key.at() <= erased.ahead => self.is_gone(eid, key).await,
             _ => Ok(false),
         }
     }
@@ -288,7 +291,7 @@ impl Table {
 
     /// Deletes items, their blobs first, and takes webhooks out of other people's events that were delivered in the same.
     /// Whom a head names and `members` are not is forgotten if nothing else is known of them.
-    pub(super) async fn delete_all(&self, gone: &[&Item], members: &[Eid], up_to: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn delete_all(&self, gone: &[&Item], members: &[Eid], up_to: Timestamp) -> Result<(), StoreError> {
         let mut batch = Vec::new();
         for item in gone {
             let reader = Reader(item);

@@ -18,7 +18,7 @@ use crate::error::{StoreError, is_lost_transaction, is_refused_transaction, unav
 use crate::identity::cluster::{Cluster, HELD_MAX, ROOTS_MAX, Reading};
 use crate::identity::edges::Stored;
 use crate::identity::history::Why;
-use crate::identity::writes::{ITEMS_MAX, Outlook, Transaction};
+use crate::identity::writes::{ITEMS_MAX, PlannedProfiles, Transaction};
 use crate::identity::{ATTEMPTS_MAX, HOPS_TO_FLATTEN, Party, Root};
 use crate::on_heap::OnHeap;
 use crate::table::Table;
@@ -30,7 +30,7 @@ const SET_ASIDE_MAX: usize = ROOTS_MAX * HELD_MAX;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     pub edge: EdgeId,
-    pub standing: Standing,
+    pub state: EdgeState,
     /// Whether anything was written; else all was known.
     pub is_new: bool,
     /// Profiles that went into another one: (gone, into).
@@ -41,22 +41,22 @@ pub struct Outcome {
 
 /// What an edge does after a change.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
+pub enum EdgeState {
     /// Its ends are one profile, on its word.
     Joins,
     /// It does not join its ends: see [`Held`].
     Held(Held),
     /// It was set aside: what it would make does not fit one transaction. A conflict; a person's link tries again.
-    Quarantined,
+    SetAside,
     /// The provider took it back, or one end was erased since.
     Withdrawn,
     /// A person closed it.
     Closed,
 }
 
-/// What is said of a pair.
+/// A change of what is said of a pair.
 #[derive(Clone, Copy)]
-enum Say<'a> {
+enum Change<'a> {
     Prove(&'a Evidence),
     Withdraw(&'a Withdrawal, Timestamp),
     Close(&'a Closing),
@@ -67,7 +67,7 @@ enum Say<'a> {
 enum Attempt {
     Done(Outcome),
     /// Somebody else was faster.
-    Lost,
+    Raced,
     /// Too much hangs together: this held edge has to be set aside first.
     SetAsideFirst(EdgeId),
 }
@@ -80,7 +80,7 @@ impl Table {
     pub async fn prove(&self, a: &Party, b: &Party, evidence: &Evidence) -> Result<Option<Outcome>, StoreError> {
         let Some(pair) = Pair::new(&a.eid, &b.eid) else { return Ok(None) };
         let id = EdgeId { pair, rule: evidence.rule };
-        self.change(&id, &[a.clone(), b.clone()], Say::Prove(evidence)).await.map(Some)
+        self.change(&id, &[a.clone(), b.clone()], Change::Prove(evidence)).await.map(Some)
     }
 
     /// Takes in that a pair's proofs of [`Rule::SamePayload`] up to an instant of the provider's clock no longer count.
@@ -99,7 +99,7 @@ impl Table {
     ) -> Result<Option<Outcome>, StoreError> {
         let Some(pair) = Pair::new(&a.eid, &b.eid) else { return Ok(None) };
         let id = EdgeId { pair, rule: Rule::SamePayload };
-        self.change(&id, &[a.clone(), b.clone()], Say::Withdraw(withdrawal, now)).await.map(Some)
+        self.change(&id, &[a.clone(), b.clone()], Change::Withdraw(withdrawal, now)).await.map(Some)
     }
 
     /// Closes an edge, on a person's word: of an automatic one, all automatic ones of its pair, for ever. Only
@@ -112,7 +112,7 @@ impl Table {
             return Ok(None);
         }
         let parties = self.parties(&id.pair).await?;
-        self.change(id, &parties, Say::Close(closing)).await.map(Some)
+        self.change(id, &parties, Change::Close(closing)).await.map(Some)
     }
 
     /// The ends of a pair, as events named them.
@@ -127,13 +127,13 @@ impl Table {
         ])
     }
 
-    async fn change(&self, id: &EdgeId, parties: &[Party; 2], say: Say<'_>) -> Result<Outcome, StoreError> {
+    async fn change(&self, id: &EdgeId, parties: &[Party; 2], change: Change<'_>) -> Result<Outcome, StoreError> {
         let mut lost = 0;
         let mut set_aside = 0;
         while lost < ATTEMPTS_MAX {
-            match self.try_change(id, parties, say).await? {
+            match self.try_change(id, parties, change).await? {
                 Attempt::Done(outcome) => return Ok(outcome),
-                Attempt::Lost => {
+                Attempt::Raced => {
                     self.back_off(lost).await;
                     lost += 1;
                 }
@@ -144,54 +144,54 @@ impl Table {
                     LinkSetAside { edge: &other }.emit();
                     set_aside += 1;
                     let ends = self.parties(&other.pair).await?;
-                    self.try_change(&other, &ends, Say::SetAside(now_of(say))).await?;
+                    self.try_change(&other, &ends, Change::SetAside(now_of(change))).await?;
                 }
             }
         }
         Err(StoreError::Contended { operation: "link", attempts: ATTEMPTS_MAX })
     }
 
-    async fn try_change(&self, id: &EdgeId, parties: &[Party; 2], say: Say<'_>) -> Result<Attempt, StoreError> {
+    async fn try_change(&self, id: &EdgeId, parties: &[Party; 2], change: Change<'_>) -> Result<Attempt, StoreError> {
         // Roots before edges: every change of an edge in force moves a version, so what is read here is checked there.
         let (low, low_hops) = self.find_over(id.pair.low()).await?;
         let (high, high_hops) = self.find_over(id.pair.high()).await?;
         let stored = self.edges_of_pair(&id.pair).await?;
-        let said = said(id, &stored, [&low, &high], say);
-        if said.is_empty() {
+        let changed = edges_after(id, &stored, [&low, &high], change);
+        if changed.is_empty() {
             let roots = [&low, &high];
             let known = stored.into_iter().find(|stored| stored.edge.id == *id);
-            let standing = known.map_or(Standing::Closed, |known| standing(&known.edge, roots, self.rules()));
-            return Ok(Attempt::Done(outcome(id, standing)));
+            let state = known.map_or(EdgeState::Closed, |known| state_of(&known.edge, roots, self.rules()));
+            return Ok(Attempt::Done(outcome(id, state)));
         }
-        if let Say::Prove(evidence) = say
+        if let Change::Prove(evidence) = change
             && self.was_erased(&id.pair, evidence.last).await?
         {
-            return Ok(Attempt::Done(outcome(id, Standing::Withdrawn)));
+            return Ok(Attempt::Done(outcome(id, EdgeState::Withdrawn)));
         }
-        if !said.iter().any(|said| said.edge.is_in_force() || said.was.in_force) {
-            return self.write_aside(id, &said, now_of(say)).await;
+        if !changed.iter().any(|changed| changed.edge.is_in_force() || changed.before.in_force) {
+            return self.write_aside(id, &changed, now_of(change)).await;
         }
         for (end, hops) in [(id.pair.low(), low_hops), (id.pair.high(), high_hops)] {
             if hops > HOPS_TO_FLATTEN {
                 self.flatten(end).await?;
             }
         }
-        if let Some(outlook) = self.fast(&low, &high, parties, &said) {
-            return self.commit(id, &outlook, &said, say).await;
+        if let Some(planned) = self.fast(&low, &high, parties, &changed) {
+            return self.commit(id, &planned, &changed, change).await;
         }
-        if self.is_one_too_many([&low, &high], parties, &said, say) {
-            return self.too_large(id, &said, say, None).await;
+        if self.is_one_too_many([&low, &high], parties, &changed, change) {
+            return self.too_large(id, &changed, change, None).await;
         }
-        self.settle(id, [low, high], parties, (said, say)).await
+        self.write_change(id, [low, high], parties, (changed, change)).await
     }
 
     /// Whether new evidence would be one more conflict of a profile that has all it may have. Told by the roots alone: who
     /// sends such evidence by the thousand is answered without reading the profiles concerned each time.
-    fn is_one_too_many(&self, roots: [&Root; 2], parties: &[Party; 2], said: &[Stored], say: Say<'_>) -> bool {
+    fn is_one_too_many(&self, roots: [&Root; 2], parties: &[Party; 2], changed: &[Stored], change: Change<'_>) -> bool {
         let [low, high] = roots;
-        let is_new = said.iter().all(|said| !said.was.in_force && said.edge.id.rule.is_automatic());
+        let is_new = changed.iter().all(|changed| !changed.before.in_force && changed.edge.id.rule.is_automatic());
         let is_full = low.pid != high.pid && roots.iter().any(|root| root.held.len() >= HELD_MAX);
-        let is_first_proof = matches!(say, Say::Prove(_)) && is_new;
+        let is_first_proof = matches!(change, Change::Prove(_)) && is_new;
         is_first_proof && is_full && {
             let kinds = kinds_of(&[low.clone(), high.clone()], parties);
             broken_limit(kinds.values(), kinds.len(), self.rules()).is_some()
@@ -200,8 +200,8 @@ impl Table {
 
     /// The outlook without reading any other evidence: where nothing is held back and no limit would be broken, all that
     /// was said joins, whatever its order.
-    fn fast(&self, low: &Root, high: &Root, parties: &[Party; 2], said: &[Stored]) -> Option<Outlook> {
-        let [one] = said else { return None };
+    fn fast(&self, low: &Root, high: &Root, parties: &[Party; 2], changed: &[Stored]) -> Option<PlannedProfiles> {
+        let [one] = changed else { return None };
         let is_plain = |root: &Root| root.beyond().next().is_none() && root.retired.is_empty();
         if one.edge.id.rule == Rule::Replaced || !one.edge.is_in_force() || !is_plain(low) || !is_plain(high) {
             return None;
@@ -213,82 +213,82 @@ impl Table {
         }
         let components = vec![kinds.keys().cloned().collect()];
         let partition = Partition { components, held: BTreeMap::new() };
-        Some(Outlook { roots, kinds, partition, retired: BTreeMap::new() })
+        Some(PlannedProfiles { roots, kinds, partition, retired: BTreeMap::new() })
     }
 
     /// Computes what all evidence of the profiles concerned makes, and writes the difference.
-    async fn settle(
+    async fn write_change(
         &self,
         id: &EdgeId,
         found: [Root; 2],
         parties: &[Party; 2],
-        (said, say): (Vec<Stored>, Say<'_>),
+        (changed, change): (Vec<Stored>, Change<'_>),
     ) -> Result<Attempt, StoreError> {
         let mut cluster = match self.cluster(found).await? {
             Reading::Whole(cluster) => cluster,
-            Reading::Torn => return Ok(Attempt::Lost),
-            Reading::TooLarge => return self.too_large(id, &said, say, None).await,
+            Reading::Torn => return Ok(Attempt::Raced),
+            Reading::TooLarge => return self.too_large(id, &changed, change, None).await,
         };
-        cluster.take_in(&said);
+        cluster.take_in(&changed);
         let kinds = kinds_of(&cluster.roots, parties);
         let partition = cluster.partition(&kinds, self);
         let edges: Vec<Edge> = cluster.edges.into_iter().map(|stored| stored.edge).collect();
         let retired = partition::retired(&edges);
-        let outlook = Outlook { roots: cluster.roots, kinds, partition, retired };
-        let conflicts = outlook.partition.held.values().filter(|held| held.is_conflict()).count();
-        if conflicts > HELD_MAX && matches!(say, Say::Prove(_)) && outlook.partition.held.contains_key(id) {
-            return self.too_large(id, &said, say, Some(&outlook)).await;
+        let planned = PlannedProfiles { roots: cluster.roots, kinds, partition, retired };
+        let conflicts = planned.partition.held.values().filter(|held| held.is_conflict()).count();
+        if conflicts > HELD_MAX && matches!(change, Change::Prove(_)) && planned.partition.held.contains_key(id) {
+            return self.too_large(id, &changed, change, Some(&planned)).await;
         }
-        self.commit(id, &outlook, &said, say).await
+        self.commit(id, &planned, &changed, change).await
     }
 
     async fn commit(
         &self,
         id: &EdgeId,
-        outlook: &Outlook,
-        said: &[Stored],
-        say: Say<'_>,
+        planned: &PlannedProfiles,
+        changed: &[Stored],
+        change: Change<'_>,
     ) -> Result<Attempt, StoreError> {
-        let founded = self.found(outlook).await?;
-        let transaction = Transaction { outlook, said, why: why(say), now: now_of(say), founded: &founded };
+        let founded = self.found(planned).await?;
+        let transaction = Transaction { planned, changed, why: why(change), now: now_of(change), founded: &founded };
         let (items, plan) = self.items_of(&transaction, id)?;
         if items.len() > ITEMS_MAX {
-            return self.too_large(id, said, say, Some(outlook)).await;
+            return self.too_large(id, changed, change, Some(planned)).await;
         }
         if !self.send(items).await? {
-            return Ok(Attempt::Lost);
+            return Ok(Attempt::Raced);
         }
-        let edge = said.iter().find(|said| said.edge.id == *id).map(|said| &said.edge);
-        let standing = match (edge.map(still), outlook.partition.held.get(id)) {
-            (Some(None), Some(held)) => Standing::Held(held.clone()),
-            (Some(None), None) => Standing::Joins,
-            (Some(Some(standing)), _) => standing,
-            (None, _) => Standing::Closed,
+        let edge = changed.iter().find(|changed| changed.edge.id == *id).map(|changed| &changed.edge);
+        let state = match (edge.map(why_not_in_force), planned.partition.held.get(id)) {
+            (Some(None), Some(held)) => EdgeState::Held(held.clone()),
+            (Some(None), None) => EdgeState::Joins,
+            (Some(Some(state)), _) => state,
+            (None, _) => EdgeState::Closed,
         };
         let merged = plan.dead.into_iter().collect();
-        let parted = plan.fresh.into_iter().map(|fresh| fresh.pid).collect();
-        Ok(Attempt::Done(Outcome { merged, parted, is_new: true, ..outcome(id, standing) }))
+        let parted = plan.new_profiles.into_iter().map(|new| new.pid).collect();
+        Ok(Attempt::Done(Outcome { merged, parted, is_new: true, ..outcome(id, state) }))
     }
 
     /// What does not fit one transaction: new evidence is set aside; to take some away, other evidence is set aside first.
     async fn too_large(
         &self,
         id: &EdgeId,
-        said: &[Stored],
-        say: Say<'_>,
-        outlook: Option<&Outlook>,
+        changed: &[Stored],
+        change: Change<'_>,
+        planned: Option<&PlannedProfiles>,
     ) -> Result<Attempt, StoreError> {
-        if let Say::Prove(evidence) = say {
-            if said.iter().any(|said| said.was.in_force) {
+        if let Change::Prove(evidence) = change {
+            if changed.iter().any(|changed| changed.before.in_force) {
                 // Only its age is news, and that is not worth a profile.
-                return Ok(Attempt::Done(outcome(id, Standing::Joins)));
+                return Ok(Attempt::Done(outcome(id, EdgeState::Joins)));
             }
-            let mut said = said.to_vec();
-            said.iter_mut().for_each(|said| said.edge.quarantine(evidence.now));
+            let mut changed = changed.to_vec();
+            changed.iter_mut().for_each(|changed| changed.edge.set_aside(evidence.now));
             NewLinkSetAside { edge: id }.emit();
-            return self.write_aside(id, &said, evidence.now).await;
+            return self.write_aside(id, &changed, evidence.now).await;
         }
-        let conflicts = outlook.into_iter().flat_map(|outlook| &outlook.roots).flat_map(|root| &root.held);
+        let conflicts = planned.into_iter().flat_map(|planned| &planned.roots).flat_map(|root| &root.held);
         let other = conflicts.filter(|held| *held != id).max();
         other.map_or_else(
             || Err(StoreError::Entangled { subject: id.to_string() }),
@@ -297,13 +297,13 @@ impl Table {
     }
 
     /// Writes edges that are not in force and were not: no profile depends on them.
-    async fn write_aside(&self, id: &EdgeId, said: &[Stored], now: Timestamp) -> Result<Attempt, StoreError> {
-        if !self.send(self.items_aside(said, now)).await? {
-            return Ok(Attempt::Lost);
+    async fn write_aside(&self, id: &EdgeId, changed: &[Stored], now: Timestamp) -> Result<Attempt, StoreError> {
+        if !self.send(self.items_aside(changed, now)).await? {
+            return Ok(Attempt::Raced);
         }
-        let edge = said.iter().find(|said| said.edge.id == *id).map(|said| &said.edge);
-        let standing = edge.and_then(still).unwrap_or(Standing::Withdrawn);
-        Ok(Attempt::Done(Outcome { is_new: true, ..outcome(id, standing) }))
+        let edge = changed.iter().find(|changed| changed.edge.id == *id).map(|changed| &changed.edge);
+        let state = edge.and_then(why_not_in_force).unwrap_or(EdgeState::Withdrawn);
+        Ok(Attempt::Done(Outcome { is_new: true, ..outcome(id, state) }))
     }
 
     /// Whether the transaction was committed. If not it lost against another one, and changed nothing.
@@ -328,20 +328,20 @@ impl Table {
 
 impl Cluster {
     /// Puts what was said in the place of what is stored.
-    fn take_in(&mut self, said: &[Stored]) {
-        for said in said {
-            self.edges.retain(|stored| stored.edge.id != said.edge.id);
-            self.edges.push(said.clone());
+    fn take_in(&mut self, changed: &[Stored]) {
+        for changed in changed {
+            self.edges.retain(|stored| stored.edge.id != changed.edge.id);
+            self.edges.push(changed.clone());
         }
     }
 }
 
 /// The edges of a pair that change by what is said, as they are afterwards.
-fn said(id: &EdgeId, stored: &[Stored], roots: [&Root; 2], say: Say<'_>) -> Vec<Stored> {
+fn edges_after(id: &EdgeId, stored: &[Stored], roots: [&Root; 2], change: Change<'_>) -> Vec<Stored> {
     let known = stored.iter().find(|stored| stored.edge.id == *id);
-    let mut one = known.cloned().unwrap_or_else(|| Stored::new(id.clone(), now_of(say)));
-    let changed: Vec<Stored> = match say {
-        Say::Prove(evidence) => {
+    let mut one = known.cloned().unwrap_or_else(|| Stored::new(id.clone(), now_of(change)));
+    let changed: Vec<Stored> = match change {
+        Change::Prove(evidence) => {
             if known.is_some_and(|known| is_old_news(&known.edge, evidence, roots)) {
                 return Vec::new();
             }
@@ -352,15 +352,15 @@ fn said(id: &EdgeId, stored: &[Stored], roots: [&Root; 2], say: Say<'_>) -> Vec<
             }
             vec![one]
         }
-        Say::Withdraw(withdrawal, now) => {
+        Change::Withdraw(withdrawal, now) => {
             one.edge.withdraw(withdrawal.clone(), now);
             vec![one]
         }
-        Say::SetAside(now) => {
-            one.edge.quarantine(now);
+        Change::SetAside(now) => {
+            one.edge.set_aside(now);
             vec![one]
         }
-        Say::Close(closing) => {
+        Change::Close(closing) => {
             let together = |other: &Rule| other.is_automatic() && id.rule.is_automatic() || *other == id.rule;
             let mut all: Vec<Stored> = stored.iter().filter(|stored| together(&stored.edge.id.rule)).cloned().collect();
             all.iter_mut().for_each(|stored| stored.edge.close(closing.clone()));
@@ -376,53 +376,53 @@ fn is_old_news(edge: &Edge, evidence: &Evidence, roots: [&Root; 2]) -> bool {
     let is_settled = !roots.iter().any(|root| ends.iter().any(|end| root.retired.contains_key(*end)));
     let is_event = matches!(evidence.source, Source::Event { .. });
     let is_younger = edge.proof.as_ref().is_some_and(|proof| proof.at <= evidence.at);
-    let is_final = edge.closed.is_some() || edge.quarantined;
+    let is_final = edge.closed.is_some() || edge.set_aside;
     let is_withdrawn = edge.withdrawn.as_ref().is_some_and(|withdrawn| evidence.last <= withdrawn.at);
     let says_nothing = is_final || is_withdrawn || (is_settled && edge.is_in_force());
     is_event && is_younger && says_nothing && edge.id.rule == Rule::SamePayload
 }
 
 /// Why an edge is not in force; none if it is.
-fn still(edge: &Edge) -> Option<Standing> {
+fn why_not_in_force(edge: &Edge) -> Option<EdgeState> {
     match edge {
         edge if edge.is_in_force() => None,
-        edge if edge.closed.is_some() => Some(Standing::Closed),
-        edge if edge.quarantined => Some(Standing::Quarantined),
-        _ => Some(Standing::Withdrawn),
+        edge if edge.closed.is_some() => Some(EdgeState::Closed),
+        edge if edge.set_aside => Some(EdgeState::SetAside),
+        _ => Some(EdgeState::Withdrawn),
     }
 }
 
 /// What a known edge does.
-fn standing(edge: &Edge, [low, high]: [&Root; 2], rules: &Rules) -> Standing {
-    if let Some(standing) = still(edge) {
-        return standing;
+fn state_of(edge: &Edge, [low, high]: [&Root; 2], rules: &Rules) -> EdgeState {
+    if let Some(state) = why_not_in_force(edge) {
+        return state;
     }
     if low.pid == high.pid {
-        return Standing::Joins;
+        return EdgeState::Joins;
     }
     let counted = || low.kinds.iter().chain(&high.kinds).map(|(_, kind)| kind);
     let broken = broken_limit(counted(), counted().count(), rules).filter(|_| low.held.contains(&edge.id));
-    Standing::Held(broken.unwrap_or(Held::Superseded))
+    EdgeState::Held(broken.unwrap_or(Held::Superseded))
 }
 
-fn outcome(id: &EdgeId, standing: Standing) -> Outcome {
-    Outcome { edge: id.clone(), standing, is_new: false, merged: Vec::new(), parted: Vec::new() }
+fn outcome(id: &EdgeId, state: EdgeState) -> Outcome {
+    Outcome { edge: id.clone(), state, is_new: false, merged: Vec::new(), parted: Vec::new() }
 }
 
-fn now_of(say: Say<'_>) -> Timestamp {
-    match say {
-        Say::Prove(evidence) => evidence.now,
-        Say::Withdraw(_, now) | Say::SetAside(now) => now,
-        Say::Close(closing) => closing.at,
+fn now_of(change: Change<'_>) -> Timestamp {
+    match change {
+        Change::Prove(evidence) => evidence.now,
+        Change::Withdraw(_, now) | Change::SetAside(now) => now,
+        Change::Close(closing) => closing.at,
     }
 }
 
-fn why(say: Say<'_>) -> Why {
-    match say {
-        Say::Prove(evidence) => Why::Proven(evidence.source.clone()),
-        Say::Withdraw(withdrawal, _) => Why::Withdrawn(withdrawal.clone()),
-        Say::Close(closing) => Why::Closed(closing.clone()),
-        Say::SetAside(_) => Why::SetAside,
+fn why(change: Change<'_>) -> Why {
+    match change {
+        Change::Prove(evidence) => Why::Proven(evidence.source.clone()),
+        Change::Withdraw(withdrawal, _) => Why::Withdrawn(withdrawal.clone()),
+        Change::Close(closing) => Why::Closed(closing.clone()),
+        Change::SetAside(_) => Why::SetAside,
     }
 }
 

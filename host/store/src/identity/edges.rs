@@ -14,12 +14,12 @@ pub(crate) struct Stored {
     pub edge: Edge,
     /// How often the item was written; 0: it is not there yet.
     pub version: u64,
-    pub was: Was,
+    pub before: EdgeBefore,
 }
 
 /// What an edge was when it was read, whatever becomes of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Was {
+pub(crate) struct EdgeBefore {
     pub in_force: bool,
     pub set_aside: bool,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Was {
 impl Stored {
     /// One of which nothing was said yet.
     pub fn new(id: EdgeId, now: Timestamp) -> Self {
-        Self { edge: Edge::new(id, now), version: 0, was: Was::default() }
+        Self { edge: Edge::new(id, now), version: 0, before: EdgeBefore::default() }
     }
 }
 
@@ -61,6 +61,6 @@ impl Table {
 fn read(item: &Item) -> Result<Stored, StoreError> {
     let reader = Reader(item);
     let edge: Edge = reader.json("edge")?;
-    let was = Was { in_force: edge.is_in_force(), set_aside: edge.quarantined };
-    Ok(Stored { edge, version: reader.number("ver")?, was })
+    let before = EdgeBefore { in_force: edge.is_in_force(), set_aside: edge.set_aside };
+    Ok(Stored { edge, version: reader.number("ver")?, before })
 }

@@ -166,6 +166,6 @@ impl Table {
 /// Whether an edge that was in force joined endpoints of these kinds. One that was closed since counts as well.
 fn is_of(edge: &Edge, kinds: &BTreeMap<Eid, Kind>, retired: &BTreeMap<Eid, Timestamp>) -> bool {
     let mut then = edge.clone();
-    (then.closed, then.withdrawn, then.quarantined) = (None, None, false);
+    (then.closed, then.withdrawn, then.set_aside) = (None, None, false);
     stands(&then, kinds, retired)
 }

@@ -26,7 +26,7 @@ const KEYS_BYTES_MAX: usize = 2048 + 1024;
 #[derive(Clone, Debug)]
 pub struct EvidencePage {
     /// In the order of the table.
-    pub found: Vec<Found>,
+    pub found: Vec<PreviewItem>,
     /// Where the next page begins; none: this was the last.
     pub next: Option<ScanCursor>,
     /// Items that were looked at.
@@ -37,15 +37,15 @@ pub struct EvidencePage {
 
 /// Something that other rules may change.
 #[derive(Clone, Debug)]
-pub struct Found {
-    pub what: Evident,
+pub struct PreviewItem {
+    pub what: PreviewEvidence,
     /// The place behind it, for whoever stops there.
     pub after: ScanCursor,
 }
 
-/// See [`Found`].
+/// See [`PreviewItem`].
 #[derive(Clone, Debug)]
-pub enum Evident {
+pub enum PreviewEvidence {
     /// A profile that is stored.
     Profile(ProfileId),
     /// An open suggestion.
@@ -88,7 +88,7 @@ impl std::fmt::Display for ScanCursor {
 
 /// Profiles that hang together by evidence, and all of it.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct EvidenceCluster {
     pub roots: Vec<Root>,
     pub kinds: BTreeMap<Eid, Kind>,
     pub edges: Vec<Edge>,
@@ -118,8 +118,8 @@ impl Table {
         let answer = request.send().on_heap().await.map_err(unavailable("Scan"))?;
         let mut found = Vec::new();
         for item in answer.items.unwrap_or_default() {
-            if let Some(what) = self.evident(&item)? {
-                found.push(Found { what, after: ScanCursor::of(&item)? });
+            if let Some(what) = self.preview_evidence(&item)? {
+                found.push(PreviewItem { what, after: ScanCursor::of(&item)? });
             }
         }
         Ok(EvidencePage {
@@ -135,13 +135,13 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::find`].
-    pub async fn surroundings(&self, pid: &ProfileId) -> Result<Option<Surroundings>, StoreError> {
+    pub async fn evidence_cluster(&self, pid: &ProfileId) -> Result<Option<EvidenceCluster>, StoreError> {
         let Some(item) = self.root_item(pid).await? else { return Ok(None) };
         let root::State::Live(root) = root::read(pid, &item)? else { return Ok(None) };
         let Reading::Whole(cluster) = self.cluster([root.clone(), root]).await? else { return Ok(None) };
         let kinds = self.kinds_in(&cluster.roots).await?;
         let edges = cluster.edges.into_iter().map(|stored| stored.edge).collect();
-        Ok(Some(Surroundings { roots: cluster.roots, kinds, edges }))
+        Ok(Some(EvidenceCluster { roots: cluster.roots, kinds, edges }))
     }
 
     /// The kinds of all members, also of roots that are implied.
@@ -159,16 +159,16 @@ impl Table {
         Ok(kinds)
     }
 
-    fn evident(&self, item: &HashMap<String, AttributeValue>) -> Result<Option<Evident>, StoreError> {
+    fn preview_evidence(&self, item: &HashMap<String, AttributeValue>) -> Result<Option<PreviewEvidence>, StoreError> {
         let reader = Reader(item);
         let pk = reader.text("pk")?;
         if let Some(pid) = pk.strip_prefix(self.tenant()).and_then(|rest| rest.strip_prefix("#P#")) {
             let pid = ProfileId::parse(pid).ok_or_else(|| reader.corrupt("`pk` is no profile"))?;
-            return Ok(Some(Evident::Profile(pid)));
+            return Ok(Some(PreviewEvidence::Profile(pid)));
         }
         let suggestion: Suggestion = reader.json("sug")?;
         let open = suggestion.state == SuggestionState::Open;
-        Ok(open.then(|| Evident::Suggestion(Box::new(suggestion))))
+        Ok(open.then(|| PreviewEvidence::Suggestion(Box::new(suggestion))))
     }
 }
 

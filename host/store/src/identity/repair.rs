@@ -16,7 +16,7 @@ use crate::error::{StoreError, unavailable};
 use crate::identity::cluster::Reading;
 use crate::identity::history::Why;
 use crate::identity::preview::ScanCursor;
-use crate::identity::writes::{ITEMS_MAX, Outlook, Transaction};
+use crate::identity::writes::{ITEMS_MAX, PlannedProfiles, Transaction};
 use crate::identity::{ATTEMPTS_MAX, Pointer, Root, root};
 use crate::items::{Item, Reader, s};
 use crate::keys;
@@ -240,9 +240,10 @@ impl Table {
             let partition = cluster.partition(&kinds, self);
             let edges: Vec<_> = cluster.edges.into_iter().map(|stored| stored.edge).collect();
             let retired = partition::retired(&edges);
-            let outlook = Outlook { roots: cluster.roots, kinds, partition, retired };
-            let founded = self.found(&outlook).await?;
-            let transaction = Transaction { outlook: &outlook, said: &[], why: Why::SetAside, now, founded: &founded };
+            let planned = PlannedProfiles { roots: cluster.roots, kinds, partition, retired };
+            let founded = self.found(&planned).await?;
+            let transaction =
+                Transaction { planned: &planned, changed: &[], why: Why::SetAside, now, founded: &founded };
             let (items, _) = self.items_of(&transaction, id)?;
             if items.len() > ITEMS_MAX {
                 return Err(StoreError::Entangled { subject: id.to_string() });
@@ -271,9 +272,10 @@ impl Table {
             .key("sk", s(keys::ENDPOINT))
             .update_expression("SET ptr = :to")
             .expression_attribute_values(":to", s(to.as_str()));
-        let update = match was.is_stored {
-            true => update.condition_expression("ptr = :was").expression_attribute_values(":was", s(was.to.as_str())),
-            false => update.condition_expression("attribute_not_exists(ptr)"),
+        let update = if was.is_stored {
+            update.condition_expression("ptr = :was").expression_attribute_values(":was", s(was.to.as_str()))
+        } else {
+            update.condition_expression("attribute_not_exists(ptr)")
         };
         TransactWriteItem::builder().update(update.build().expect("all required parts are given")).build()
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
-use rapport_model::identity::{Before, EdgeId, Held, Kind, Pair, Partition, Plan, homeless, plan};
+use rapport_model::identity::{Before, EdgeId, Held, Kind, Pair, Partition, Plan, components_without_profile, plan};
 use rapport_model::{Eid, ProfileId, Timestamp};
 
 use crate::concurrent::all_of;
@@ -20,7 +20,7 @@ use crate::table::{Clause, Table};
 pub(super) const ITEMS_MAX: usize = 100;
 
 /// The profiles concerned, and what they are to become.
-pub(super) struct Outlook {
+pub(super) struct PlannedProfiles {
     pub roots: Vec<Root>,
     pub kinds: BTreeMap<Eid, Kind>,
     pub partition: Partition,
@@ -32,8 +32,8 @@ type Founded = (ProfileId, Eid, Timestamp);
 
 /// All that a transaction is made of.
 pub(super) struct Transaction<'a> {
-    pub outlook: &'a Outlook,
-    pub said: &'a [Stored],
+    pub planned: &'a PlannedProfiles,
+    pub changed: &'a [Stored],
     pub why: Why,
     pub now: Timestamp,
     pub founded: &'a [Founded],
@@ -41,10 +41,10 @@ pub(super) struct Transaction<'a> {
 
 impl Table {
     /// An id and an eldest endpoint for each component that has none.
-    pub(super) async fn found(&self, outlook: &Outlook) -> Result<Vec<Founded>, StoreError> {
-        let before: Vec<Before> = outlook.roots.iter().map(Root::before).collect();
+    pub(super) async fn found(&self, planned: &PlannedProfiles) -> Result<Vec<Founded>, StoreError> {
+        let before: Vec<Before> = planned.roots.iter().map(Root::before).collect();
         let mut founded = Vec::new();
-        for component in homeless(&before, &outlook.partition.components) {
+        for component in components_without_profile(&before, &planned.partition.components) {
             let mut eldest: Option<(Timestamp, &Eid)> = None;
             let pointers = all_of(component.iter().map(|eid| self.pointer(eid))).await;
             for (eid, pointer) in component.iter().zip(pointers) {
@@ -65,11 +65,11 @@ impl Table {
         transaction: &Transaction<'_>,
         id: &EdgeId,
     ) -> Result<(Vec<TransactWriteItem>, Plan), StoreError> {
-        let Transaction { outlook, said, .. } = transaction;
-        let before: Vec<Before> = outlook.roots.iter().map(Root::before).collect();
-        let plan = plan(&before, &outlook.partition.components, transaction.founded);
-        let mut items: Vec<TransactWriteItem> = said.iter().map(|said| self.put_edge(said)).collect();
-        items.extend(self.back_references(said));
+        let Transaction { planned, changed, .. } = transaction;
+        let before: Vec<Before> = planned.roots.iter().map(Root::before).collect();
+        let plan = plan(&before, &planned.partition.components, transaction.founded);
+        let mut items: Vec<TransactWriteItem> = changed.iter().map(|changed| self.put_edge(changed)).collect();
+        items.extend(self.back_references(changed));
         items.extend(self.roots_of(transaction, &plan, id.pair.low()));
         let moved = plan.moved.iter().take(if self.keeps(Clause::EveryPointer) { ITEMS_MAX } else { 1 });
         items.extend(moved.map(|(eid, pid)| self.put_pointer(eid, pid)));
@@ -79,26 +79,26 @@ impl Table {
     }
 
     /// The items of edges that no profile depends on.
-    pub(super) fn items_aside(&self, said: &[Stored], now: Timestamp) -> Vec<TransactWriteItem> {
-        let mut items: Vec<TransactWriteItem> = said.iter().map(|said| self.put_edge(said)).collect();
-        items.extend(self.back_references(said));
-        items.extend(said.iter().filter_map(|said| self.quarantine_of(said, now)));
+    pub(super) fn items_aside(&self, changed: &[Stored], now: Timestamp) -> Vec<TransactWriteItem> {
+        let mut items: Vec<TransactWriteItem> = changed.iter().map(|changed| self.put_edge(changed)).collect();
+        items.extend(self.back_references(changed));
+        items.extend(changed.iter().filter_map(|changed| self.set_aside_conflict(changed, now)));
         items
     }
 
     /// Every root as it was read: written where it changes, checked where it stays. The root of `touched` is always
     /// written: its version moves although its members stay, so that a split under way learns of the edge.
     fn roots_of(&self, transaction: &Transaction<'_>, plan: &Plan, touched: &Eid) -> Vec<TransactWriteItem> {
-        let Transaction { outlook, .. } = transaction;
+        let Transaction { planned, .. } = transaction;
         let at = transaction.at();
         let mut items = Vec::new();
-        for root in &outlook.roots {
+        for root in &planned.roots {
             if let Some(into) = plan.dead.get(&root.pid) {
                 items.push(self.put_dead_root(root, into, at));
                 continue;
             }
             let members = plan.changed.get(&root.pid).unwrap_or(&root.members);
-            let next = outlook.next(root, members, at);
+            let next = planned.next(root, members, at);
             let changed = root.members != next.members
                 || root.held != next.held
                 || root.superseded != next.superseded
@@ -109,12 +109,12 @@ impl Table {
                 false => items.push(self.check_root(root)),
             }
         }
-        for fresh in &plan.fresh {
+        for new in &plan.new_profiles {
             let root = Root {
-                pid: fresh.pid.clone(),
-                members: fresh.members.clone(),
-                birth: fresh.birth.clone(),
-                since: fresh.since,
+                pid: new.pid.clone(),
+                members: new.members.clone(),
+                birth: new.birth.clone(),
+                since: new.since,
                 kinds: BTreeMap::new(),
                 retired: BTreeMap::new(),
                 held: BTreeSet::new(),
@@ -122,7 +122,7 @@ impl Table {
                 changed_at: 0,
                 version: 0,
             };
-            items.push(self.put_root(&outlook.next(&root, &fresh.members, at)));
+            items.push(self.put_root(&planned.next(&root, &new.members, at)));
         }
         items
     }
@@ -158,11 +158,11 @@ impl Table {
             .item("pk", s(keys::root_pk(self.tenant(), &root.pid)))
             .item("sk", s(keys::ROOT))
             .item("ver", n(root.version + 1));
-        match root.is_stored() {
-            true => put
-                .condition_expression("ver = :ver AND attribute_not_exists(fwd)")
-                .expression_attribute_values(":ver", n(root.version)),
-            false => put.condition_expression("attribute_not_exists(pk)"),
+        if root.is_stored() {
+            put.condition_expression("ver = :ver AND attribute_not_exists(fwd)")
+                .expression_attribute_values(":ver", n(root.version))
+        } else {
+            put.condition_expression("attribute_not_exists(pk)")
         }
     }
 
@@ -171,25 +171,26 @@ impl Table {
             .table_name(self.name())
             .key("pk", s(keys::root_pk(self.tenant(), &root.pid)))
             .key("sk", s(keys::ROOT));
-        let check = match root.is_stored() {
-            true => check
+        let check = if root.is_stored() {
+            check
                 .condition_expression("ver = :ver AND attribute_not_exists(fwd)")
-                .expression_attribute_values(":ver", n(root.version)),
-            false => check.condition_expression("attribute_not_exists(pk)"),
+                .expression_attribute_values(":ver", n(root.version))
+        } else {
+            check.condition_expression("attribute_not_exists(pk)")
         };
         TransactWriteItem::builder().condition_check(check.build().expect("all required parts are given")).build()
     }
 
     /// An edge, if it is still as it was read.
-    fn put_edge(&self, said: &Stored) -> TransactWriteItem {
-        let (pk, sk) = keys::edge(self.tenant(), &said.edge.id);
+    fn put_edge(&self, changed: &Stored) -> TransactWriteItem {
+        let (pk, sk) = keys::edge(self.tenant(), &changed.edge.id);
         let put = Put::builder()
             .table_name(self.name())
             .item("pk", s(pk))
             .item("sk", s(sk))
-            .item("edge", json(&said.edge))
-            .item("ver", n(said.version + 1));
-        let put = match said.version {
+            .item("edge", json(&changed.edge))
+            .item("ver", n(changed.version + 1));
+        let put = match changed.version {
             0 => put.condition_expression("attribute_not_exists(pk)"),
             version => put.condition_expression("ver = :ver").expression_attribute_values(":ver", n(version)),
         };
@@ -198,8 +199,8 @@ impl Table {
 
     /// Where the higher endpoint's edges are that no profile leads to: who erases an endpoint must find them. Once for
     /// all edges of the pair.
-    fn back_references(&self, said: &[Stored]) -> Option<TransactWriteItem> {
-        let gone = said.iter().find(|said| !said.edge.is_in_force())?;
+    fn back_references(&self, changed: &[Stored]) -> Option<TransactWriteItem> {
+        let gone = changed.iter().find(|changed| !changed.edge.is_in_force())?;
         Some(self.back_reference(&gone.edge.id.pair))
     }
 
@@ -222,29 +223,29 @@ impl Table {
 
     /// Conflicts that came and went.
     fn conflicts_of(&self, transaction: &Transaction<'_>) -> Vec<TransactWriteItem> {
-        let Transaction { outlook, said, now, .. } = transaction;
-        let before: BTreeSet<&EdgeId> = outlook.roots.iter().flat_map(|root| &root.held).collect();
+        let Transaction { planned, changed, now, .. } = transaction;
+        let before: BTreeSet<&EdgeId> = planned.roots.iter().flat_map(|root| &root.held).collect();
         let mut items: Vec<TransactWriteItem> = Vec::new();
-        for (id, held) in outlook.partition.held.iter().filter(|(id, held)| held.is_conflict() && !before.contains(id))
+        for (id, held) in planned.partition.held.iter().filter(|(id, held)| held.is_conflict() && !before.contains(id))
         {
             items.push(self.put_conflict(id, Some(held), *now));
         }
         let set_aside: Vec<&EdgeId> =
-            said.iter().filter(|said| said.edge.quarantined).map(|said| &said.edge.id).collect();
+            changed.iter().filter(|changed| changed.edge.set_aside).map(|changed| &changed.edge.id).collect();
         items.extend(set_aside.iter().map(|id| self.put_conflict(id, None, *now)));
-        let is_held = |id: &EdgeId| outlook.partition.held.get(id).is_some_and(Held::is_conflict);
+        let is_held = |id: &EdgeId| planned.partition.held.get(id).is_some_and(Held::is_conflict);
         let still = |id: &EdgeId| is_held(id) || set_aside.contains(&id);
-        // What comes out of quarantine by a person's word, too.
-        let opened = said.iter().filter(|said| said.was.set_aside).map(|said| &said.edge.id);
+        // What a person's word takes back from those that are set aside, too.
+        let opened = changed.iter().filter(|changed| changed.before.set_aside).map(|changed| &changed.edge.id);
         let gone: BTreeSet<&EdgeId> = before.iter().copied().chain(opened).filter(|id| !still(id)).collect();
         items.extend(gone.into_iter().map(|id| self.delete_from_list("conflict", &id.to_string())));
         items
     }
 
-    fn quarantine_of(&self, said: &Stored, now: Timestamp) -> Option<TransactWriteItem> {
-        match (said.edge.quarantined, said.edge.closed.is_some()) {
-            (true, false) => Some(self.put_conflict(&said.edge.id, None, now)),
-            (true, true) => Some(self.delete_from_list("conflict", &said.edge.id.to_string())),
+    fn set_aside_conflict(&self, changed: &Stored, now: Timestamp) -> Option<TransactWriteItem> {
+        match (changed.edge.set_aside, changed.edge.closed.is_some()) {
+            (true, false) => Some(self.put_conflict(&changed.edge.id, None, now)),
+            (true, true) => Some(self.delete_from_list("conflict", &changed.edge.id.to_string())),
             _ => None,
         }
     }
@@ -273,12 +274,12 @@ impl Table {
 
     /// One entry for each profile whose members change; who went into another one is told of in the other's.
     fn log_of(&self, transaction: &Transaction<'_>, plan: &Plan, id: &EdgeId) -> Vec<TransactWriteItem> {
-        let roots = &transaction.outlook.roots;
+        let roots = &transaction.planned.roots;
         let dead = roots.iter().filter(|root| plan.dead.contains_key(&root.pid));
         let changed = roots.iter().filter(|root| plan.changed.contains_key(&root.pid));
         let before = dead.chain(changed.clone()).map(|root| (root.pid.clone(), root.members.clone()));
         let after =
-            plan.fresh.iter().map(|fresh| (fresh.pid.clone(), fresh.members.clone())).chain(plan.changed.clone());
+            plan.new_profiles.iter().map(|new| (new.pid.clone(), new.members.clone())).chain(plan.changed.clone());
         let entry = Entry {
             at: transaction.at(),
             edge: id.clone(),
@@ -286,7 +287,7 @@ impl Table {
             before: before.collect(),
             after: after.collect(),
         };
-        let places = plan.fresh.iter().map(|fresh| (&fresh.pid, 1));
+        let places = plan.new_profiles.iter().map(|new| (&new.pid, 1));
         let places = places.chain(changed.map(|root| (&root.pid, root.version + 1)));
         places.map(|(pid, version)| self.put_log(pid, version, &entry)).collect()
     }
@@ -305,12 +306,12 @@ impl Table {
 impl Transaction<'_> {
     /// Our clock, but never before the last change of a root concerned, whichever machine's clock that was.
     fn at(&self) -> Timestamp {
-        let last = self.outlook.roots.iter().map(|root| root.changed_at).max();
+        let last = self.planned.roots.iter().map(|root| root.changed_at).max();
         last.unwrap_or_default().max(self.now)
     }
 }
 
-impl Outlook {
+impl PlannedProfiles {
     /// A root with other members.
     fn next(&self, root: &Root, members: &BTreeSet<Eid>, at: Timestamp) -> Root {
         let kinds = members.iter().filter_map(|eid| Some((eid.clone(), self.kinds.get(eid)?.clone())));

@@ -124,9 +124,10 @@ pub fn parse_request(bytes: &[u8]) -> Result<Webhook, String> {
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let find = |name: &str| headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
-    let url = match target.starts_with("arn:") {
-        true => target.to_owned(),
-        false => format!("https://{}{target}", find("host").ok_or("expected a `host` header")?),
+    let url = if target.starts_with("arn:") {
+        target.to_owned()
+    } else {
+        format!("https://{}{target}", find("host").ok_or("expected a `host` header")?)
     };
     let body = body(rest, find("content-length"))?.to_vec();
     Ok(Webhook { method: method.to_owned(), url, headers, body })

@@ -123,7 +123,7 @@ impl Causes {
     }
 
     /// Adds them to what a check found, those of most fixtures first.
-    pub(super) fn tell(mut self, findings: &mut Findings) {
+    pub(super) fn report(mut self, findings: &mut Findings) {
         self.0.sort_by_key(|cause| std::cmp::Reverse(cause.fixtures.len()));
         for Cause { failure, fixtures, .. } in self.0 {
             let mut names = fixtures[..fixtures.len().min(NAMES_TOLD_MAX)].join(", ");

@@ -1,4 +1,4 @@
-//! Which events the host stores. The rules are the host's (`host/inbound/src/content.rs`, `host/model/src/canonical.rs`);
+//! Which events the host stores. The rules are the host's (`host/inbound/src/event_checks.rs`, `host/model/src/canonical.rs`);
 //! they stand here too because the kit must not depend on the host. A test in `tests/it/kit.rs` keeps both the same.
 
 use serde_json::Value;

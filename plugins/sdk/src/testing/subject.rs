@@ -218,9 +218,12 @@ fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| match QUIET.get() {
-            true => PANICKED_AT.set(info.location().map(|place| format!("{}:{}", place.file(), place.line()))),
-            false => before(info),
+        panic::set_hook(Box::new(move |info| {
+            if QUIET.get() {
+                PANICKED_AT.set(info.location().map(|place| format!("{}:{}", place.file(), place.line())))
+            } else {
+                before(info)
+            }
         }));
     });
 }

@@ -1,7 +1,7 @@
 //! An erasure by request goes by our clock: whatever time an event claims, it goes if it was here.
 
-use rapport_projections::erasure::proceed;
 use rapport_projections::fold::fold_batch;
+use rapport_projections::rebuild_after_erasure::proceed;
 use rapport_store::events::NewEvent;
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ fn an_erasure_that_leaves_something_is_not_completed() {
         // A fold of before writes a cell late.
         let mut said = world.events[0].event.clone();
         said.contact.traits.insert("surname".into(), json!("Lovelace"));
-        let late = rapport_model::fold::traits(&world.events[0].key, &said, table.rules());
+        let late = rapport_model::cells::traits(&world.events[0].key, &said, table.rules());
         table.put_trait(&eid, &late[0]).await.unwrap();
         table.complete_erasure(&mut erasure, NOW).await.unwrap();
         assert!(erasure.completed_at.is_none(), "it is swept again first");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rapport_model::event::{Attestation, Identifier};
 use rapport_model::identity::{Closing, Edge, EdgeId, Evidence, Kind, Named, Pair, Rule, Source, partition};
 use rapport_model::{Eid, EndpointKey, TenantKey, Timestamp};
-use rapport_projections::erasure::proceed;
+use rapport_projections::rebuild_after_erasure::proceed;
 use rapport_store::blobs::Blobs;
 use rapport_store::identity::Party;
 use rapport_store::{Access, Claim, Entropy, StoreError, Table};
@@ -227,9 +227,10 @@ impl People {
 
     async fn update(&self, pk: &str, update: &str, to: &str) {
         use aws_sdk_dynamodb::types::AttributeValue::S;
-        let (to, condition) = match pk.contains("#P#") {
-            true => (to.to_owned(), "attribute_exists(fwd)"),
-            false => (format!("p{to}"), "attribute_exists(pk)"),
+        let (to, condition) = if pk.contains("#P#") {
+            (to.to_owned(), "attribute_exists(fwd)")
+        } else {
+            (format!("p{to}"), "attribute_exists(pk)")
         };
         let update = self.engine.client().update_item().table_name(TABLE).update_expression(update);
         let update = update.key("pk", S(pk.to_owned())).key("sk", S("@".to_owned()));

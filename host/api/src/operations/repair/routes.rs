@@ -16,11 +16,11 @@ use crate::state::Api;
 use rapport_config::scope::Scope;
 use rapport_http::Problem;
 use rapport_http::input::InQuery;
-use rapport_http::page::{Page, Verb};
+use rapport_http::page::{HttpMethod, OperationDoc};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let page = Page::new("repairEndpoints", "Repair endpoints that no longer lead to a profile")
+    let page = OperationDoc::new("repairEndpoints", "Repair endpoints that no longer lead to a profile")
         .described(
             "Use it after an error of type `urn:rapport:problem:damaged`. It reads the whole table twice, step by step, while the \
              service is in use. Repeat with `cursor` set to `next` until `next` is null. Sound endpoints are not changed.",
@@ -28,7 +28,7 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         .query::<RepairPage>()
         .gives::<RepairStep>(200, "The result of one step")
         .refuses(&[400, 401, 500, 503]);
-    vec![Route::new("/v1/repairs", post(repair)).may(Verb::Post, Scope::Operate, page)]
+    vec![Route::new("/v1/repairs", post(repair)).may(HttpMethod::Post, Scope::Operate, page)]
 }
 
 rapport_http::inputs!(RepairPage);

@@ -16,20 +16,20 @@ use crate::state::Api;
 use rapport_config::scope::Scope;
 use rapport_http::Problem;
 use rapport_http::input::{InQuery, json_body};
-use rapport_http::page::{Page, Presence, Verb};
+use rapport_http::page::{BodyRequired, HttpMethod, OperationDoc};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let page = Page::new("previewRules", "Preview which identifiers other rules would link or separate; nothing is written")
+    let page = OperationDoc::new("previewRules", "Preview which identifiers other rules would link or separate; nothing is written")
         .described(
             "It reads the whole table, page by page. It costs half a read unit for each 4 KB of the table, plus the evidence \
              around each profile. Evidence that the present rules did not record appears only after a rebuild.",
         )
         .query::<PreviewPage>()
-        .takes::<GivenRules>(Presence::Required)
+        .takes::<GivenRules>(BodyRequired::Yes)
         .gives::<RulesPreview>(200, "The changes in one part of the table")
         .refuses(&[400, 401, 413, 415, 500, 503]);
-    vec![Route::new("/v1/rules/preview", post(preview)).may(Verb::Post, Scope::Operate, page)]
+    vec![Route::new("/v1/rules/preview", post(preview)).may(HttpMethod::Post, Scope::Operate, page)]
 }
 
 rapport_http::inputs!(GivenRules, PreviewPage);

@@ -1,5 +1,5 @@
 //! How an event looks in an answer, for the document. The values themselves are made by [`rapport_model::cloudevent`] and
-//! shortened by [`crate::people::shown`]; a test checks that all events of all fixtures are as described here.
+//! shortened by [`crate::people::shortened_event`]; a test checks that all events of all fixtures are as described here.
 
 use std::collections::BTreeMap;
 

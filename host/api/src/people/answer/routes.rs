@@ -13,7 +13,7 @@ use rapport_model::{Eid, EventKey, ProfileId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::keys::Caller;
+use crate::authorisation::Caller;
 use crate::people::People;
 use crate::people::answer::{Cursor, EventPart, PAGE_DEFAULT, PAGE_MAX, Timeline};
 use crate::people::links::{Explained, GivenIdentifier, PastProfile};
@@ -21,21 +21,22 @@ use crate::state::Api;
 use rapport_config::scope::Scope;
 use rapport_http::Problem;
 use rapport_http::input::{InPath, InQuery, json_body, json_text};
-use rapport_http::page::{Page, Presence, Verb};
+use rapport_http::page::{BodyRequired, HttpMethod, OperationDoc};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let id = |page: Page| page.parameter("id", "The id of a profile, from another answer");
-    let found = |page: Page| page.gives::<Profile>(200, "The profile").refuses(&[400, 404, 500]);
-    let look_up_page = found(Page::new("lookUpProfile", "Look up a profile by an identifier")).query::<LookUp>().described(
+    let id = |page: OperationDoc| page.parameter("id", "The id of a profile, from another answer");
+    let found = |page: OperationDoc| page.gives::<Profile>(200, "The profile").refuses(&[400, 404, 500]);
+    let look_up_page = found(OperationDoc::new("lookUpProfile", "Look up a profile by an identifier")).query::<LookUp>().described(
         "If nobody is known to have the identifier, the answer is the profile of the person who claims it, with \
          `verified: false`. In a query `+` means a space: write `%2B` for `+`. Proxies log URLs: to keep an address out of \
          their logs, use `POST`, which takes the identifier in the body.",
     );
-    let post_look_up_page = found(Page::new("lookUpProfileByBody", "Look up a profile by an identifier in the body"))
-        .takes::<GivenIdentifier>(Presence::Required)
-        .refuses(&[413, 415]);
-    let profile_page = id(Page::new("getProfile", "Get a profile, as it is now or as it was"))
+    let post_look_up_page =
+        found(OperationDoc::new("lookUpProfileByBody", "Look up a profile by an identifier in the body"))
+            .takes::<GivenIdentifier>(BodyRequired::Yes)
+            .refuses(&[413, 415]);
+    let profile_page = id(OperationDoc::new("getProfile", "Get a profile, as it is now or as it was"))
         .described(
             "A profile id stays valid forever. After a merge it leads to the surviving profile. After the merge is undone, it \
              means its own person again.",
@@ -45,14 +46,15 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         .gives::<Profile>(301, "Merged. The body is the surviving profile")
         .with_headers(&[("Location", "The surviving profile")])
         .refuses(&[400, 401, 404, 500, 503]);
-    let timeline_page = id(Page::new("getTimeline", "Get a person's timeline: events from all channels, newest first"))
-        .query::<TimelinePage>()
-        .gives::<Timeline>(200, "One page of events")
-        .refuses(&[400, 401, 404, 500, 503]);
-    let explained = |page: Page| {
+    let timeline_page =
+        id(OperationDoc::new("getTimeline", "Get a person's timeline: events from all channels, newest first"))
+            .query::<TimelinePage>()
+            .gives::<Timeline>(200, "One page of events")
+            .refuses(&[400, 401, 404, 500, 503]);
+    let explained = |page: OperationDoc| {
         page.gives::<Explained>(200, "The evidence that links the two, or that fails to").refuses(&[400, 404, 500])
     };
-    let explain_page = explained(id(Page::new(
+    let explain_page = explained(id(OperationDoc::new(
         "explainProfile",
         "Explain why two identifiers are one person, or why not",
     )))
@@ -61,13 +63,13 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         "`from` must belong to this profile. `to` may belong to any profile. Each is an identifier as JSON, such as \
          `{\"scheme\":\"email\",\"value\":\"ada@example.com\"}`, or the id of an endpoint from another answer.",
     );
-    let post_explain_page = explained(id(Page::new(
+    let post_explain_page = explained(id(OperationDoc::new(
         "explainProfileByBody",
         "Explain why two identifiers in the body are one person, or why not",
     )))
-    .takes::<Ends>(Presence::Required)
+    .takes::<Ends>(BodyRequired::Yes)
     .refuses(&[413, 415]);
-    let event_page = Page::new("getEventPart", "Get one event's JSON, part by part")
+    let event_page = OperationDoc::new("getEventPart", "Get one event's JSON, part by part")
         .described(
             "Use it for an event that a timeline or an export shortened (`elided`). Join the `text` of all parts, in order, to \
              get the whole event as JSON.",
@@ -77,15 +79,15 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         .gives::<EventPart>(200, "One part of at most 2 MB")
         .refuses(&[400, 401, 404, 500, 503]);
     vec![
-        Route::new("/v1/events/{id}", get(event)).may(Verb::Get, Scope::Read, event_page),
+        Route::new("/v1/events/{id}", get(event)).may(HttpMethod::Get, Scope::Read, event_page),
         Route::new("/v1/profiles/lookup", get(look_up).post(look_up_by_body))
-            .may(Verb::Get, Scope::Read, look_up_page)
-            .may(Verb::Post, Scope::Read, post_look_up_page),
-        Route::new("/v1/profiles/{id}", get(profile)).may(Verb::Get, Scope::Read, profile_page),
-        Route::new("/v1/profiles/{id}/timeline", get(timeline)).may(Verb::Get, Scope::Read, timeline_page),
+            .may(HttpMethod::Get, Scope::Read, look_up_page)
+            .may(HttpMethod::Post, Scope::Read, post_look_up_page),
+        Route::new("/v1/profiles/{id}", get(profile)).may(HttpMethod::Get, Scope::Read, profile_page),
+        Route::new("/v1/profiles/{id}/timeline", get(timeline)).may(HttpMethod::Get, Scope::Read, timeline_page),
         Route::new("/v1/profiles/{id}/explain", get(explain).post(explain_by_body))
-            .may(Verb::Get, Scope::Read, explain_page)
-            .may(Verb::Post, Scope::Read, post_explain_page),
+            .may(HttpMethod::Get, Scope::Read, explain_page)
+            .may(HttpMethod::Post, Scope::Read, post_explain_page),
     ]
 }
 
@@ -140,13 +142,12 @@ async fn find(people: &People, caller: &Caller, given: &GivenIdentifier) -> Resu
 /// Refuses a value of a query that begins with a space: it was a `+`, which means a space there (`application/x-www-form-urlencoded`).
 /// Without this check, the answer for a telephone number would be a misleading 404.
 fn refuse_lost_plus(value: &str, what: &str, field: &str) -> Result<(), Problem> {
-    match value.starts_with(' ') {
-        true => {
-            let detail =
-                format!("{what} begins with a space, because `+` means a space in a query; fix: write `%2B` for `+`");
-            Err(Problem::bad_request(detail).of_field(field))
-        }
-        false => Ok(()),
+    if value.starts_with(' ') {
+        let detail =
+            format!("{what} begins with a space, because `+` means a space in a query; fix: write `%2B` for `+`");
+        Err(Problem::bad_request(detail).of_field(field))
+    } else {
+        Ok(())
     }
 }
 

@@ -10,57 +10,59 @@ use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::keys::Caller;
+use crate::authorisation::Caller;
 use crate::people::People;
 use crate::people::answer::routes::{no_cursor, no_profile, nobody, profile_id};
-use crate::people::erasure::{ParkedDecisions, Receipt, State as Progress};
+use crate::people::erasure::{ErasureReceipt, ParkedDecisions, State as Progress};
 use crate::people::export::{Cursor, Export};
 use crate::people::links::{Attribution, GivenIdentifier, REASON_CHARS_MAX};
 use crate::state::Api;
 use rapport_config::scope::Scope;
 use rapport_http::Problem;
 use rapport_http::input::{InPath, InQuery, json_body};
-use rapport_http::page::{Page, Presence, Verb};
+use rapport_http::page::{BodyRequired, HttpMethod, OperationDoc};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let location = &[("Location", "Where to continue")];
-    let done = |page: Page| {
-        let page = page.gives::<Receipt>(200, "The erasure is complete. The body is its receipt");
-        page.gives::<Receipt>(202, "The erasure is not complete. Call `Location` to continue").with_headers(location)
+    let done = |page: OperationDoc| {
+        let page = page.gives::<ErasureReceipt>(200, "The erasure is complete. The body is its receipt");
+        page.gives::<ErasureReceipt>(202, "The erasure is not complete. Call `Location` to continue")
+            .with_headers(location)
     };
-    let erase_page = done(Page::new("createErasure", "Erase the person who has an identifier"))
+    let erase_page = done(OperationDoc::new("createErasure", "Erase the person who has an identifier"))
         .described("One call deletes some thousands of items, and nothing happens between calls: repeat until the answer is 200.")
-        .takes::<NewErasure>(Presence::Required)
+        .takes::<NewErasure>(BodyRequired::Yes)
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let id = |page: Page| page.parameter("id", "The id of an erasure");
-    let receipt_page = id(Page::new("getErasure", "Get the receipt of an erasure"))
-        .gives::<Receipt>(200, "The receipt so far")
+    let id = |page: OperationDoc| page.parameter("id", "The id of an erasure");
+    let receipt_page = id(OperationDoc::new("getErasure", "Get the receipt of an erasure"))
+        .gives::<ErasureReceipt>(200, "The receipt so far")
         .refuses(&[400, 401, 404, 500, 503]);
-    let parked_page = id(Page::new("decideParkedWebhooks", "Decide about parked webhooks that may be the person's"))
+    let parked_page = id(OperationDoc::new("decideParkedWebhooks", "Decide about parked webhooks that may be the person's"))
         .described(
             "The receipt names them in `parked.undecided`. Read one with `rapport parked show` before you delete it: it may \
              contain other people's messages. A repeated call changes nothing.",
         )
-        .takes::<ParkedDecisions>(Presence::Required)
-        .gives::<Receipt>(200, "The receipt")
+        .takes::<ParkedDecisions>(BodyRequired::Yes)
+        .gives::<ErasureReceipt>(200, "The receipt")
         .refuses(&[400, 401, 404, 413, 415, 500, 503]);
     let go_on_page =
-        done(id(Page::new("continueErasure", "Continue an erasure"))).refuses(&[400, 401, 404, 409, 500, 503]);
-    let export_page = Page::new("exportProfile", "Export everything that is known about a person, page by page")
-        .parameter("id", "The id of a profile, from another answer")
-        .query::<From>()
-        .gives::<Export>(200, "One page of the export")
-        .refuses(&[400, 401, 404, 500, 503]);
+        done(id(OperationDoc::new("continueErasure", "Continue an erasure"))).refuses(&[400, 401, 404, 409, 500, 503]);
+    let export_page =
+        OperationDoc::new("exportProfile", "Export everything that is known about a person, page by page")
+            .parameter("id", "The id of a profile, from another answer")
+            .query::<From>()
+            .gives::<Export>(200, "One page of the export")
+            .refuses(&[400, 401, 404, 500, 503]);
     vec![
-        Route::new("/v1/erasures", post(erase)).may(Verb::Post, Scope::Erase, erase_page),
-        Route::new("/v1/erasures/{id}", get(receipt).post(go_on)).may(Verb::Get, Scope::Erase, receipt_page).may(
-            Verb::Post,
+        Route::new("/v1/erasures", post(erase)).may(HttpMethod::Post, Scope::Erase, erase_page),
+        Route::new("/v1/erasures/{id}", get(receipt).post(go_on)).may(HttpMethod::Get, Scope::Erase, receipt_page).may(
+            HttpMethod::Post,
             Scope::Erase,
             go_on_page,
         ),
-        Route::new("/v1/erasures/{id}/parked", post(decide_parked)).may(Verb::Post, Scope::Erase, parked_page),
-        Route::new("/v1/profiles/{id}/export", get(export)).may(Verb::Get, Scope::Export, export_page),
+        Route::new("/v1/erasures/{id}/parked", post(decide_parked)).may(HttpMethod::Post, Scope::Erase, parked_page),
+        Route::new("/v1/profiles/{id}/export", get(export)).may(HttpMethod::Get, Scope::Export, export_page),
     ]
 }
 
@@ -101,7 +103,7 @@ async fn erase(
 async fn receipt(State(people): State<People>, id: InPath<String>) -> Result<Response, Problem> {
     let Path(id) = id?;
     let erasure = people.table.erasure(erasure_id(&id)?).await?.ok_or_else(no_erasure)?;
-    Ok(axum::Json(Receipt::from(&erasure)).into_response())
+    Ok(axum::Json(ErasureReceipt::from(&erasure)).into_response())
 }
 
 async fn go_on(State(people): State<People>, id: InPath<String>) -> Result<Response, Problem> {
@@ -127,7 +129,7 @@ async fn decide_parked(
 }
 
 /// 200 with the receipt; 202 and where to go on while there is more to do. Nothing happens between calls.
-pub(crate) fn answer(receipt: &Receipt) -> Response {
+pub(crate) fn answer(receipt: &ErasureReceipt) -> Response {
     let mut response = axum::Json(receipt).into_response();
     if receipt.state == Progress::Running {
         *response.status_mut() = StatusCode::ACCEPTED;

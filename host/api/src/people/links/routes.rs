@@ -11,47 +11,47 @@ use rapport_model::identity::EdgeId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::keys::Caller;
+use crate::authorisation::Caller;
 use crate::people::People;
 use crate::people::links::{Attribution, GivenIdentifier, Link, Linked, NewLink, REASON_CHARS_MAX};
 use crate::state::Api;
 use rapport_config::scope::Scope;
 use rapport_http::Problem;
 use rapport_http::input::{InPath, InQuery, json_body, json_body_opt};
-use rapport_http::page::{Page, Presence, Verb};
+use rapport_http::page::{BodyRequired, HttpMethod, OperationDoc};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let id = |page: Page| page.parameter("id", "The id of a link, from another answer");
+    let id = |page: OperationDoc| page.parameter("id", "The id of a link, from another answer");
     let location = &[("Location", "The link")];
-    let post_page = Page::new("createLink", "Link two identifiers of one person")
+    let post_page = OperationDoc::new("createLink", "Link two identifiers of one person")
         .described(
             "The identifiers need not be known yet: a CRM may link them before the first message. If a limit of the rules \
              prevents the link, it is recorded as a conflict, and the answer is 409 with the conflict's id. When you undo the \
              link that it conflicts with, it takes effect automatically.",
         )
-        .takes::<NewLink>(Presence::Required)
+        .takes::<NewLink>(BodyRequired::Yes)
         .gives::<Link>(201, "Linked now")
         .with_headers(location)
         .gives::<Link>(200, "The two were already linked by the same rule")
         .with_headers(location)
         .refuses(&[400, 401, 409, 413, 415, 500, 503]);
-    let get_page = id(Page::new("getLink", "Get a link, whether it is in force or not"))
+    let get_page = id(OperationDoc::new("getLink", "Get a link, whether it is in force or not"))
         .gives::<Link>(200, "The link")
         .refuses(&[400, 401, 404, 500, 503]);
-    let delete_page = id(Page::new("undoLink", "Undo a link, for example after a wrong merge"))
+    let delete_page = id(OperationDoc::new("undoLink", "Undo a link, for example after a wrong merge"))
         .described(
             "Evidence of the same kind never links the two again; only a person can. A repeated call changes nothing. Send \
              `reason` and `by` in the body or in the query.",
         )
         .query::<Reason>()
-        .takes::<Reason>(Presence::Optional)
+        .takes::<Reason>(BodyRequired::No)
         .gives::<Link>(200, "The link, which is now closed")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
     vec![
-        Route::new("/v1/links", post(link)).may(Verb::Post, Scope::Link, post_page),
-        Route::new("/v1/links/{id}", get(read).delete(unlink)).may(Verb::Get, Scope::Read, get_page).may(
-            Verb::Delete,
+        Route::new("/v1/links", post(link)).may(HttpMethod::Post, Scope::Link, post_page),
+        Route::new("/v1/links/{id}", get(read).delete(unlink)).may(HttpMethod::Get, Scope::Read, get_page).may(
+            HttpMethod::Delete,
             Scope::Link,
             delete_page,
         ),

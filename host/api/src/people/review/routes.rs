@@ -12,11 +12,11 @@ use rapport_store::identity::ReviewCursor;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::keys::Caller;
+use crate::authorisation::Caller;
 use crate::people::People;
 use crate::people::answer::routes::no_cursor;
 use crate::people::erasure::routes::answer;
-use crate::people::erasure::{DemandPage, ErasureDemand, Receipt};
+use crate::people::erasure::{DemandPage, ErasureDemand, ErasureReceipt};
 use crate::people::links::Link;
 use crate::people::links::routes::Reason;
 use crate::people::review::{ConflictPage, REVIEW_DEFAULT, REVIEW_MAX, Suggestion, SuggestionPage};
@@ -24,12 +24,12 @@ use crate::state::Api;
 use rapport_config::scope::Scope;
 use rapport_http::Problem;
 use rapport_http::input::{InPath, InQuery, json_body_opt};
-use rapport_http::page::{Page, Presence, Verb};
+use rapport_http::page::{BodyRequired, HttpMethod, OperationDoc};
 use rapport_http::route::Route;
 
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
-    let id = |page: Page| page.parameter("id", "The id of a suggestion, from the list");
-    let suggestions_page = Page::new(
+    let id = |page: OperationDoc| page.parameter("id", "The id of a suggestion, from the list");
+    let suggestions_page = OperationDoc::new(
         "listSuggestions",
         "List suggested links: the evidence is too weak to link automatically",
     )
@@ -39,23 +39,23 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     .query::<ListPage>()
     .gives::<SuggestionPage>(200, "One page of suggestions")
     .refuses(&[400, 401, 500, 503]);
-    let accept_page = id(Page::new("acceptSuggestion", "Accept a suggestion: link its two identifiers"))
+    let accept_page = id(OperationDoc::new("acceptSuggestion", "Accept a suggestion: link its two identifiers"))
         .described("A dismissed suggestion can still be accepted. A repeated call changes nothing.")
-        .takes::<Reason>(Presence::Optional)
+        .takes::<Reason>(BodyRequired::No)
         .gives::<Link>(200, "The link")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let dismiss_page = id(Page::new("dismissSuggestion", "Dismiss a suggestion permanently"))
+    let dismiss_page = id(OperationDoc::new("dismissSuggestion", "Dismiss a suggestion permanently"))
         .described("Evidence of the same kind never suggests it again. A repeated call changes nothing.")
-        .takes::<Reason>(Presence::Optional)
+        .takes::<Reason>(BodyRequired::No)
         .gives::<Suggestion>(200, "The suggestion")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
-    let conflicts_page = Page::new("listConflicts", "List conflicts: links that are held because they would break a limit of the rules")
+    let conflicts_page = OperationDoc::new("listConflicts", "List conflicts: links that are held because they would break a limit of the rules")
         .described("In no particular order. To resolve a conflict, undo it, or undo the link that it conflicts with: `DELETE /v1/links/{id}`.")
         .query::<ListPage>()
         .gives::<ConflictPage>(200, "One page of conflicts")
         .refuses(&[400, 401, 500, 503]);
-    let demand_id = |page: Page| page.parameter("id", "The id of a demand, from the list");
-    let demands_page = Page::new("listErasureDemands", "List providers' demands to erase a person")
+    let demand_id = |page: OperationDoc| page.parameter("id", "The id of a demand, from the list");
+    let demands_page = OperationDoc::new("listErasureDemands", "List providers' demands to erase a person")
         .described(
             "What the provider's connection said about the identifier is already erased. The rest of the person waits for your \
              decision. Only open demands, in no particular order.",
@@ -64,35 +64,35 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         .gives::<DemandPage>(200, "One page of demands")
         .refuses(&[400, 401, 500, 503]);
     let location = &[("Location", "Where to continue")];
-    let accept_demand_page = demand_id(Page::new("acceptErasureDemand", "Accept a demand: erase the whole person"))
+    let accept_demand_page = demand_id(OperationDoc::new("acceptErasureDemand", "Accept a demand: erase the whole person"))
         .described("It erases the person on every channel, like `POST /v1/erasures`, and cannot be undone. A dismissed demand can still be accepted.")
-        .takes::<Reason>(Presence::Optional)
-        .gives::<Receipt>(200, "The erasure is complete. The body is its receipt")
-        .gives::<Receipt>(202, "The erasure is not complete. Call `Location` to continue")
+        .takes::<Reason>(BodyRequired::No)
+        .gives::<ErasureReceipt>(200, "The erasure is complete. The body is its receipt")
+        .gives::<ErasureReceipt>(202, "The erasure is not complete. Call `Location` to continue")
         .with_headers(location)
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
     let dismiss_demand_page =
-        demand_id(Page::new("dismissErasureDemand", "Dismiss a demand: keep the rest of the person"))
+        demand_id(OperationDoc::new("dismissErasureDemand", "Dismiss a demand: keep the rest of the person"))
             .described("A later demand of the provider opens it again. A repeated call changes nothing.")
-            .takes::<Reason>(Presence::Optional)
+            .takes::<Reason>(BodyRequired::No)
             .gives::<ErasureDemand>(200, "The demand")
             .refuses(&[400, 401, 404, 413, 415, 500, 503]);
     vec![
-        Route::new("/v1/erasure-demands", get(demands)).may(Verb::Get, Scope::Review, demands_page),
+        Route::new("/v1/erasure-demands", get(demands)).may(HttpMethod::Get, Scope::Review, demands_page),
         Route::new("/v1/erasure-demands/{id}/accept", post(accept_demand)).may(
-            Verb::Post,
+            HttpMethod::Post,
             Scope::Erase,
             accept_demand_page,
         ),
         Route::new("/v1/erasure-demands/{id}/dismiss", post(dismiss_demand)).may(
-            Verb::Post,
+            HttpMethod::Post,
             Scope::Review,
             dismiss_demand_page,
         ),
-        Route::new("/v1/suggestions", get(suggestions)).may(Verb::Get, Scope::Review, suggestions_page),
-        Route::new("/v1/suggestions/{id}/accept", post(accept)).may(Verb::Post, Scope::Review, accept_page),
-        Route::new("/v1/suggestions/{id}/dismiss", post(dismiss)).may(Verb::Post, Scope::Review, dismiss_page),
-        Route::new("/v1/conflicts", get(conflicts)).may(Verb::Get, Scope::Review, conflicts_page),
+        Route::new("/v1/suggestions", get(suggestions)).may(HttpMethod::Get, Scope::Review, suggestions_page),
+        Route::new("/v1/suggestions/{id}/accept", post(accept)).may(HttpMethod::Post, Scope::Review, accept_page),
+        Route::new("/v1/suggestions/{id}/dismiss", post(dismiss)).may(HttpMethod::Post, Scope::Review, dismiss_page),
+        Route::new("/v1/conflicts", get(conflicts)).may(HttpMethod::Get, Scope::Review, conflicts_page),
     ]
 }
 

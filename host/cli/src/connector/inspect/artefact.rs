@@ -12,7 +12,7 @@ const DIGEST_BYTES: usize = 32;
 
 /// The head of an artefact.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub struct ArtefactHeader {
     /// Who says to have signed it, in hexadecimal.
     pub key: String,
     /// Whether that key's owner did.
@@ -32,7 +32,7 @@ pub(super) fn is_artefact(bytes: &[u8]) -> bool {
     bytes.starts_with(b"rapport")
 }
 
-impl Head {
+impl ArtefactHeader {
     /// Of an artefact's bytes.
     ///
     /// # Errors

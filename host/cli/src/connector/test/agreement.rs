@@ -3,7 +3,7 @@
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use rapport_model::hosts;
-use rapport_model::written::fix_for_unknown_key;
+use rapport_model::spelling::fix_for_unknown_key;
 use rapport_sandbox::Manifest;
 use rapport_sdk::testing::{Connection, Findings, Fixture, Moment, Subject};
 use serde_json::Value;

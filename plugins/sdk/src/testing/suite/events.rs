@@ -28,11 +28,10 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
             if let Some(failure) = found {
                 causes.add(case.name(), format!("event {position}: {failure}"));
             }
-            if let Some(failure) = odd_time(&event, case.fixture.connection.now()) {
-                match excuses.excuse(case, ODD_TIMES) {
-                    true => {}
-                    false => causes.add(case.name(), format!("event {position}: {failure}")),
-                }
+            if let Some(failure) = odd_time(&event, case.fixture.connection.now())
+                && !excuses.excuse(case, ODD_TIMES)
+            {
+                causes.add(case.name(), format!("event {position}: {failure}"))
             }
             let key = [case.fixture.connection.name(), text(&event["account"]), text(&event["id"])].map(str::to_owned);
             let known: &mut Vec<(&Case<'_>, Value)> = told.entry(key).or_default();
@@ -52,8 +51,8 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
             names.into_iter().for_each(|name| causes.add(name, same_id(&key[2], known.len())));
         }
     }
-    causes.tell(findings);
-    excuses.tell(findings);
+    causes.report(findings);
+    excuses.report(findings);
 }
 
 /// Keys of connection.json that say why.
@@ -128,13 +127,14 @@ impl Excuses {
         excuse.map(|(_, is_needed)| *is_needed = true).is_some()
     }
 
-    fn tell(self, findings: &mut Findings) {
+    fn report(self, findings: &mut Findings) {
         for ((name, key), (why, is_needed)) in self.0 {
-            match is_needed {
-                true => findings.note(format!("connection `{name}` says `{key}`: {why}")),
-                false => findings.fail(format!(
+            if is_needed {
+                findings.note(format!("connection `{name}` says `{key}`: {why}"))
+            } else {
+                findings.fail(format!(
                     "connection `{name}` says `{key}`, and no fixture needs it; fix: take it out of connection.json"
-                )),
+                ))
             }
         }
     }

@@ -37,7 +37,7 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
     if expectations.is_blessing() && unchanged > 0 {
         findings.written.push(format!("{unchanged} unchanged"));
     }
-    causes.tell(findings);
+    causes.report(findings);
 }
 
 /// Whether events come of a request that nothing verified, or none of one that should have some.

@@ -44,7 +44,7 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
             }
         }
     }
-    causes.tell(findings);
+    causes.report(findings);
 }
 
 fn mistaken(value: &str, place: &str) -> String {

@@ -31,7 +31,7 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
             causes.add(case.name(), format!("a `now` that is a second later changes the outcome; {RULE}"));
         }
     }
-    causes.tell(findings);
+    causes.report(findings);
 }
 
 fn receive(trial: &Trial<'_>, case: &Case<'_>, moment: Moment) -> Answer {
@@ -41,10 +41,7 @@ fn receive(trial: &Trial<'_>, case: &Case<'_>, moment: Moment) -> Answer {
 /// A handshake may answer with something fresh; all else is a function of the request.
 fn is_same(first: &Answer, again: &Answer) -> bool {
     let is_handshake = first.kind == Kind::Receipt(0) && first.text.contains(r#""response":{"#);
-    match is_handshake {
-        true => first.kind == again.kind && first.verified == again.verified,
-        false => first.is_same_as(again),
-    }
+    if is_handshake { first.kind == again.kind && first.verified == again.verified } else { first.is_same_as(again) }
 }
 
 /// A request at the end of the provider's window is too old a second later, and then it has to be the same a second

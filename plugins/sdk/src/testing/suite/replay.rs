@@ -34,12 +34,13 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
         }
     }
     for (name, why, is_needed) in excused {
-        match is_needed {
-            true => findings.note(format!("requests of connection `{name}` can be sent again at any time: {why}")),
-            false => findings.fail(format!(
+        if is_needed {
+            findings.note(format!("requests of connection `{name}` can be sent again at any time: {why}"))
+        } else {
+            findings.fail(format!(
                 "connection `{name}` says `signs-no-time`, and no old request of it is taken; fix: take it out of \
-                 connection.json"
-            )),
+             connection.json"
+            ))
         }
     }
 }

@@ -43,7 +43,7 @@ fn events(body: &[u8], account: &str) -> Result<Receipt, Rejection> {
     for (index, element) in elements.iter().enumerate() {
         match event(element, account) {
             Ok(event) => events.push(event),
-            Err(_) => unread.tell(&format!("[{index}]"), "it has no `id`, `at` or `from`"),
+            Err(_) => unread.add(&format!("[{index}]"), "it has no `id`, `at` or `from`"),
         }
     }
     unread.receipt(events)
@@ -173,9 +173,10 @@ connector! {
     AllOrNothing(_, webhook) {
         verified(webhook)?;
         let receipt = events(&webhook.body, "account")?;
-        match receipt.unread.is_empty() {
-            true => Ok(receipt),
-            false => Err(Rejection::Malformed("expected a batch without a mistake".into())),
+        if receipt.unread.is_empty() {
+            Ok(receipt)
+        } else {
+            Err(Rejection::Malformed("expected a batch without a mistake".into()))
         }
     }
 }
