@@ -21,6 +21,7 @@ mod message;
 mod payload;
 mod preference;
 mod provider_error;
+mod reference;
 mod scene;
 mod sending;
 mod settings;

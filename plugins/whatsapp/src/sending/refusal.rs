@@ -136,30 +136,35 @@ struct Data {
     details: Option<String>,
 }
 
+/// Meta's error object in an answer.
+pub fn error<'h>(answer: &Answered<'h>) -> Option<&'h RawValue> {
+    answer.try_json().map(|Body { error }| error)
+}
+
 /// The failure that an answer of Meta means. `is_text`: what was sent is a text, which a template can replace.
 pub fn failure(answer: &Answered<'_>, is_text: bool) -> Failure {
-    let Some(Body { error: raw }) = answer.try_json() else { return answer.failure() };
+    let Some(raw) = error(answer) else { return answer.failure() };
     let said: Said = lenient::read(raw).unwrap_or_default();
     let Some(code) = said.code.and_then(|code| u32::try_from(code).ok()) else { return answer.failure() };
     let sentence = sentence(&said, code);
     // The body is one that the SDK has found short enough to repeat.
     let detail = answer.error().detail.map(|_| json(raw));
-    let error = ProviderError { detail, ..ProviderError::new(code.to_string(), title(&sentence)) };
+    let told = ProviderError { detail, ..ProviderError::new(code.to_string(), title(&sentence)) };
     let is_refusal = answer.status() < 500;
     match meaning(code, said.error_subcode) {
-        None => by_status(answer, error),
-        Some(Meaning::Wait(_) | Meaning::Later) if !is_refusal => answer.maybe(error),
-        Some(Meaning::Unsure) => answer.maybe(error),
+        None => by_status(answer, told),
+        Some(Meaning::Wait(_) | Meaning::Later) if !is_refusal => answer.maybe(told),
+        Some(Meaning::Unsure) => answer.maybe(told),
         Some(Meaning::Wait(ms)) => Failure::RateLimited(answer.retry_after_ms().or(ms)),
-        Some(Meaning::Later) => Failure::Provider(error.retryable()),
-        Some(Meaning::Account) => Failure::Account(error),
+        Some(Meaning::Later) => Failure::Provider(told.retryable()),
+        Some(Meaning::Account) => Failure::Account(told),
         Some(Meaning::Window) if is_text => Failure::TemplateRequired(sentence),
         Some(Meaning::Window) => Failure::OutsideWindow,
         Some(Meaning::Consent) => Failure::ConsentRequired("marketing".into()),
         Some(Meaning::Recipient) => Failure::InvalidRecipient(sentence),
         Some(Meaning::Template) => Failure::TemplateRequired(sentence),
         Some(Meaning::Content) => Failure::UnsupportedContent(sentence),
-        Some(Meaning::Refused) => Failure::Provider(error),
+        Some(Meaning::Refused) => Failure::Provider(told),
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a provider has taken: its id, and what it says of the customer.
 
-use rapport_meta::Text;
+use rapport_meta::{Text, verbatim};
 use rapport_sdk::event::json;
 use rapport_sdk::prelude::*;
 use serde::Deserialize;
 
+use super::refusal;
 use crate::identity::{Person, is_number};
 
 /// A message that the provider has.
@@ -90,7 +91,7 @@ pub fn linked(contact: Contact, account: &str) -> Event {
 /// The event of a customer who stopped marketing messages, which the provider says instead of taking one.
 pub fn stopped(message: &Outgoing, answer: &Answered<'_>, code: &str) -> Event {
     let to = Identifier { attestation: Attestation::Provider, ..message.route.to.clone() };
-    let evidence = answer.error().detail.unwrap_or_else(|| json(code));
+    let evidence = refusal::error(answer).map_or_else(|| json(code), verbatim);
     let consent = Consent { purpose: "marketing".into(), state: ConsentState::Withdrawn, evidence: Some(evidence) };
     let id = format!("{}:{code}", message.reference);
     Event::new(id, 0, &message.route.account, Contact::new(vec![to]), EventBody::Consent(consent))
