@@ -3,6 +3,7 @@
 mod answers;
 mod played;
 mod refused;
+mod specified;
 
 use rapport_sdk::http::{Answer, Authorization, Body, Content};
 use rapport_sdk::prelude::*;

@@ -85,7 +85,7 @@ fn shown(request: &Request) -> Value {
     })
 }
 
-fn cases() -> Vec<PathBuf> {
+pub(super) fn cases() -> Vec<PathBuf> {
     let folder = Path::new(HERE).join("fixtures/outbound");
     let mut cases: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
@@ -96,11 +96,11 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-fn beside(operation: &Path, end: &str) -> PathBuf {
+pub(super) fn beside(operation: &Path, end: &str) -> PathBuf {
     PathBuf::from(operation.to_str().unwrap().replace(".operation.json", end))
 }
 
-fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+pub(super) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
