@@ -140,7 +140,7 @@ events! {
 
     /// The server of tokens refused or could not be asked. The request that needs the token did not leave.
     ERROR TokenNotObtained<'a> "token-not-obtained": "no token"
-        { connection: &'a str, secret: &'a str, error: Shown<'a> }
+        { connection: &'a str, secret: &'a str, error: DisplayRef<'a> }
         counts token_not_obtained
 
     // -------------------------------------------------------------------------------------------------- webhooks in
