@@ -163,7 +163,7 @@ pub enum Found {
 }
 
 /// What is achieved so far.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Outcome {
     pub accepted: Vec<Accepted>,
     pub events: Vec<Event>,
@@ -197,7 +197,8 @@ pub enum Failure {
 }
 
 /// What comes next.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Next {
     Perform(Vec<Request>),
     Done,
@@ -206,7 +207,7 @@ pub enum Next {
 
 /// One answer of a connector. What is achieved so far is in every turn, so that a failure of part three does not lose
 /// parts one and two.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Turn {
     pub so_far: Outcome,
     pub next: Next,

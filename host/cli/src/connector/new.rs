@@ -33,7 +33,20 @@ pub enum Sdk {
 }
 
 /// Names that the template's `lib.rs` uses for something else.
-const TAKEN_TYPES: [&str; 8] = ["Context", "Inbound", "Option", "Receipt", "Rejection", "Result", "Self", "Webhook"];
+const TAKEN_TYPES: [&str; 12] = [
+    "Context",
+    "Exchange",
+    "Inbound",
+    "Operation",
+    "Option",
+    "Receipt",
+    "Rejection",
+    "Result",
+    "Self",
+    "Sending",
+    "Turn",
+    "Webhook",
+];
 
 /// Makes a connector called `name`: in `parent`, or in `plugins/` of the checkout at or above `here`.
 ///

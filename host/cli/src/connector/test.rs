@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rapport_sandbox::{Manifest, with_manifest};
+use rapport_sdk::testing::outbound::{read_outbound_fixtures, run_sending_suite};
 use rapport_sdk::testing::{self as kit, Budgets, Effort, Expectations, Options, Report};
 
 use super::interface::Interface;
@@ -114,15 +115,32 @@ pub fn in_sandbox(folder: &Path, component: &[u8]) -> Result<(Manifest, Interfac
     let manifest = Manifest::from_component(component)?.context("the component carries no manifest")?;
     let interface = Interface::of(component)?;
     let subject = Sandboxed::new(component, &manifest.id)?;
-    let fixtures = fixtures(folder)?;
+    let fixtures = if subject.receives() { fixtures(folder)? } else { Vec::new() };
     let limits = &manifest.limits;
     let size = u64::try_from(component.len()).unwrap_or(u64::MAX);
     let budgets = Budgets::of_limits(limits.cpu_ms, limits.memory_mib, limits.output_kib)
         .with_component(size, limits.component_kib * 1024);
     let options = Options { effort: Effort::SANDBOX, expectations: Expectations::Values, budgets: Some(budgets) };
-    let mut report = kit::run_suite(&subject, &fixtures, &options);
+    let mut report = if subject.receives() { kit::run_suite(&subject, &fixtures, &options) } else { Report::default() };
+    report.checks.append(&mut sending(folder, &subject)?.checks);
     report.checks.push(agreement::check(&manifest, &interface, &fixtures, &subject));
     Ok((manifest, interface, report))
+}
+
+/// Runs the suite of what sends on a component, if it does.
+fn sending(folder: &Path, subject: &Sandboxed) -> Result<Report> {
+    let path = folder.to_str().context("the folder's path is not UTF-8")?;
+    let fixtures = read_outbound_fixtures(path).map_err(anyhow::Error::msg)?;
+    match (subject.sends(), fixtures.is_empty()) {
+        (true, false) => Ok(run_sending_suite(subject, &fixtures, Expectations::Values)),
+        (false, true) => Ok(Report::default()),
+        (true, true) => {
+            bail!("it exports `sending`, and has no fixture; fix: write `fixtures/outbound/<case>.operation.json`")
+        }
+        (false, false) => {
+            bail!("it has `fixtures/outbound`, and does not export `sending`; fix: `rapport_sdk::export!`")
+        }
+    }
 }
 
 pub(super) fn fixtures(folder: &Path) -> Result<Vec<kit::Fixture>> {

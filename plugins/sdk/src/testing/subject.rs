@@ -170,12 +170,9 @@ impl<C: Inbound> Default for Native<C> {
 
 impl<C: Inbound> Subject for Native<C> {
     fn receive(&self, connection: &Connection, webhook: &Webhook, moment: Moment) -> Answer {
-        QUIET.set(true);
-        let called = panic::catch_unwind(AssertUnwindSafe(|| connection.receive_at::<C>(webhook, moment)));
-        QUIET.set(false);
-        let (outcome, asked) = match called {
+        let (outcome, asked) = match caught(|| connection.receive_at::<C>(webhook, moment)) {
             Ok(called) => called,
-            Err(panic) => return Answer::panicked(&*panic),
+            Err(detail) => return Answer::panicked(detail),
         };
         let kind = match &outcome.result {
             Ok(receipt) => Kind::Receipt(receipt.events.len()),
@@ -190,11 +187,8 @@ impl<C: Inbound> Subject for Native<C> {
 }
 
 impl Answer {
-    fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
+    fn panicked(detail: String) -> Self {
         let (asked, log) = host::take();
-        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        let place = PANICKED_AT.take().map(|place| format!(" at {place}")).unwrap_or_default();
-        let detail = format!("{}{place}", text.unwrap_or("a panic without a text"));
         Self {
             kind: Kind::Fault { kind: "trap".into(), detail },
             text: String::new(),
@@ -213,8 +207,20 @@ thread_local! {
     static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
+/// Calls a connector. The error is its panic: what it says, and where.
+pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    QUIET.set(true);
+    let called = panic::catch_unwind(AssertUnwindSafe(call));
+    QUIET.set(false);
+    called.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let place = PANICKED_AT.take().map(|place| format!(" at {place}")).unwrap_or_default();
+        format!("{}{place}", text.unwrap_or("a panic without a text"))
+    })
+}
+
 /// Lets the panics of a subject pass without a line on standard error; all others are reported as before.
-fn quiet_panics() {
+pub(super) fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();

@@ -20,6 +20,7 @@ pub(super) const FILES: [(&str, &str); 26] = files![
     "README.md",
     "src/lib.rs",
     "src/payload.rs",
+    "src/sending.rs",
     "src/inbound.rs",
     "src/settings.rs",
     "fixtures/connection.json",
