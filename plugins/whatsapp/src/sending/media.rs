@@ -60,10 +60,8 @@ pub fn kind(media: &Media, at: usize) -> Result<&'static Kind, Failure> {
         let why = format!("parts[{at}]: WhatsApp takes no `{plain}`; fix: convert it to one of {}", takes.join(", "));
         return Err(Failure::UnsupportedContent(why));
     };
-    match media.size.is_some_and(|bytes| bytes > kind.bytes_max) {
-        true => Err(Failure::TooLarge(kind.bytes_max)),
-        false => Ok(kind),
-    }
+    let is_too_large = media.size.is_some_and(|bytes| bytes > kind.bytes_max);
+    if is_too_large { Err(Failure::TooLarge(kind.bytes_max)) } else { Ok(kind) }
 }
 
 /// Whether a text is short enough to be the caption of this file.
@@ -110,7 +108,7 @@ pub fn upload(message: &Outgoing, way: &Way, steps: &mut Steps<'_>) -> Result<Id
     let account = &message.route.account;
     way.require(account)?;
     let request = |key: &str, mime: &str, name: Option<&str>| {
-        let file = FormField::blob("file", key).file(name.unwrap_or("file"), mime);
+        let file = FormField::blob("file", key).file(in_one_line(name.unwrap_or("file")), mime);
         let fields = vec![FormField::text("messaging_product", "whatsapp"), FormField::text("type", mime), file];
         Request::post(way.graph()).segment(account).path("/media").bearer(TOKEN).multipart(fields).repeatable()
     };
@@ -121,6 +119,11 @@ pub fn upload(message: &Outgoing, way: &Way, steps: &mut Steps<'_>) -> Result<Id
         ids.insert(*at, uploaded.id);
     }
     Ok(ids)
+}
+
+/// A name that can stand in a header: whoever made the file gave it.
+fn in_one_line(name: &str) -> String {
+    name.chars().map(|character| if character.is_control() { '_' } else { character }).collect()
 }
 
 #[derive(Deserialize)]

@@ -48,7 +48,7 @@ pub fn send(message: &Outgoing, way: &Way, steps: &mut Steps<'_>) -> Result<(), 
         let body = way::with_content(body, &draft.kind, draft.content);
         let answer = steps.perform(way.says(&message.route.account, &body)?)?;
         match way.taken(&answer, is_text) {
-            Ok(taken) => take(message, draft.parts, taken, steps),
+            Ok(taken) => take(message, draft.parts, taken, steps)?,
             Err(failure) => {
                 if let Some(code) = stopped_marketing(&failure) {
                     steps.tell(taken::stopped(message, &answer, code));
@@ -60,7 +60,7 @@ pub fn send(message: &Outgoing, way: &Way, steps: &mut Steps<'_>) -> Result<(), 
     Ok(())
 }
 
-fn take(message: &Outgoing, parts: Range<usize>, taken: taken::Taken, steps: &mut Steps<'_>) {
+fn take(message: &Outgoing, mut parts: Range<usize>, taken: taken::Taken, steps: &mut Steps<'_>) -> Result<(), Stop> {
     let linked = taken.contact.map(|contact| taken::linked(contact, &message.route.account));
     if let Some(event) = linked.filter(|event| !steps.so_far.events.iter().any(|told| told.id == event.id)) {
         steps.tell(event);
@@ -69,7 +69,7 @@ fn take(message: &Outgoing, parts: Range<usize>, taken: taken::Taken, steps: &mu
         steps.so_far.extensions.retain(|(key, _)| key != MESSAGE_STATUS);
         steps.so_far.extensions.push((MESSAGE_STATUS.into(), document(&status)));
     }
-    parts.for_each(|part| steps.accept(part, taken.id.as_str()));
+    parts.try_for_each(|part| steps.accept(part, taken.id.as_str()))
 }
 
 /// The messages that the parts become.

@@ -15,8 +15,7 @@ pub fn react(reacting: &Reacting, way: &Way, steps: &mut Steps<'_>) -> Result<()
     let body = way::with_content(way::message(&Recipient::of(&route.to)?), "reaction", reaction);
     let answer = steps.perform(way.says(&route.account, &body)?)?;
     let taken = way.taken(&answer, false)?;
-    steps.accept(0, taken.id);
-    Ok(())
+    steps.accept(0, taken.id)
 }
 
 /// Tells the customer that their message was read. Twice is as good as once.

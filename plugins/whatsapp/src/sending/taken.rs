@@ -67,10 +67,10 @@ pub fn by_aws(answer: &Answered<'_>) -> Result<Taken, Failure> {
         message_id: String,
     }
     let Sent { message_id: id } = answer.json()?;
-    match id.is_empty() {
-        true => Err(without_id(answer, "messageId")),
-        false => Ok(Taken { id, status: None, contact: None }),
+    if id.is_empty() {
+        return Err(without_id(answer, "messageId"));
     }
+    Ok(Taken { id, status: None, contact: None })
 }
 
 /// The customer, if the answer says a user id together with a number: two ids of one person, on Meta's word.

@@ -1,7 +1,6 @@
-//! Sending as a whole: its fixtures, what it refuses, and what it leaves to whom.
+//! Sending as a whole: what a message becomes, what is refused, and what an answer means.
 
 mod answers;
-mod played;
 mod refused;
 mod specified;
 

@@ -33,12 +33,11 @@ impl Way {
     /// # Errors
     /// With the name of the setting.
     pub fn require(&self, account: &str) -> Result<(), Failure> {
-        match self.settings.takes(account) {
-            true => Ok(()),
-            false => Err(Failure::Other(format!(
-                "phone-number id `{account}` is not of this connection; fix: add it to `phone-number-ids`"
-            ))),
+        if self.settings.takes(account) {
+            return Ok(());
         }
+        let why = format!("phone-number id `{account}` is not of this connection; fix: add it to `phone-number-ids`");
+        Err(Failure::Other(why))
     }
 
     /// The URL of Meta's API with the version: `https://graph.facebook.com/v25.0`.

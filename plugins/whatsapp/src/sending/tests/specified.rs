@@ -1,7 +1,7 @@
 //! What the fixtures send, against Meta's own OpenAPI document, if it is beside the checkout: `shared/specs`. A property that
 //! the document does not have is a mistake here, although the document itself lets it pass.
 //!
-//! The document is v23.0 of November 2025. What it does not know yet, or has wrong, is in `fixtures/outbound/errata.json`, each
+//! The document is v23.0 of November 2025. What it does not know yet, or has wrong, is in `fixtures/errata.json`, each
 //! with its source; an entry that nothing needs fails, too.
 
 mod yaml;
@@ -9,7 +9,6 @@ mod yaml;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::played::{beside, cases, read};
 use super::*;
 
 /// Where the document is; set when the tests are built: `RAPPORT_SPECS=DIR cargo test -p rapport-whatsapp`.
@@ -47,28 +46,15 @@ fn document() -> Option<String> {
 #[test]
 fn what_is_sent_is_in_meta_s_own_description() {
     let Some(text) = document() else { return };
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/outbound/errata.json");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/errata.json");
     let errata: Vec<Erratum> = read(&path);
     assert!(errata.iter().all(|one| !one.why.is_empty() && !one.source.is_empty() && one.date.len() == 10));
     let mut specification = Specification { text: &text, errata: &errata, used: BTreeSet::new() };
     let mut checked = 0;
     for case in cases() {
-        let steps: Vec<Vec<Value>> = read(&beside(&case, ".requests.json"));
+        let steps: Vec<Vec<Value>> = read(&case);
         for request in steps.iter().flatten() {
-            let url = request["url"].as_str().unwrap();
-            let body = &request["body"];
-            let (schema, value) = if url.ends_with("/media") {
-                let fields = body.as_array().unwrap().iter();
-                ("media", fields.map(|field| (field["name"].as_str().unwrap().to_owned(), json!("x"))).collect())
-            } else if url.ends_with("/messages") {
-                let kind = if body["json"].get("status").is_some() { "MarkMessageRequestPayload" } else { "Message" };
-                (kind, body["json"].clone())
-            } else if url.contains("social-messaging") {
-                let wrapped = base64::decode(body["json"]["message"].as_str().unwrap()).unwrap();
-                ("Message", serde_json::from_slice(&wrapped).unwrap())
-            } else {
-                continue;
-            };
+            let Some((schema, value)) = described(request) else { continue };
             let found = specification.check(schema, &value);
             assert_eq!(found, Vec::<String>::new(), "{}", case.display());
             checked += 1;
@@ -82,6 +68,32 @@ fn what_is_sent_is_in_meta_s_own_description() {
         .map(|(_, one)| one.why.as_str())
         .collect();
     assert_eq!(idle, Vec::<&str>::new());
+}
+
+/// The schema of a request, and what it holds: all that the document describes of what a connector sends.
+fn described(request: &Value) -> Option<(&'static str, Value)> {
+    let url = request["url"].as_str()?;
+    if url.ends_with("/media") {
+        let fields = request["multipart"].as_array()?.iter();
+        return Some(("media", fields.map(|field| (field["name"].as_str().unwrap().to_owned(), json!("x"))).collect()));
+    }
+    let body = request["body"]["json"].clone();
+    match url.ends_with("/messages") {
+        true if body.get("status").is_some() => Some(("MarkMessageRequestPayload", body)),
+        true => Some(("Message", body)),
+        false => None,
+    }
+}
+
+fn cases() -> Vec<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/outbound");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.to_str().unwrap().ends_with(".requests.json")).collect()
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> T {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The check sees what it is for.
