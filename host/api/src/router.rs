@@ -11,6 +11,7 @@ use crate::authorisation::{Guarded, Operation, authorise, guard};
 use crate::openapi;
 use crate::operations::{audit, repair, rules};
 use crate::people::{answer, erasure, links, review};
+use crate::sending;
 use crate::state::Api;
 
 /// The routes of the API and the document. `beside` are other routes of the same service, which the document also shows.
@@ -35,6 +36,7 @@ pub fn routes() -> Vec<Route<Arc<Api>>> {
     all.extend(links::routes::routes());
     all.extend(erasure::routes::routes());
     all.extend(review::routes::routes());
+    all.extend(sending::routes::routes());
     all.extend(rules::routes::routes());
     all.extend(repair::routes::routes());
     all.extend(audit::routes());

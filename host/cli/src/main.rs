@@ -51,6 +51,9 @@ enum Command {
     /// `rapport dev` may be running. The same delivery twice makes one event.
     #[command(after_help = feed::EXAMPLE)]
     Feed(feed::Arguments),
+    /// Sends a message to a customer, through a running service
+    #[command(after_help = rapport_cli::send::EXAMPLE)]
+    Send(rapport_cli::send::Arguments),
     /// Checks this machine: toolchain, configuration, secrets, connectors and data folder, each with its fix
     ///
     /// It changes nothing, and asks nothing but this machine.
@@ -159,6 +162,7 @@ fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
             terminal.log(verbose);
             runtime.block_on(feed::run(&arguments, terminal))
         }
+        Command::Send(arguments) => runtime.block_on(rapport_cli::send::run(&arguments)),
         Command::Package(arguments) => package::run(&arguments, terminal),
         Command::Parked(command) => {
             terminal.log(verbose);

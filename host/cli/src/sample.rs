@@ -139,6 +139,20 @@ impl Provider {
         self.call(Request::post(self.origin.clone() + path), Some(body), key).await
     }
 
+    /// Hands the API a message; gives the status and the JSON of any answer.
+    pub async fn message(&self, body: &Value, key: &str, idempotency_key: &str) -> Result<(u16, Value)> {
+        let request = Request::post(self.origin.clone() + "/v1/messages")
+            .header("authorization", format!("Bearer {key}"))
+            .header("content-type", "application/json")
+            .header("idempotency-key", idempotency_key)
+            .body(Full::from(body.to_string()))
+            .context("a header is not ASCII; fix: another idempotency key or API key")?;
+        let response = self.client.request(request).await.context("nobody answers; fix: `rapport dev` serves it")?;
+        let status = response.status().as_u16();
+        let answer = response.into_body().collect().await?.to_bytes();
+        Ok((status, serde_json::from_slice(&answer).unwrap_or_default()))
+    }
+
     async fn call(&self, request: http::request::Builder, body: Option<&Value>, key: &str) -> Result<Option<Value>> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = request.header("authorization", format!("Bearer {key}"));

@@ -271,12 +271,17 @@ pub async fn service(
         connections.push(connection);
     }
     let table = data.table(config, base).await?;
+    let senders = connections.iter().filter(|connection| connection.connector.sends());
+    let senders: Vec<String> = senders.map(|connection| connection.name.clone()).collect();
     let connections = Connections::new(connections);
     let names: Vec<String> = connections.names().map(str::to_owned).collect();
+    let (wakes, woken) = wakes::local();
     let api = Api {
         people: People { table: table.clone(), connections: names.into(), now },
         keys: api_keys(config, base)?,
         callers: CallerState::default(),
+        senders: senders.into(),
+        wakes: Arc::new(wakes.clone()),
     };
     let host = Arc::new(ConnectorHost {
         connections,
@@ -285,7 +290,6 @@ pub async fn service(
         tenant_key: table.tenant_key().clone(),
         now,
     });
-    let (wakes, woken) = wakes::local();
     let sender = Host { host: Arc::clone(&host), blobs: table.blobs().clone() };
     let outbound = Outbound::new(table.clone(), Arc::new(sender), Arc::new(wakes.clone()), now);
     let inbound = Inbound {

@@ -356,7 +356,7 @@ impl Profile {
                 first_seen: rfc3339(head.first_at),
                 last_seen: rfc3339(head.last_at),
                 last_received: head.customer_at.map(rfc3339),
-                last_sent: head.business_at.map(rfc3339),
+                last_sent: head.last_sent().map(rfc3339),
                 waiting_since: head.waiting_since.map(rfc3339),
                 controller: head.controller.as_ref().map(|(_, controller)| *controller),
             });

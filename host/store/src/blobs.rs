@@ -13,8 +13,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-
 use rapport_model::TenantKey;
+
 pub use writer::BlobWriter;
 
 use crate::error::StoreError;

@@ -29,7 +29,7 @@ pub const REASON_CHARS_MAX: usize = 500;
 const ADDRESS_SCHEMES: [&str; 2] = ["phone", "email"];
 
 /// An identifier as a request gives it.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Identifier")]
 #[schemars(example = serde_json::json!({"scheme": "email", "value": "ada@example.com"}))]
