@@ -9,14 +9,18 @@
 //! | who may speak in a conversation, and what is under way? | [`lock`] |
 //! | which part of which message does a provider's report speak of? | [`reference`](mod@reference) |
 //! | what stands on the timeline for it? | [`sent`] |
+//! | what does an event mean for the lock? | [`heard`](mod@heard) |
+//! | may it be sent to whom it is for? | [`policy`] |
 //! | how long may a message wait? | [`expiry`] |
 //! | how fast may a connection send? | [`rate`] |
 //! | what is a message called? | [`id`] |
 
 pub mod expiry;
+pub mod heard;
 pub mod id;
 pub mod intent;
 pub mod lock;
+pub mod policy;
 pub mod rate;
 pub mod reference;
 pub mod sent;

@@ -158,6 +158,7 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
             return Ok(());
         }
         for record in &kept {
+            settlement::hear(table, &record.stored, now).await?;
             settlement::settle(table, &record.stored, now).await?;
         }
         for Inserted { sequence, stored } in kept {

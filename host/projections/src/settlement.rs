@@ -7,7 +7,8 @@
 use rapport_model::Timestamp;
 use rapport_model::event::{Author, Body, Covered, DeliveryState, Message};
 use rapport_model::sending::intent::{Cause, Intent, Started, State};
-use rapport_model::sending::lock::Holder;
+use rapport_model::sending::heard::heard;
+use rapport_model::sending::lock::{Holder, Lock};
 use rapport_model::sending::reference::Reference;
 use rapport_model::sending::{Failure, Kind, sent};
 use rapport_store::events::{NewEvent, StoredEvent};
@@ -67,6 +68,21 @@ pub fn word(table: &Table, stored: &StoredEvent) -> Option<Word> {
         }
         _ => None,
     }
+}
+
+/// Writes what an event says into the lock of its conversation, if it has one. Whoever put the event did so before it was
+/// acknowledged, or died.
+///
+/// # Errors
+/// Storage failed; hand the event in again, which is harmless.
+pub async fn hear(table: &Table, stored: &StoredEvent, now: Timestamp) -> Result<(), StoreError> {
+    let Some(heard) = heard(&stored.event, table.tenant_key()).filter(|_| stored.origin.is_none()) else { return Ok(()) };
+    let of = Conversation { eid: stored.eid.clone(), account: stored.event.account.clone() };
+    let lock = table.lock(&of).await?;
+    if lock == Lock::default() || lock.moved.contains(&stored.key) {
+        return Ok(());
+    }
+    table.hear(&of, &stored.key, &heard, now).await
 }
 
 /// Settles what an event speaks of, if it speaks of a message of ours that is not settled.
