@@ -2,7 +2,7 @@
 
 use rapport_connections::NotRun;
 use rapport_model::Timestamp;
-use rapport_model::exchange::{Exchange, Request, Response};
+use rapport_model::exchange::{Exchange, Request, Response, TransportError};
 use rapport_model::sending::intent::{Cause, Choice, Intent, Report, Started, State, choose};
 use rapport_model::sending::lock::Marker;
 use rapport_model::sending::{Next, Turn, sent};
@@ -36,7 +36,9 @@ impl Worker {
         match self.perform(job, request, limit_ms).await {
             Err(_) => self.not_sent(job, marker, (AGAIN_MS, false)).await?,
             Ok(Err(error)) => {
-                self.learn(connection, Sign::Away).await?;
+                if !matches!(error, TransportError::Denied(_) | TransportError::RequestTooLarge(_)) {
+                    self.learn(connection, Sign::Away).await?;
+                }
                 self.conclude(job, marker, request, of_transport(&error)).await?;
             }
             Ok(Ok(response)) => self.answered(job, marker, request, response).await?,
