@@ -8,6 +8,7 @@
 //! | how far is a message, and what may happen to it next? | [`intent`] |
 //! | who may speak in a conversation, and what is under way? | [`lock`] |
 //! | which part of which message does a provider's report speak of? | [`reference`](mod@reference) |
+//! | what stands on the timeline for it? | [`sent`] |
 //! | how long may a message wait? | [`expiry`] |
 //! | how fast may a connection send? | [`rate`] |
 //! | what is a message called? | [`id`] |
@@ -18,6 +19,7 @@ pub mod intent;
 pub mod lock;
 pub mod rate;
 pub mod reference;
+pub mod sent;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
