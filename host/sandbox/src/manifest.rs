@@ -3,6 +3,7 @@
 mod feed;
 mod proof;
 mod secret;
+mod sending;
 mod used;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::error::{LoadError, ManifestError};
 pub use feed::{Feed, ObjectPlace};
 pub use proof::{Encoding, Piece, Proof, Redact, Replay, Scheme, Verify, When};
 pub use secret::{SecretKind, SecretUse};
+pub use sending::{Sending, Window};
 
 use crate::limits::{BODY_KIB_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};
 
@@ -50,6 +52,8 @@ pub struct Manifest {
     pub hosts: Hosts,
     /// `[aws]`: services of AWS that requests are signed for, as signatures name them, each with its actions.
     pub aws: BTreeMap<String, Vec<String>>,
+    /// `[sending]`: how fast, and for how long, the provider lets a business write.
+    pub sending: Sending,
     /// `[verify]`: what proves a webhook before the connector is called; without proofs the connector alone decides.
     pub verify: Verify,
     /// `[redact]`: what is taken out of a webhook before it is stored, besides the connection's own secrets.
@@ -144,6 +148,7 @@ impl Manifest {
             limits: limits(take_table(&mut table, "limits")?)?,
             hosts: hosts(take_table(&mut table, "hosts")?)?,
             aws: aws(take_table(&mut table, "aws")?)?,
+            sending: sending::sending(take_table(&mut table, "sending")?)?,
             verify: proof::verify(take_table(&mut table, "verify")?)?,
             redact: proof::redact(take_table(&mut table, "redact")?)?,
             replay: table.remove("replay").map(proof::replay).transpose()?.unwrap_or_default(),
@@ -176,6 +181,7 @@ impl Manifest {
             limits: Limits::default(),
             hosts: Hosts::default(),
             aws: BTreeMap::new(),
+            sending: Sending::default(),
             verify: Verify::default(),
             redact: Redact::default(),
             replay: Vec::new(),
@@ -192,7 +198,7 @@ pub(crate) fn text_in(component: &[u8]) -> Result<Option<&str>, LoadError> {
     Ok(Some(text))
 }
 
-const TOP_KEYS: [&str; 16] = [
+const TOP_KEYS: [&str; 17] = [
     "id",
     "name",
     "version",
@@ -204,6 +210,7 @@ const TOP_KEYS: [&str; 16] = [
     "limits",
     "hosts",
     "aws",
+    "sending",
     "verify",
     "redact",
     "replay",

@@ -184,7 +184,7 @@ events! {
         counts connections_paused
 
     /// A worker's turn failed, because storage did not answer. It is made again.
-    WARN TurnFailed<'a> "turn-failed": "a worker's turn failed; it is made again" { error: Shown<'a> }
+    WARN TurnFailed<'a> "turn-failed": "a worker's turn failed; it is made again" { error: DisplayRef<'a> }
 
     // -------------------------------------------------------------------------------------------------- webhooks in
 

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::identity::Person;
+use crate::reference::CALLBACK_DATA;
 use crate::scene::Scene;
-use crate::status::{CALLBACK_DATA, ERRORS};
+use crate::status::ERRORS;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -9,7 +9,7 @@ use crate::content;
 use crate::identity::{Person, Side, is_number};
 use crate::payload::{self, Message as Envelope};
 use crate::scene::Scene;
-use crate::{interactive, system};
+use crate::{interactive, reference, system};
 
 /// Where a message stands in the webhook, and what that says of it.
 #[derive(Clone, Copy)]
@@ -151,7 +151,9 @@ fn message(incoming: &Incoming) -> Said {
     if let Some(product) = context.and_then(|context| context.referred_product) {
         content.extensions.push((REFERRED_PRODUCT.into(), verbatim(product)));
     }
+    let reference = reference::of(&envelope.biz_opaque_callback_data).filter(|_| incoming.author != Author::Customer);
     let message = Message {
+        reference: reference.map(str::to_owned),
         in_reply_to: context.and_then(|context| context.id.as_deref()).map(str::to_owned),
         thread: incoming.side.thread(),
         referral: envelope.referral.and_then(referral),
