@@ -207,13 +207,13 @@ pub fn gateway_of(
         keys,
         callers: CallerState::default(),
     };
-    let host = ConnectorHost {
+    let host = Arc::new(ConnectorHost {
         connections: Connections::new(connections),
         certificates: Arc::default(),
         egress: Egress::new(Network::Public),
         tenant_key: table.tenant_key().clone(),
         now,
-    };
+    });
     let public_url = "https://rapport.example".to_owned();
     let inbound = Inbound { table, host, feeds, objects, public_url, stored: Arc::new(Notify::new()), now };
     Arc::new(Gateway { inbound: Arc::new(inbound), api: Arc::new(api) })

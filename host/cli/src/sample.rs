@@ -77,7 +77,7 @@ impl Sample {
     /// Reads a `.http` file: request line, headers, an empty line, the body without the newline at the file's end.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("`{}`", path.display()))?;
-        Self::parse(&bytes).with_context(|| format!("`{}` is no HTTP request", path.display()))
+        Self::parse(&bytes).with_context(|| format!("`{}` is not an HTTP request", path.display()))
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
@@ -110,7 +110,7 @@ impl Provider {
         for (name, value) in sample.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
             request = request.header(name, value);
         }
-        let request = request.body(Full::from(sample.body.clone())).context("a sample is no HTTP request")?;
+        let request = request.body(Full::from(sample.body.clone())).context("a sample is not an HTTP request")?;
         Ok(self.client.request(request).await?.status().as_u16())
     }
 
@@ -122,7 +122,7 @@ impl Provider {
         for (name, value) in webhook.headers.iter().filter(|(name, _)| !is_of_the_client(name)) {
             request = request.header(name, value);
         }
-        let request = request.body(Full::from(webhook.body.clone())).context("the fixture is no HTTP request")?;
+        let request = request.body(Full::from(webhook.body.clone())).context("the fixture is not an HTTP request")?;
         let response = self.client.request(request).await.context("nobody answers; fix: `rapport dev` serves it")?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();

@@ -204,13 +204,13 @@ impl Parts {
             keys: self.api_keys(&secrets)?,
             callers: CallerState::slowed(SlowDown::Refuse),
         });
-        let host = ConnectorHost {
+        let host = Arc::new(ConnectorHost {
             connections: Connections::lazy(names, self.loader(Arc::clone(&secrets))),
             certificates: Arc::default(),
             egress: Egress::of_deployment(Network::Public),
             tenant_key: table.tenant_key().clone(),
             now,
-        };
+        });
         let inbound = Arc::new(Inbound {
             table: table.clone(),
             host,

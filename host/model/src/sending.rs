@@ -8,6 +8,7 @@
 //! | how far is a message, and what may happen to it next? | [`intent`] |
 //! | who may speak in a conversation, and what is under way? | [`lock`] |
 //! | which part of which message does a provider's report speak of? | [`reference`](mod@reference) |
+//! | what stands on the timeline for it? | [`sent`] |
 //! | how long may a message wait? | [`expiry`] |
 //! | how fast may a connection send? | [`rate`] |
 //! | what is a message called? | [`id`] |
@@ -18,6 +19,7 @@ pub mod intent;
 pub mod lock;
 pub mod rate;
 pub mod reference;
+pub mod sent;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -163,7 +165,7 @@ pub enum Found {
 }
 
 /// What is achieved so far.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Outcome {
     pub accepted: Vec<Accepted>,
     pub events: Vec<Event>,
@@ -197,7 +199,8 @@ pub enum Failure {
 }
 
 /// What comes next.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Next {
     Perform(Vec<Request>),
     Done,
@@ -206,7 +209,7 @@ pub enum Next {
 
 /// One answer of a connector. What is achieved so far is in every turn, so that a failure of part three does not lose
 /// parts one and two.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Turn {
     pub so_far: Outcome,
     pub next: Next,

@@ -20,7 +20,7 @@ use rapport_store::heads::GuardedHead;
 use rapport_store::stream::{self, Inserted};
 use rapport_store::{StoreError, Table, Written};
 
-use crate::rebuild_after_erasure;
+use crate::{rebuild_after_erasure, settlement};
 
 /// Attempts to write one head. Another writer is a rebuild or a second consumer; both end.
 const HEAD_ATTEMPTS_MAX: u32 = 8;
@@ -157,6 +157,9 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
         if kept.is_empty() {
             return Ok(());
         }
+        for record in &kept {
+            settlement::settle(table, &record.stored, now).await?;
+        }
         for Inserted { sequence, stored } in kept {
             if guarded.wants(sequence, &stored.key) {
                 let linked = apply_cells(table, stored, &mut guarded.head, now).await?;
@@ -273,7 +276,11 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
     endpoints.extend(claims.links.iter().flat_map(|claim| [claim.a.clone(), claim.b.clone()]));
     endpoints.extend(claims.withdrawn.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
     for endpoint in endpoints.iter().filter(|endpoint| is_news(endpoint, eid, head, event.at)) {
-        table.put_endpoint(endpoint, event.at, stored.received_at).await?;
+        // Whoever is named beside a customer who writes is named by them.
+        match cells::is_of_the_customer(event) {
+            true => table.put_endpoint(endpoint, event.at, stored.received_at).await?,
+            false => table.note_endpoint(endpoint, event.at, stored.received_at).await?,
+        };
         identity::suggest_counterparts(table, endpoint, (key, event.at), now).await?;
     }
     claims.links.extend(respelled);
@@ -290,6 +297,7 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
     if let Some(cell) = cells::reach(key, event) {
         table.put_reach(eid, &cell).await?;
     }
+    rebuild_after_erasure::suppress(table, stored).await?;
     Ok(linked)
 }
 

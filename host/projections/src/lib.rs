@@ -6,7 +6,9 @@
 //! | an event moves heads, traits, consents and identity; a log is folded anew | [`fold`] |
 //! | whose events could not be folded is set aside, and taken up again | [`fold::aside`] |
 //! | an address that changes hands | `fold/handover` |
+//! | the provider's word settles a message; an intent wakes a worker | [`settlement`] |
 //! | the steps of an erasure that follow events | [`rebuild_after_erasure`] |
 
 pub mod fold;
 pub mod rebuild_after_erasure;
+pub mod settlement;

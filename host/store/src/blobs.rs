@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use rapport_model::TenantKey;
 pub use writer::BlobWriter;
 
 use crate::error::StoreError;
@@ -162,6 +163,11 @@ fn is_key(key: &str) -> bool {
 /// Whether a blob is one item's alone. One of release 0.1 may be named by several items of the same content.
 pub(crate) fn is_of_one_item(key: &str) -> bool {
     key.starts_with(KEYED)
+}
+
+/// The name of a body that is kept for an item, by the item's name.
+pub fn kept_key(tenant_key: &TenantKey, owner: &str, bytes: &[u8]) -> String {
+    format!("{KEYED}{}", tenant_key.blob_hash(owner, bytes))
 }
 
 fn path_in(folder: &Path, key: &str) -> PathBuf {

@@ -37,7 +37,7 @@ pub(crate) const HOLDER: &str = "raw";
 pub(crate) const WEBHOOK: &str = "web";
 /// The attribute of an event of a message of ours with whose message it is.
 pub(crate) const ORIGIN: &str = "own";
-/// The attribute of such an event with when its intent was made, by our clock: an erasure takes it by that.
+/// The attribute of an intent, and of the events of its parts, with when it was made, by our clock: an erasure takes both by that.
 pub(crate) const OWN_SINCE: &str = "cre";
 /// Bytes of a body that no compression makes small enough to stand in an item.
 const NEVER_INLINE_BYTES: usize = 1 << 20;
@@ -479,7 +479,7 @@ impl Table {
         let key = keys::event_key_of_sk(reader.text("sk")?);
         Ok((
             eid.ok_or_else(|| reader.corrupt("`pk` names no endpoint"))?,
-            key.ok_or_else(|| reader.corrupt("`sk` is no event key"))?,
+            key.ok_or_else(|| reader.corrupt("`sk` is not an event key"))?,
         ))
     }
 

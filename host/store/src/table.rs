@@ -188,12 +188,13 @@ impl Table {
 
     /// Whether the sending protocol makes a mistake: never.
     #[cfg(not(feature = "mutants-for-model-checking"))]
-    pub(crate) fn makes(&self, _: Mistake) -> bool {
+    pub fn makes(&self, _: Mistake) -> bool {
         false
     }
 
+    /// Whether the sending protocol makes a mistake. Other crates go on with it, and ask as well.
     #[cfg(feature = "mutants-for-model-checking")]
-    pub(crate) fn makes(&self, mistake: Mistake) -> bool {
+    pub fn makes(&self, mistake: Mistake) -> bool {
         self.mistake == Some(mistake)
     }
 
@@ -205,6 +206,11 @@ impl Table {
     /// The id of an endpoint under this table's tenant key.
     pub fn eid(&self, key: &EndpointKey) -> Eid {
         self.access.tenant_key.eid(key)
+    }
+
+    /// Where this table's blobs are.
+    pub fn blobs(&self) -> &Blobs {
+        &self.access.blobs
     }
 
     /// The key behind this table's endpoint ids.

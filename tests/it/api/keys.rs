@@ -452,7 +452,7 @@ fn a_configured_key_is_read_in_every_spelling_and_tried_when_it_is_configured() 
         refusal
     };
     for (value, says) in [
-        (&P256[..60], "is no key"),
+        (&P256[..60], "is not a key"),
         ("-----BEGIN PRIVATE KEY-----\nMIG\n-----END PRIVATE KEY-----", "is a private key"),
         ("-----BEGIN CERTIFICATE-----\nMIG\n-----END CERTIFICATE-----", "is a certificate"),
         ("-----BEGIN PUBLIC KEY-----\nMFkw", "cut off"),

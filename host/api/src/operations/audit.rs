@@ -98,7 +98,7 @@ struct AuditRecord {
     took_ms: Option<u64>,
 }
 
-/// Which record of a call this is.
+/// Whether the record was written before or after the call.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum CallPhase {

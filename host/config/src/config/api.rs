@@ -2,7 +2,7 @@
 
 use rapport_model::Timestamp;
 use rapport_model::profile::parse_rfc3339;
-use rapport_model::spelling::fix_for_unknown_key;
+use rapport_model::spelling::fix_for_unknown_word;
 use toml::Value;
 
 use super::{ConfigError, Keys, SecretRef, is_connection_name};
@@ -42,9 +42,9 @@ pub(super) struct Api {
 
 pub(super) fn api(table: Option<Keys>) -> Result<Api, ConfigError> {
     let Some(mut table) = table else { return Ok(Api { keys: Vec::new(), is_unnamed: false }) };
+    table.only(&["keys"])?;
     let is_unnamed = matches!(table.rest.get("keys"), Some(Value::Array(_) | Value::String(_)));
     let keys = if is_unnamed { unnamed(table.secrets("keys")?) } else { named(table.table("keys")?)? };
-    table.done(&["keys"])?;
     Ok(Api { is_unnamed: is_unnamed && !keys.is_empty(), keys })
 }
 
@@ -70,6 +70,7 @@ fn key(table: &mut Keys, name: String) -> Result<ApiKeyConfig, ConfigError> {
         return Err(ConfigError::Value { key: path, expected, found: "another".into() });
     }
     let mut keys = table.table(&name)?.expect("the name was taken from this table");
+    keys.only(KEY_KEYS)?;
     let secrets = keys.secrets("secret")?;
     if secrets.is_empty() {
         let fix = "say where it is: `secret = \"env:NAME\"`, or a list, newest first, while it is rotated";
@@ -77,7 +78,6 @@ fn key(table: &mut Keys, name: String) -> Result<ApiKeyConfig, ConfigError> {
     }
     let may = scopes(&mut keys)?;
     let not_after = instant(&mut keys, "not-after")?;
-    keys.done(KEY_KEYS)?;
     Ok(ApiKeyConfig { name, secrets, may, not_after })
 }
 
@@ -92,7 +92,7 @@ fn scopes(keys: &mut Keys) -> Result<Scopes, ConfigError> {
     for word in words {
         let scope = Scope::parse(&word).ok_or_else(|| ConfigError::UnknownWord {
             key: path.clone(),
-            fix: fix_for_unknown_key(&word, &all),
+            fix: fix_for_unknown_word(&word, &all),
             word,
         })?;
         scopes = scopes.and(scope);
@@ -160,7 +160,7 @@ not-after = 2027-01-31T00:00:00Z
     fn what_is_wrong_with_a_key_is_named_with_the_fix() {
         let key = |lines: &str| refusal(&format!("[api.keys.a]\nsecret = 'env:A'\n{lines}"));
         assert_eq!(key("may = ['reed']"), "`api.keys.a.may`: unknown word `reed`; fix: write `read`");
-        assert!(key("may = ['everything']").contains("there are `read`, `write`, `link`"));
+        assert!(key("may = ['everything']").contains("write one of `read`, `write`, `link`"));
         assert!(key("").starts_with("`api.keys.a.may` is missing; fix: say what it may do"));
         assert!(key("may = []").starts_with("`api.keys.a.may` is missing"));
         assert_eq!(key("may = 'read'"), "`api.keys.a.may`: expected a list of texts, found string");

@@ -64,7 +64,7 @@ fn partly(body: &Value) -> Receipt {
     events(good.into_iter().map(|(_, item)| message(item)).collect()).with_unread(lines.collect())
 }
 
-fn spin() -> ! {
+pub(crate) fn spin() -> ! {
     let mut round = 0u64;
     loop {
         round = black_box(round.wrapping_add(1));

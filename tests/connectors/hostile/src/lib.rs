@@ -4,11 +4,14 @@
 //! `{"by-body": true}` the body may say it instead, so that one connection is good and bad.
 
 mod behaviour;
+mod sending;
 
 use rapport_sdk::bindings::inbound::rapport::connector::verify::{self, MacAlgorithm};
+use rapport_sdk::polling::Step;
+use rapport_sdk::sending::{Operation, Turn};
 use rapport_sdk::{
-    Attestation, Author, Contact, Context, Event, EventBody, Identifier, Inbound, Message, Part, Receipt, Rejection,
-    Webhook,
+    Attestation, Author, Contact, Context, Event, EventBody, Exchange, Identifier, Inbound, Message, Part, Polling,
+    Receipt, Rejection, Sending, Webhook,
 };
 use serde_json::Value;
 
@@ -34,7 +37,19 @@ impl Inbound for Hostile {
     }
 }
 
-rapport_sdk::export!(Hostile: inbound);
+impl Sending for Hostile {
+    fn run(cx: &Context, operation: &Operation, history: &[Exchange]) -> Turn {
+        sending::run(cx, operation, history)
+    }
+}
+
+impl Polling for Hostile {
+    fn poll(_: &Context, cursor: Option<&str>, history: &[Exchange]) -> Step {
+        sending::poll(cursor, history)
+    }
+}
+
+rapport_sdk::export!(Hostile: inbound, polling, sending);
 
 fn require_signature(webhook: &Webhook) -> Result<(), Rejection> {
     let header = webhook.headers.iter().find(|(name, _)| name == "x-hostile-signature");
