@@ -2,5 +2,7 @@
 
 mod interleaved;
 mod model;
+mod poison;
 mod provider;
+mod rules;
 mod worker;

@@ -228,7 +228,12 @@ pub fn gateway_of(
 /// Keys of the API: name, secret, scopes.
 pub fn api_keys(keys: &[(&str, &str, Scopes)]) -> ApiKeys {
     let keys = keys.iter().map(|(name, secret, may)| {
-        let key = ApiKey { name: (*name).to_owned(), may: *may, authors: vec![Author::Agent, Author::Automation], not_after: None };
+        let key = ApiKey {
+            name: (*name).to_owned(),
+            may: *may,
+            authors: vec![Author::Agent, Author::Automation],
+            not_after: None,
+        };
         (key, vec![Secret::new(secret.as_bytes())])
     });
     ApiKeys::new(keys).unwrap()

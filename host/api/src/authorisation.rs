@@ -27,8 +27,8 @@ use rapport_telemetry::{
 
 use crate::api_keys::ApiKey;
 use crate::authorisation::wrong_keys::{RETRY_AFTER_S, SlowDown, WrongKeys};
-use crate::sending::views::NamedConversation;
 use crate::sending::Sender;
+use crate::sending::views::NamedConversation;
 use crate::state::Api;
 
 /// What the process remembers about callers. It may be lost when the process ends.
@@ -101,7 +101,10 @@ impl Caller {
             (Some(author), all) if all.contains(&author) => author,
             (Some(author), _) => {
                 let word = word_of(author);
-                let detail = format!("the API key `{}` may not be `{word}`; fix: add it to {place}, or use another key", self.key);
+                let detail = format!(
+                    "the API key `{}` may not be `{word}`; fix: add it to {place}, or use another key",
+                    self.key
+                );
                 return Err(Problem::forbidden(detail).of_field("author"));
             }
             (None, [only]) => *only,

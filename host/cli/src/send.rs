@@ -74,7 +74,10 @@ enum Author {
 /// Nobody answers, the service refuses the message, or it ended otherwise than sent.
 pub async fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.url.starts_with("http://") {
-        bail!("`--url {}`: expected a URL that begins with http://; fix: name a service on this machine", arguments.url);
+        bail!(
+            "`--url {}`: expected a URL that begins with http://; fix: name a service on this machine",
+            arguments.url
+        );
     }
     let key = std::env::var("RAPPORT_API_KEY")
         .context("the environment has no RAPPORT_API_KEY; fix: set it to a key of `[api.keys]` that may `send`")?;
@@ -166,7 +169,10 @@ mod tests {
             recipient("phone:+16505551234"),
             json!({"identifier": {"scheme": "phone", "value": "+16505551234"}})
         );
-        assert_eq!(recipient("AAAAAAAAAAAAAAAAAAAAAA"), json!({"conversation": {"endpoint": "AAAAAAAAAAAAAAAAAAAAAA"}}));
+        assert_eq!(
+            recipient("AAAAAAAAAAAAAAAAAAAAAA"),
+            json!({"conversation": {"endpoint": "AAAAAAAAAAAAAAAAAAAAAA"}})
+        );
         assert_eq!(recipient("pAAAAAAAAAAAAAAAAAAAAAA"), json!({"profile": "pAAAAAAAAAAAAAAAAAAAAAA"}));
     }
 }

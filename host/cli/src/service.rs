@@ -408,11 +408,7 @@ async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>, wakes: L
 ///
 /// # Errors
 /// Storage failed: after [`StreamReader::rewind`] the same records come again.
-pub async fn fold_once(
-    reader: &mut StreamReader,
-    inbound: &Inbound,
-    wakes: &LocalWakes,
-) -> Result<usize, StoreError> {
+pub async fn fold_once(reader: &mut StreamReader, inbound: &Inbound, wakes: &LocalWakes) -> Result<usize, StoreError> {
     let mut records = 0;
     for mut batch in reader.next().await? {
         let now = (inbound.now)();

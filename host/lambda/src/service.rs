@@ -237,7 +237,10 @@ impl Parts {
     /// The connections that can send.
     fn senders(&self) -> Arc<[String]> {
         let connections = self.config.connections.iter();
-        connections.filter(|(_, written)| self.connectors.sends(&written.connector)).map(|(name, _)| name.clone()).collect()
+        connections
+            .filter(|(_, written)| self.connectors.sends(&written.connector))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// Only the API's function may read what opens the API.

@@ -10,6 +10,7 @@
 //! | which part of which message does a provider's report speak of? | [`reference`](mod@reference) |
 //! | who does an event hand the conversation to? | [`control`] |
 //! | what stands on the timeline for it? | [`sent`] |
+//! | may it be sent to whom it is for? | [`policy`] |
 //! | how long may a message wait? | [`expiry`] |
 //! | how fast may a connection send? | [`rate`] |
 //! | what is a message called? | [`id`], [`message_id`] |
@@ -20,6 +21,7 @@ pub mod id;
 pub mod intent;
 pub mod lock;
 pub mod message_id;
+pub mod policy;
 pub mod rate;
 pub mod reference;
 pub mod sent;

@@ -2,16 +2,14 @@
 
 use rapport_connections::NotRun;
 use rapport_model::Timestamp;
-use rapport_model::exchange::{Exchange, Request, Response};
+use rapport_model::exchange::{Exchange, Request, Response, TransportError};
 use rapport_model::sending::intent::{Cause, Choice, Intent, Report, Started, State, choose};
 use rapport_model::sending::lock::Marker;
 use rapport_model::sending::{Next, Turn, sent};
 use rapport_store::StoreError;
 use rapport_store::events::NewEvent;
 use rapport_store::outbox::intents::Changed;
-use rapport_telemetry::{
-    ConnectionPaused, MessageNotSent, MessageSent, MessageUnknown, ProviderAway, ProviderLimits,
-};
+use rapport_telemetry::{ConnectionPaused, MessageNotSent, MessageSent, MessageUnknown, ProviderAway, ProviderLimits};
 
 use crate::health::{ACCOUNT_PAUSE_MS, Change, Sign};
 use crate::leases::BUCKET;
@@ -36,7 +34,9 @@ impl Worker {
         match self.perform(job, request, limit_ms).await {
             Err(_) => self.not_sent(job, marker, (AGAIN_MS, false)).await?,
             Ok(Err(error)) => {
-                self.learn(connection, Sign::Away).await?;
+                if !matches!(error, TransportError::Denied(_) | TransportError::RequestTooLarge(_)) {
+                    self.learn(connection, Sign::Away).await?;
+                }
                 self.conclude(job, marker, request, of_transport(&error)).await?;
             }
             Ok(Ok(response)) => self.answered(job, marker, request, response).await?,
@@ -125,12 +125,7 @@ impl Worker {
     }
 
     /// Puts the events of all parts that a report adds. Others make the same events.
-    pub(crate) async fn put_events(
-        &self,
-        job: &Job<'_>,
-        report: &Report,
-        started: &Started,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn put_events(&self, job: &Job<'_>, report: &Report, started: &Started) -> Result<(), StoreError> {
         let (intent, tenant) = (&job.stored.intent, self.table().tenant_key());
         for (parts, id) in sent::messages(&report.accepted, intent.part()) {
             let origin = intent.origin(parts.start, started);
@@ -266,4 +261,3 @@ impl Worker {
         MessageNotSent { connection, intent: id, state: intent.state.word(), why }.emit();
     }
 }
-

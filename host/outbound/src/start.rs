@@ -5,8 +5,10 @@ use rapport_model::Timestamp;
 use rapport_model::exchange::{Exchange, Method, Piece, Request, RequestBody};
 use rapport_model::sending::intent::{Cause, INTERNAL, Intent, Pin, Repinned, Report, Started};
 use rapport_model::sending::lock::{Ask, Lock, Refusal, Seen};
+use rapport_model::sending::policy::{self, Refused};
 use rapport_model::sending::{Failure, Kind, Next, Turn, sent};
 use rapport_store::StoreError;
+use rapport_store::erasure::ADDRESS;
 use rapport_store::outbox::intents::{Conversation, StoredIntent};
 use rapport_store::outbox::lock::{Cancelled, Marked};
 
@@ -59,6 +61,9 @@ impl Worker {
         if let Some(Repinned::Changed(_)) = stored.repinned(&fresh) {
             return self.start_over(stored, &fresh).await;
         }
+        if let Some(refused) = self.against(of, stored).await? {
+            return self.end(stored, refused.rule, |intent| intent.refused(refused.rule, &refused.help)).await;
+        }
         let job = Job {
             of,
             stored,
@@ -78,6 +83,16 @@ impl Worker {
             Next::Done => self.finish(&job, &turn).await,
             Next::Failed(failure) => self.refuse(&job, failure).await,
         }
+    }
+
+    /// Which rule forbids it by now.
+    async fn against(&self, of: &Conversation, stored: &StoredIntent) -> Result<Option<Refused>, StoreError> {
+        let suppressions = self.table().suppressions(&of.eid).await?;
+        let is_on = |name: &str| suppressions.get(name).is_some_and(|word| word.is_on);
+        Ok(policy::against(&stored.draft, |name| match name {
+            policy::ADDRESS => is_on(ADDRESS),
+            purpose => is_on(purpose),
+        }))
     }
 
     /// Asks the connector what comes next after everything that is recorded, and what came since.
@@ -343,7 +358,8 @@ mod tests {
     fn whatever_may_be_the_message_itself_needs_a_marker() {
         let json = || RequestBody::Content(Content::Bytes(b"{}".to_vec()));
         let file = RequestBody::Content(Content::Pieces(vec![Piece::Blob("b".into())]));
-        let field = FormField { name: "file".into(), file_name: None, content_type: None, content: Content::Bytes(vec![]) };
+        let field =
+            FormField { name: "file".into(), file_name: None, content_type: None, content: Content::Bytes(vec![]) };
         assert!(needs_marker(&request(Method::Post, json(), false)));
         assert!(needs_marker(&request(Method::Get, RequestBody::Empty, false)));
         assert!(needs_marker(&request(Method::Post, json(), true)));

@@ -23,6 +23,8 @@ pub const TURNS_OF_AN_ACCOUNT_MAX: usize = 8;
 pub const TURNS_MAX: usize = 32;
 /// Milliseconds until a turn that failed is made again; and once more when a marker of it may be over.
 const RETRY_MS: u64 = 2_000;
+/// Milliseconds until a turn is made again whose failure does not pass by itself, such as a lock that cannot be read.
+const WRONG_MS: u64 = 600_000;
 /// Milliseconds between two looks at what is due at a minute.
 const TICK_MS: u64 = 20_000;
 
@@ -146,6 +148,9 @@ fn again(agenda: &mut Agenda, of: Conversation, ended: Result<Ended, StoreError>
         Ok(Ended::Dropped { until }) => agenda.add(of, until),
         Err(error) => {
             TurnFailed { error: &error }.emit();
+            if !error.is_passing() {
+                return agenda.add(of, now + WRONG_MS);
+            }
             agenda.add(of.clone(), now + RETRY_MS);
             agenda.add(of, now + LEASE_MS + MARGIN_MS);
         }

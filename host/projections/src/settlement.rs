@@ -6,10 +6,10 @@
 
 use rapport_model::Timestamp;
 use rapport_model::event::{Author, Body, Covered, DeliveryState, Message};
+use rapport_model::sending::control::control_key;
 use rapport_model::sending::intent::{Cause, Intent, Started, State};
 use rapport_model::sending::lock::{Holder, Lock};
 use rapport_model::sending::reference::Reference;
-use rapport_model::sending::control::control_key;
 use rapport_model::sending::{Failure, sent};
 use rapport_store::events::{NewEvent, StoredEvent};
 use rapport_store::outbox::intents::{Changed, Conversation, StoredIntent};
@@ -150,12 +150,7 @@ async fn settled(table: &Table, of: &Conversation, changed: Changed) -> Result<(
 ///
 /// # Errors
 /// Storage or the queue failed; hand it in again, which is harmless.
-pub async fn follow(
-    table: &Table,
-    put: &InsertedIntent,
-    wakes: &dyn Wakes,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub async fn follow(table: &Table, put: &InsertedIntent, wakes: &dyn Wakes, now: Timestamp) -> Result<(), StoreError> {
     let InsertedIntent { of, id } = put;
     let intent = match table.intent(&of.eid, id).await {
         Ok(Some(intent)) => intent,

@@ -108,7 +108,11 @@ impl Gate {
                 Found::Running(one) => running.push(one),
             }
         }
-        if running.is_empty() { Err(Unproven(self.nothing_found(wrong, headers))) } else { Ok(Entry::Pending(Pending(running))) }
+        if running.is_empty() {
+            Err(Unproven(self.nothing_found(wrong, headers)))
+        } else {
+            Ok(Entry::Pending(Pending(running)))
+        }
     }
 
     /// Why no proof can be right: `wrong` is one whose header field is there once.

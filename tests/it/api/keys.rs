@@ -296,7 +296,8 @@ async fn pass_on(
 
 #[tokio::test]
 async fn keys_end_are_rotated_and_say_when_they_were_used() {
-    let key = |name: &str, not_after| ApiKey { name: name.to_owned(), may: Scopes::all(), authors: Vec::new(), not_after };
+    let key =
+        |name: &str, not_after| ApiKey { name: name.to_owned(), may: Scopes::all(), authors: Vec::new(), not_after };
     let versions = |texts: &[&str]| texts.iter().map(|text| Secret::new(text.as_bytes())).collect::<Vec<_>>();
     let keys = ApiKeys::new([
         (key("over", Some(NOW)), versions(&["the key that is over"])),

@@ -87,17 +87,29 @@ async fn a_message_is_stored_once_however_often_it_is_posted() {
     let answer = post_as(&service, API_KEY, "/v1/messages", "order 4711", &body).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     let message = answer.json();
-    assert_eq!((&message["state"], &message["kind"], &message["author"]), (&json!("pending"), &json!("notice"), &json!("agent")));
+    assert_eq!(
+        (&message["state"], &message["kind"], &message["author"]),
+        (&json!("pending"), &json!("notice"), &json!("agent"))
+    );
     assert_eq!((&message["connection"], &message["account"]), (&json!("wa-eu"), &json!("106540352242922")));
-    assert_eq!((&message["by"], &message["purpose"], &message["parts"]), (&json!("test"), &json!("service"), &json!(1)));
+    assert_eq!(
+        (&message["by"], &message["purpose"], &message["parts"]),
+        (&json!("test"), &json!("service"), &json!(1))
+    );
     let location = format!("/v1/messages/{}", message["id"].as_str().unwrap());
     assert_eq!(answer.header("location"), Some(&location[..]));
     assert_eq!(service.read(&location).await, message);
 
     let again = post_as(&service, API_KEY, "/v1/messages", "order 4711", &body).await;
     assert_eq!((again.status, again.json()), (202, message.clone()));
-    let other = json!({"to": {"profile": profile}, "parts": [{"text": "Another."}], "kind": "notice", "author": "agent"});
-    is_refused(&post_as(&service, API_KEY, "/v1/messages", "order 4711", &other).await, 409, "idempotency-key-in-use", "Idempotency-Key");
+    let other =
+        json!({"to": {"profile": profile}, "parts": [{"text": "Another."}], "kind": "notice", "author": "agent"});
+    is_refused(
+        &post_as(&service, API_KEY, "/v1/messages", "order 4711", &other).await,
+        409,
+        "idempotency-key-in-use",
+        "Idempotency-Key",
+    );
     let intents = service.data.table.intents(&id_of(&message).eid, None, 10).await.unwrap();
     assert_eq!(intents.items.len(), 1, "one message");
     assert_eq!(intents.items[0].draft.route.to.value, "16505551234", "as the provider wrote it");
@@ -136,7 +148,11 @@ async fn what_is_wrong_with_a_message_is_named_by_its_field() {
     neither.as_object_mut().unwrap().remove("author");
     is_refused(&send(&service, &neither).await, 400, "bad-request", "author");
     is_refused(&post_as(&service, BOT_KEY, "/v1/messages", "a", &notice(&profile)).await, 403, "forbidden", "author");
-    assert_eq!(post_as(&service, BOT_KEY, "/v1/messages", "b", &neither).await.status, 202, "it can only be automation");
+    assert_eq!(
+        post_as(&service, BOT_KEY, "/v1/messages", "b", &neither).await.status,
+        202,
+        "it can only be automation"
+    );
 }
 
 #[tokio::test]
@@ -207,7 +223,11 @@ async fn a_bot_that_comes_too_late_is_refused_and_one_that_reads_first_is_not() 
     let events = service.timeline(&json!({"id": profile}), 10).await;
     let controls: Vec<&Value> = events.iter().filter(|one| one["type"] == "rapport.control.v1").collect();
     assert_eq!(controls.len(), 2, "{controls:?}");
-    assert_eq!(service.data.table.lock(&of).await.unwrap().fence.to_string(), now["fence"], "the fold moves it no second time");
+    assert_eq!(
+        service.data.table.lock(&of).await.unwrap().fence.to_string(),
+        now["fence"],
+        "the fold moves it no second time"
+    );
 }
 
 #[tokio::test]
@@ -236,7 +256,8 @@ async fn an_unknown_message_is_sent_again_once_and_only_by_an_agent() {
     let id = id_of(&message);
     let stored = service.data.table.intent(&id.eid, &id.intent).await.unwrap().unwrap();
     let started = Started { at: NOW, answers: None };
-    let changed = service.data.table.change_intent(&stored, |intent| intent.undetermined(0, started.clone(), ("timeout", None)));
+    let changed =
+        service.data.table.change_intent(&stored, |intent| intent.undetermined(0, started.clone(), ("timeout", None)));
     assert!(matches!(changed.await.unwrap(), Changed::Done(_)));
     let location = format!("/v1/messages/{}", message["id"].as_str().unwrap());
     let unknown = service.read(&location).await;

@@ -1,11 +1,11 @@
 //! Somebody who answers in the provider's inbox takes the conversation, and a word that stops messages stops them, before the
 //! provider is answered. Our own echo does neither.
 
+use rapport_model::EndpointKey;
 use rapport_model::event::ConsentState;
 use rapport_model::sending::IntentId;
 use rapport_model::sending::lock::{Holder, Lock};
 use rapport_model::sending::reference::Reference;
-use rapport_model::EndpointKey;
 use rapport_store::outbox::intents::Conversation;
 use serde_json::{Value, json};
 
@@ -66,7 +66,10 @@ async fn our_own_echo_is_a_report_and_takes_nothing() {
     let events = service.timeline(&profile, 10).await;
     let report = events.iter().find(|event| event["type"] == "rapport.delivery.v1").expect("a report");
     let data = &report["data"]["delivery"];
-    assert_eq!((&data["covers"], &data["state"], &data["reference"]), (&json!({"message": "m-2"}), &json!("sent"), &json!(ours)));
+    assert_eq!(
+        (&data["covers"], &data["state"], &data["reference"]),
+        (&json!({"message": "m-2"}), &json!("sent"), &json!(ours))
+    );
     let messages = events.iter().filter(|event| event["type"] == "rapport.message.v1").count();
     assert_eq!(messages, 1, "the customer's: {events:?}");
 

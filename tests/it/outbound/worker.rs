@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock};
 use rapport_config::{Config, ConnectionConfig};
 use rapport_connections::{Connection, Connections, ConnectorHost, SecretValues};
 use rapport_egress::{Egress, Network};
-use rapport_model::event::{Attestation, Author, Body, Contact, Covered, Delivery, DeliveryState, Identifier, Part, ProviderError};
+use rapport_model::event::{
+    Attestation, Author, Body, Contact, Covered, Delivery, DeliveryState, Identifier, Part, ProviderError,
+};
 use rapport_model::sending::intent::{Birth, Draft, Intent, State};
 use rapport_model::sending::{IntentId, Kind, Route};
 use rapport_model::{EndpointKey, Event};
@@ -28,17 +30,17 @@ fn courier() -> Connector {
 }
 
 /// A table, a worker, a provider, and a clock that a test moves.
-struct World {
-    data: Arc<Data>,
-    provider: Provider,
-    worker: Worker,
-    now: Arc<AtomicU64>,
-    of: Conversation,
+pub struct World {
+    pub data: Arc<Data>,
+    pub provider: Provider,
+    pub worker: Worker,
+    pub now: Arc<AtomicU64>,
+    pub of: Conversation,
     _woken: wakes::Woken,
 }
 
 impl World {
-    async fn new(config: &str) -> Self {
+    pub async fn new(config: &str) -> Self {
         Self::over(Data::new().await, Provider::start().await, config).await
     }
 
@@ -50,7 +52,7 @@ impl World {
         Self { data, provider, worker, now, of, _woken: woken }
     }
 
-    fn table(&self) -> &Table {
+    pub fn table(&self) -> &Table {
         &self.data.table
     }
 
@@ -59,18 +61,18 @@ impl World {
         worker(self.table(), &self.provider, "", &self.now)
     }
 
-    fn pass(&self, ms: u64) {
+    pub fn pass(&self, ms: u64) {
         self.now.fetch_add(ms, Ordering::Relaxed);
     }
 
     /// An intent that is due `n` milliseconds after the start.
-    async fn put(&self, n: u64, parts: &[&str]) -> IntentId {
+    pub async fn put(&self, n: u64, parts: &[&str]) -> IntentId {
         let intent = self.intent(n, parts);
         self.table().put_intent(&intent).await.unwrap();
         intent.id
     }
 
-    fn intent(&self, n: u64, parts: &[&str]) -> Intent {
+    pub fn intent(&self, n: u64, parts: &[&str]) -> Intent {
         let value = "+16505551234".into();
         let to = Identifier { scheme: "phone".into(), scope: None, value, attestation: Attestation::Agent };
         let birth = Birth {
@@ -101,20 +103,20 @@ impl World {
         Intent::new(IntentId::new(NOW + n, u128::from(n)).unwrap(), birth, draft, NOW)
     }
 
-    async fn state(&self, id: &IntentId) -> State {
+    pub async fn state(&self, id: &IntentId) -> State {
         self.table().intent(&self.of.eid, id).await.unwrap().unwrap().intent.state
     }
 
-    async fn turn(&self) -> Ended {
+    pub async fn turn(&self) -> Ended {
         self.worker.turn(&self.of).await.unwrap()
     }
 
-    async fn events(&self) -> Vec<StoredEvent> {
+    pub async fn events(&self) -> Vec<StoredEvent> {
         self.table().newest_events(&self.of.eid, Bound::Unbounded, 100).await.unwrap()
     }
 
     /// Texts on the timeline, oldest first.
-    async fn timeline(&self) -> Vec<String> {
+    pub async fn timeline(&self) -> Vec<String> {
         let texts = self.events().await.into_iter().rev().filter_map(|stored| match stored.event.body {
             Body::Message(message) => match message.parts.as_slice() {
                 [Part::Text(text)] => Some(text.clone()),
@@ -126,7 +128,7 @@ impl World {
     }
 
     /// The provider reports about the reference of its newest message.
-    async fn report(&self, state: DeliveryState) {
+    pub async fn report(&self, state: DeliveryState) {
         let reference = self.provider.ledger().last().unwrap().reference.clone();
         let identifiers = self.intent(0, &[]).draft.route.to;
         let at = self.now.load(Ordering::Relaxed);
@@ -135,11 +137,7 @@ impl World {
             at,
             account: "shop".into(),
             contact: Contact { identifiers: vec![identifiers], ..Contact::default() },
-            body: Body::Delivery(Delivery {
-                covers: Covered::Message("m1".into()),
-                state,
-                reference: Some(reference),
-            }),
+            body: Body::Delivery(Delivery { covers: Covered::Message("m1".into()), state, reference: Some(reference) }),
             extensions: Default::default(),
         };
         let key = self.table().tenant_key().event_key(at, "shop", &event.id).unwrap();
@@ -156,7 +154,7 @@ impl World {
     }
 }
 
-fn worker(table: &Table, provider: &Provider, config: &str, now: &Arc<AtomicU64>) -> (Worker, wakes::Woken) {
+pub fn worker(table: &Table, provider: &Provider, config: &str, now: &Arc<AtomicU64>) -> (Worker, wakes::Woken) {
     let written = format!(
         "[connections.courier]\nconnector = 'courier'\n{config}\n[connections.courier.sending]\nbase-url = 'http://{}'\n",
         provider.address
@@ -242,7 +240,9 @@ async fn an_unknown_message_is_settled_by_a_report_with_its_reference() {
         let id = world.put(world.now.load(Ordering::Relaxed) - NOW, &["hello"]).await;
         world.provider.next([act]);
         world.turn().await;
-        let State::Unknown { error: found, .. } = world.state(&id).await else { panic!("{:?}", world.state(&id).await) };
+        let State::Unknown { error: found, .. } = world.state(&id).await else {
+            panic!("{:?}", world.state(&id).await)
+        };
         println!("{error}: {found}");
         let before = world.provider.ledger().len();
         world.turn().await;

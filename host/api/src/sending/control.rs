@@ -1,11 +1,11 @@
 //! Who answers a conversation: read it, take it, hand it back.
 
 use rapport_http::Problem;
+use rapport_model::EventKey;
 use rapport_model::event::{Body, Contact, Control, Controller, Event};
 use rapport_model::profile::rfc3339;
 use rapport_model::sending::MessageId;
 use rapport_model::sending::lock::{Fence, Holder, Lock};
-use rapport_model::EventKey;
 use rapport_store::events::NewEvent;
 use rapport_store::outbox::intents::Conversation;
 use schemars::JsonSchema;

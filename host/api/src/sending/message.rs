@@ -314,7 +314,8 @@ fn reply_of(new: &NewMessage, sender: &Sender) -> Result<Option<Reply>, Problem>
 
 fn instant(text: Option<&str>, field: &str) -> Result<Option<Timestamp>, Problem> {
     let wrong = || {
-        let detail = format!("`{field}` is not an RFC 3339 instant since 1970; fix: write it as `2026-12-01T08:00:00Z`");
+        let detail =
+            format!("`{field}` is not an RFC 3339 instant since 1970; fix: write it as `2026-12-01T08:00:00Z`");
         Problem::bad_request(detail).of_field(field)
     };
     text.map(|text| parse_rfc3339(text).ok_or_else(wrong)).transpose()

@@ -16,10 +16,10 @@ use rapport_model::event::Author;
 use rapport_model::sending::MessageId;
 
 use crate::authorisation::Caller;
+use crate::sending::Sending;
 use crate::sending::control::{Command, ControlView};
 use crate::sending::message::{IDEMPOTENCY_KEY_CHARS_MAX, NewMessage};
 use crate::sending::views::{MessageView, NamedConversation};
-use crate::sending::Sending;
 use crate::state::Api;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";

@@ -118,7 +118,8 @@ impl Sending {
                     ));
                 };
                 let of = Conversation { eid: named.eid.clone(), account: account.to_owned() };
-                let known = self.people.table.endpoint(&named.eid).await?.map(|state| Address::Known(address_of(&state)));
+                let known =
+                    self.people.table.endpoint(&named.eid).await?.map(|state| Address::Known(address_of(&state)));
                 let address = known.unwrap_or_else(|| Address::New(Box::new(named)));
                 Ok(Target { of, connection: connection.to_owned(), address })
             }
@@ -202,7 +203,8 @@ impl Sending {
             last = oldest.key.clone();
             looked_at += events.len();
             for stored in events.into_iter().filter(|stored| stored.event.account == of.account) {
-                let is_message = matches!(&stored.event.body, Body::Message(message) if message.author == Author::Customer);
+                let is_message =
+                    matches!(&stored.event.body, Body::Message(message) if message.author == Author::Customer);
                 let known = newest.get_or_insert_with(|| Newest { connection: stored.connection.clone(), turn: None });
                 if is_message {
                     known.connection = stored.connection;

@@ -55,7 +55,13 @@ pub(super) fn api(table: Option<Keys>) -> Result<Api, ConfigError> {
 
 /// One key that may do everything. The list is its rotation, so its name does not move when a version comes before it.
 fn unnamed(secrets: Vec<SecretRef>) -> Vec<ApiKeyConfig> {
-    let key = ApiKeyConfig { name: UNNAMED.to_owned(), secrets, may: Scopes::all(), authors: AUTHORS.map(|(_, author)| author).into(), not_after: None };
+    let key = ApiKeyConfig {
+        name: UNNAMED.to_owned(),
+        secrets,
+        may: Scopes::all(),
+        authors: AUTHORS.map(|(_, author)| author).into(),
+        not_after: None,
+    };
     if key.secrets.is_empty() { Vec::new() } else { vec![key] }
 }
 
@@ -109,7 +115,8 @@ fn scopes(keys: &mut Keys) -> Result<Scopes, ConfigError> {
 /// A key that may send says as whom: a program that could call itself an agent could talk over a person.
 fn authors(keys: &mut Keys, may: Scopes) -> Result<Vec<Author>, ConfigError> {
     let path = keys.path("authors");
-    let fix = "say as whom it sends: `authors = [\"automation\"]` for a program, `[\"agent\"]` for people's tools, or both";
+    let fix =
+        "say as whom it sends: `authors = [\"automation\"]` for a program, `[\"agent\"]` for people's tools, or both";
     let words = keys.words("authors")?.unwrap_or_default();
     if words.is_empty() && may.has(Scope::Send) {
         return Err(ConfigError::Missing { key: path, fix });

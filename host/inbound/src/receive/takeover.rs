@@ -4,7 +4,7 @@
 //! Control and withdrawn consents move the lock before the provider is answered 200: event, then lock, then answer. So no reply of
 //! automation starts after an answer that it did not know of.
 
-use rapport_model::event::{Body, ConsentState, Covered, Delivery, DeliveryState, Event};
+use rapport_model::event::{Author, Body, ConsentState, Covered, Delivery, DeliveryState, Event};
 use rapport_model::sending::control::{is_of_now, taken_by};
 use rapport_model::sending::lock::{Holder, Word};
 use rapport_model::sending::reference::Reference;
@@ -16,9 +16,13 @@ use rapport_store::{StoreError, Table};
 /// reference that nobody with the tenant key made is somebody else's.
 pub(super) fn as_report(event: Event, tenant: &TenantKey) -> Event {
     match event.body {
-        Body::Message(message) if is_ours(message.reference.as_deref(), tenant) => {
-            let report =
-                Delivery { reference: message.reference, ..Delivery::new(Covered::Message(message.id), DeliveryState::Sent) };
+        Body::Message(message)
+            if message.author != Author::Customer && is_ours(message.reference.as_deref(), tenant) =>
+        {
+            let report = Delivery {
+                reference: message.reference,
+                ..Delivery::new(Covered::Message(message.id), DeliveryState::Sent)
+            };
             Event { body: Body::Delivery(report), ..event }
         }
         body => Event { body, ..event },
@@ -43,7 +47,12 @@ enum Change {
 }
 
 /// What an event does to the lock before the provider is answered; `None`: nothing, as most events.
-pub(super) fn move_of(table: &Table, (eid, key): (&Eid, &EventKey), event: &Event, received_at: Timestamp) -> Option<Move> {
+pub(super) fn move_of(
+    table: &Table,
+    (eid, key): (&Eid, &EventKey),
+    event: &Event,
+    received_at: Timestamp,
+) -> Option<Move> {
     let of = || Conversation { eid: eid.clone(), account: event.account.clone() };
     if let Some(holder) = taken_by(event) {
         let is_now = is_of_now(event, received_at);
@@ -68,7 +77,7 @@ pub(super) async fn carry_out(table: &Table, Move { of, key, change }: Move, now
 mod tests {
     use super::*;
     use rapport_model::endpoint::EndpointKey;
-    use rapport_model::event::{Author, Contact, Message};
+    use rapport_model::event::{Contact, Message};
     use rapport_model::sending::IntentId;
 
     #[test]
@@ -82,10 +91,15 @@ mod tests {
             at: 7,
             account: "a".into(),
             contact: Contact::default(),
-            body: Body::Message(Message { reference: reference.map(str::to_owned), ..Message::new("m", author, vec![]) }),
+            body: Body::Message(Message {
+                reference: reference.map(str::to_owned),
+                ..Message::new("m", author, vec![])
+            }),
             extensions: Default::default(),
         };
-        let Body::Delivery(report) = as_report(echo(Author::Agent, Some(&ours)), &tenant).body else { panic!("no report") };
+        let Body::Delivery(report) = as_report(echo(Author::Agent, Some(&ours)), &tenant).body else {
+            panic!("no report")
+        };
         assert_eq!(report.covers, Covered::Message("m".into()));
         assert_eq!((report.state, report.reference), (DeliveryState::Sent, Some(ours.clone())));
         let forged = ours.replace("r1", "r2");
@@ -93,6 +107,8 @@ mod tests {
             let kept = as_report(echo(Author::Agent, reference), &tenant);
             assert!(matches!(kept.body, Body::Message(_)), "{reference:?}");
         }
+        let customers = as_report(echo(Author::Customer, Some(&ours)), &tenant);
+        assert!(matches!(customers.body, Body::Message(_)), "a customer cannot report");
         let other = TenantKey::new(&[8; 32]).unwrap();
         assert!(matches!(as_report(echo(Author::Agent, Some(&ours)), &other).body, Body::Message(_)));
     }

@@ -7,6 +7,8 @@
 //! | a file | `POST /v1/media` with the bytes, then `POST /v1/messages` with `"media"` | `{"id"}` |
 //! | a read mark | `POST /v1/read` `{"message"}` | anything |
 //! | media of the provider | `GET /v1/media/{id}` | the bytes |
+//!
+//! The text `trap` makes it crash, and `endless` makes it ask for ever.
 
 use rapport_sdk::http::{Method, Piece, Request};
 use rapport_sdk::sending::{Failure, Operation, Outgoing, Sending, Turn};
@@ -49,6 +51,10 @@ fn send(cx: &Context, message: &Outgoing, steps: &mut Steps<'_>) -> Result<(), S
     for (number, part) in message.parts.iter().enumerate() {
         let mut body = json!({"to": message.route.to.value, "reference": message.reference, "part": number});
         match part {
+            Part::Text(text) if text == "trap" => panic!("it was asked to"),
+            Part::Text(text) if text == "endless" => loop {
+                steps.perform(Request::new(Method::Get, "https://api.courier.example/v1/media/1").repeatable())?;
+            },
             Part::Text(text) => body["text"] = json!(text),
             Part::Media(media) => {
                 let MediaSource::Blob(key) = &media.source else {

@@ -10,8 +10,8 @@ use rapport_sdk::bindings::inbound::rapport::connector::verify::{self, MacAlgori
 use rapport_sdk::polling::Step;
 use rapport_sdk::sending::{Operation, Turn};
 use rapport_sdk::{
-    Attestation, Author, Consent, ConsentState, Contact, Context, Event, EventBody, Exchange, Identifier, Inbound, Message, Part, Polling,
-    Receipt, Rejection, Sending, Webhook,
+    Attestation, Author, Consent, ConsentState, Contact, Context, Event, EventBody, Exchange, Identifier, Inbound,
+    Message, Part, Polling, Receipt, Rejection, Sending, Webhook,
 };
 use serde_json::Value;
 

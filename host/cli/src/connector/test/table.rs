@@ -9,7 +9,7 @@ use crate::connector::thousands;
 use crate::terminal::Tone;
 
 /// Characters of the longest check's name, and of a cell.
-const NAME_WIDTH: usize = 16;
+const NAME_WIDTH: usize = 18;
 const CELL_WIDTH: usize = 14;
 
 pub(super) fn print(tested: &Tested, terminal: &Terminal) {
