@@ -4,6 +4,9 @@
 //! but has no conditions: it would overwrite an event (and the webhook stored with it) when a provider bundles a
 //! redelivery differently, and could not count duplicates. Write units are the same.
 
+mod customer;
+mod host_made;
+
 use std::ops::Bound;
 
 use aws_sdk_dynamodb::error::SdkError;
@@ -12,8 +15,6 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Put as PutAction, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem,
 };
-use rapport_model::endpoint::first_of_millisecond;
-use rapport_model::event::{Author, Body};
 use rapport_model::sending::intent::Origin;
 use rapport_model::{Eid, Event, EventKey, Timestamp};
 use rapport_telemetry::{EventNotReadable, PayloadGone};
@@ -310,34 +311,6 @@ impl Table {
         Ok(())
     }
 
-    /// Puts the event of a command that a client of the API gave. No webhook brought it.
-    ///
-    /// # Errors
-    /// [`StoreError`]: it may be there; put it again, which is harmless. [`StoreError::Refused`]: it never will be.
-    pub async fn put_command(&self, new: NewEvent) -> Result<(), StoreError> {
-        let put = self.put_without_webhook(new, None).await?;
-        match put.refused.into_iter().next() {
-            Some((_, detail)) => Err(StoreError::Refused { operation: "put a command", detail }),
-            None => Ok(()),
-        }
-    }
-
-    /// Puts an event of a message of ours. No webhook brought it.
-    pub(crate) async fn put_own_event(&self, new: NewEvent, origin: &Origin) -> Result<Put, StoreError> {
-        self.put_without_webhook(new, Some(origin)).await
-    }
-
-    async fn put_without_webhook(&self, new: NewEvent, origin: Option<&Origin>) -> Result<Put, StoreError> {
-        let json = match codec::checked(&new.event) {
-            Ok(json) => json,
-            Err(detail) => return Ok(Put { refused: vec![(0, detail)], ..Put::default() }),
-        };
-        let event = Checkable { place: 0, new, json };
-        let put = self.put_item_of(event, None, (None, origin)).await?;
-        let PutOne { new, duplicates, write_units, refused, .. } = put;
-        Ok(Put { new, duplicates, write_units, refused: refused.into_iter().map(|detail| (0, detail)).collect() })
-    }
-
     /// Keeps a webhook under the first event that only it brought.
     async fn put_webhook_beside(&self, eid: &Eid, key: &EventKey, webhook: &RawWebhook) -> Result<(), StoreError> {
         let (pk, sk) = (self.endpoint_pk(eid), keys::webhook_sk(key));
@@ -590,38 +563,6 @@ impl Table {
             start = page.next;
             if start.is_none() || !found.is_empty() {
                 return Ok(found);
-            }
-        }
-    }
-
-    /// When the customer first wrote to `account` after an instant, by the log.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
-    pub async fn first_customer_message_after(
-        &self,
-        eid: &Eid,
-        account: &str,
-        after: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let pk = self.endpoint_pk(eid);
-        let from = format!("{}{}", keys::EVENTS, first_of_millisecond(after + 1));
-        let to = keys::after(keys::EVENTS);
-        let mut start = None;
-        loop {
-            let page = self.page(Range { start, ..Range::new(&pk, &from, &to) }).await?;
-            for item in &page.items {
-                // What cannot be read is nobody's message.
-                let Logged::Event(stored) = self.read_logged(item).await? else { continue };
-                let event = stored.event;
-                let by_customer = matches!(&event.body, Body::Message(m) if m.author == Author::Customer);
-                if by_customer && event.account == account {
-                    return Ok(Some(event.at));
-                }
-            }
-            start = page.next;
-            if start.is_none() {
-                return Ok(None);
             }
         }
     }
