@@ -55,7 +55,7 @@ impl World {
     }
 
     /// Another worker of another process.
-    fn another(&self) -> (Worker, wakes::Woken) {
+    pub fn another(&self) -> (Worker, wakes::Woken) {
         worker(self.table(), &self.provider, "", &self.now)
     }
 
