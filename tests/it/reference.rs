@@ -191,8 +191,8 @@ fn the_table_of_attestations_is_that_of_the_code() {
 
 fn connector_table() -> String {
     let mut table =
-        "| Connector | For | Events, as its fixtures show | Vouched for by | Level |\n|---|---|---|---|---|\n"
-            .to_owned();
+        "| Connector | For | Events, as its fixtures show | How a webhook is proven |\n|---|---|---|---|\n".to_owned();
+    let mut levels: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for folder in folders() {
         let text = fs::read_to_string(folder.join("connector.toml")).unwrap();
         let manifest = Manifest::parse(&text).unwrap();
@@ -203,9 +203,14 @@ fn connector_table() -> String {
         }
         let level = level.unwrap_or_else(|| panic!("`{id}`: connector.toml has no `level`")).name();
         let kinds: Vec<String> = kinds_in(&folder.join("fixtures/inbound")).into_iter().collect();
-        writeln!(table, "| [{id}](plugins/{id}/README.md) | {name} | {} | {signature} | {level} |", kinds.join(", "))
-            .unwrap();
+        writeln!(table, "| [{id}](plugins/{id}/README.md) | {name} | {} | {signature} |", kinds.join(", ")).unwrap();
+        levels.entry(level).or_default().push(id);
     }
+    let levels: Vec<String> = match levels.len() {
+        1 => levels.into_keys().map(|level| format!("all are {level}")).collect(),
+        _ => levels.into_iter().map(|(level, ids)| format!("{level}: {}", ids.join(", "))).collect(),
+    };
+    writeln!(table, "\n[Levels](plugins/README.md#levels): {}.", levels.join("; ")).unwrap();
     table
 }
 

@@ -3,6 +3,7 @@
 mod artefacts;
 mod behaviours;
 mod loading;
+mod sending;
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,6 +13,7 @@ use rapport_sandbox::{
 use ring::hmac;
 
 use crate::connectors;
+use loading::starting;
 
 const SIGNING_SECRET: &[u8] = b"a signing secret of the tests";
 const GOOD_BODY: &str = r#"{"id":"m-1","at":1767225600000,"from":"someone","text":"hello"}"#;

@@ -48,8 +48,12 @@ impl Way for StoredBlobs {
     }
 
     fn keep(&self) -> Work<'_, Box<dyn Keeping>> {
-        let keeping =
-            StoredKeeping { blobs: self.blobs.clone(), tenant_key: self.tenant_key.clone(), owner: self.owner.clone(), bytes: vec![] };
+        let keeping = StoredKeeping {
+            blobs: self.blobs.clone(),
+            tenant_key: self.tenant_key.clone(),
+            owner: self.owner.clone(),
+            bytes: vec![],
+        };
         Box::pin(async move { Ok(Box::new(keeping) as Box<dyn Keeping>) })
     }
 }

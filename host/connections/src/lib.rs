@@ -12,6 +12,7 @@ pub mod redaction;
 pub mod refusals;
 pub mod secrets;
 pub mod sending;
+mod table_blobs;
 mod tokens;
 
 pub use call::{ConnectorHost, NotCalled, NotConfirmed, log_lines};
@@ -20,3 +21,4 @@ pub use connections::{Connection, ConnectionError, Connections, check, open_to};
 pub use operate::{Asked, Leaving, NotRun};
 pub use secrets::{SecretValues, lacking};
 pub use sending::{Sender, Step};
+pub use table_blobs::TableBlobs;

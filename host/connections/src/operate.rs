@@ -99,12 +99,8 @@ impl ConnectorHost {
 }
 
 fn call_of<'a>(connection: &'a Connection, asked: &'a Asked) -> RunCall<'a> {
-    let context = Context {
-        connection: &connection.name,
-        config: &connection.config,
-        now: asked.now,
-        entropy: &asked.entropy,
-    };
+    let context =
+        Context { connection: &connection.name, config: &connection.config, now: asked.now, entropy: &asked.entropy };
     RunCall {
         context,
         operation: &asked.operation,

@@ -108,7 +108,7 @@ fn problem(name: &str, version: &Secret, manifest: &Manifest) -> Option<String> 
     if known.is_none() && hosts::allows(&manifest.hosts.certificates, name) {
         // The public key of a certificate may be of either kind that certificates have.
         let tried = [SecretKind::Rsa, SecretKind::EcdsaP256].map(|kind| kind.try_out(version));
-        return tried.iter().all(Result::is_err).then(|| "is no public key of RSA or ECDSA P-256".to_owned());
+        return tried.iter().all(Result::is_err).then(|| "is not a public key of RSA or ECDSA P-256".to_owned());
     }
     if let Some(Err(problem)) = kind.map(|kind| kind.try_out(version)) {
         return Some(problem.to_string());

@@ -137,7 +137,7 @@ impl ConnectorHost {
             let sent = self.sent(grants, step, request, place, Some(&token), until).await?;
             let is_refused = sent.exchange.as_ref().is_ok_and(|response| response.status == 401);
             // A token may end before its time. A request that is answered 401 was not processed.
-            if !is_refused || known.is_some() || known.as_ref() == Some(&token) {
+            if !is_refused || known.is_some() {
                 return Ok(sent);
             }
             log(step.work, connection, &sent);

@@ -1,5 +1,6 @@
 //! A provider's webhook becomes durable events, and only then is it answered 200.
 
+mod takeover;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -8,12 +9,10 @@ use std::sync::Arc;
 use rapport_connections::redaction::Redaction;
 use rapport_connections::{Connection, credentials, log_lines};
 use rapport_model::identity::choose_contact;
-use rapport_model::sending::heard::{Heard, as_report, heard};
 use rapport_model::{Eid, Event, EventKey};
 use rapport_sandbox::{CallError, HttpResponse, Log, Receipt, Received};
 use rapport_store::events::{NewEvent, Put};
 use rapport_store::nonces::NonceOwner;
-use rapport_store::outbox::intents::Conversation;
 use rapport_store::parked::NewParked;
 use rapport_store::{RawWebhook, StoreError};
 use rapport_telemetry::{
@@ -193,14 +192,20 @@ impl Inbound {
         let mut new = Vec::with_capacity(events.len());
         let (mut unplaced, mut positions) = (Vec::new(), Vec::new());
         let mut units_for_times = 0.0;
-        for (position, mut event) in events.into_iter().enumerate() {
-            event = as_report(event, self.table.tenant_key());
+        // Who sends nothing needs no lock.
+        let sends = connection.connector.sends();
+        let mut moves = Vec::new();
+        for (position, event) in events.into_iter().enumerate() {
+            let mut event = takeover::as_report(event, self.table.tenant_key());
             choose_contact(&mut event, self.table.rules());
             let (place, units) = self.place(&mut event, *received_at).await?;
             units_for_times += units;
             match place {
                 Ok((eid, key)) => {
                     positions.push(position);
+                    if sends {
+                        moves.extend(takeover::move_of(&self.table, (&eid, &key), &event, *received_at));
+                    }
                     new.push(NewEvent {
                         eid,
                         key,
@@ -217,7 +222,6 @@ impl Inbound {
             return Ok(NotRead::of(unread, unplaced));
         }
         let owners = new.iter().map(|new: &NewEvent| new.eid.clone()).collect();
-        let said = self.said(connection, &new);
         let put = match self.table.put_events(new, webhook.clone()).await {
             Err(error) if !error.is_passing() => {
                 // It would be as wrong when it is delivered again.
@@ -226,11 +230,11 @@ impl Inbound {
             }
             put => put?,
         };
-        // Before the provider is answered: nothing starts after that against what it said.
-        for (of, key, heard) in &said {
-            self.table.hear(of, key, heard, *received_at).await?;
-        }
         let Put { new, duplicates, write_units, refused } = put;
+        // Also for what was there before: whoever put it may have died before the lock moved.
+        for step in moves {
+            takeover::carry_out(&self.table, step, *received_at).await?;
+        }
         unplaced.extend(refused.iter().map(|(at, detail)| format!("event {}: {detail}", positions[*at])));
         let not_read = NotRead::of(unread, unplaced).map(|not_read| not_read.beside(owners));
         let write_units = write_units + units_for_times;
@@ -241,18 +245,6 @@ impl Inbound {
             self.stored.notify_one();
         }
         Ok(not_read)
-    }
-
-    /// What events say that stops messages of ours. Of a connection that cannot send nothing has to be stopped.
-    fn said(&self, connection: &Connection, events: &[NewEvent]) -> Vec<(Conversation, EventKey, Heard)> {
-        if !connection.connector.sends() {
-            return Vec::new();
-        }
-        let said = |new: &NewEvent| {
-            let of = Conversation { eid: new.eid.clone(), account: new.event.account.clone() };
-            Some((of, new.key.clone(), heard(&new.event, self.table.tenant_key())?))
-        };
-        events.iter().filter_map(said).collect()
     }
 
     /// The place of an event, and the write units that it took to find when it was first seen, where the provider says no

@@ -43,7 +43,7 @@ struct Batch<'a> {
 async fn fold(service: &Service, payload: &RawValue) -> Result<Option<String>, NoBatch> {
     let batch: Batch<'_> = serde_json::from_str(payload.get()).map_err(|error| {
         NoBatch(format!(
-            "the event is no batch of a DynamoDB stream (column {}); fix: map only the table's stream to this function",
+            "the event is not a batch of a DynamoDB stream (column {}); fix: map only the table's stream to this function",
             error.column()
         ))
     })?;

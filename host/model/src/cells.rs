@@ -231,7 +231,8 @@ fn cut(text: &str) -> &str {
 /// How far an event says that one message got. Reports "up to an instant" move the head instead.
 pub fn delivery(tenant: &TenantKey, event: &Event) -> Option<DeliveryCell> {
     let Body::Delivery(delivery) = &event.body else { return None };
-    let Covered::Message(message) = &delivery.covers else { return None };
+    // A report may know our reference alone: then the message is called by that.
+    let (Covered::Message(message) | Covered::Reference(message)) = &delivery.covers else { return None };
     Some(DeliveryCell {
         message: tenant.message_key(&event.account, message).as_str().to_owned(),
         rank: rank(&delivery.state),

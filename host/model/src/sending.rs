@@ -8,18 +8,19 @@
 //! | how far is a message, and what may happen to it next? | [`intent`] |
 //! | who may speak in a conversation, and what is under way? | [`lock`] |
 //! | which part of which message does a provider's report speak of? | [`reference`](mod@reference) |
+//! | who does an event hand the conversation to? | [`control`] |
 //! | what stands on the timeline for it? | [`sent`] |
-//! | what does an event mean for the lock? | [`heard`](mod@heard) |
 //! | may it be sent to whom it is for? | [`policy`] |
 //! | how long may a message wait? | [`expiry`] |
 //! | how fast may a connection send? | [`rate`] |
-//! | what is a message called? | [`id`] |
+//! | what is a message called? | [`id`], [`message_id`] |
 
+pub mod control;
 pub mod expiry;
-pub mod heard;
 pub mod id;
 pub mod intent;
 pub mod lock;
+pub mod message_id;
 pub mod policy;
 pub mod rate;
 pub mod reference;
@@ -34,6 +35,7 @@ use crate::exchange::{Kept, Request};
 pub use id::IntentId;
 pub use intent::Intent;
 pub use lock::Lock;
+pub use message_id::MessageId;
 
 /// One way to one customer: an address of theirs and an account of the business.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +171,7 @@ pub enum Found {
 }
 
 /// What is achieved so far.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Outcome {
     pub accepted: Vec<Accepted>,
     pub events: Vec<Event>,
@@ -203,7 +205,8 @@ pub enum Failure {
 }
 
 /// What comes next.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Next {
     Perform(Vec<Request>),
     Done,
@@ -212,7 +215,7 @@ pub enum Next {
 
 /// One answer of a connector. What is achieved so far is in every turn, so that a failure of part three does not lose
 /// parts one and two.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Turn {
     pub so_far: Outcome,
     pub next: Next,

@@ -9,9 +9,7 @@ use rapport_model::sending::{Next, Turn, sent};
 use rapport_store::StoreError;
 use rapport_store::events::NewEvent;
 use rapport_store::outbox::intents::Changed;
-use rapport_telemetry::{
-    ConnectionPaused, MessageNotSent, MessageSent, MessageUnknown, ProviderAway, ProviderLimits,
-};
+use rapport_telemetry::{ConnectionPaused, MessageNotSent, MessageSent, MessageUnknown, ProviderAway, ProviderLimits};
 
 use crate::health::{ACCOUNT_PAUSE_MS, Change, Sign};
 use crate::leases::BUCKET;
@@ -127,12 +125,7 @@ impl Worker {
     }
 
     /// Puts the events of all parts that a report adds. Others make the same events.
-    pub(crate) async fn put_events(
-        &self,
-        job: &Job<'_>,
-        report: &Report,
-        started: &Started,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn put_events(&self, job: &Job<'_>, report: &Report, started: &Started) -> Result<(), StoreError> {
         let (intent, tenant) = (&job.stored.intent, self.table().tenant_key());
         for (parts, id) in sent::messages(&report.accepted, intent.part()) {
             let origin = intent.origin(parts.start, started);
@@ -268,4 +261,3 @@ impl Worker {
         MessageNotSent { connection, intent: id, state: intent.state.word(), why }.emit();
     }
 }
-

@@ -358,7 +358,8 @@ mod tests {
     fn whatever_may_be_the_message_itself_needs_a_marker() {
         let json = || RequestBody::Content(Content::Bytes(b"{}".to_vec()));
         let file = RequestBody::Content(Content::Pieces(vec![Piece::Blob("b".into())]));
-        let field = FormField { name: "file".into(), file_name: None, content_type: None, content: Content::Bytes(vec![]) };
+        let field =
+            FormField { name: "file".into(), file_name: None, content_type: None, content: Content::Bytes(vec![]) };
         assert!(needs_marker(&request(Method::Post, json(), false)));
         assert!(needs_marker(&request(Method::Get, RequestBody::Empty, false)));
         assert!(needs_marker(&request(Method::Post, json(), true)));

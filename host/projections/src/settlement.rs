@@ -6,11 +6,11 @@
 
 use rapport_model::Timestamp;
 use rapport_model::event::{Author, Body, Covered, DeliveryState, Message};
+use rapport_model::sending::control::control_key;
 use rapport_model::sending::intent::{Cause, Intent, Started, State};
-use rapport_model::sending::heard::heard;
 use rapport_model::sending::lock::{Holder, Lock};
 use rapport_model::sending::reference::Reference;
-use rapport_model::sending::{Failure, Kind, sent};
+use rapport_model::sending::{Failure, sent};
 use rapport_store::events::{NewEvent, StoredEvent};
 use rapport_store::outbox::intents::{Changed, Conversation, StoredIntent};
 use rapport_store::outbox::wake::Wakes;
@@ -68,21 +68,6 @@ pub fn word(table: &Table, stored: &StoredEvent) -> Option<Word> {
         }
         _ => None,
     }
-}
-
-/// Writes what an event says into the lock of its conversation, if it has one. Whoever put the event did so before it was
-/// acknowledged, or died.
-///
-/// # Errors
-/// Storage failed; hand the event in again, which is harmless.
-pub async fn hear(table: &Table, stored: &StoredEvent, now: Timestamp) -> Result<(), StoreError> {
-    let Some(heard) = heard(&stored.event, table.tenant_key()).filter(|_| stored.origin.is_none()) else { return Ok(()) };
-    let of = Conversation { eid: stored.eid.clone(), account: stored.event.account.clone() };
-    let lock = table.lock(&of).await?;
-    if lock == Lock::default() || lock.moved.contains(&stored.key) {
-        return Ok(());
-    }
-    table.hear(&of, &stored.key, &heard, now).await
 }
 
 /// Settles what an event speaks of, if it speaks of a message of ours that is not settled.
@@ -165,12 +150,7 @@ async fn settled(table: &Table, of: &Conversation, changed: Changed) -> Result<(
 ///
 /// # Errors
 /// Storage or the queue failed; hand it in again, which is harmless.
-pub async fn follow(
-    table: &Table,
-    put: &InsertedIntent,
-    wakes: &dyn Wakes,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub async fn follow(table: &Table, put: &InsertedIntent, wakes: &dyn Wakes, now: Timestamp) -> Result<(), StoreError> {
     let InsertedIntent { of, id } = put;
     let intent = match table.intent(&of.eid, id).await {
         Ok(Some(intent)) => intent,
@@ -179,32 +159,30 @@ pub async fn follow(
         Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => return wakes.wake(of, now).await,
         Err(error) => return Err(error),
     };
-    if intent.birth.created_at <= table.lock(of).await?.closed {
+    let lock = table.lock(of).await?;
+    let erased_up_to = table.erased(&of.eid).await?.up_to;
+    if intent.birth.created_at <= lock.closed.max(erased_up_to) {
         // It was put after the erasure of its person.
         return table.delete_intent(&intent).await;
     }
-    take_control(table, of, &intent, now).await?;
+    take_control(table, of, (&intent, lock), now).await?;
     match intent.is_open() {
         true => wakes.wake(of, intent.due_at).await,
         false => Ok(()),
     }
 }
 
-/// An agent's reply takes control of the conversation, once. API and fold do the same, under the same key.
+/// An agent's reply takes control of the conversation, once. API and fold do the same, under the same key; both have read the lock.
 ///
 /// # Errors
 /// Storage failed; do it again, which is harmless.
 pub async fn take_control(
     table: &Table,
     of: &Conversation,
-    intent: &Intent,
+    (intent, lock): (&Intent, Lock),
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let draft = &intent.draft;
-    if draft.author != Author::Agent || draft.kind != Kind::Reply {
-        return Ok(());
-    }
-    let key = table.tenant_key().event_key(intent.birth.created_at, &of.account, intent.id.as_str());
-    let Some(key) = key else { return Ok(()) };
-    table.move_control(of, &key, &Holder::Agent(Some(draft.by.clone())), now).await.map(drop)
+    let Some(key) = control_key(intent, table.tenant_key()) else { return Ok(()) };
+    let by = intent.draft.by.clone();
+    table.move_known_control(of, lock, &key, &Holder::Agent(Some(by)), now).await.map(drop)
 }

@@ -65,7 +65,7 @@ pub use limits::{
 };
 pub use manifest::{
     Encoding, Feed, Hosts, Manifest, ObjectPlace, Piece, Proof, Quality, Redact, Replay, Scheme, SecretKind, SecretUse,
-    Unsigned, Verify, When,
+    Sending, Unsigned, Verify, When, Window,
 };
 pub use operation::{Batch, PollCall, Polled, Ran, RunCall, Step};
 pub use secrets::{Certificate, Secret, Secrets};

@@ -3,12 +3,13 @@
 mod feed;
 mod proof;
 mod secret;
+mod sending;
 mod used;
 
 use std::collections::BTreeMap;
 
 use rapport_model::hosts::{HostPattern, PathPattern, allows};
-use rapport_model::spelling::{fix_for_unknown_key, json_entry};
+use rapport_model::spelling::{fix_for_unknown_key, fix_for_unknown_word, json_entry};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
@@ -17,6 +18,7 @@ use crate::error::{LoadError, ManifestError};
 pub use feed::{Feed, ObjectPlace};
 pub use proof::{Encoding, Piece, Proof, Redact, Replay, Scheme, Verify, When};
 pub use secret::{SecretKind, SecretUse};
+pub use sending::{Sending, Window};
 
 use crate::limits::{BODY_KIB_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};
 
@@ -50,6 +52,8 @@ pub struct Manifest {
     pub hosts: Hosts,
     /// `[aws]`: services of AWS that requests are signed for, as signatures name them, each with its actions.
     pub aws: BTreeMap<String, Vec<String>>,
+    /// `[sending]`: how fast, and for how long, the provider lets a business write.
+    pub sending: Sending,
     /// `[verify]`: what proves a webhook before the connector is called; without proofs the connector alone decides.
     pub verify: Verify,
     /// `[redact]`: what is taken out of a webhook before it is stored, besides the connection's own secrets.
@@ -130,6 +134,8 @@ impl Manifest {
     /// The first mistake, with its key and the fix.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         let mut table: Table = text.parse().map_err(|error: toml::de::Error| syntax(&error))?;
+        // First: of a misspelt key the right one would be told as missing.
+        refuse_unknown(&table, "", &TOP_KEYS)?;
         let manifest = Self {
             id: id(required(&mut table, "id")?)?,
             name: required(&mut table, "name")?,
@@ -142,13 +148,14 @@ impl Manifest {
             limits: limits(take_table(&mut table, "limits")?)?,
             hosts: hosts(take_table(&mut table, "hosts")?)?,
             aws: aws(take_table(&mut table, "aws")?)?,
+            sending: sending::sending(take_table(&mut table, "sending")?)?,
             verify: proof::verify(take_table(&mut table, "verify")?)?,
             redact: proof::redact(take_table(&mut table, "redact")?)?,
             replay: table.remove("replay").map(proof::replay).transpose()?.unwrap_or_default(),
             secrets: secret::secrets(take_table(&mut table, "secrets")?)?,
             config: Json::Object(take_table(&mut table, "config")?.into_iter().map(json_entry).collect()),
         };
-        refuse_unknown(&table, "", &TOP_KEYS)?;
+        proof::check_secrets(&manifest.verify, &manifest.secrets)?;
         Ok(manifest)
     }
 
@@ -174,6 +181,7 @@ impl Manifest {
             limits: Limits::default(),
             hosts: Hosts::default(),
             aws: BTreeMap::new(),
+            sending: Sending::default(),
             verify: Verify::default(),
             redact: Redact::default(),
             replay: Vec::new(),
@@ -190,7 +198,7 @@ pub(crate) fn text_in(component: &[u8]) -> Result<Option<&str>, LoadError> {
     Ok(Some(text))
 }
 
-const TOP_KEYS: [&str; 16] = [
+const TOP_KEYS: [&str; 17] = [
     "id",
     "name",
     "version",
@@ -202,6 +210,7 @@ const TOP_KEYS: [&str; 16] = [
     "limits",
     "hosts",
     "aws",
+    "sending",
     "verify",
     "redact",
     "replay",
@@ -233,7 +242,7 @@ fn contract(contract: String) -> Result<String, ManifestError> {
 
 fn level(word: &str) -> Result<Quality, ManifestError> {
     let level = Quality::ALL.into_iter().find(|level| level.name() == word);
-    level.ok_or_else(|| wrong("level", "`bronze`, `silver` or `gold`", &Value::String(word.to_owned())))
+    level.ok_or_else(|| unknown_word("level", word, &Quality::ALL.map(Quality::name)))
 }
 
 fn limits(mut table: Table) -> Result<Limits, ManifestError> {
@@ -264,10 +273,10 @@ fn unsigned(value: Value) -> Result<Unsigned, ManifestError> {
     match value {
         Value::String(reason) if !reason.trim().is_empty() => Ok(Unsigned { reason, when: When::default() }),
         Value::Table(mut table) => {
+            refuse_unknown(&table, "unsigned.", &UNSIGNED_KEYS)?;
             let reason = optional_text(&mut table, "reason")?;
             let reason = reason.ok_or_else(|| wrong("unsigned", "a `reason`", &Value::String(String::new())))?;
             let when = proof::when(&mut table, "unsigned.")?;
-            refuse_unknown(&table, "unsigned.", &UNSIGNED_KEYS)?;
             Ok(Unsigned { reason, when })
         }
         other => Err(wrong("unsigned", "why nothing is verified, as text or as a table with a `reason`", &other)),
@@ -346,12 +355,17 @@ fn take_table(table: &mut Table, key: &str) -> Result<Table, ManifestError> {
 }
 
 fn refuse_unknown(rest: &Table, prefix: &str, known: &[&str]) -> Result<(), ManifestError> {
-    let Some(key) = rest.keys().next() else { return Ok(()) };
+    let Some(key) = rest.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
     Err(ManifestError::UnknownKey { key: format!("{prefix}{key}"), fix: fix_for_unknown_key(key, known) })
 }
 
 fn syntax(error: &toml::de::Error) -> ManifestError {
     ManifestError::Syntax(error.to_string().trim().replace('\n', "\n  "))
+}
+
+fn unknown_word(key: &str, word: &str, known: &[&str]) -> ManifestError {
+    let (key, problem) = (key.to_owned(), format!("unknown word `{word}`"));
+    ManifestError::UnknownWord { key, problem, fix: fix_for_unknown_word(word, known) }
 }
 
 fn wrong(key: &str, expected: &str, found: &Value) -> ManifestError {

@@ -95,7 +95,7 @@ impl Change {
             .map_err(|error| format!("no record of a DynamoDB stream, at column {}", error.column()))?;
         let StreamRecord { sequence_number: number, new_image: image } = record.dynamodb;
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err("its `SequenceNumber` is no number".to_owned());
+            return Err("its `SequenceNumber` is not a number".to_owned());
         }
         Ok((record.name == "INSERT").then_some(Self { number, image }))
     }

@@ -21,7 +21,6 @@
 pub mod claims;
 pub mod due;
 mod expression;
-mod hear;
 pub mod intents;
 mod item;
 pub mod lock;

@@ -208,11 +208,6 @@ impl Table {
         self.access.tenant_key.eid(key)
     }
 
-    /// Where this table's blobs are.
-    pub fn blobs(&self) -> &Blobs {
-        &self.access.blobs
-    }
-
     /// The key behind this table's endpoint ids.
     pub fn tenant_key(&self) -> &TenantKey {
         &self.access.tenant_key

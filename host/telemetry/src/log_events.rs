@@ -307,6 +307,12 @@ events! {
     /// Storage failed while the fold looked for endpoints that were set aside.
     ERROR NotTakenUp<'a> "not-taken-up": "what was set aside cannot be taken up" { error: DisplayRef<'a> }
 
+    /// The queue of the workers did not take a wake. The fold of the message repeats it.
+    WARN NotWoken<'a> "not-woken": "a worker was not woken; the fold repeats it" { error: DisplayRef<'a> }
+
+    /// A provider's report about a message of Rapport finds no start of it. The message stays as it is.
+    WARN ReportWithoutStart<'a> "report-without-start": "a report about a message that never started" { intent: DisplayRef<'a> }
+
     /// An event came to an address that belongs to another person since. It is filed with that person.
     INFO EventHandedOver "event-handed-over": "an event is of whoever has its address now" {}
 

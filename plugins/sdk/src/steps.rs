@@ -15,7 +15,7 @@
 //!         let request = Request::post("https://api.acme.test/v1/messages").bearer("access-token").json(&body_of(body)?);
 //!         let answer = steps.perform(request)?.success()?;
 //!         let sent: Sent = answer.json()?;
-//!         steps.accept(part, sent.id);
+//!         steps.accept(part, sent.id)?;
 //!     }
 //!     Ok(())
 //! }
@@ -34,6 +34,8 @@ use crate::{Event, ProviderError};
 
 /// Bytes of a provider's error that are repeated in `detail`: its codes and sentences, and no page of HTML.
 const DETAIL_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a provider's id, as the host counts them.
+const ID_BYTES_MAX: usize = 1_024;
 /// Characters of an error's title.
 const TITLE_CHARACTERS_MAX: usize = 200;
 
@@ -127,9 +129,20 @@ impl<'h> Steps<'h> {
     }
 
     /// Says that the provider has taken a part of the message, by its number from 0, and the provider's id.
-    pub fn accept(&mut self, part: usize, id: impl Into<String>) {
-        let part = u32::try_from(part).unwrap_or(u32::MAX);
-        self.so_far.accepted.push(Accepted { part, id: id.into() });
+    ///
+    /// # Errors
+    /// `undetermined` if that is not an id: an empty text, or one of more than 1,024 bytes, which the host does not take.
+    pub fn accept(&mut self, part: usize, id: impl Into<String>) -> Result<(), Stop> {
+        let (id, part) = (id.into(), u32::try_from(part).unwrap_or(u32::MAX));
+        if id.is_empty() || id.len() > ID_BYTES_MAX {
+            let error = ProviderError::new("answer/no-id", "the provider took it, and gave no id that can be kept");
+            return Err(Stop::Failed(Failure::Undetermined(error)));
+        }
+        let accepted = Accepted { part, id };
+        if !self.so_far.accepted.contains(&accepted) {
+            self.so_far.accepted.push(accepted);
+        }
+        Ok(())
     }
 
     /// Adds what the provider said on the way: a changed identifier, a withdrawn consent.
@@ -255,18 +268,12 @@ impl<'h> Answered<'h> {
 
     /// The failure of a request that may have been processed.
     pub fn maybe(&self, error: ProviderError) -> Failure {
-        match self.is_repeatable {
-            true => Failure::Provider(error.retryable()),
-            false => Failure::Undetermined(error),
-        }
+        if self.is_repeatable { Failure::Provider(error.retryable()) } else { Failure::Undetermined(error) }
     }
 
     fn unreadable(&self, why: &str) -> Failure {
         let error = ProviderError::new("answer/unreadable", why);
-        match self.is_repeatable {
-            true => Failure::Provider(error),
-            false => Failure::Undetermined(error),
-        }
+        if self.is_repeatable { Failure::Provider(error) } else { Failure::Undetermined(error) }
     }
 }
 
@@ -284,9 +291,10 @@ pub fn failure_of(error: &TransportError, is_repeatable: bool) -> Failure {
         TransportError::ResponseTooLarge(_) => ("transport/response-too-large", "the response is too large"),
     };
     let error_of = ProviderError::new(code, title);
-    match error.left() && !is_repeatable {
-        true => Failure::Undetermined(error_of),
-        false => Failure::Provider(error_of.retryable()),
+    if error.left() && !is_repeatable {
+        Failure::Undetermined(error_of)
+    } else {
+        Failure::Provider(error_of.retryable())
     }
 }
 
@@ -320,7 +328,7 @@ mod tests {
             for part in 0..2 {
                 let answer = steps.perform(Request::post("https://a.test/send"))?.success()?;
                 let id: String = answer.json()?;
-                steps.accept(part, id);
+                steps.accept(part, id)?;
             }
             Ok(())
         })

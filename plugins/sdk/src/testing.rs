@@ -10,11 +10,12 @@
 //! `fixtures/connection.json` says which connection the fixtures are for; `fixtures/inbound/<case>.http` is a request
 //! as it came over the wire and `<case>.events.json` beside it what the connector makes of it. `BLESS=1 cargo test`
 //! writes the second from the first; read what it wrote. `rapport connector test` runs the same suite natively and in
-//! the sandbox.
+//! the sandbox. [`outbound`] is the same for what sends.
 
 mod connection;
 mod fixture;
 pub(crate) mod host;
+pub mod outbound;
 mod public_key;
 mod render;
 mod report;
@@ -22,6 +23,7 @@ mod signing;
 mod stored;
 mod subject;
 mod suite;
+mod watch;
 
 use std::fs;
 use std::path::PathBuf;
@@ -56,19 +58,14 @@ pub const REPORT_VARIABLE: &str = "RAPPORT_REPORT";
 /// When one of these does not hold; every failure is told in one line.
 pub fn check<C: Inbound>(manifest_dir: &str) {
     let report = full_report::<C>(manifest_dir);
-    write_report(&report);
+    write_report(&report, |path| path);
     let failures = report.failures();
     assert!(failures.is_empty(), "\n{}\n\n`BLESS=1 cargo test` accepts what fixtures came to\n", failures.join("\n"));
 }
 
 fn full_report<C: Inbound>(manifest_dir: &str) -> Report {
-    let expectations = match std::env::var("BLESS").as_deref() {
-        Ok("1") => Expectations::Bless,
-        Ok("force") => Expectations::BlessAll,
-        _ => Expectations::Verbatim,
-    };
-    let options = Options { effort: Effort::NATIVE, expectations, budgets: None };
-    let mut report = run_suite(&Native::<C>::new(), &inbound_fixtures(manifest_dir), &options);
+    let options = Options { effort: Effort::NATIVE, expectations: expectations(), budgets: None };
+    let mut report = watch::run(native::<C>, inbound_fixtures(manifest_dir), options, watch::CALL_TIME_MAX);
     let orphans = orphans(manifest_dir);
     if let Some(fixtures) = report.checks.first_mut() {
         orphans.into_iter().for_each(|orphan| fixtures.fail(orphan));
@@ -76,13 +73,26 @@ fn full_report<C: Inbound>(manifest_dir: &str) -> Report {
     report
 }
 
+fn native<C: Inbound>(fixtures: &[Fixture], options: &Options, progress: &watch::Progress) -> Report {
+    suite::run_watched(&Native::<C>::new(), fixtures, options, progress)
+}
+
+/// What `BLESS` asks for.
+fn expectations() -> Expectations {
+    match std::env::var("BLESS").as_deref() {
+        Ok("1") => Expectations::Bless,
+        Ok("force") => Expectations::BlessAll,
+        _ => Expectations::Verbatim,
+    }
+}
+
 fn orphans(manifest_dir: &str) -> Vec<String> {
     fixture::orphans(manifest_dir).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// In one step, so that no reader sees half a report.
-fn write_report(report: &Report) {
-    let Some(path) = std::env::var_os(REPORT_VARIABLE).map(PathBuf::from) else { return };
+fn write_report(report: &Report, place: impl Fn(PathBuf) -> PathBuf) {
+    let Some(path) = std::env::var_os(REPORT_VARIABLE).map(|path| place(path.into())) else { return };
     let json = serde_json::to_string(report).expect("a report has a form in JSON");
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
     let written = fs::write(&temporary, json).and_then(|()| fs::rename(&temporary, &path));

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::identity::Person;
+use crate::reference::CALLBACK_DATA;
 use crate::scene::Scene;
-use crate::status::{CALLBACK_DATA, ERRORS};
+use crate::status::ERRORS;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -56,7 +57,7 @@ const STATES: &[(&str, CallState)] = &[("RINGING", CallState::Ringing), ("ACCEPT
 
 /// Reads an element of `calls`.
 pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
-    let Some(call) = lenient::read::<Payload>(raw) else { return batch.malformed("calls", "it is no object") };
+    let Some(call) = lenient::read::<Payload>(raw) else { return batch.malformed("calls", "it is not an object") };
     let Some(id) = call.id.as_deref() else { return batch.malformed("calls", "it has no `id`") };
     let Some(word) = call.event.as_deref() else { return batch.malformed("calls", "it has no `event`") };
     let Some(at) = call.timestamp else { return batch.malformed("calls", "it has no `timestamp`") };

@@ -1,6 +1,7 @@
-//! WhatsApp Business Cloud API: Meta's `whatsapp_business_account` webhooks as events, from Meta or by way of AWS.
+//! WhatsApp Business Cloud API: Meta's `whatsapp_business_account` webhooks as events, and messages to customers as requests,
+//! by Meta or by way of AWS.
 //!
-//! `inbound` is the way of one request, `aws` what AWS wraps it in; each other module reads one kind of element. What maps to what, and
+//! `inbound` is the way of one webhook, `aws` what AWS wraps it in, `sending` the way out; each other module reads one kind of element. What maps to what, and
 //! what does not, stands in `README.md` in the provider's words.
 //!
 //! Source: Meta's Cloud API documentation and the payloads of its open-source integrations, read in October 2026;
@@ -20,7 +21,9 @@ mod message;
 mod payload;
 mod preference;
 mod provider_error;
+mod reference;
 mod scene;
+mod sending;
 mod settings;
 mod status;
 mod sync;
@@ -37,7 +40,13 @@ impl Inbound for WhatsApp {
     }
 }
 
-rapport_sdk::export!(WhatsApp: inbound);
+impl Sending for WhatsApp {
+    fn run(cx: &Context, operation: &Operation, history: &[Exchange]) -> Turn {
+        sending::run(cx, operation, history)
+    }
+}
+
+rapport_sdk::export!(WhatsApp: inbound, sending);
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::content;
 use crate::identity::{Person, Side, is_number};
 use crate::payload::{self, Message as Envelope};
 use crate::scene::Scene;
-use crate::{interactive, system};
+use crate::{interactive, reference, system};
 
 /// Where a message stands in the webhook, and what that says of it.
 #[derive(Clone, Copy)]
@@ -63,11 +63,13 @@ const REFERRED_PRODUCT: &str = "com.whatsapp.referred-product";
 
 /// Reads an element of `messages`, `message_echoes` or a history thread.
 pub fn read(raw: &RawValue, source: &Source, scene: &Scene, batch: &mut Batch) {
-    let Some(outer) = lenient::read::<Envelope>(raw) else { return batch.malformed(source.array, "it is no object") };
+    let Some(outer) = lenient::read::<Envelope>(raw) else {
+        return batch.malformed(source.array, "it is not an object");
+    };
     match outer.message.filter(|_| outer.kind.is_none()) {
         None => read_envelope(&outer, raw, source, scene, batch),
         Some(wrapped) => match lenient::read::<Envelope>(wrapped) {
-            None => batch.malformed(source.array, "its `message` is no object"),
+            None => batch.malformed(source.array, "its `message` is not an object"),
             Some(inner) => {
                 let timestamp = outer.timestamp.or(inner.timestamp);
                 let envelope = Envelope { id: outer.id, timestamp, to: outer.to.or(inner.to), ..inner };
@@ -149,7 +151,9 @@ fn message(incoming: &Incoming) -> Said {
     if let Some(product) = context.and_then(|context| context.referred_product) {
         content.extensions.push((REFERRED_PRODUCT.into(), verbatim(product)));
     }
+    let reference = reference::of(&envelope.biz_opaque_callback_data).filter(|_| incoming.author != Author::Customer);
     let message = Message {
+        reference: reference.map(str::to_owned),
         in_reply_to: context.and_then(|context| context.id.as_deref()).map(str::to_owned),
         thread: incoming.side.thread(),
         referral: envelope.referral.and_then(referral),

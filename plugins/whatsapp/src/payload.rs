@@ -121,6 +121,9 @@ pub struct Message<'a> {
     pub referral: Option<&'a RawValue>,
     #[serde(borrow, deserialize_with = "lenient::list")]
     pub errors: Vec<&'a RawValue>,
+    /// Of an echo: what its sender put beside it.
+    #[serde(borrow, deserialize_with = "lenient::id")]
+    pub biz_opaque_callback_data: Text<'a>,
     #[serde(borrow, deserialize_with = "lenient::object")]
     pub history_context: Option<HistoryContext<'a>>,
     /// An echo under `standby` wraps what was sent.

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::call;
 use crate::identity::{Person, Side};
 use crate::provider_error::{RETRYABLE, STOPPED_MARKETING};
+use crate::reference::{self, CALLBACK_DATA};
 use crate::scene::Scene;
 
 #[derive(Deserialize, Default)]
@@ -52,10 +53,9 @@ pub struct Status<'a> {
     errors: Vec<&'a RawValue>,
 }
 
-/// Extensions: what the message cost, the conversation it was billed to, and what the sender of it wanted back.
+/// Extensions: what the message cost, and the conversation it was billed to.
 const PRICING: &str = "com.whatsapp.pricing";
 const CONVERSATION: &str = "com.whatsapp.conversation";
-pub const CALLBACK_DATA: &str = "com.whatsapp.callback-data";
 /// Extension: what Meta says went wrong, where the event itself does not say all of it.
 pub const ERRORS: &str = "com.whatsapp.errors";
 
@@ -71,7 +71,7 @@ const STATES: &[(&str, DeliveryState)] = &[
 
 /// Reads an element of `statuses`, which is about a message or about a call.
 pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
-    let Some(status) = lenient::read::<Status>(raw) else { return batch.malformed("statuses", "it is no object") };
+    let Some(status) = lenient::read::<Status>(raw) else { return batch.malformed("statuses", "it is not an object") };
     let Some(id) = status.id.as_deref() else { return batch.malformed("statuses", "it has no `id`") };
     let Some(word) = status.status.as_deref() else { return batch.malformed("statuses", "it has no `status`") };
     let Some(at) = status.timestamp else { return batch.malformed("statuses", "it has no `timestamp`") };
@@ -85,6 +85,7 @@ pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
         return batch.push(Event { extensions: status.extensions_of_call(), ..event });
     }
     let delivery = Delivery::new(Covered::Message(id.into()), state(word, &status.errors));
+    let delivery = delivery.with_reference(reference::of(&status.biz_opaque_callback_data));
     let event_id = match &side {
         Side::Group { participant, .. } => match participant.key() {
             Some(participant) => format!("{id}:{word}:{participant}"),

@@ -13,6 +13,11 @@ fn the_connector_keeps_the_rules_of_the_house() {
 }
 
 #[test]
+fn what_it_sends_keeps_the_rules_of_the_house() {
+    testing::outbound::check_sending::<WhatsApp>(HERE);
+}
+
+#[test]
 fn a_log_line_names_no_customer() {
     let connection = Connection::of_fixtures(HERE);
     let mut lines = 0;

@@ -118,7 +118,8 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
         Act::TakeAndHang => tokio::time::sleep(Duration::from_secs(600)).await,
         Act::TakeAndAnswer(status) => answer(&mut stream, status, "", b"{}").await,
         Act::Take | Act::Refuse(..) => {
-            answer(&mut stream, 200, "content-type: application/json\r\n", json!({"id": id}).to_string().as_bytes()).await;
+            answer(&mut stream, 200, "content-type: application/json\r\n", json!({"id": id}).to_string().as_bytes())
+                .await;
         }
     }
 }

@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock};
 use rapport_config::{Config, ConnectionConfig};
 use rapport_connections::{Connection, Connections, ConnectorHost, SecretValues};
 use rapport_egress::{Egress, Network};
-use rapport_model::event::{Attestation, Author, Body, Contact, Covered, Delivery, DeliveryState, Identifier, Part, ProviderError};
+use rapport_model::event::{
+    Attestation, Author, Body, Contact, Covered, Delivery, DeliveryState, Identifier, Part, ProviderError,
+};
 use rapport_model::sending::intent::{Birth, Draft, Intent, State};
 use rapport_model::sending::{IntentId, Kind, Route};
 use rapport_model::{EndpointKey, Event};
@@ -135,11 +137,7 @@ impl World {
             at,
             account: "shop".into(),
             contact: Contact { identifiers: vec![identifiers], ..Contact::default() },
-            body: Body::Delivery(Delivery {
-                covers: Covered::Message("m1".into()),
-                state,
-                reference: Some(reference),
-            }),
+            body: Body::Delivery(Delivery { covers: Covered::Message("m1".into()), state, reference: Some(reference) }),
             extensions: Default::default(),
         };
         let key = self.table().tenant_key().event_key(at, "shop", &event.id).unwrap();
@@ -242,7 +240,9 @@ async fn an_unknown_message_is_settled_by_a_report_with_its_reference() {
         let id = world.put(world.now.load(Ordering::Relaxed) - NOW, &["hello"]).await;
         world.provider.next([act]);
         world.turn().await;
-        let State::Unknown { error: found, .. } = world.state(&id).await else { panic!("{:?}", world.state(&id).await) };
+        let State::Unknown { error: found, .. } = world.state(&id).await else {
+            panic!("{:?}", world.state(&id).await)
+        };
         println!("{error}: {found}");
         let before = world.provider.ledger().len();
         world.turn().await;

@@ -117,7 +117,7 @@ fn a_connector_of_another_contract_is_refused_with_the_fix() {
 }
 
 /// A connector that does `start` while it starts, has so many pages of memory, and traps when it is called.
-fn starting(start: &str, pages: u32) -> Connector {
+pub(super) fn starting(start: &str, pages: u32) -> Connector {
     load(&component(&repository().join("wit"), "0.2.0", start, pages)).unwrap()
 }
 

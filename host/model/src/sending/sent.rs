@@ -53,8 +53,7 @@ pub fn key(intent: &Intent, part: u32, started: &Started, tenant: &TenantKey) ->
 /// has not. A connector that is done has sent the rest with the last.
 pub fn accepted(said: &[Accepted], parts: u32, is_done: bool) -> Vec<Accepted> {
     let id_of = |part: u32| said.iter().find(|one| one.part == part).map(|one| one.id.clone());
-    let mut has: Vec<Accepted> =
-        (0..parts).map_while(|part| id_of(part).map(|id| Accepted { part, id })).collect();
+    let mut has: Vec<Accepted> = (0..parts).map_while(|part| id_of(part).map(|id| Accepted { part, id })).collect();
     if is_done && let Some(last) = has.last().map(|last| last.id.clone()) {
         let from = u32::try_from(has.len()).unwrap_or(parts);
         has.extend((from..parts).map(|part| Accepted { part, id: last.clone() }));

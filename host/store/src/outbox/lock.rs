@@ -252,9 +252,23 @@ impl Table {
         to: &Holder,
         now: Timestamp,
     ) -> Result<Moved, StoreError> {
-        let (pk, sk) = self.lock_key(of);
         // First as if control had never moved; the item says if it has. Whoever may not read can do this.
-        let mut known = Lock::default();
+        self.move_known_control(of, Lock::default(), by, to, now).await
+    }
+
+    /// The same, by somebody who has read the lock: one write, or none if control moved for this event before.
+    ///
+    /// # Errors
+    /// As of [`Table::move_control`].
+    pub async fn move_known_control(
+        &self,
+        of: &Conversation,
+        mut known: Lock,
+        by: &EventKey,
+        to: &Holder,
+        now: Timestamp,
+    ) -> Result<Moved, StoreError> {
+        let (pk, sk) = self.lock_key(of);
         for _ in 0..ATTEMPTS_MAX {
             let forgets = self.makes(Mistake::FoldMovesAgain);
             let seen = if forgets { Lock { moved: Vec::new(), ..known.clone() } } else { known.clone() };

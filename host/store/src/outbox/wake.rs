@@ -58,7 +58,8 @@ pub fn write(of: &Conversation) -> String {
 pub fn read(body: &str) -> Result<Conversation, Unreadable> {
     // Nothing of the body is repeated: it may be anything.
     let wrong = |what: &str| Unreadable(what.to_owned());
-    let body: Body = serde_json::from_str(body).map_err(|_| wrong("no JSON object with `form`, `eid` and `account`"))?;
+    let body: Body =
+        serde_json::from_str(body).map_err(|_| wrong("no JSON object with `form`, `eid` and `account`"))?;
     if body.form != FORM {
         return Err(wrong(&format!("form {}", body.form)));
     }
@@ -75,7 +76,12 @@ mod tests {
         let of = Conversation { eid: Eid::parse("AAAAAAAAAAAAAAAAAAAAAA").unwrap(), account: "shop \"1\"".to_owned() };
         assert_eq!(read(&write(&of)), Ok(of.clone()));
         assert_eq!(write(&of), r#"{"form":1,"eid":"AAAAAAAAAAAAAAAAAAAAAA","account":"shop \"1\""}"#);
-        for odd in ["", "{}", r#"{"form":2,"eid":"AAAAAAAAAAAAAAAAAAAAAA","account":"a"}"#, r#"{"form":1,"eid":"x","account":"a"}"#] {
+        for odd in [
+            "",
+            "{}",
+            r#"{"form":2,"eid":"AAAAAAAAAAAAAAAAAAAAAA","account":"a"}"#,
+            r#"{"form":1,"eid":"x","account":"a"}"#,
+        ] {
             assert!(read(odd).is_err(), "{odd}");
         }
     }

@@ -4,11 +4,14 @@
 //! `{"by-body": true}` the body may say it instead, so that one connection is good and bad.
 
 mod behaviour;
+mod sending;
 
 use rapport_sdk::bindings::inbound::rapport::connector::verify::{self, MacAlgorithm};
+use rapport_sdk::polling::Step;
+use rapport_sdk::sending::{Operation, Turn};
 use rapport_sdk::{
-    Attestation, Author, Contact, Context, Event, EventBody, Identifier, Inbound, Message, Part, Receipt, Rejection,
-    Webhook,
+    Attestation, Author, Consent, ConsentState, Contact, Context, Event, EventBody, Exchange, Identifier, Inbound,
+    Message, Part, Polling, Receipt, Rejection, Sending, Webhook,
 };
 use serde_json::Value;
 
@@ -34,7 +37,19 @@ impl Inbound for Hostile {
     }
 }
 
-rapport_sdk::export!(Hostile: inbound);
+impl Sending for Hostile {
+    fn run(cx: &Context, operation: &Operation, history: &[Exchange]) -> Turn {
+        sending::run(cx, operation, history)
+    }
+}
+
+impl Polling for Hostile {
+    fn poll(_: &Context, cursor: Option<&str>, history: &[Exchange]) -> Step {
+        sending::poll(cursor, history)
+    }
+}
+
+rapport_sdk::export!(Hostile: inbound, polling, sending);
 
 fn require_signature(webhook: &Webhook) -> Result<(), Rejection> {
     let header = webhook.headers.iter().find(|(name, _)| name == "x-hostile-signature");
@@ -58,10 +73,26 @@ fn malformed(error: serde_json::Error) -> Rejection {
     Rejection::Malformed(error.to_string())
 }
 
-/// The event of a good webhook: `{"id", "at", "from", "text"}`.
+/// The event of a good webhook: `{"id", "at", "from", "text"}`; with `"author": "agent"` of the business, and perhaps with a
+/// `reference`.
 fn message(body: &Value) -> Event {
     let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-    event(text("id"), text("from"), body["at"].as_u64().unwrap_or_default(), vec![Part::Text(text("text"))])
+    let mut event =
+        event(text("id"), text("from"), body["at"].as_u64().unwrap_or_default(), vec![Part::Text(text("text"))]);
+    if let EventBody::Message(message) = &mut event.body
+        && body["author"] == "agent"
+    {
+        message.author = Author::Agent;
+        message.reference = body["reference"].as_str().map(str::to_owned);
+    }
+    event
+}
+
+/// The customer says that a purpose is not wanted any more: `{"id", "at", "from", "purpose"}`.
+fn stop(body: &Value) -> Event {
+    let purpose = body["purpose"].as_str().unwrap_or_default().to_owned();
+    let consent = Consent { purpose, state: ConsentState::Withdrawn, evidence: None };
+    Event { body: EventBody::Consent(consent), ..message(body) }
 }
 
 fn event(id: String, from: String, at: u64, parts: Vec<Part>) -> Event {

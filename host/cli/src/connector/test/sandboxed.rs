@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
+use rapport_model::exchange::Exchange;
 use rapport_model::hosts::HostPattern;
+use rapport_model::sending::{Accepted, Operation};
 use rapport_sandbox::{
     CPU_MS_MAX, Call, CallError, Certificate, Check, CheckKind, Connector, Context, Entry, FailureKind, Gate, Level,
-    Log, Manifest, Metering, Options, Received, Rejection, Sandbox, Secret, Secrets, Usage, Webhook, with_manifest,
+    Log, Manifest, Metering, Options, Received, Rejection, RunCall, Sandbox, Secret, Secrets, Unproven, Usage, Webhook,
+    with_manifest,
 };
+use rapport_sdk::testing::outbound::{RanOf, RunOf, SendingSubject};
 use rapport_sdk::testing::{self as kit, Answer, Asked, Connection, Kind, Moment, Question, Subject};
 use rapport_sdk::{log, verify};
 use serde_json::{Value, json};
@@ -40,6 +44,16 @@ impl Sandboxed {
         let counted = counting.load_component(&patient, id)?;
         let granted = connector.manifest().limits.cpu_ms * INSTRUCTIONS_A_MS;
         Ok(Self { connector, counted, granted })
+    }
+
+    /// Whether it has an `inbound`.
+    pub fn receives(&self) -> bool {
+        self.connector.receives()
+    }
+
+    /// Whether it has a `sending`.
+    pub fn sends(&self) -> bool {
+        self.connector.sends()
     }
 
     /// A connector that is loaded already. Its instructions are not counted.
@@ -85,17 +99,49 @@ impl Subject for Sandboxed {
     }
 
     fn lets_in(&self, connection: &Connection, webhook: &rapport_sdk::Webhook) -> Option<bool> {
+        Some(self.entered(connection, webhook)?.is_ok())
+    }
+
+    fn why_not(&self, connection: &Connection, webhook: &rapport_sdk::Webhook) -> Option<String> {
+        let unproven = self.entered(connection, webhook)?.err()?;
+        // The fix of the whole line is the author's; this one is an operator's.
+        unproven.to_string().split("; fix: ").next().map(str::to_owned)
+    }
+}
+
+impl Sandboxed {
+    /// What the gate says of a webhook; none where the manifest declares no proof.
+    fn entered(&self, connection: &Connection, webhook: &rapport_sdk::Webhook) -> Option<Result<(), Unproven>> {
         let config: Value = serde_json::from_str(connection.config()).ok()?;
         let gate = Gate::new(self.connector.manifest(), &config, &Keys::of(connection))?;
-        Some(match gate.enter(&webhook.method, &webhook.url, &webhook.headers) {
-            Ok(Entry::Open | Entry::Proven) => true,
-            Ok(Entry::Pending(mut pending)) => {
+        Some(gate.enter(&webhook.method, &webhook.url, &webhook.headers).and_then(|entry| match entry {
+            Entry::Open | Entry::Proven => Ok(()),
+            Entry::Pending(mut pending) => {
                 // In pieces, as a body arrives.
                 webhook.body.chunks(PIECE_BYTES).for_each(|piece| pending.update(&gate, piece));
-                pending.finish(&gate, &webhook.body).is_ok()
+                pending.finish(&gate, &webhook.body)
             }
-            Err(_) => false,
-        })
+        }))
+    }
+}
+
+impl SendingSubject for Sandboxed {
+    fn run(&self, connection: &Connection, call: &RunOf<'_>) -> Result<RanOf, String> {
+        let moment = Moment::of(connection);
+        let read = |error: serde_json::Error| format!("it is not of the contract: {error}");
+        let operation: Operation = serde_json::from_value(call.operation.clone()).map_err(read)?;
+        let history: Vec<Exchange> = serde_json::from_value(call.history.into()).map_err(read)?;
+        let accepted: Vec<Accepted> = serde_json::from_value(call.accepted.into()).map_err(read)?;
+        let context = Context {
+            connection: connection.name(),
+            config: connection.config(),
+            now: moment.now,
+            entropy: &moment.entropy,
+        };
+        let call = RunCall { context, operation: &operation, history: &history, step: call.step, accepted: &accepted };
+        let ran = self.connector.run(&call).map_err(|error| error.to_string().replace('\n', " "))?;
+        let log = ran.log.lines.into_iter().map(|line| line.message).collect();
+        Ok(RanOf { turn: json!(ran.turn), log })
     }
 }
 
@@ -174,6 +220,7 @@ fn answer(kind: Kind, outcome: Option<&Value>, verified: bool, log: Log, usage: 
         text: outcome.map(Value::to_string).unwrap_or_default(),
         verified,
         log: log.lines.into_iter().map(|line| (level(line.level), line.message)).collect(),
+        not_json: Vec::new(),
         asked: Vec::new(),
         usage: kit::Usage { fuel: usage.fuel, peak_memory_bytes: Some(usage.peak_memory_bytes) },
     }
