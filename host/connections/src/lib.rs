@@ -6,7 +6,6 @@ pub mod call;
 pub mod certificates;
 pub mod connections;
 pub mod credentials;
-mod kept;
 pub mod operate;
 pub mod redaction;
 pub mod refusals;

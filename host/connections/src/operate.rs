@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rapport_model::Timestamp;
+use rapport_model::{Eid, Timestamp};
 use rapport_model::exchange::{Exchange, Request};
 use rapport_model::sending::{Accepted, Operation, Turn};
 use rapport_sandbox::{CallError, Context, FailureKind, Ran, RunCall};
-use rapport_store::blobs::Blobs;
+use rapport_store::Table;
 
 use crate::call::{ConnectorHost, log_lines};
 use crate::connections::Connection;
-use crate::kept::StoredBlobs;
 use crate::sending::Step;
+use crate::table_blobs::TableBlobs;
 
 /// One call of a connector that sends.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub enum NotRun {
 }
 
 /// One request that is to leave, and what it is filled with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Leaving<'a> {
     /// What the log calls it, such as the id of an intent.
     pub work: &'a str,
@@ -52,9 +52,10 @@ pub struct Leaving<'a> {
     pub limit_ms: u64,
     /// Of the attempt.
     pub entropy: &'a [u8; 32],
-    pub blobs: &'a Blobs,
-    /// Whose a body is that is kept: the name of an item, which goes into the name of the blob.
-    pub owner: &'a str,
+    /// Where blobs are.
+    pub table: &'a Table,
+    /// Whose a body is that is kept.
+    pub owner: &'a Eid,
 }
 
 impl ConnectorHost {
@@ -63,7 +64,8 @@ impl ConnectorHost {
     /// # Errors
     /// Nothing left, and the request was not at fault.
     pub async fn leave(&self, connection: &Connection, leaving: Leaving<'_>) -> Result<Exchange, String> {
-        let blobs = StoredBlobs::new(leaving.blobs.clone(), self.tenant_key.clone(), leaving.owner);
+        let (pk, sk) = leaving.table.keys_of_kept(leaving.owner, leaving.work);
+        let blobs = TableBlobs::of(leaving.table.clone(), pk, sk);
         let step = Step {
             work: leaving.work,
             requests: std::slice::from_ref(leaving.request),

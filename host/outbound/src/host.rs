@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use rapport_connections::{Asked, ConnectorHost, NotRun};
 use rapport_model::sending::Turn;
-use rapport_store::blobs::Blobs;
+use rapport_store::Table;
 
 use crate::connectors::{Away, Connectors, LIMITS, Leaving, Limits, Reply, Versions, Work};
 
 /// Connectors in their sandbox, and the way out.
 pub struct Host {
     pub host: Arc<ConnectorHost>,
-    pub blobs: Blobs,
+    pub table: Table,
 }
 
 impl Connectors for Host {
@@ -26,8 +26,10 @@ impl Connectors for Host {
         }
     }
 
-    fn limits(&self, _: &str) -> Limits {
-        LIMITS
+    fn limits(&self, connection: &str) -> Limits {
+        let Ok(Some(connection)) = self.host.connections.get(connection) else { return LIMITS };
+        let sending = &connection.connector.manifest().sending;
+        Limits { rate: sending.rate.unwrap_or(LIMITS.rate), pair_ms: sending.pair_ms }
     }
 
     fn run<'a>(&'a self, connection: &'a str, asked: Asked) -> Work<'a, Result<Turn, NotRun>> {
@@ -45,8 +47,8 @@ impl Connectors for Host {
                 return Err("the connection is gone".to_owned());
             };
             let Leaving { work, request, limit_ms, entropy, owner, .. } = leaving;
-            let (blobs, owner) = (&self.blobs, owner.as_str());
-            let leaving = rapport_connections::Leaving { work, request, limit_ms, entropy, blobs, owner };
+            let table = &self.table;
+            let leaving = rapport_connections::Leaving { work, request, limit_ms, entropy, table, owner };
             self.host.leave(&connection, leaving).await
         })
     }

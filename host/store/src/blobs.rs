@@ -13,9 +13,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use rapport_model::TenantKey;
-
 pub use writer::BlobWriter;
+
+use rapport_model::Eid;
 
 use crate::error::StoreError;
 use crate::items::{Reader, b, s};
@@ -165,11 +165,6 @@ pub(crate) fn is_of_one_item(key: &str) -> bool {
     key.starts_with(KEYED)
 }
 
-/// The name of a body that is kept for an item, by the item's name.
-pub fn kept_key(tenant_key: &TenantKey, owner: &str, bytes: &[u8]) -> String {
-    format!("{KEYED}{}", tenant_key.blob_hash(owner, bytes))
-}
-
 fn path_in(folder: &Path, key: &str) -> PathBuf {
     let hash = key.strip_prefix(KEYED).unwrap_or(key);
     folder.join(&hash[..2]).join(key)
@@ -194,6 +189,12 @@ impl Table {
         let key = format!("{KEYED}{hash}");
         self.access.blobs.put(key.clone(), bytes).await?;
         Ok(key)
+    }
+
+    /// The keys under which a body is kept that a connector fetches or uploads for an endpoint: `what` names the item that it
+    /// is for.
+    pub fn keys_of_kept(&self, eid: &Eid, what: &str) -> (String, String) {
+        (self.endpoint_pk(eid), what.to_owned())
     }
 
     /// Begins a blob of an item, whose keys these are.

@@ -5,7 +5,6 @@ use rapport_model::exchange::Kept;
 use rapport_model::sending::intent::{INTERNAL, State};
 use rapport_model::sending::{OfMessage, Operation};
 use rapport_outbound::operate::{Direct, NotDone};
-use rapport_store::blobs::kept_key;
 
 use super::worker::World;
 
@@ -41,8 +40,10 @@ async fn a_message_whose_connection_is_gone_fails_and_says_so() {
 #[tokio::test]
 async fn a_file_is_uploaded_first_and_a_second_worker_does_not_upload_it_again() {
     let world = World::new("").await;
-    let key = kept_key(world.table().tenant_key(), "test", b"a picture");
-    world.table().blobs().put(key.clone(), b"a picture".to_vec()).await.unwrap();
+    let (pk, sk) = world.table().keys_of_kept(&world.of.eid, "test");
+    let mut writer = world.table().begin_blob(&pk, &sk).await.unwrap();
+    writer.write(b"a picture").await.unwrap();
+    let key = writer.finish().await.unwrap();
     let mut intent = world.intent(0, &[]);
     intent.draft.parts = vec![Part::Media(Media {
         source: MediaSource::Blob(key),

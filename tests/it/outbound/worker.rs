@@ -170,7 +170,7 @@ pub fn worker(table: &Table, provider: &Provider, config: &str, now: &Arc<Atomic
         tenant_key: table.tenant_key().clone(),
         now: || NOW,
     };
-    let sender = Host { host: Arc::new(host), blobs: table.blobs().clone() };
+    let sender = Host { host: Arc::new(host), table: table.clone() };
     let (near, woken) = wakes::local();
     let clock = Arc::clone(now);
     let outbound =
