@@ -107,7 +107,7 @@ fn by_graph(cursor: Option<&str>, way: &Way, steps: &mut Steps<'_>) -> Result<()
     Ok(())
 }
 
-/// AWS lists no texts: those need a request for each template.
+/// AWS does not list the texts: those need a request for each template.
 fn by_aws(cursor: Option<&str>, aws: &Aws, way: &Way, steps: &mut Steps<'_>) -> Result<(), Stop> {
     #[derive(Deserialize, Default)]
     #[serde(default, rename_all = "camelCase")]

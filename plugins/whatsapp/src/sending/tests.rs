@@ -242,6 +242,15 @@ fn blobs_are_uploaded_in_one_step_that_may_be_repeated() {
 }
 
 #[test]
+fn the_name_of_a_file_cannot_break_a_header() {
+    let Part::Media(media) = media(MediaSource::Blob("blobs/a".into()), "application/pdf") else { unreachable!() };
+    let named = Part::Media(Media { file_name: Some("a\r\nx: y.pdf".into()), ..media });
+    let turn = run(&Operation::Send(outgoing(vec![named])), &[]);
+    let Body::Multipart(fields) = &requests(&turn)[0].body else { panic!() };
+    assert_eq!(fields[2].file_name.as_deref(), Some("a__x: y.pdf"));
+}
+
+#[test]
 fn choices_become_buttons_or_a_list() {
     let choices = |count: usize, title: &str| {
         let choice = |index: usize| Choice { id: format!("c{index}"), title: format!("{title}{index}") };
