@@ -3,3 +3,4 @@
 mod api_document;
 mod keys;
 mod links;
+mod sending;

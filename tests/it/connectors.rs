@@ -15,6 +15,12 @@ pub fn hostile() -> &'static [u8] {
     COMPONENT.get_or_init(|| build(&repository().join("tests/connectors/hostile")))
 }
 
+/// The component of `tests/connectors/courier`, which sends to a provider that no one has.
+pub fn courier() -> &'static [u8] {
+    static COMPONENT: OnceLock<Vec<u8>> = OnceLock::new();
+    COMPONENT.get_or_init(|| build(&repository().join("tests/connectors/courier")))
+}
+
 /// The folder of every connector in `plugins/`, with its component.
 pub fn plugins() -> &'static [(PathBuf, Vec<u8>)] {
     static COMPONENTS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();

@@ -1,6 +1,7 @@
 //! What connectors send, over real sockets: what arrives, what is denied, and whether a request left.
 
 mod denied;
+mod perform;
 mod provider;
 mod sent;
 mod truth;

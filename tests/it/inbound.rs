@@ -8,4 +8,5 @@ mod http;
 mod once;
 mod secrets_at_rest;
 mod subscriptions;
+mod takeover;
 mod unread;

@@ -249,7 +249,7 @@ async fn a_provider_that_signs_nothing_is_known_by_the_token_in_its_url() {
     for wrong in ["/hooks/open", "/hooks/open/", "/hooks/open/7b1f0c5e2a9d4c8", "/hooks/open/7b1f0c5e2a9d4c83/"] {
         assert!(matches!(post(wrong).await, 401 | 404), "{wrong}");
     }
-    assert_eq!(post(&format!("/hooks/wa-eu/{token}")).await, 401, "a token is no way around a signature");
+    assert_eq!(post(&format!("/hooks/wa-eu/{token}")).await, 401, "a token is not a way around a signature");
     assert_eq!(service.data.items().await, before);
 
     assert_eq!(post(&format!("/hooks/open/{token}?x=1")).await, 200);

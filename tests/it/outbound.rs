@@ -1,3 +1,8 @@
 //! Messages leave at most once.
 
+mod interleaved;
 mod model;
+mod poison;
+mod provider;
+mod rules;
+mod worker;

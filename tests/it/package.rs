@@ -90,5 +90,5 @@ fn what_no_function_could_use_is_refused_with_the_fix() {
     assert!(refused.contains("for another processor than"), "{refused}");
     let no_program = Some(folder.path().join("rapport.toml"));
     let refused = refusal(&Arguments { bootstrap: no_program, ..arguments(folder.path(), CONFIG) });
-    assert!(refused.contains("it is no 64-bit ELF program; fix: "), "{refused}");
+    assert!(refused.contains("it is not a 64-bit ELF program; fix: "), "{refused}");
 }

@@ -87,6 +87,20 @@ fn events_have_ids_of_their_own_and_metrics_one_meaning() {
 }
 
 /// An alarm on a metric that no line makes never rings.
+/// The event source mapping lets through what the fold knows, and nothing else.
+#[test]
+fn the_template_tells_the_fold_of_every_kind_of_record_that_it_knows() {
+    let template = fs::read_to_string(repository().join("infra/template.yaml")).unwrap();
+    let patterns =
+        template.lines().filter_map(|line| line.trim().strip_prefix("- Pattern: !Sub '")?.strip_suffix('\''));
+    let patterns: Vec<Value> = patterns.map(|pattern| serde_json::from_str(pattern).unwrap()).collect();
+    let [pattern] = &patterns[..] else { panic!("{patterns:?}") };
+    assert_eq!(pattern["eventName"], serde_json::json!(["INSERT"]));
+    let prefixes = pattern["dynamodb"]["Keys"]["sk"]["S"].as_array().unwrap().iter();
+    let prefixes: Vec<&str> = prefixes.map(|one| one["prefix"].as_str().unwrap()).collect();
+    assert_eq!(prefixes, rapport_store::stream::RECORD_KINDS);
+}
+
 #[test]
 fn every_metric_that_the_template_names_is_made_by_an_event() {
     let template = fs::read_to_string(repository().join("infra/template.yaml")).unwrap();
@@ -177,8 +191,8 @@ fn the_table_of_attestations_is_that_of_the_code() {
 
 fn connector_table() -> String {
     let mut table =
-        "| Connector | For | Events, as its fixtures show | Vouched for by | Level |\n|---|---|---|---|---|\n"
-            .to_owned();
+        "| Connector | For | Events, as its fixtures show | How a webhook is proven |\n|---|---|---|---|\n".to_owned();
+    let mut levels: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for folder in folders() {
         let text = fs::read_to_string(folder.join("connector.toml")).unwrap();
         let manifest = Manifest::parse(&text).unwrap();
@@ -189,9 +203,14 @@ fn connector_table() -> String {
         }
         let level = level.unwrap_or_else(|| panic!("`{id}`: connector.toml has no `level`")).name();
         let kinds: Vec<String> = kinds_in(&folder.join("fixtures/inbound")).into_iter().collect();
-        writeln!(table, "| [{id}](plugins/{id}/README.md) | {name} | {} | {signature} | {level} |", kinds.join(", "))
-            .unwrap();
+        writeln!(table, "| [{id}](plugins/{id}/README.md) | {name} | {} | {signature} |", kinds.join(", ")).unwrap();
+        levels.entry(level).or_default().push(id);
     }
+    let levels: Vec<String> = match levels.len() {
+        1 => levels.into_keys().map(|level| format!("all are {level}")).collect(),
+        _ => levels.into_iter().map(|(level, ids)| format!("{level}: {}", ids.join(", "))).collect(),
+    };
+    writeln!(table, "\n[Levels](plugins/README.md#levels): {}.", levels.join("; ")).unwrap();
     table
 }
 

@@ -1,5 +1,5 @@
 //! The table: what it holds at its worst, and that no interleaving is wrong.
 
-mod interleavings;
+pub mod interleavings;
 mod outbox;
 mod solid_store;

@@ -21,14 +21,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rapport_api::people::People;
+use rapport_api::sending::NobodyToWake;
 use rapport_api::{Api, ApiKey, ApiKeys, CallerState, router};
 use rapport_config::ConnectionConfig;
-use rapport_config::scope::{Scope, Scopes};
+use rapport_config::scope::Scopes;
 use rapport_connections::{Connection, ConnectionError, Connections, ConnectorHost, SecretValues};
 use rapport_egress::{Egress, Network};
 use rapport_http::served;
 use rapport_inbound::{Inbound, hooks};
 use rapport_model::TenantKey;
+use rapport_model::event::Author;
 use rapport_projections::fold::fold_batch;
 use rapport_sandbox::{Connector, Options, Sandbox, Secret, with_manifest};
 use rapport_store::blobs::Blobs;
@@ -187,7 +189,7 @@ pub fn gateway_at(table: Table, connections: impl IntoIterator<Item = Connection
 
 /// The keys of most tests: one that may do everything, and one that may do nothing that any route asks for.
 pub fn usual_keys() -> ApiKeys {
-    api_keys(&[("test", API_KEY, Scopes::all()), ("powerless", POWERLESS_KEY, Scopes::none().and(Scope::Write))])
+    api_keys(&[("test", API_KEY, Scopes::all()), ("powerless", POWERLESS_KEY, Scopes::none())])
 }
 
 /// The use cases, of everything that they need.
@@ -203,17 +205,19 @@ pub fn gateway_of(
     let feeds = feeds.collect();
     let names: Vec<String> = connections.iter().map(|connection| connection.name.clone()).collect();
     let api = Api {
-        people: People { table: table.clone(), connections: names.into(), now },
+        people: People { table: table.clone(), connections: names.clone().into(), now },
         keys,
         callers: CallerState::default(),
+        senders: names.into(),
+        wakes: Arc::new(NobodyToWake),
     };
-    let host = ConnectorHost {
+    let host = Arc::new(ConnectorHost {
         connections: Connections::new(connections),
         certificates: Arc::default(),
         egress: Egress::new(Network::Public),
         tenant_key: table.tenant_key().clone(),
         now,
-    };
+    });
     let public_url = "https://rapport.example".to_owned();
     let inbound = Inbound { table, host, feeds, objects, public_url, stored: Arc::new(Notify::new()), now };
     Arc::new(Gateway { inbound: Arc::new(inbound), api: Arc::new(api) })
@@ -222,7 +226,12 @@ pub fn gateway_of(
 /// Keys of the API: name, secret, scopes.
 pub fn api_keys(keys: &[(&str, &str, Scopes)]) -> ApiKeys {
     let keys = keys.iter().map(|(name, secret, may)| {
-        let key = ApiKey { name: (*name).to_owned(), may: *may, not_after: None };
+        let key = ApiKey {
+            name: (*name).to_owned(),
+            may: *may,
+            authors: vec![Author::Agent, Author::Automation],
+            not_after: None,
+        };
         (key, vec![Secret::new(secret.as_bytes())])
     });
     ApiKeys::new(keys).unwrap()

@@ -37,7 +37,7 @@ impl Source {
 }
 
 /// Each crate of the host may use these others of ours; what is not here may use none. Its dependencies are its rights.
-const DEPENDENCIES: [(&str, &[&str]); 12] = [
+const DEPENDENCIES: [(&str, &[&str]); 14] = [
     ("rapport-sandbox", &["rapport-model", "rapport-telemetry"]),
     ("rapport-store", &["rapport-model", "rapport-telemetry"]),
     ("rapport-egress", &["rapport-model"]),
@@ -61,6 +61,8 @@ const DEPENDENCIES: [(&str, &[&str]); 12] = [
             "rapport-telemetry",
         ],
     ),
+    // It sends, and receives nothing.
+    ("rapport-outbound", &["rapport-model", "rapport-store", "rapport-connections", "rapport-telemetry"]),
     // It needs the table alone.
     ("rapport-projections", &["rapport-model", "rapport-store", "rapport-telemetry"]),
     // It calls no connector.
@@ -78,6 +80,7 @@ const DEPENDENCIES: [(&str, &[&str]); 12] = [
     ("rapport-lambda", HOST),
     ("rapport-cli", CLI),
     ("rapport-hostile", &["rapport-sdk"]),
+    ("rapport-courier", &["rapport-sdk"]),
 ];
 /// The binaries wire the parts together, so they may name all.
 const HOST: &[&str] = &[
@@ -90,6 +93,7 @@ const HOST: &[&str] = &[
     "rapport-http",
     "rapport-connections",
     "rapport-inbound",
+    "rapport-outbound",
     "rapport-projections",
     "rapport-api",
 ];
@@ -104,6 +108,7 @@ const CLI: &[&str] = &[
     "rapport-http",
     "rapport-connections",
     "rapport-inbound",
+    "rapport-outbound",
     "rapport-projections",
     "rapport-api",
     "rapport-sdk",
@@ -372,7 +377,7 @@ fn every_crate_says_what_it_is() {
 }
 
 /// What only some folders may do: the words that do it, and where they may stand.
-const DOORS: [(&str, &[&str], &[&str]); 3] = [
+const DOORS: [(&str, &[&str], &[&str]); 5] = [
     (
         "reads the environment",
         &["env::var", "env::vars"],
@@ -383,6 +388,12 @@ const DOORS: [(&str, &[&str], &[&str]); 3] = [
         &["TcpListener", "TcpStream", "UdpSocket", "UnixStream", "UnixListener"],
         &["host/egress/", "host/store/src/embedded.rs", "host/cli/", "host/lambda/", "tests/"],
     ),
+    (
+        "calls other hosts",
+        &["HttpConnector", "HttpsConnector", "client::legacy", "TcpSocket"],
+        &["host/egress/", "host/store/src/http_client.rs", "host/store/src/embedded.rs", "host/cli/", "tests/"],
+    ),
+    ("writes events", &["put_events("], &["host/inbound/", "host/store/", "tests/"]),
     ("knows wasmtime", &["wasmtime::"], &["host/sandbox/", "tests/"]),
 ];
 
@@ -396,6 +407,65 @@ fn what_is_foreign_comes_in_by_its_door() {
                 if words.iter().any(|word| code.contains(word)) {
                     mistakes.push(format!("{}:{number}: {what}, which only {doors:?} do", source.path));
                 }
+            }
+        }
+    }
+    report(&mistakes);
+}
+
+/// A table of sentences that were bettered is worth something only while the tree has the better ones.
+#[test]
+fn the_examples_of_the_style_are_in_the_tree() {
+    let read = |path: &str| fs::read_to_string(repository().join(path)).map(|text| in_one_line(&text));
+    let style = fs::read_to_string(repository().join("STYLE.md")).unwrap();
+    let (_, table) = style.split_once("| File | Before | After |").unwrap();
+    let (mut mistakes, mut rows) = (Vec::new(), 0);
+    for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        let [file, before, after] = row.trim_matches('|').split(" | ").collect::<Vec<_>>()[..] else {
+            panic!("expected three cells: {row}")
+        };
+        rows += 1;
+        match read(file.trim().trim_matches('`')) {
+            Err(error) => mistakes.push(format!("STYLE.md: {}: {error}", file.trim())),
+            Ok(text) if text.contains(before.trim()) => mistakes.push(format!("{}: has `{before}`", file.trim())),
+            Ok(text) if text.contains(after.trim()) => {}
+            Ok(_) => mistakes.push(format!("{}: lacks `{}`", file.trim(), after.trim())),
+        }
+    }
+    assert!(rows >= 10, "{rows}");
+    report(&mistakes);
+}
+
+/// A file's words with one space between them, without the marks of a comment or a string that goes on.
+fn in_one_line(text: &str) -> String {
+    let marks = |line: &str| {
+        let line = line.trim_start().trim_start_matches("///").trim_start_matches("//!");
+        line.trim_end_matches('\\').to_owned()
+    };
+    text.lines().map(marks).collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Rule 3 of STYLE.md: the verb is negated. "There is no …" and "is no longer" are plain.
+#[test]
+fn a_sentence_of_the_program_negates_its_verb() {
+    let mut mistakes = Vec::new();
+    for source in &sources() {
+        for (line, number) in source.text.lines().zip(1..) {
+            let code = line.split("// ").next().unwrap_or_default();
+            if code.trim_start().starts_with("//") {
+                continue;
+            }
+            let words: Vec<&str> = code.split(|c: char| !c.is_alphanumeric() && !"'_-".contains(c)).collect();
+            let negates_the_noun = |three: &[&str]| {
+                let [before, verb, no, noun] = three else { return false };
+                matches!(*verb, "is" | "are")
+                    && *no == "no"
+                    && noun.starts_with(|c: char| c.is_ascii_lowercase())
+                    && !matches!(*noun, "longer" | "more")
+                    && !before.eq_ignore_ascii_case("there")
+            };
+            if words.windows(4).any(negates_the_noun) {
+                mistakes.push(format!("{}:{number}: {}; fix: `is not a …`", source.path, line.trim()));
             }
         }
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rapport_config::scope::Scopes;
 use rapport_config::{ApiKeyConfig, SECRET_BYTES_MIN};
 use rapport_model::Timestamp;
+use rapport_model::event::Author;
 use rapport_model::secret::Secret;
 use ring::digest::{SHA256, digest};
 
@@ -14,6 +15,8 @@ pub struct ApiKey {
     /// What the log, the audit and every decision call it.
     pub name: String,
     pub may: Scopes,
+    /// As whom it may send.
+    pub authors: Vec<Author>,
     /// When it expires, by our clock.
     pub not_after: Option<Timestamp>,
 }
@@ -91,7 +94,8 @@ impl ApiKeys {
 impl ApiKey {
     /// The key as a configuration describes it.
     pub fn of(written: &ApiKeyConfig) -> Self {
-        Self { name: written.name.clone(), may: written.may, not_after: written.not_after }
+        let ApiKeyConfig { name, may, authors, not_after, .. } = written;
+        Self { name: name.clone(), may: *may, authors: authors.clone(), not_after: *not_after }
     }
 
     /// Whether it is expired.
@@ -110,7 +114,7 @@ mod tests {
     use super::*;
 
     fn key(name: &str, versions: &[&str]) -> (ApiKey, Vec<Secret>) {
-        let key = ApiKey { name: name.to_owned(), may: Scopes::all(), not_after: None };
+        let key = ApiKey { name: name.to_owned(), may: Scopes::all(), authors: Vec::new(), not_after: None };
         (key, versions.iter().map(|version| Secret::new(version.as_bytes())).collect())
     }
 

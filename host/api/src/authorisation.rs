@@ -15,7 +15,9 @@ use http::{HeaderMap, HeaderValue, header};
 use rapport_config::scope::{Scope, Scopes};
 use rapport_http::page::HttpMethod;
 use rapport_http::{Problem, RequestId};
+use rapport_model::event::Author as MessageAuthor;
 use rapport_model::identity::{Author, EdgeId, Pair};
+use rapport_model::sending::MessageId;
 use rapport_model::{Eid, EventKey, ProfileId, Timestamp};
 use rapport_store::audit::{Phase, Record, SUBJECTS_MAX};
 use rapport_telemetry::{
@@ -25,6 +27,8 @@ use rapport_telemetry::{
 
 use crate::api_keys::ApiKey;
 use crate::authorisation::wrong_keys::{RETRY_AFTER_S, SlowDown, WrongKeys};
+use crate::sending::Sender;
+use crate::sending::views::NamedConversation;
 use crate::state::Api;
 
 /// What the process remembers about callers. It may be lost when the process ends.
@@ -65,6 +69,7 @@ pub struct ClientAddress(pub IpAddr);
 pub(crate) struct Caller {
     key: Arc<str>,
     may: Scopes,
+    authors: Arc<[MessageAuthor]>,
     notes: Arc<Mutex<Notes>>,
 }
 
@@ -80,13 +85,44 @@ struct Notes {
 
 impl Caller {
     fn new(key: &ApiKey) -> Self {
-        Self { key: key.name.as_str().into(), may: key.may, notes: Arc::default() }
+        Self { key: key.name.as_str().into(), may: key.may, authors: key.authors.clone().into(), notes: Arc::default() }
     }
 
     /// Who does something: the key, and whom its holder names.
     pub fn signs(&self, by: Option<&str>) -> Author {
         self.note(|notes| notes.by = by.map(str::to_owned));
         Author::of_key(&self.key, by)
+    }
+
+    /// As whom the key sends a message: as the author that it names, or as the only one that the key may be.
+    pub fn sends_as(&self, wanted: Option<MessageAuthor>) -> Result<Sender, Problem> {
+        let place = format!("`authors` under `[api.keys.{}]`", self.key);
+        let author = match (wanted, &self.authors[..]) {
+            (Some(author), all) if all.contains(&author) => author,
+            (Some(author), _) => {
+                let word = word_of(author);
+                let detail = format!(
+                    "the API key `{}` may not be `{word}`; fix: add it to {place}, or use another key",
+                    self.key
+                );
+                return Err(Problem::forbidden(detail).of_field("author"));
+            }
+            (None, [only]) => *only,
+            (None, []) => {
+                let detail = format!("the API key `{}` may be no author; fix: name them in {place}", self.key);
+                return Err(Problem::forbidden(detail).of_field("author"));
+            }
+            (None, _) => {
+                let detail = "this API key may be `agent` and `automation`; fix: say which one in `author`";
+                return Err(Problem::bad_request(detail).of_field("author"));
+            }
+        };
+        Ok(Sender { author, by: self.key.to_string() })
+    }
+
+    /// The key as a sender, where it does not matter as which author.
+    pub fn sends(&self) -> Result<Sender, Problem> {
+        self.sends_as(self.authors.first().copied())
     }
 
     /// Notes an id of what the call is about. Never an address.
@@ -185,7 +221,17 @@ fn is_id(text: &str) -> bool {
         || Pair::parse(text).is_some()
         || Eid::parse(text).is_some()
         || is_event_id(text)
+        || MessageId::parse(text).is_some()
+        || NamedConversation::parse(text).is_some()
         || text.strip_prefix('x').is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|one| one.is_ascii_hexdigit()))
+}
+
+fn word_of(author: MessageAuthor) -> &'static str {
+    match author {
+        MessageAuthor::Customer => "customer",
+        MessageAuthor::Agent => "agent",
+        MessageAuthor::Automation => "automation",
+    }
 }
 
 /// Whether a text is the id of an event: its endpoint and its key.

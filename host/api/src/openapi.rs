@@ -55,7 +55,7 @@ pub fn document(beside: &[Described]) -> Value {
             "title": "Rapport",
             "version": env!("CARGO_PKG_VERSION"),
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
-            "description": "Find out who a customer is on every channel, what was said, and why identifiers are linked. Errors are problem details (RFC 9457).",
+            "description": "Find out who a customer is on every channel, what was said, and why identifiers are linked. Send messages. Errors are problem details (RFC 9457).",
         },
         "servers": [{"url": "/", "description": "The service that serves this document"}],
         "tags": TAGS.map(|tag| json!({"name": tag.name, "description": tag.description})),
@@ -106,7 +106,7 @@ struct Tag {
     paths: &'static [&'static str],
 }
 
-const TAGS: [Tag; 7] = [
+const TAGS: [Tag; 8] = [
     Tag {
         name: "privacy",
         description: "Erase a person, export what is known about a person",
@@ -122,6 +122,11 @@ const TAGS: [Tag; 7] = [
         name: "review",
         description: "What waits for a person's decision",
         paths: &["/v1/suggestions", "/v1/conflicts"],
+    },
+    Tag {
+        name: "sending",
+        description: "Send messages, and say who answers a conversation",
+        paths: &["/v1/messages", "/v1/conversations"],
     },
     Tag {
         name: "operations",

@@ -2,18 +2,26 @@
 
 use std::sync::Arc;
 
+use axum::http::Uri;
 use axum::{Router, middleware};
-use rapport_http::middleware::{no_method, no_route};
+use rapport_http::middleware::{no_method, no_route_among};
 use rapport_http::route::{Described, Route, audit_name, router};
 
 use crate::authorisation::{Guarded, Operation, authorise, guard};
 use crate::openapi;
 use crate::operations::{audit, repair, rules};
 use crate::people::{answer, erasure, links, review};
+use crate::sending;
 use crate::state::Api;
 
 /// The routes of the API and the document. `beside` are other routes of the same service, which the document also shows.
 pub fn served(api: Arc<Api>, beside: Vec<Described>) -> Router {
+    let paths: Arc<[&str]> =
+        routes().iter().map(|route| route.path.strip_prefix("/v1").unwrap_or(route.path)).collect();
+    let no_route = move |uri: Uri| {
+        let problem = no_route_among(&paths, "/v1", uri.path());
+        async move { problem }
+    };
     let with_key = guarded(routes(), "/v1", &api)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
@@ -28,6 +36,7 @@ pub fn routes() -> Vec<Route<Arc<Api>>> {
     all.extend(links::routes::routes());
     all.extend(erasure::routes::routes());
     all.extend(review::routes::routes());
+    all.extend(sending::routes::routes());
     all.extend(rules::routes::routes());
     all.extend(repair::routes::routes());
     all.extend(audit::routes());

@@ -20,7 +20,7 @@ use crate::{Terminal, secrets};
 
 #[derive(Args)]
 pub struct Options {
-    /// Where to listen; a free port when it is not given
+    /// Address to listen on; without it, a free port of this machine
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// Every webhook, all of the profile and of the timeline
@@ -72,7 +72,7 @@ pub async fn run(options: &Options, terminal: &Terminal) -> Result<()> {
         untold += told.untold;
     }
     if untold > 0 {
-        println!("       {}", terminal.paint(Tone::Quiet, &format!("… and {untold} more; --all tells them")));
+        println!("       {}", terminal.paint(Tone::Quiet, &format!("… and {untold} more; --all prints them")));
     }
     for customer in tellers.iter().filter_map(|teller| teller.story.customer.as_ref()) {
         accept(customer, &provider, &api_key, options.all, terminal).await?;
@@ -213,7 +213,7 @@ async fn show(customer: &Customer, provider: &Provider, api_key: &str, all: bool
     let profile = settled(provider, &path, api_key).await?;
     let id = profile["id"].as_str().context("a profile has an id")?;
     let timeline = provider.get(&format!("/v1/profiles/{id}/timeline"), api_key).await?.unwrap_or_default();
-    println!("\n{}\n", terminal.paint(Tone::Heading, "The profile that came of it"));
+    println!("\n{}\n", terminal.paint(Tone::Heading, "The resulting profile"));
     picture::profile(&profile, all, terminal);
     let heading = if all { "Its timeline, newest first" } else { "Its timeline: the newest of each kind" };
     println!("\n{}\n", terminal.paint(Tone::Heading, heading));
@@ -238,7 +238,7 @@ async fn settled(provider: &Provider, path: &str, api_key: &str) -> Result<Value
 
 fn next(terminal: &Terminal) {
     println!("\n{}\n", terminal.paint(Tone::Heading, "What to do next"));
-    println!("  rapport connector new acme   a connector of your own, which passes its tests at once");
+    println!("  rapport connector new acme   makes a connector of your own, with its tests");
     println!("  rapport dev --help           a configuration with your own accounts");
     println!("  rapport doctor               says what is missing on this machine for that");
 }

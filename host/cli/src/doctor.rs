@@ -11,20 +11,20 @@ use rapport_connections::lacking;
 use rapport_sandbox::Manifest;
 
 use crate::connector::{self, toolchain};
-use crate::service::{Settings, is_served};
+use crate::service::{Settings, is_served, listen_address};
 use crate::terminal::Tone;
 use crate::{Terminal, secrets};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// The configuration that `rapport dev` is given
+    /// The configuration of `rapport dev`
     #[arg(long, value_name = "FILE", default_value = "rapport.toml")]
     config: PathBuf,
-    /// The data folder that `rapport dev` is given
+    /// The data folder of `rapport dev`
     #[arg(long, value_name = "FOLDER", default_value = "data")]
     data: PathBuf,
     /// Where `rapport dev` listens; only whether it is free is looked at
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: SocketAddr,
 }
 
@@ -99,7 +99,7 @@ fn configured(settings: &Settings) -> Vec<Finding> {
     let warnings = config.warnings();
     findings.push(match warnings.first() {
         Some(warning) => ("configuration", Err(anyhow::anyhow!("{warning}"))),
-        None => ("configuration", Ok(format!("{} connections", config.connections.len()))),
+        None => ("configuration", Ok(counted(config.connections.len(), "connection"))),
     });
     if config.api_keys.is_empty() {
         let fix = "fix: `[api.keys.NAME]` with `secret = \"env:…\"` and `may = [\"read\"]`";
@@ -126,13 +126,19 @@ fn configured(settings: &Settings) -> Vec<Finding> {
         }
     }
     if findings.len() == before {
-        findings.push(("secrets", Ok(format!("{set} are set"))));
+        findings.push(("secrets", Ok(if set == 1 { "1 is set".to_owned() } else { format!("{set} are set") })));
     }
     if wrong.is_empty() {
         wrong.push(("connectors", Ok(connectors.join(", "))));
     }
     findings.extend(wrong);
     findings
+}
+
+/// `1 connection`, `2 connections`.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// The manifest of a connector, which is not built.

@@ -50,6 +50,12 @@ pub async fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
     let Some(written) = settings.config.connections.get(connection).cloned() else {
         bail!("`{}` has no connection `{connection}`; fix: add it, or name another", data_args.config.display());
     };
+    if written.feed.is_none() {
+        bail!(
+            "connection `{connection}` takes nothing from AWS; fix: add `feed = {{ from = [\"…\"] }}` to \
+             `[connections.{connection}]` (`rapport feed --help` shows one)"
+        );
+    }
     let name = file.display().to_string();
     let deliveries =
         deliveries(&read(file).with_context(|| format!("`{name}`"))?).with_context(|| format!("`{name}`"))?;
@@ -100,8 +106,13 @@ fn read(file: &Path) -> Result<String> {
 
 /// A batch as Lambda has it, or one message of a queue.
 fn deliveries(text: &str) -> Result<Vec<AwsDelivery>> {
-    let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
-    let is_batch = json.is_some_and(|json| json.get("Records").is_some_and(serde_json::Value::is_array));
+    let json: serde_json::Value = match serde_json::from_str(text) {
+        Ok(json) => json,
+        Err(error) => {
+            bail!("it is not JSON: {error}; fix: give what AWS delivers (`rapport feed --help` lists the forms)")
+        }
+    };
+    let is_batch = json.get("Records").is_some_and(serde_json::Value::is_array);
     if is_batch {
         Ok(batch(text)?.into_iter().map(|(_, delivery)| delivery).collect())
     } else {

@@ -15,7 +15,7 @@ const PAGE: usize = 100;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// One line for each: id, since when, how often it failed, why, when it is tried again by itself
+    /// Lists endpoints that could not be folded: id, time, attempts, error, next attempt
     List {
         #[command(flatten)]
         data_args: DataArgs,
@@ -75,7 +75,7 @@ async fn retry(table: &Table, ids: &[String]) -> Result<()> {
         ids => {
             let mut wanted = Vec::new();
             for id in ids {
-                let fix = || format!("`{id}` is no id of what is set aside; fix: `rapport fold list`");
+                let fix = || format!("`{id}` is not the id of an endpoint that is set aside; fix: `rapport fold list`");
                 let eid = Eid::parse(id).with_context(fix)?;
                 wanted.push(table.unfolded_one(&eid).await?.with_context(fix)?);
             }

@@ -13,6 +13,7 @@ pub mod parked;
 pub mod repair;
 mod sample;
 mod secrets;
+pub mod send;
 pub mod service;
 mod terminal;
 

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use rapport_cli::connector::inspect::Form;
 use rapport_cli::connector::send;
 use rapport_cli::connector::test::Blessing;
+use rapport_cli::service::listen_address;
 use rapport_cli::{Terminal, connector, demo, dev, doctor, feed, fold_failures, package, parked, repair};
 
 /// One customer, one context, every channel.
@@ -20,7 +21,7 @@ use rapport_cli::{Terminal, connector, demo, dev, doctor, feed, fold_failures, p
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// More on standard error: once for what happens, twice for everything
+    /// Log more to standard error: -v for events, -vv for everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
 }
@@ -38,18 +39,21 @@ enum Command {
         /// Connections, keys and where secrets are
         #[arg(long, value_name = "FILE", default_value = "rapport.toml")]
         config: PathBuf,
-        /// Where to listen; port 0 takes a free one
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+        /// Address to listen on; port 0 takes a free port
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
         listen: SocketAddr,
-        /// Where the database, large bodies and the tenant key are; made when it is not there
+        /// Folder of the database, large bodies and the tenant key; created if it does not exist
         #[arg(long, value_name = "FOLDER", default_value = "data")]
         data: PathBuf,
     },
     /// Gives a connection what AWS would deliver to it: an EventBridge event, an SNS notification, a batch of Lambda
     ///
-    /// `rapport dev` may be running. Taken twice it is one event.
+    /// `rapport dev` may be running. The same delivery twice makes one event.
     #[command(after_help = feed::EXAMPLE)]
     Feed(feed::Arguments),
+    /// Sends a message to a customer, through a running service
+    #[command(after_help = rapport_cli::send::EXAMPLE)]
+    Send(rapport_cli::send::Arguments),
     /// Checks this machine: toolchain, configuration, secrets, connectors and data folder, each with its fix
     ///
     /// It changes nothing, and asks nothing but this machine.
@@ -66,7 +70,7 @@ enum Command {
     Parked(parked::Command),
     /// Repairs endpoints that no longer lead to a profile (the API answers `damaged` for them)
     ///
-    /// `rapport dev` may be running. What is right is not touched. On AWS it is `POST /v1/repairs`.
+    /// `rapport dev` may be running. Healthy endpoints are not changed. On AWS it is `POST /v1/repairs`.
     Repair(parked::DataArgs),
     /// Lists and retries endpoints whose events are stored but could not be folded into a profile
     #[command(subcommand)]
@@ -79,9 +83,13 @@ enum ConnectorCommand {
     New {
         /// Its id: a letter, then letters, digits and `-`, all in lower case
         name: String,
-        /// In which folder it is made; without it, plugins/ of the checkout that this command is run in
+        /// The folder in which it is made; without it, plugins/ of the checkout that this command is run in
         #[arg(long, value_name = "FOLDER")]
         path: Option<PathBuf>,
+        /// The SDK's crate, `plugins/sdk` of a checkout; without it, the one of the checkout that this command is run in
+        /// or was compiled in, or else the release
+        #[arg(long, value_name = "FOLDER")]
+        sdk: Option<PathBuf>,
     },
     /// Compiles connectors to components: target/connectors/<id>.wasm
     Build {
@@ -111,7 +119,7 @@ enum ConnectorCommand {
     Sign {
         /// A folder with a connector.toml, or the name of one in plugins/
         connector: String,
-        /// A file of fixtures/inbound, without `.http`; without it all that should be signed and are not
+        /// A file of fixtures/inbound, without `.http`; without it: every fixture that needs a signature and has none
         fixture: Option<String>,
     },
     /// Posts a fixture to a running service, signed now
@@ -154,6 +162,7 @@ fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
             terminal.log(verbose);
             runtime.block_on(feed::run(&arguments, terminal))
         }
+        Command::Send(arguments) => runtime.block_on(rapport_cli::send::run(&arguments)),
         Command::Package(arguments) => package::run(&arguments, terminal),
         Command::Parked(command) => {
             terminal.log(verbose);
@@ -175,8 +184,9 @@ fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
 
 fn run_connector(command: ConnectorCommand, terminal: &Terminal) -> Result<()> {
     match command {
-        ConnectorCommand::New { name, path } => {
-            let made = connector::new::new(&name, path.as_deref(), Path::new("."))?;
+        ConnectorCommand::New { name, path, sdk } => {
+            let source = connector::new::Source::of_process(sdk.as_deref());
+            let made = connector::new::new(&name, path.as_deref(), Path::new("."), source)?;
             print!("{}", made.next_steps());
             Ok(())
         }

@@ -19,6 +19,7 @@ use rapport_sandbox::{Manifest, Options, Sandbox, SigningKey, Target, artefact, 
 use ring::digest::{SHA256, digest};
 
 use crate::Terminal;
+use crate::connector::interface::{Interface, short_name};
 use crate::connector::{self, Component, Progress, replace, thousands};
 use crate::service::Settings;
 use crate::terminal::Tone;
@@ -182,6 +183,7 @@ fn compile(components: &BTreeMap<String, Component>, target: Target, key: &Signi
             component_sha256,
             artefact_sha256: sha256(&artefact),
             bytes: artefact.len() as u64,
+            sends: Interface::of(&component.bytes)?.exports.iter().any(|name| short_name(name) == "sending"),
         };
         artefacts.insert(words.clone(), (packaged, artefact));
     }

@@ -45,10 +45,10 @@ pub enum Command {
 /// Where the service's configuration and data are.
 #[derive(Args)]
 pub struct DataArgs {
-    /// The configuration that `rapport dev` was given
+    /// The configuration of `rapport dev`
     #[arg(long, value_name = "FILE", default_value = "rapport.toml")]
     pub config: PathBuf,
-    /// The data folder that `rapport dev` was given; it may be running
+    /// The data folder of `rapport dev`, which may be running
     #[arg(long, value_name = "FOLDER", default_value = "data")]
     pub data: PathBuf,
 }
@@ -123,6 +123,7 @@ async fn replay(inbound: &Inbound, ids: &[String]) -> Result<()> {
     let mut failed = 0;
     for id in &ids {
         let outcome = match inbound.replay(id).await? {
+            Replayed::Stored { events: 1 } => "stored, 1 event".to_owned(),
             Replayed::Stored { events } => format!("stored, {events} events"),
             Replayed::Ignored(detail) => format!("ignored: {detail}"),
             Replayed::StillParked { reason, detail } => {
@@ -147,5 +148,5 @@ async fn replay(inbound: &Inbound, ids: &[String]) -> Result<()> {
 }
 
 fn parse(id: &str) -> Result<ParkedId> {
-    ParkedId::parse(id).with_context(|| format!("`{id}` is no id of a parked webhook; fix: `rapport parked list`"))
+    ParkedId::parse(id).with_context(|| format!("`{id}` is not the id of a parked webhook; fix: `rapport parked list`"))
 }

@@ -77,7 +77,7 @@ impl Sample {
     /// Reads a `.http` file: request line, headers, an empty line, the body without the newline at the file's end.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("`{}`", path.display()))?;
-        Self::parse(&bytes).with_context(|| format!("`{}` is no HTTP request", path.display()))
+        Self::parse(&bytes).with_context(|| format!("`{}` is not an HTTP request", path.display()))
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
@@ -110,7 +110,7 @@ impl Provider {
         for (name, value) in sample.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
             request = request.header(name, value);
         }
-        let request = request.body(Full::from(sample.body.clone())).context("a sample is no HTTP request")?;
+        let request = request.body(Full::from(sample.body.clone())).context("a sample is not an HTTP request")?;
         Ok(self.client.request(request).await?.status().as_u16())
     }
 
@@ -122,7 +122,7 @@ impl Provider {
         for (name, value) in webhook.headers.iter().filter(|(name, _)| !is_of_the_client(name)) {
             request = request.header(name, value);
         }
-        let request = request.body(Full::from(webhook.body.clone())).context("the fixture is no HTTP request")?;
+        let request = request.body(Full::from(webhook.body.clone())).context("the fixture is not an HTTP request")?;
         let response = self.client.request(request).await.context("nobody answers; fix: `rapport dev` serves it")?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
@@ -137,6 +137,20 @@ impl Provider {
     /// Tells the API something; gives the JSON of a 200, or nothing.
     pub async fn post_json(&self, path: &str, body: &Value, key: &str) -> Result<Option<Value>> {
         self.call(Request::post(self.origin.clone() + path), Some(body), key).await
+    }
+
+    /// Hands the API a message; gives the status and the JSON of any answer.
+    pub async fn message(&self, body: &Value, key: &str, idempotency_key: &str) -> Result<(u16, Value)> {
+        let request = Request::post(self.origin.clone() + "/v1/messages")
+            .header("authorization", format!("Bearer {key}"))
+            .header("content-type", "application/json")
+            .header("idempotency-key", idempotency_key)
+            .body(Full::from(body.to_string()))
+            .context("a header is not ASCII; fix: another idempotency key or API key")?;
+        let response = self.client.request(request).await.context("nobody answers; fix: `rapport dev` serves it")?;
+        let status = response.status().as_u16();
+        let answer = response.into_body().collect().await?.to_bytes();
+        Ok((status, serde_json::from_slice(&answer).unwrap_or_default()))
     }
 
     async fn call(&self, request: http::request::Builder, body: Option<&Value>, key: &str) -> Result<Option<Value>> {

@@ -23,7 +23,14 @@ pub(crate) fn resolve(reference: &SecretRef, what: &str, relative_to: &Path) -> 
         ),
         SecretRef::File(path) => {
             let path = relative_to.join(path);
-            fs::read(&path).with_context(|| format!("{what}: `{}`", path.display()))?
+            match fs::read(&path) {
+                Ok(bytes) => bytes,
+                Err(error) => bail!(
+                    "{what}: `{}`: {error}; fix: write the secret into that file, or name another; a relative path begins at \
+                     the configuration's folder",
+                    path.display()
+                ),
+            }
         }
     };
     let secret = Secret::configured(&bytes);

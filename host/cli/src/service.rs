@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
@@ -21,7 +21,10 @@ use rapport_egress::{Egress, Network};
 use rapport_http::served;
 use rapport_inbound::feed::Feeds;
 use rapport_inbound::{Inbound, hooks};
+use rapport_outbound::wakes::{self, LocalWakes, Woken};
+use rapport_outbound::{Host, Outbound, Worker};
 use rapport_projections::fold::{self, fold_batch};
+use rapport_projections::settlement;
 use rapport_sandbox::{Connector, Options, Sandbox};
 use rapport_store::blobs::Blobs;
 use rapport_store::embedded::Embedded;
@@ -72,6 +75,7 @@ impl Data {
     /// # Errors
     /// It is no data folder, or cannot be read.
     pub fn join(folder: &Path) -> Result<Self> {
+        refuse_file(folder)?;
         if !folder.join(DATABASE).exists() {
             bail!("`{}` holds no data of `rapport dev`; fix: name its folder with --data", folder.display());
         }
@@ -114,7 +118,9 @@ impl Data {
     pub async fn fold_here(&self, inbound: &Inbound) -> Result<()> {
         if self.is_served_here() {
             let mut reader = StreamReader::open(inbound.table.clone()).await?;
-            while fold_once(&mut reader, inbound).await? > 0 {}
+            // Nobody sends here: whoever serves next finds what is unfinished.
+            let (wakes, _woken) = wakes::local();
+            while fold_once(&mut reader, inbound, &wakes).await? > 0 {}
         }
         Ok(())
     }
@@ -142,6 +148,7 @@ const ADDRESS: &str = "dynamodb-address";
 
 /// The folder's lock; none when another process has it. The system lets go of it when a process ends, however it ends.
 fn lock(folder: &Path) -> Result<Option<File>> {
+    refuse_file(folder)?;
     let path = folder.join("lock");
     let open = || -> std::io::Result<File> {
         private_folder(folder)?;
@@ -153,6 +160,13 @@ fn lock(folder: &Path) -> Result<Option<File>> {
         Err(fs::TryLockError::WouldBlock) => Ok(None),
         Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("`{}`", path.display())),
     }
+}
+
+fn refuse_file(folder: &Path) -> Result<()> {
+    if folder.is_file() {
+        bail!("`{}` is a file, expected a folder; fix: name a folder with --data", folder.display());
+    }
+    Ok(())
 }
 
 /// Whether a process serves the data folder. Nothing is made or changed.
@@ -183,8 +197,19 @@ impl Settings {
     /// It cannot be read, or something in it is wrong.
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.display();
-        let missing = || format!("`{name}`; fix: write one (`rapport dev --help` shows how), or name it with --config");
-        let text = fs::read_to_string(path).with_context(missing)?;
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                bail!(
+                    "`{name}` does not exist; fix: write one (`rapport dev --help` shows how), or name it with --config"
+                )
+            }
+            Err(_) if path.is_dir() => {
+                let inner = path.join("rapport.toml");
+                bail!("`{name}` is a folder, expected a file; fix: `--config {}`", inner.display())
+            }
+            Err(error) => bail!("`{name}`: {error}; fix: make it a text file that you may read, or name another"),
+        };
         if let Err(error) = toml::from_str::<toml::Table>(&text) {
             // The line's text may be a secret.
             bail!("`{name}`: line {} is not TOML: {}", toml_line(&text, &error), error.message());
@@ -201,11 +226,16 @@ pub(crate) fn toml_line(text: &str, error: &toml::de::Error) -> usize {
     before.matches('\n').count() + 1
 }
 
-/// What one process does: it receives, and it answers.
+/// What one process does: it receives, it answers, and it sends.
 #[derive(Clone)]
 pub struct Service {
     pub inbound: Arc<Inbound>,
     pub api: Arc<Api>,
+    pub worker: Worker,
+    /// Where this process wakes its worker.
+    pub wakes: LocalWakes,
+    /// Taken by the one who serves.
+    woken: Arc<Mutex<Option<Woken>>>,
 }
 
 /// Makes a service of a configuration: connectors built and compiled, secrets resolved.
@@ -224,9 +254,11 @@ pub async fn service(
     let mut connections = Vec::with_capacity(config.connections.len());
     for (name, connection) in &config.connections {
         if !connectors.contains_key(connection.connector.as_str()) {
-            let component = connector::component(&connection.connector, base, &|step| progress(&step));
-            let connector = component
-                .and_then(|component| Ok(sandbox.load_component(&component.bytes, &component.id)?))
+            // What is not found, or does not build, names the connector by itself.
+            let component = connector::component(&connection.connector, base, &|step| progress(&step))
+                .with_context(|| format!("connection `{name}`"))?;
+            let connector = sandbox
+                .load_component(&component.bytes, &component.id)
                 .with_context(|| format!("connection `{name}`: connector `{}`", connection.connector))?;
             connectors.insert(&connection.connector, connector);
         }
@@ -239,20 +271,27 @@ pub async fn service(
         connections.push(connection);
     }
     let table = data.table(config, base).await?;
+    let senders = connections.iter().filter(|connection| connection.connector.sends());
+    let senders: Vec<String> = senders.map(|connection| connection.name.clone()).collect();
     let connections = Connections::new(connections);
     let names: Vec<String> = connections.names().map(str::to_owned).collect();
+    let (wakes, woken) = wakes::local();
     let api = Api {
         people: People { table: table.clone(), connections: names.into(), now },
         keys: api_keys(config, base)?,
         callers: CallerState::default(),
+        senders: senders.into(),
+        wakes: Arc::new(wakes.clone()),
     };
-    let host = ConnectorHost {
+    let host = Arc::new(ConnectorHost {
         connections,
         certificates: Arc::default(),
         egress: Egress::new(Network::Public),
         tenant_key: table.tenant_key().clone(),
         now,
-    };
+    });
+    let sender = Host { host: Arc::clone(&host), blobs: table.blobs().clone() };
+    let outbound = Outbound::new(table.clone(), Arc::new(sender), Arc::new(wakes.clone()), now);
     let inbound = Inbound {
         table,
         host,
@@ -262,18 +301,28 @@ pub async fn service(
         stored: Arc::new(Notify::new()),
         now,
     };
-    Ok(Service { inbound: Arc::new(inbound), api: Arc::new(api) })
+    Ok(Service {
+        inbound: Arc::new(inbound),
+        api: Arc::new(api),
+        worker: Worker::new(Arc::new(outbound)),
+        wakes,
+        woken: Arc::new(Mutex::new(Some(woken))),
+    })
 }
 
-/// Serves a service and folds its stream, until the process ends.
+/// Serves a service, folds its stream and sends what is due, until the process ends.
 ///
 /// # Errors
 /// The stream cannot be opened, or the listener fails.
 pub async fn serve(service: Service, listener: TcpListener) -> Result<()> {
-    let Service { inbound, api } = service;
+    let Service { inbound, api, worker, wakes: near, woken } = service;
     let table = inbound.table.clone();
     let reader = StreamReader::open(table.clone()).await?;
-    tokio::spawn(fold_for_ever(reader, Arc::clone(&inbound)));
+    tokio::spawn(fold_for_ever(reader, Arc::clone(&inbound), near));
+    let woken = woken.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(woken) = woken {
+        tokio::spawn(wakes::work(worker, woken));
+    }
     let described = hooks::routes().into_iter().map(|route| route.described()).collect();
     let routes = hooks::served(inbound).merge(router::served(api, described));
     listen_for_ever(listener, served(routes, table), HEAD_TIME_MAX).await
@@ -312,6 +361,17 @@ async fn listen_for_ever(listener: TcpListener, router: Router, head_time_max: D
     }
 }
 
+/// Reads what `--listen` takes: an address with a port, or a port of this machine alone.
+///
+/// # Errors
+/// A sentence that says what it takes.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let local = |port: &str| port.parse::<u16>().ok().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let of_port = local(text).or_else(|| local(text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':'))?));
+    let expected = "expected ADDRESS:PORT, such as `127.0.0.1:8080` or `0.0.0.0:8080`, or a port alone";
+    of_port.or_else(|| text.parse().ok()).ok_or_else(|| expected.to_owned())
+}
+
 /// Listens, with a message that says what to do when the address is taken.
 ///
 /// # Errors
@@ -321,7 +381,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(fix)
 }
 
-async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>) {
+async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>, wakes: LocalWakes) {
     let mut looked_at = Instant::now();
     loop {
         if looked_at.elapsed() >= LOOK_EVERY {
@@ -330,7 +390,7 @@ async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>) {
                 NotTakenUp { error: &error }.emit();
             }
         }
-        match fold_once(&mut reader, &inbound).await {
+        match fold_once(&mut reader, &inbound, &wakes).await {
             Ok(0) => {
                 let _ = tokio::time::timeout(FOLD_EVERY, inbound.stored.notified()).await;
             }
@@ -348,18 +408,21 @@ async fn fold_for_ever(mut reader: StreamReader, inbound: Arc<Inbound>) {
 ///
 /// # Errors
 /// Storage failed: after [`StreamReader::rewind`] the same records come again.
-pub async fn fold_once(reader: &mut StreamReader, inbound: &Inbound) -> Result<usize, StoreError> {
+pub async fn fold_once(reader: &mut StreamReader, inbound: &Inbound, wakes: &LocalWakes) -> Result<usize, StoreError> {
     let mut records = 0;
     for mut batch in reader.next().await? {
         let now = (inbound.now)();
         fold::unreadable(&inbound.table, &batch.unreadable, now).await?;
         let (waits, aside) = fold::waiting(&inbound.table, std::mem::take(&mut batch.waiting), now).await;
         fold_batch(&inbound.table, &batch.events, now).await?;
+        for intent in &batch.intents {
+            settlement::follow(&inbound.table, intent, wakes, now).await?;
+        }
         // Whoever was set aside is folded from the log: what came after it of theirs is there.
         if let Some(waits) = waits {
             return Err(waits.error);
         }
-        let work = batch.events.len() + batch.unreadable.len() + batch.gone + aside;
+        let work = batch.events.len() + batch.intents.len() + batch.unreadable.len() + batch.gone + aside;
         // The position itself is a record, too: to store it where nothing happened would go on for ever.
         if work > 0 {
             reader.handled(&batch).await?;
@@ -417,6 +480,23 @@ pub(crate) fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_to_listen_on_may_be_a_port_alone() {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        for (text, address) in [
+            ("8080", local(8080)),
+            (":8080", local(8080)),
+            ("localhost:0", local(0)),
+            ("127.0.0.1:7", local(7)),
+            ("0.0.0.0:80", SocketAddr::from(([0, 0, 0, 0], 80))),
+        ] {
+            assert_eq!(listen_address(text), Ok(address), "{text}");
+        }
+        for wrong in ["", "127.0.0.1", "65536", "rapport.example:80"] {
+            assert!(listen_address(wrong).unwrap_err().starts_with("expected ADDRESS:PORT"), "{wrong}");
+        }
+    }
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;

@@ -42,9 +42,22 @@ fn a_mistake_in_the_configuration_is_named_with_its_fix() {
         (Some("[api.keys.crm]\nsecret = 'file:weak'\nmay = ['read']"), "API key `crm` is shorter than 16 bytes"),
         (Some("[api.keys.crm]\nsecret = 'file:weak'\nmay = ['reed']"), "unknown word `reed`; fix: write `read`"),
         (Some("[connections.a]\nconnector = 'not-there'"), "not-there"),
+        (Some("tenant-key = '$TENANT'"), "fix: write `env:NAME`, the variable's name without `$`"),
+        (Some("tenant-key = 'file:not-there'"), "fix: write the secret into that file, or name another"),
+        (
+            Some("[connections.a]\nconnector = 'acne'"),
+            "connection `a`: connector `acne`: no folder with a connector.toml; fix: write `acme`",
+        ),
+        (
+            Some("[connections.a]\nconnector = 'acme.wasm'"),
+            "does not exist; fix: `rapport connector build` makes components",
+        ),
+        (Some("[connections.wa]\nconector = 'x'"), "unknown key `connections.wa.conector`; fix: write `connector`"),
     ] {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("weak"), "hunter2\n").unwrap();
+        fs::create_dir_all(folder.path().join("plugins/acme")).unwrap();
+        fs::write(folder.path().join("plugins/acme/connector.toml"), "").unwrap();
         if let Some(config) = config {
             fs::write(folder.path().join("rapport.toml"), config).unwrap();
         }
@@ -54,6 +67,40 @@ fn a_mistake_in_the_configuration_is_named_with_its_fix() {
         assert!(said.contains(expected), "{config:?}: {said}");
         assert!(!said.contains("hunter2"), "a secret is never repeated");
     }
+}
+
+#[test]
+fn a_mistake_in_the_arguments_is_told_with_its_cause_before_the_fix() {
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("rapport.toml", "[connections.a]\nconnector = 'acme'\n");
+    write("file", "");
+    write("not.json", "hello");
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    for (arguments, expected) in [
+        (&["dev", "--config", "nothere.toml"][..], "`nothere.toml` does not exist; fix: write one"),
+        (&["dev", "--config", "folder"], "`folder` is a folder, expected a file; fix: `--config folder/rapport.toml`"),
+        (
+            &["dev", "--listen", "0", "--data", "file"],
+            "`file` is a file, expected a folder; fix: name a folder with --data",
+        ),
+        (&["parked", "list", "--data", "file"], "`file` is a file, expected a folder; fix: name a folder with --data"),
+        (&["dev", "--listen", "rapport.example"], "expected ADDRESS:PORT, such as `127.0.0.1:8080`"),
+        (&["feed", "a", "not.json"], "connection `a` takes nothing from AWS; fix: add `feed = { from = [\"…\"] }`"),
+        (&["connector", "test"], "is not in a checkout of Rapport"),
+        (
+            &["connector", "test", "acme"],
+            "no checkout of Rapport here or above; fix: name a connector's folder by its path",
+        ),
+        (&["connector", "new", "acme"], "is not in a checkout of Rapport; fix: add `--path FOLDER`"),
+    ] {
+        let output = rapport(arguments, &folder);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(expected), "{arguments:?}: {said}");
+    }
+    write("rapport.toml", "[connections.a]\nconnector = 'acme'\nfeed = { from = ['x'] }\n");
+    let said = String::from_utf8(rapport(&["feed", "a", "not.json"], &folder).stderr).unwrap();
+    assert!(said.contains("`not.json`: it is not JSON: ") && said.contains("fix: give what AWS delivers"), "{said}");
 }
 
 #[test]

@@ -58,6 +58,21 @@ fn a_new_connector_passes_its_tests_and_a_mistake_in_it_does_not() {
     assert!(said(&failed).contains(line), "{}", said(&failed));
     assert!(said(&failed).contains("1 of 1 connectors fail: acme-chat"), "{}", said(&failed));
 
+    let connection = folder.join("fixtures/connection.json");
+    let request = folder.join("fixtures/inbound/text.http");
+    for (file, from, to, expected) in [
+        (&connection, "\"secrets\"", "\"secretz\"", "connection.json`: unknown field `secretz`, expected one of"),
+        (&request, "\n\n", "\n", "text.http`: expected an empty line between the header fields and the body"),
+        (&expected, "[", "", "fixtures: text: its `.events.json` is not JSON: "),
+    ] {
+        let right = fs::read_to_string(file).unwrap();
+        fs::write(file, right.replacen(from, to, 1)).unwrap();
+        let failed = rapport(&["connector", "test", words]);
+        let said = said(&failed);
+        assert!(failed.status.code() == Some(1) && said.contains(expected) && !said.contains("panicked"), "{said}");
+        fs::write(file, right).unwrap();
+    }
+
     let blessed = rapport(&["connector", "test", words, "--bless"]);
     assert!(blessed.status.success(), "{}", said(&blessed));
     assert_ne!(fs::read_to_string(&expected).unwrap(), other);

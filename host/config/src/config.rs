@@ -63,8 +63,16 @@ impl Config {
                  do: `[api.keys.NAME]` with `secret = \"env:…\"` and `may = [\"read\"]`"
             )
         });
-        unnamed.into_iter().collect()
+        unnamed.into_iter().chain(self.public_url.as_deref().and_then(twice_hooks)).collect()
     }
+}
+
+/// A public URL with the path that is added to it.
+fn twice_hooks(url: &str) -> Option<String> {
+    let right = url.strip_suffix("/hooks")?;
+    Some(format!(
+        "`public-url` ends in `/hooks`, and `/hooks/<connection>` is added to it; fix: write `public-url = \"{right}\"`"
+    ))
 }
 
 /// One configured connector.
@@ -100,6 +108,9 @@ pub enum ConfigError {
     Syntax(String),
     #[error("unknown key `{key}`; fix: {fix}")]
     UnknownKey { key: String, fix: String },
+    /// What was found may be the secret itself: it is not repeated.
+    #[error("`{key}`: expected {REFERENCE}, found something else; fix: {fix}")]
+    Secret { key: String, fix: &'static str },
     #[error("`{key}`: expected {expected}, found {found}")]
     Value { key: String, expected: &'static str, found: String },
     #[error("`{key}`: unknown word `{word}`; fix: {fix}")]
@@ -118,7 +129,7 @@ pub enum ConfigError {
     TooManyKeys { found: usize },
 }
 
-const REFERENCE: &str = "a reference to a secret, `env:NAME`, `file:PATH` or `secret:NAME` (never the secret itself)";
+const REFERENCE: &str = "a reference to a secret, `env:NAME`, `file:PATH` or `secret:NAME`";
 
 impl Config {
     /// Reads a configuration file.
@@ -129,6 +140,7 @@ impl Config {
         let table: Table =
             text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax(error.message().to_owned()))?;
         let mut top = Keys::of(table, "");
+        top.only(&["public-url", "tenant-key", "api", "connections", "identity"])?;
         let api = api::api(top.table("api")?)?;
         let mut config = Self {
             public_url: top.text("public-url")?.map(|url| public_url(&url)).transpose()?,
@@ -138,7 +150,6 @@ impl Config {
             connections: connections(top.table("connections")?)?,
             identity: identity::rules(top.table("identity")?)?,
         };
-        top.done(&["public-url", "tenant-key", "api", "connections", "identity"])?;
         for connection in config.connections.values() {
             identity::own_addresses(&connection.config, &mut config.identity.own);
         }
@@ -174,7 +185,10 @@ fn connections(table: Option<Keys>) -> Result<BTreeMap<String, ConnectionConfig>
     Ok(connections)
 }
 
+const CONNECTION: [&str; 5] = ["connector", "config", "secrets", "feed", "sending"];
+
 fn connection(mut keys: Keys) -> Result<ConnectionConfig, ConfigError> {
+    keys.only(&CONNECTION)?;
     let connector = keys.text("connector")?;
     let fix = "name a folder of plugins/, such as `connector = \"whatsapp\"`, or a path to a component";
     let connector = connector.ok_or_else(|| ConfigError::Missing { key: keys.path("connector"), fix })?;
@@ -189,7 +203,6 @@ fn connection(mut keys: Keys) -> Result<ConnectionConfig, ConfigError> {
     }
     let feed = keys.table("feed")?.map(feed::feed).transpose()?;
     let sending = keys.table("sending")?.map(sending::sending).transpose()?.unwrap_or_default();
-    keys.done(&["connector", "config", "secrets", "feed", "sending"])?;
     Ok(ConnectionConfig { connector, config: json_of_toml(Value::Table(config)), secrets, feed, sending })
 }
 
@@ -209,17 +222,25 @@ fn public_url(text: &str) -> Result<String, ConfigError> {
     Ok(url.to_owned())
 }
 
+/// What to write in the place of a secret itself, or of a variable as a shell would write it.
+fn fix_for_secret(text: &str) -> &'static str {
+    match text.starts_with('$') {
+        true => "write `env:NAME`, the variable's name without `$`",
+        false => "put the secret into an environment variable, and write `env:NAME`",
+    }
+}
+
 fn secret_ref(key: &str, text: &str) -> Result<SecretRef, ConfigError> {
     match text.split_once(':') {
         Some(("env", name)) if !name.is_empty() => Ok(SecretRef::Env(name.to_owned())),
         Some(("file", path)) if !path.is_empty() => Ok(SecretRef::File(path.to_owned())),
         Some(("secret", name)) if !name.is_empty() => Ok(SecretRef::Store(name.to_owned())),
-        // What was found may be the secret itself: it is not repeated.
-        _ => Err(ConfigError::Value { key: key.to_owned(), expected: REFERENCE, found: "something else".into() }),
+        _ => Err(ConfigError::Secret { key: key.to_owned(), fix: fix_for_secret(text) }),
     }
 }
 
-/// A TOML table whose keys are taken out one by one; what is left at the end was not known.
+/// A TOML table whose keys are taken out one by one. A key that is not known is told first: of a misspelt one the right one
+/// would be told as missing.
 struct Keys {
     rest: Table,
     prefix: String,
@@ -265,7 +286,7 @@ impl Keys {
         list.iter()
             .map(|value| match value {
                 Value::String(text) => secret_ref(&path, text),
-                other => Err(self.wrong(key, REFERENCE, other)),
+                _ => Err(ConfigError::Secret { key: path.clone(), fix: fix_for_secret("") }),
             })
             .collect()
     }
@@ -287,8 +308,8 @@ impl Keys {
         }
     }
 
-    fn done(self, known: &[&str]) -> Result<(), ConfigError> {
-        match self.rest.keys().next() {
+    fn only(&self, known: &[&str]) -> Result<(), ConfigError> {
+        match self.rest.keys().find(|key| !known.contains(&key.as_str())) {
             None => Ok(()),
             Some(key) => Err(ConfigError::UnknownKey { key: self.path(key), fix: fix_for_unknown_key(key, known) }),
         }
@@ -329,9 +350,34 @@ secrets = { app-secret = ["env:NEW", "env:OLD"], verify-token = "secret:wa-token
     }
 
     #[test]
+    fn a_public_url_with_the_path_of_webhooks_is_warned_of() {
+        let warnings = |url: &str| Config::parse(&format!("public-url = '{url}'")).unwrap().warnings();
+        assert_eq!(warnings("https://hooks.example.com/"), [""; 0]);
+        let warned = warnings("https://example.com/hooks/");
+        assert!(warned[0].ends_with("fix: write `public-url = \"https://example.com\"`"), "{warned:?}");
+    }
+
+    #[test]
     fn an_unknown_key_names_the_nearest_known_one() {
         assert_eq!(refusal("public_url = 'https://x'"), "unknown key `public_url`; fix: write `public-url`");
         assert_eq!(refusal("[api]\nkey = []"), "unknown key `api.key`; fix: write `keys`");
+        assert_eq!(
+            refusal("[connections.wa-eu]\nconector = 'x'"),
+            "unknown key `connections.wa-eu.conector`; fix: write `connector`"
+        );
+        assert_eq!(
+            refusal("[api.keys.crm]\nsecert = 'env:A'\nmay = ['read']"),
+            "unknown key `api.keys.crm.secert`; fix: write `secret`"
+        );
+        assert_eq!(
+            refusal("[connections.a]\nconnector = 'x'\nfeed = { form = ['x'] }"),
+            "unknown key `connections.a.feed.form`; fix: write `from`"
+        );
+        assert_eq!(
+            refusal("api_keys = 1\n[connections.a]"),
+            "unknown key `api_keys`; fix: remove it; there are \
+            `public-url`, `tenant-key`, `api`, `connections`, `identity`"
+        );
         assert_eq!(
             refusal("[connections.a]\nconnector = 'x'\nsecret = {}"),
             "unknown key `connections.a.secret`; fix: write `secrets`"
@@ -345,6 +391,10 @@ secrets = { app-secret = ["env:NEW", "env:OLD"], verify-token = "secret:wa-token
             assert!(refusal.contains("`env:NAME`, `file:PATH` or `secret:NAME`"), "{refusal}");
             assert!(!refusal.contains("hunter2"));
         }
+        let plain = refusal("tenant-key = 'hunter2'");
+        assert!(plain.ends_with("fix: put the secret into an environment variable, and write `env:NAME`"), "{plain}");
+        let shell = refusal("tenant-key = '$TENANT'");
+        assert!(shell.ends_with("fix: write `env:NAME`, the variable's name without `$`"), "{shell}");
     }
 
     #[test]

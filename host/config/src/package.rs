@@ -44,6 +44,9 @@ pub struct PackagedConnector {
     pub artefact_sha256: String,
     /// Of the artefact.
     pub bytes: u64,
+    /// Whether it sends messages.
+    #[serde(default)]
+    pub sends: bool,
 }
 
 /// What is wrong with a package.
@@ -136,6 +139,7 @@ mod tests {
             component_sha256: "00".into(),
             artefact_sha256: "11".into(),
             bytes: 7,
+            sends: false,
         };
         Package {
             format: FORMAT,

@@ -7,8 +7,8 @@ use std::fmt;
 pub enum Scope {
     /// Look people up: profiles, timelines, links and why they are there.
     Read,
-    /// Write messages. Nothing needs it yet: the host does not send.
-    Write,
+    /// Send messages, and say who answers a conversation.
+    Send,
     /// Link identifiers, and undo links.
     Link,
     /// Look through what waits for a person, and decide it.
@@ -24,13 +24,13 @@ pub enum Scope {
 impl Scope {
     /// All of them, in the order of the documentation.
     pub const ALL: [Self; 7] =
-        [Self::Read, Self::Write, Self::Link, Self::Review, Self::Export, Self::Erase, Self::Operate];
+        [Self::Read, Self::Send, Self::Link, Self::Review, Self::Export, Self::Erase, Self::Operate];
 
     /// Its word in a configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
-            Self::Write => "write",
+            Self::Send => "send",
             Self::Link => "link",
             Self::Review => "review",
             Self::Export => "export",
@@ -43,7 +43,7 @@ impl Scope {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Read => "look people up: profiles, timelines, links and the reasons for them",
-            Self::Write => "write messages; nothing needs it yet",
+            Self::Send => "send messages, and say who answers a conversation",
             Self::Link => "link identifiers, and undo links",
             Self::Review => "see and decide what waits for a person",
             Self::Export => "get everything that is known about a person",

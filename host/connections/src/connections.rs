@@ -51,7 +51,9 @@ pub struct Connection {
 /// Why a connection cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
-    #[error("connection `{connection}`: `config{at}`: {problem}; connector `{connector}` takes what its README says")]
+    #[error("connection `{connection}`: unknown key `{key}` in `config`; fix: {fix}")]
+    UnknownConfigKey { connection: String, key: String, fix: String },
+    #[error("connection `{connection}`: `config{at}`: {problem}; fix: see the README of connector `{connector}`")]
     Config { connection: String, connector: String, at: String, problem: String },
     #[error(
         "connector `{connector}`: `[config]` is not a valid JSON Schema: {problem}; fix: correct it in its connector.toml"
@@ -100,9 +102,8 @@ impl Connection {
             ConnectionOpen { connection: name, who, key }.emit();
         }
         let left_out = secrets.tried(name, connector.manifest())?;
-        let known_secrets = Known::of(&SecretValues::new(
-            all_values(connector.manifest(), &secrets).into_iter().collect(),
-        ));
+        let known_secrets =
+            Known::of(&SecretValues::new(all_values(connector.manifest(), &secrets).into_iter().collect()));
         let sender = Sender::new(name, connector.manifest(), &written.sending, &secrets)?;
         secrets.keep_for_verifying(connector.manifest());
         for error in &left_out {
@@ -123,6 +124,12 @@ impl Connection {
             turns: Semaphore::new(CALLS_AT_ONCE_MAX),
             waiting: AtomicUsize::new(0),
         })
+    }
+
+    /// A hash of what the operator wrote for its connector, in hexadecimal: an attempt of a message is pinned to it.
+    pub fn configuration_digest(&self) -> String {
+        let hash = ring::digest::digest(&ring::digest::SHA256, self.config.as_bytes());
+        hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Waits for this connection's turn. `None` if too many already wait.
@@ -234,6 +241,9 @@ fn check_feed(connection: &str, manifest: &Manifest, feed: Option<&FeedConfig>) 
 fn check_config(connection: &str, connector: &str, schema: &Json, config: &Json) -> Result<(), ConnectionError> {
     let validator = jsonschema::validator_for(schema)
         .map_err(|error| ConnectionError::Schema { connector: connector.to_owned(), problem: error.to_string() })?;
+    if let Some((key, fix)) = unknown_key(schema, config) {
+        return Err(ConnectionError::UnknownConfigKey { connection: connection.to_owned(), key, fix });
+    }
     match validator.iter_errors(config).next() {
         None => Ok(()),
         Some(error) => Err(ConnectionError::Config {
@@ -243,6 +253,18 @@ fn check_config(connection: &str, connector: &str, schema: &Json, config: &Json)
             problem: error.to_string(),
         }),
     }
+}
+
+/// The first key that a closed schema does not name, with the fix. It is told first: of a misspelt key the right one would be
+/// told as missing.
+fn unknown_key(schema: &Json, config: &Json) -> Option<(String, String)> {
+    let is_closed =
+        schema.get("additionalProperties") == Some(&Json::Bool(false)) && schema.get("patternProperties").is_none();
+    let known: Vec<&str> =
+        schema["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+    let mut keys = config.as_object().into_iter().flatten().map(|(key, _)| key).filter(|_| is_closed);
+    let key = keys.find(|key| !known.contains(&key.as_str()))?;
+    Some((key.clone(), fix_for_unknown_key(key, &known)))
 }
 
 /// All connections by name: ready, or made when the first webhook comes.
@@ -307,6 +329,20 @@ mod tests {
         assert_eq!(open_to(&schema, &serde_json::json!({})), [("ids", "every account")]);
         assert_eq!(open_to(&schema, &serde_json::json!({"ids": ["1"]})), []);
         assert_eq!(open_to(&serde_json::json!({}), &serde_json::json!({})), []);
+    }
+
+    #[test]
+    fn a_misspelt_key_of_the_config_is_told_with_the_nearest_one() {
+        let schema = serde_json::json!({
+            "type": "object", "additionalProperties": false, "required": ["ids"], "properties": {"ids": {"type": "array"}},
+        });
+        let refusal = |config: Json| check_config("a", "acme", &schema, &config).unwrap_err().to_string();
+        let misspelt = refusal(serde_json::json!({"idz": []}));
+        assert_eq!(misspelt, "connection `a`: unknown key `idz` in `config`; fix: write `ids`");
+        let wrong = refusal(serde_json::json!({"ids": 1}));
+        assert!(wrong.starts_with("connection `a`: `config/ids`: 1 is not of type"), "{wrong}");
+        assert!(wrong.ends_with("fix: see the README of connector `acme`"), "{wrong}");
+        assert!(check_config("a", "acme", &schema, &serde_json::json!({"ids": []})).is_ok());
     }
 
     #[test]

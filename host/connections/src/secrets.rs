@@ -108,7 +108,7 @@ fn problem(name: &str, version: &Secret, manifest: &Manifest) -> Option<String> 
     if known.is_none() && hosts::allows(&manifest.hosts.certificates, name) {
         // The public key of a certificate may be of either kind that certificates have.
         let tried = [SecretKind::Rsa, SecretKind::EcdsaP256].map(|kind| kind.try_out(version));
-        return tried.iter().all(Result::is_err).then(|| "is no public key of RSA or ECDSA P-256".to_owned());
+        return tried.iter().all(Result::is_err).then(|| "is not a public key of RSA or ECDSA P-256".to_owned());
     }
     if let Some(Err(problem)) = kind.map(|kind| kind.try_out(version)) {
         return Some(problem.to_string());
@@ -133,7 +133,9 @@ fn problem_of_sending(version: &Secret, used: &Use) -> Option<String> {
     match used {
         Use::Oauth2(used) => return Client::read(version, used).err(),
         Use::Header(_) | Use::Path(_) | Use::Bearer if !bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) => {
-            return Some("is not visible ASCII, so no header and no URL can hold it; fix: store its text alone".to_owned());
+            return Some(
+                "is not visible ASCII, so no header and no URL can hold it; fix: store its text alone".to_owned(),
+            );
         }
         _ => {}
     }

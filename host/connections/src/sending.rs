@@ -137,7 +137,7 @@ impl ConnectorHost {
             let sent = self.sent(grants, step, request, place, Some(&token), until).await?;
             let is_refused = sent.exchange.as_ref().is_ok_and(|response| response.status == 401);
             // A token may end before its time. A request that is answered 401 was not processed.
-            if !is_refused || known.is_some() || known.as_ref() == Some(&token) {
+            if !is_refused || known.is_some() {
                 return Ok(sent);
             }
             log(step.work, connection, &sent);
@@ -204,7 +204,9 @@ fn log(work: &str, connection: &Connection, sent: &Sent) {
         Err(error) if error.left() => {
             ProviderSilent { work, connection, method, url, error: word(error), problem, ms, sent_bytes }.emit();
         }
-        Err(error) => ProviderNotAsked { work, connection, method, url, error: word(error), problem: why(error, problem) }.emit(),
+        Err(error) => {
+            ProviderNotAsked { work, connection, method, url, error: word(error), problem: why(error, problem) }.emit()
+        }
     }
 }
 

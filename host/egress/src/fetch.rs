@@ -24,7 +24,7 @@ pub struct Response {
 pub enum EgressError {
     #[error("the manifest does not allow this URL; fix: allow its host under `[hosts]` of connector.toml")]
     Denied,
-    #[error("the name has only addresses of private networks, which nothing here may reach")]
+    #[error("the name resolves only to private addresses, which Rapport must not call")]
     PrivateAddress,
     #[error("no answer within {REQUEST_MS_MAX} ms")]
     Timeout,

@@ -37,3 +37,38 @@ pub const READ_AHEAD_BYTES_MAX: u64 = 8 << 20;
 pub const BLOB_CHUNK_BYTES: u64 = 3 << 18;
 
 const _: () = assert!(BLOB_CHUNK_BYTES.is_multiple_of(3));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::MASKED_BYTES_MIN;
+    use crate::token::TOKEN_MS_MAX;
+
+    #[test]
+    fn the_page_has_every_limit() {
+        let page = include_str!("../README.md");
+        for (name, value) in [
+            ("SEND_MS_MAX", SEND_MS_MAX),
+            ("TRANSFER_MS_MAX", TRANSFER_MS_MAX),
+            ("CONNECT_MS_MAX", CONNECT_MS_MAX),
+            ("TOKEN_MS_MAX", TOKEN_MS_MAX),
+            ("REQUEST_BYTES_MAX", REQUEST_BYTES_MAX),
+            ("REQUEST_HEAD_BYTES_MAX", REQUEST_HEAD_BYTES_MAX as u64),
+            ("REQUEST_FIELDS_MAX", REQUEST_FIELDS_MAX as u64),
+            ("RESPONSE_BYTES_MAX", RESPONSE_BYTES_MAX as u64),
+            ("KEPT_BYTES_MAX", KEPT_BYTES_MAX),
+            ("RESPONSE_HEAD_BYTES_MAX", RESPONSE_HEAD_BYTES_MAX as u64),
+            ("RESPONSE_FIELDS_MAX", RESPONSE_FIELDS_MAX as u64),
+            ("SHOWN_FIELDS_MAX", SHOWN_FIELDS_MAX as u64),
+            ("SHOWN_FIELD_BYTES_MAX", SHOWN_FIELD_BYTES_MAX as u64),
+            ("READ_AHEAD_BYTES_MAX", READ_AHEAD_BYTES_MAX),
+            ("BLOB_CHUNK_BYTES", BLOB_CHUNK_BYTES),
+            ("ADDRESSES_MAX", ADDRESSES_MAX as u64),
+            ("MASKED_BYTES_MIN", MASKED_BYTES_MIN as u64),
+        ] {
+            let line = page.lines().find(|line| line.starts_with(&format!("| `{name}` | ")));
+            let written: String = line.unwrap_or_default().split('|').nth(2).unwrap_or_default().replace(',', "");
+            assert_eq!(written.split_whitespace().next(), Some(value.to_string().as_str()), "{name}");
+        }
+    }
+}

@@ -42,7 +42,7 @@ impl Resolver {
 
 /// The name exists, but leads into a private network: a name that somebody else owns can lead anywhere.
 #[derive(Debug, thiserror::Error)]
-#[error("only addresses of private networks")]
+#[error("the name resolves only to private addresses, which Rapport must not call")]
 pub(crate) struct OnlyPrivate;
 
 type Found = Result<std::vec::IntoIter<SocketAddr>, Box<dyn std::error::Error + Send + Sync>>;

@@ -166,12 +166,17 @@ mod tests {
         let vectors: Value = serde_json::from_str(include_str!("../vectors/sigv4.json")).unwrap();
         let keys = keys(&vectors, &Value::Null);
         let request = |at: usize| request(&vectors["cases"][at]);
-        let refused = async |request: Request, grants: Grants| prepared(&request, &grants, Some(&keys)).await.err().unwrap();
+        let refused =
+            async |request: Request, grants: Grants| prepared(&request, &grants, Some(&keys)).await.err().unwrap();
 
         let unasked = Grants { aws: [].into(), ..grants() };
         assert!(refused(request(2), unasked).await.contains("manifest does not ask for `ses`; fix: add it to `[aws]`"));
         let ungranted = Grants { granted: [].into(), ..grants() };
-        assert!(refused(request(2), ungranted).await.contains("operator does not grant `ses`; fix: add it to `sending.aws`"));
+        assert!(
+            refused(request(2), ungranted)
+                .await
+                .contains("operator does not grant `ses`; fix: add it to `sending.aws`")
+        );
         let mut other = request(4);
         other.headers[1].value = vec![Piece::Text("PinpointSMSVoiceV2.DeletePhonePool".to_owned())];
         assert!(refused(other, grants()).await.contains("`sms-voice:DeletePhonePool`"));

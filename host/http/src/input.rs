@@ -9,9 +9,8 @@ use http::{HeaderMap, header};
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use rapport_model::spelling::fix_for_unknown_key;
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use schemars::transform::RecursiveTransform;
-use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -54,7 +53,6 @@ impl Check {
     pub fn of<T: JsonSchema>() -> Self {
         let settings =
             SchemaSettings::draft2020_12().for_deserialize().with(|settings| settings.inline_subschemas = true);
-        let settings = settings.with_transform(RecursiveTransform(without_pattern));
         let schema = settings.into_generator().into_root_schema_for::<T>().to_value();
         let validator = jsonschema::validator_for(&schema).expect("a schema made of a type is one");
         Self { schema, validator }
@@ -116,11 +114,6 @@ impl Check {
         let kinds = &self.schema["properties"][name]["type"];
         *kinds == "integer" || kinds.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "integer"))
     }
-}
-
-/// Patterns are for clients. The use case reads a scheme more generously (`Phone `), and refuses one in better words.
-fn without_pattern(schema: &mut Schema) {
-    schema.remove("pattern");
 }
 
 /// Characters of an unknown field's name that a refusal repeats.

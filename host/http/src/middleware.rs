@@ -6,6 +6,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderName, HeaderValue};
+use rapport_model::spelling::nearest;
 use rapport_store::Table;
 use ring::rand::{SecureRandom, SystemRandom};
 use schemars::JsonSchema;
@@ -48,8 +49,27 @@ async fn health(State(table): State<Table>) -> Result<Response, Problem> {
 }
 
 pub async fn no_route() -> Problem {
-    Problem::not_found("no route at this path; fix: see /openapi.json for all routes")
+    Problem::not_found(NO_ROUTE)
 }
+
+/// The same, with the route of these that the path is a slip of, if it is one. Both are without `prefix`.
+pub fn no_route_among(paths: &[&str], prefix: &str, path: &str) -> Problem {
+    // What stands in the place of a parameter is as it should be.
+    let filled = |route: &str| {
+        let (given, parts): (Vec<&str>, Vec<&str>) = (path.split('/').collect(), route.split('/').collect());
+        let pairs = given.iter().zip(&parts).map(|(given, part)| if part.starts_with('{') { *given } else { *part });
+        (given.len() == parts.len()).then(|| pairs.collect::<Vec<_>>().join("/"))
+    };
+    let routes: Vec<(String, &str)> = paths.iter().filter_map(|route| Some((filled(route)?, *route))).collect();
+    let known: Vec<&str> = routes.iter().map(|(filled, _)| filled.as_str()).collect();
+    let near = nearest(path, &known);
+    match routes.iter().find(|(filled, _)| Some(filled.as_str()) == near) {
+        Some((_, route)) => Problem::not_found(format!("no route at this path; fix: call `{prefix}{route}`")),
+        None => Problem::not_found(NO_ROUTE),
+    }
+}
+
+const NO_ROUTE: &str = "no route at this path; fix: see /openapi.json for all routes";
 
 pub async fn no_method() -> Problem {
     Problem::method_not_allowed("this path does not accept the method; fix: use a method of the `Allow` header")

@@ -51,6 +51,8 @@ pub struct OperationDoc {
     /// Names and meanings of the parameters in the path.
     in_path: Vec<(&'static str, &'static str)>,
     in_query: Option<SchemaOf>,
+    /// Names and meanings of the headers that a request must have.
+    in_header: Vec<(&'static str, &'static str)>,
     body: Option<Body>,
     answers: Vec<Answer>,
     refusals: Vec<u16>,
@@ -103,6 +105,12 @@ impl OperationDoc {
     /// A parameter in the path.
     pub fn parameter(mut self, name: &'static str, meaning: &'static str) -> Self {
         self.in_path.push((name, meaning));
+        self
+    }
+
+    /// A header that a request must have.
+    pub fn header(mut self, name: &'static str, meaning: &'static str) -> Self {
+        self.in_header.push((name, meaning));
         self
     }
 
@@ -195,7 +203,10 @@ impl OperationDoc {
         let in_path = self.in_path.iter().map(|(name, meaning)| {
             json!({"name": name, "in": "path", "required": true, "description": meaning, "schema": {"type": "string"}})
         });
-        let mut parameters: Vec<Value> = in_path.collect();
+        let in_header = self.in_header.iter().map(|(name, meaning)| {
+            json!({"name": name, "in": "header", "required": true, "description": meaning, "schema": {"type": "string"}})
+        });
+        let mut parameters: Vec<Value> = in_path.chain(in_header).collect();
         if let Some(schema_of) = self.in_query {
             // The type itself is no component: its fields are parameters.
             let schema = inlined(schema_of, generators);

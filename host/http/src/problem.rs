@@ -27,6 +27,9 @@ pub struct Problem {
     /// The id of the conflict that prevents the link, as in `GET /v1/conflicts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict: Option<String>,
+    /// The state of the message that the request is about, as in `GET /v1/messages/{id}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
 }
 
 impl Problem {
@@ -46,6 +49,13 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The same, because the message is in this state.
+    pub fn in_state(self, state: &'static str) -> Self {
+        Self { state: Some(state), ..self }
+    }
+}
+
 /// Every kind: name, title, status.
 macro_rules! problems {
     ($($function:ident $kind:literal $title:literal $status:literal;)+) => {
@@ -54,7 +64,7 @@ macro_rules! problems {
                 #[doc = concat!($title, " (", stringify!($status), ").")]
                 pub fn $function(detail: impl Into<String>) -> Self {
                     let kind = concat!("urn:rapport:problem:", $kind);
-                    Self { kind, title: $title, status: $status, detail: detail.into(), field: None, conflict: None }
+                    Self { kind, title: $title, status: $status, detail: detail.into(), field: None, conflict: None, state: None }
                 }
             )+
 
@@ -75,6 +85,12 @@ problems! {
     method_not_allowed "method-not-allowed" "Method not allowed" 405;
     too_slow "too-slow" "Request timeout" 408;
     conflict "conflict" "Conflict" 409;
+    stale_control "stale-control" "Control of the conversation has moved" 409;
+    stale_turn "stale-turn" "The turn is answered" 409;
+    key_in_use "idempotency-key-in-use" "Idempotency key in use" 409;
+    no_route "no-route" "No way to send" 409;
+    erased "erased" "The address is erased" 409;
+    wrong_state "wrong-state" "The message is in another state" 409;
     too_large "too-large" "Body too large" 413;
     unsupported_media_type "unsupported-media-type" "Unsupported media type" 415;
     too_many "too-many-requests" "Too many requests" 429;

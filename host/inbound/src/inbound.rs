@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 pub struct Inbound {
     pub table: Table,
     /// Calls connectors.
-    pub host: ConnectorHost,
+    pub host: Arc<ConnectorHost>,
     /// Which connections take what AWS delivers from where.
     pub feeds: Feeds,
     /// Where objects are that deliveries of AWS name.

@@ -1,5 +1,6 @@
 //! A provider's webhook becomes durable events, and only then is it answered 200.
 
+mod takeover;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -191,13 +192,20 @@ impl Inbound {
         let mut new = Vec::with_capacity(events.len());
         let (mut unplaced, mut positions) = (Vec::new(), Vec::new());
         let mut units_for_times = 0.0;
-        for (position, mut event) in events.into_iter().enumerate() {
+        // Who sends nothing needs no lock.
+        let sends = connection.connector.sends();
+        let mut moves = Vec::new();
+        for (position, event) in events.into_iter().enumerate() {
+            let mut event = takeover::as_report(event, self.table.tenant_key());
             choose_contact(&mut event, self.table.rules());
             let (place, units) = self.place(&mut event, *received_at).await?;
             units_for_times += units;
             match place {
                 Ok((eid, key)) => {
                     positions.push(position);
+                    if sends {
+                        moves.extend(takeover::move_of(&self.table, (&eid, &key), &event, *received_at));
+                    }
                     new.push(NewEvent {
                         eid,
                         key,
@@ -223,6 +231,10 @@ impl Inbound {
             put => put?,
         };
         let Put { new, duplicates, write_units, refused } = put;
+        // Also for what was there before: whoever put it may have died before the lock moved.
+        for step in moves {
+            takeover::carry_out(&self.table, step, *received_at).await?;
+        }
         unplaced.extend(refused.iter().map(|(at, detail)| format!("event {}: {detail}", positions[*at])));
         let not_read = NotRead::of(unread, unplaced).map(|not_read| not_read.beside(owners));
         let write_units = write_units + units_for_times;

@@ -43,7 +43,7 @@ struct Batch<'a> {
 async fn fold(service: &Service, payload: &RawValue) -> Result<Option<String>, NoBatch> {
     let batch: Batch<'_> = serde_json::from_str(payload.get()).map_err(|error| {
         NoBatch(format!(
-            "the event is no batch of a DynamoDB stream (column {}); fix: map only the table's stream to this function",
+            "the event is not a batch of a DynamoDB stream (column {}); fix: map only the table's stream to this function",
             error.column()
         ))
     })?;
@@ -175,6 +175,8 @@ async fn read(table: &Table, records: &[&RawValue]) -> Read {
                 if read.waiting.iter().any(|(_, waiting)| waiting.eid == inserted.stored.eid) => {}
             Ok(Record::Event { number, inserted }) => read.events.push((number, *inserted)),
             Ok(Record::Other) => {}
+            // Whoever put it woke a worker.
+            Ok(Record::Intent(_)) => {}
             Ok(Record::Gone) => read.gone += 1,
             Ok(Record::Unreadable(event)) => read.unreadable.push(event),
             Ok(Record::Odd(error)) => log_unreadable(&mut read, &error),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use axum::Router;
 use rapport_api::authorisation::wrong_keys::SlowDown;
 use rapport_api::people::People;
+use rapport_api::sending::NobodyToWake;
 use rapport_api::{Api, ApiKeys, CallerState, router};
 use rapport_config::package::{self, Package, PackageError, ReferenceError, check_references};
 use rapport_config::{Config, ConfigError};
@@ -203,14 +204,16 @@ impl Parts {
             people: People { table: table.clone(), connections: names.clone().into(), now },
             keys: self.api_keys(&secrets)?,
             callers: CallerState::slowed(SlowDown::Refuse),
+            senders: self.senders(),
+            wakes: Arc::new(NobodyToWake),
         });
-        let host = ConnectorHost {
+        let host = Arc::new(ConnectorHost {
             connections: Connections::lazy(names, self.loader(Arc::clone(&secrets))),
             certificates: Arc::default(),
-            egress: Egress::new(Network::Public),
+            egress: Egress::of_deployment(Network::Public),
             tenant_key: table.tenant_key().clone(),
             now,
-        };
+        });
         let inbound = Arc::new(Inbound {
             table: table.clone(),
             host,
@@ -229,6 +232,15 @@ impl Parts {
         };
         let router = served(routes, table);
         Ok(Running { inbound, api, router, secrets, read_at })
+    }
+
+    /// The connections that can send.
+    fn senders(&self) -> Arc<[String]> {
+        let connections = self.config.connections.iter();
+        connections
+            .filter(|(_, written)| self.connectors.sends(&written.connector))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// Only the API's function may read what opens the API.

@@ -29,8 +29,6 @@ pub const CANONICALISER_VERSION: u32 = 2;
 pub const VALUE_BYTES_MAX: usize = 512;
 /// Bytes. A scheme is a short word of the registry in `plugins/README.md`.
 pub const SCHEME_BYTES_MAX: usize = 64;
-/// A canonical scheme, for documents. [`canonicalise`] also takes capitals and white space around it.
-pub const SCHEME_PATTERN: &str = "^[a-z0-9._-]{1,64}$";
 
 /// Why an identifier has no canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

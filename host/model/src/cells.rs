@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::conversation::rank;
 use crate::endpoint::{EventKey, TenantKey};
 use crate::event::{
-    Attestation, Body, Consent, ConsentState, Covered, Delivery, DeliveryState, Event, ProviderError, Timestamp,
+    Attestation, Author, Body, Consent, ConsentState, Covered, Delivery, DeliveryState, Event, ProviderError, Timestamp,
 };
 use crate::identity::Rules;
 use crate::trust::Strength;
@@ -176,6 +176,28 @@ pub fn consent(key: &EventKey, event: &Event, rules: &Rules) -> Option<ConsentCe
     })
 }
 
+/// Whether an event is the customer's own word: only such a one makes somebody known again who was erased. A report about a
+/// message of ours, an echo, or a record of another system does not.
+pub fn is_of_the_customer(event: &Event) -> bool {
+    let attestation = event.contact.identifiers.first().map_or(Attestation::Imported, |first| first.attestation);
+    let says_so = !matches!(attestation, Attestation::Agent | Attestation::Imported);
+    match &event.body {
+        Body::Message(message) => message.author == Author::Customer,
+        Body::Reaction(reaction) => reaction.author == Author::Customer,
+        Body::Call(call) => call.initiator == Author::Customer,
+        Body::Feedback(_) => true,
+        Body::Consent(consent) => consent.state == ConsentState::Granted,
+        Body::ContactUpdated | Body::IdentifierReplaced(_) | Body::Ticket(_) | Body::Activity(..) | Body::Other(..) => {
+            says_so
+        }
+        Body::MessageEdited(_)
+        | Body::MessageDeleted(_)
+        | Body::Delivery(_)
+        | Body::ContactErased
+        | Body::Control(_) => false,
+    }
+}
+
 /// What an event says of its first address as such. Only on the word of whoever delivers there: a customer, or a record of
 /// another system, cannot make an address unreachable.
 pub fn reach(key: &EventKey, event: &Event) -> Option<ReachCell> {
@@ -209,7 +231,8 @@ fn cut(text: &str) -> &str {
 /// How far an event says that one message got. Reports "up to an instant" move the head instead.
 pub fn delivery(tenant: &TenantKey, event: &Event) -> Option<DeliveryCell> {
     let Body::Delivery(delivery) = &event.body else { return None };
-    let Covered::Message(message) = &delivery.covers else { return None };
+    // A report may know our reference alone: then the message is called by that.
+    let (Covered::Message(message) | Covered::Reference(message)) = &delivery.covers else { return None };
     Some(DeliveryCell {
         message: tenant.message_key(&event.account, message).as_str().to_owned(),
         rank: rank(&delivery.state),

@@ -26,11 +26,15 @@ pub struct Head {
     /// When the first and the last event happened, by the provider's clock.
     pub first_at: Timestamp,
     pub last_at: Timestamp,
-    /// The last message of the customer and of the business.
+    /// The last message of the customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_at: Option<Timestamp>,
+    /// Up to when the business has answered: the last message that somebody else sent for it, or what our last reply answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub business_at: Option<Timestamp>,
+    /// The last message that we sent, also if it answers nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_at: Option<Timestamp>,
     /// The first message of the customer that the business has not answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<Timestamp>,
@@ -72,6 +76,41 @@ impl Head {
     /// `names` are the contact's other identifiers, `linked` those whose links with this endpoint are recorded. `rules` say
     /// how much its words weigh.
     pub fn apply(&mut self, key: &EventKey, event: &Event, names: &[Eid], linked: &[Eid], rules: &Rules) -> Waiting {
+        self.note(key, event, names, linked, rules);
+        let at = event.at;
+        match &event.body {
+            Body::Message(message) if message.author == Author::Customer => self.customer_wrote(at),
+            Body::Message(_) => return self.answered(at),
+            Body::Control(control) if self.controller.as_ref().is_none_or(|(since, _)| since < key) => {
+                self.controller = Some((key.clone(), control.holder));
+            }
+            Body::Delivery(delivery) => self.delivered(&delivery.covers, &delivery.state),
+            _ => {}
+        }
+        Waiting::Known
+    }
+
+    /// Takes the event of a message in that we sent. It answers what the customer said up to an instant, whenever it was sent; a
+    /// notice answers nothing, so the customer goes on waiting.
+    pub fn apply_sent(
+        &mut self,
+        (key, event): (&EventKey, &Event),
+        answers: Option<Timestamp>,
+        (names, linked): (&[Eid], &[Eid]),
+        rules: &Rules,
+    ) -> Waiting {
+        self.note(key, event, names, linked, rules);
+        self.own_at = self.own_at.max(Some(event.at));
+        answers.map_or(Waiting::Known, |up_to| self.answered(up_to))
+    }
+
+    /// When the business last wrote.
+    pub fn last_sent(&self) -> Option<Timestamp> {
+        self.business_at.max(self.own_at)
+    }
+
+    /// What every event says.
+    fn note(&mut self, key: &EventKey, event: &Event, names: &[Eid], linked: &[Eid], rules: &Rules) {
         let at = event.at;
         self.first_at = if self.counters.is_empty() { at } else { self.first_at.min(at) };
         self.last_at = self.last_at.max(at);
@@ -91,16 +130,6 @@ impl Head {
                 self.words.insert(word.name.clone(), word);
             }
         }
-        match &event.body {
-            Body::Message(message) if message.author == Author::Customer => self.customer_wrote(at),
-            Body::Message(_) => return self.business_wrote(at),
-            Body::Control(control) if self.controller.as_ref().is_none_or(|(since, _)| since < key) => {
-                self.controller = Some((key.clone(), control.holder));
-            }
-            Body::Delivery(delivery) => self.delivered(&delivery.covers, &delivery.state),
-            _ => {}
-        }
-        Waiting::Known
     }
 
     /// Whether it remembers no more names.
@@ -125,7 +154,8 @@ impl Head {
         }
     }
 
-    fn business_wrote(&mut self, at: Timestamp) -> Waiting {
+    /// The business has answered what the customer said up to an instant, or in that very second.
+    fn answered(&mut self, at: Timestamp) -> Waiting {
         if self.business_at.is_some_and(|answered| answered >= at) {
             return Waiting::Known; // a later answer is known already
         }
@@ -235,6 +265,28 @@ mod tests {
                 assert_eq!(fold(&order, &log), expected, "turns {turns:06b}, rotated by {shift} and reversed");
             }
         }
+    }
+
+    #[test]
+    fn a_reply_of_ours_answers_what_it_read_and_a_notice_answers_nothing() {
+        let log = [message(1, Author::Customer), message(3, Author::Customer), message(5, Author::Automation)];
+        let sent = |answers: Option<Timestamp>| {
+            let mut head = fold(&log[..2], &log);
+            let waiting = head.apply_sent((&log[2].0, &log[2].1), answers, (&[], &[]), &Rules::default());
+            if let Waiting::FirstCustomerMessageAfter(at) = waiting {
+                head.wait_since(first_customer_message_after(&log, at));
+            }
+            (head.waiting_since, head.last_sent())
+        };
+        assert_eq!(sent(None), (Some(1), Some(5)), "a notice");
+        assert_eq!(sent(Some(1)), (Some(3), Some(5)), "a reply that did not know of the second message");
+        assert_eq!(sent(Some(3)), (None, Some(5)));
+        let mut late = Head::default();
+        let first = late.apply_sent((&log[2].0, &log[2].1), Some(1), (&[], &[]), &Rules::default());
+        assert_eq!(first, Waiting::Known);
+        let rest = log[..2].iter().map(|(key, event)| late.apply(key, event, &[], &[], &Rules::default()));
+        assert!(rest.collect::<Vec<_>>().iter().all(|waiting| *waiting == Waiting::Known));
+        assert_eq!(late.waiting_since, Some(3), "in the other order");
     }
 
     #[test]

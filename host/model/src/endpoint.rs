@@ -178,12 +178,18 @@ impl TenantKey {
 
     /// Names what is too large for an item, by the item that it is of and by what it holds: 64 characters of hexadecimal.
     pub fn blob_hash(&self, item: &str, bytes: &[u8]) -> String {
+        let mut hash = self.blob_hashing(item);
+        hash.update(bytes);
+        hash.finish()
+    }
+
+    /// The same, of bytes that come one after the other.
+    pub fn blob_hashing(&self, item: &str) -> BlobHash {
         let mut mac = hmac::Context::with_key(&self.0);
         mac.update(b"rapport blob\0");
         mac.update(&(item.len() as u64).to_be_bytes());
         mac.update(item.as_bytes());
-        mac.update(bytes);
-        mac.sign().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        BlobHash(mac)
     }
 
     /// Tells two tenant keys apart without giving either away.
@@ -288,6 +294,19 @@ pub(crate) fn milliseconds_of(ulid: &str) -> Timestamp {
 
 pub(crate) fn crockford(number: u128, digits: u32) -> String {
     (0..digits).rev().map(|place| char::from(CROCKFORD[(number >> (5 * place)) as usize & 31])).collect()
+}
+
+/// The name of a blob whose bytes are still coming.
+pub struct BlobHash(hmac::Context);
+
+impl BlobHash {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub fn finish(self) -> String {
+        self.0.sign().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 #[cfg(test)]

@@ -236,7 +236,7 @@ pub enum MediaSource {
     Blob(String),
 }
 
-/// WGS 84 degrees.
+/// A place: latitude and longitude in degrees (WGS 84).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
     pub latitude: f64,
@@ -411,7 +411,7 @@ pub struct Call {
     pub id: String,
     pub state: CallState,
     pub initiator: Author,
-    /// Seconds of talk.
+    /// The duration of the conversation in seconds.
     pub duration: Option<u32>,
     pub recording: Option<Media>,
 }

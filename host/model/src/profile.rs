@@ -21,7 +21,7 @@ pub struct EndpointState {
     pub eid: Eid,
     pub key: EndpointKey,
     pub basis: Basis,
-    /// As the provider first wrote it.
+    /// The value as the provider first wrote it.
     pub raw: String,
     pub first_seen: Timestamp,
     /// By business account.
@@ -82,7 +82,7 @@ pub struct ProfileIdentifier {
     pub scope: Option<String>,
     /// The canonical form of the identifier.
     pub value: String,
-    /// As the provider first wrote it.
+    /// The value as the provider first wrote it.
     pub raw: String,
     /// Whether it is proven to be the person's. The same identifier can appear twice: once proven, and once only claimed or
     /// said.
@@ -356,7 +356,7 @@ impl Profile {
                 first_seen: rfc3339(head.first_at),
                 last_seen: rfc3339(head.last_at),
                 last_received: head.customer_at.map(rfc3339),
-                last_sent: head.business_at.map(rfc3339),
+                last_sent: head.last_sent().map(rfc3339),
                 waiting_since: head.waiting_since.map(rfc3339),
                 controller: head.controller.as_ref().map(|(_, controller)| *controller),
             });
@@ -390,7 +390,8 @@ pub fn rfc3339(at: Timestamp) -> String {
     instant.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
 }
 
-/// An instant of RFC 3339 with whatever offset, in milliseconds; none when the text is none, or one before 1970.
+/// An instant of RFC 3339, with any offset, in milliseconds. `None` if the text is not an instant, or if the instant is before
+/// 1970.
 pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let instant = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
     Timestamp::try_from(instant.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
@@ -501,7 +502,7 @@ mod tests {
             }
             b.traits = vec![TraitCell { attestation: strong, ..named(30, "Ada") }];
             let profile = Profile::from_endpoints(ProfileId::implied(&a.eid), vec![a.clone(), b.clone()]);
-            assert_eq!(profile.traits["display_name"].newer, None, "an older word is no news");
+            assert_eq!(profile.traits["display_name"].newer, None, "an older word changes nothing");
         }
         assert!(!Profile::from_endpoints(ProfileId::implied(&a.eid), vec![a]).verified);
     }

@@ -8,16 +8,23 @@
 //! | how far is a message, and what may happen to it next? | [`intent`] |
 //! | who may speak in a conversation, and what is under way? | [`lock`] |
 //! | which part of which message does a provider's report speak of? | [`reference`](mod@reference) |
+//! | who does an event hand the conversation to? | [`control`] |
+//! | what stands on the timeline for it? | [`sent`] |
+//! | may it be sent to whom it is for? | [`policy`] |
 //! | how long may a message wait? | [`expiry`] |
 //! | how fast may a connection send? | [`rate`] |
-//! | what is a message called? | [`id`] |
+//! | what is a message called? | [`id`], [`message_id`] |
 
+pub mod control;
 pub mod expiry;
 pub mod id;
 pub mod intent;
 pub mod lock;
+pub mod message_id;
+pub mod policy;
 pub mod rate;
 pub mod reference;
+pub mod sent;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +35,7 @@ use crate::exchange::{Kept, Request};
 pub use id::IntentId;
 pub use intent::Intent;
 pub use lock::Lock;
+pub use message_id::MessageId;
 
 /// One way to one customer: an address of theirs and an account of the business.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

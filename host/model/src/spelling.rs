@@ -5,15 +5,33 @@ use toml::Value;
 
 /// What to do about a key that is none of `known`: to write the nearest one, or to remove it.
 pub fn fix_for_unknown_key(key: &str, known: &[&str]) -> String {
-    match known.iter().map(|known| (edits(key, known), known)).min() {
-        // Two slips of a finger; what differs more is another word.
-        Some((0..=2, nearest)) => format!("write `{nearest}`"),
-        _ => format!(
-            "remove it; there are {}",
-            known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
-        ),
+    match nearest(key, known) {
+        Some(nearest) => format!("write `{nearest}`"),
+        None => format!("remove it; there are {}", quoted(known)),
     }
 }
+
+/// What to do about a word that is none of `known`: to write the nearest one, or one of them. If there is only one, that.
+pub fn fix_for_unknown_word(word: &str, known: &[&str]) -> String {
+    let only = if let [only] = known { Some(*only) } else { None };
+    match nearest(word, known).or(only) {
+        Some(nearest) => format!("write `{nearest}`"),
+        None => format!("write one of {}", quoted(known)),
+    }
+}
+
+/// The word of `known` that `word` is a slip of, if it is one.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let (distance, nearest) = known.iter().map(|known| (edits(word, known), *known)).min()?;
+    (distance <= EDITS_MAX).then_some(nearest)
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Edits from one word to another. Two slips of a finger; what differs more is another word.
+const EDITS_MAX: usize = 2;
 
 /// Levenshtein's distance: insertions, deletions and replacements from one word to the other.
 fn edits(from: &str, to: &str) -> usize {
@@ -52,6 +70,14 @@ pub fn json_of_toml(value: Value) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_word_is_told_with_the_nearest_one_or_all() {
+        let known = ["bronze", "silver"];
+        assert_eq!(fix_for_unknown_word("bronz", &known), "write `bronze`");
+        assert_eq!(fix_for_unknown_word("platinum", &known), "write one of `bronze`, `silver`");
+        assert_eq!(fix_for_unknown_word("sign-secret", &["signing-secret"]), "write `signing-secret`");
+    }
 
     #[test]
     fn edits_are_counted() {

@@ -14,13 +14,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rapport_model::conversation::{Head, Waiting};
 use rapport_model::identity::{Named, WEAK_MAX, claims, named};
+use rapport_model::sending::Kind;
 use rapport_model::{Basis, Eid, EventKey, Timestamp, cells};
 use rapport_store::events::{Logged, StoredEvent, UnreadableEvent};
 use rapport_store::heads::GuardedHead;
 use rapport_store::stream::{self, Inserted};
 use rapport_store::{StoreError, Table, Written};
 
-use crate::rebuild_after_erasure;
+use crate::{control, rebuild_after_erasure, settlement};
 
 /// Attempts to write one head. Another writer is a rebuild or a second consumer; both end.
 const HEAD_ATTEMPTS_MAX: u32 = 8;
@@ -157,6 +158,10 @@ async fn fold_conversation(table: &Table, records: &[&Inserted], now: Timestamp)
         if kept.is_empty() {
             return Ok(());
         }
+        for Inserted { stored, .. } in &kept {
+            settlement::settle(table, stored, now).await?;
+            control::repeat(table, stored, now).await?;
+        }
         for Inserted { sequence, stored } in kept {
             if guarded.wants(sequence, &stored.key) {
                 let linked = apply_cells(table, stored, &mut guarded.head, now).await?;
@@ -273,7 +278,11 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
     endpoints.extend(claims.links.iter().flat_map(|claim| [claim.a.clone(), claim.b.clone()]));
     endpoints.extend(claims.withdrawn.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
     for endpoint in endpoints.iter().filter(|endpoint| is_news(endpoint, eid, head, event.at)) {
-        table.put_endpoint(endpoint, event.at, stored.received_at).await?;
+        // Whoever is named beside a customer who writes is named by them.
+        match cells::is_of_the_customer(event) {
+            true => table.put_endpoint(endpoint, event.at, stored.received_at).await?,
+            false => table.note_endpoint(endpoint, event.at, stored.received_at).await?,
+        };
         identity::suggest_counterparts(table, endpoint, (key, event.at), now).await?;
     }
     claims.links.extend(respelled);
@@ -290,6 +299,7 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
     if let Some(cell) = cells::reach(key, event) {
         table.put_reach(eid, &cell).await?;
     }
+    rebuild_after_erasure::suppress(table, stored).await?;
     Ok(linked)
 }
 
@@ -333,7 +343,14 @@ async fn apply_head(table: &Table, stored: &StoredEvent, head: &mut Head, linked
     let StoredEvent { eid, key, event, .. } = stored;
     let names = counted(table, stored, head).into_iter().map(|named| named.eid);
     let names: Vec<Eid> = names.filter(|named| named != eid).collect();
-    if let Waiting::FirstCustomerMessageAfter(after) = head.apply(key, event, &names, linked, table.rules()) {
+    let waiting = match &stored.origin {
+        Some(origin) => {
+            let answers = origin.answers.as_ref().filter(|_| origin.kind == Kind::Reply).map(EventKey::at);
+            head.apply_sent((key, event), answers, (&names, linked), table.rules())
+        }
+        None => head.apply(key, event, &names, linked, table.rules()),
+    };
+    if let Waiting::FirstCustomerMessageAfter(after) = waiting {
         head.wait_since(table.first_customer_message_after(eid, &event.account, after).await?);
     }
     Ok(())

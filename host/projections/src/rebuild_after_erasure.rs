@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rapport_model::event::Body;
+use rapport_model::cells::{self, is_of_the_customer};
+use rapport_model::event::{Body, ConsentState, Covered};
 use rapport_model::identity::named;
+use rapport_model::sending::reference::Reference;
 use rapport_model::{Eid, Timestamp};
-use rapport_store::erasure::{Erased, Erasure};
+use rapport_store::erasure::{ADDRESS, Erased, Erasure, Suppression};
+use rapport_store::events::StoredEvent;
 use rapport_store::stream::Inserted;
-use rapport_store::{StoreError, Table};
+use rapport_store::{Mistake, StoreError, Table};
 use rapport_telemetry::{ConnectionErased, ErasedAgain, NotFoldedAnew};
 
 use crate::fold::rebuild;
@@ -50,7 +53,7 @@ pub(crate) async fn on_demand(table: &Table, records: &[&Inserted], now: Timesta
     let demands = records.iter().map(|record| &record.stored);
     let demands = demands.filter(|stored| matches!(stored.event.body, Body::ContactErased));
     // The last demand of each connection covers the earlier ones.
-    let mut last: BTreeMap<&str, &rapport_store::events::StoredEvent> = BTreeMap::new();
+    let mut last: BTreeMap<&str, &StoredEvent> = BTreeMap::new();
     for stored in demands {
         let known = last.entry(stored.connection.as_str()).or_insert(stored);
         if known.event.at < stored.event.at {
@@ -82,8 +85,12 @@ pub(crate) async fn keep<'a>(
     now: Timestamp,
 ) -> Result<Vec<&'a Inserted>, StoreError> {
     let (mut kept, mut again) = (Vec::new(), Vec::new());
+    let mut is_known = false;
     for record in records {
-        if table.is_erased(erased, &record.stored).await? { again.push(*record) } else { kept.push(*record) }
+        let is_erased = table.is_erased(erased, &record.stored).await?
+            || !is_known && is_about_what_is_erased(table, erased, &record.stored).await?;
+        is_known |= !is_erased && is_of_the_customer(&record.stored.event);
+        if is_erased { again.push(*record) } else { kept.push(*record) }
     }
     let mut is_odd = false;
     for record in &again {
@@ -104,6 +111,50 @@ pub(crate) async fn keep<'a>(
         }
     }
     Ok(kept)
+}
+
+/// Whether an event that came after an erasure is about what is erased: the event of a message of ours that is gone, or
+/// somebody else's word about an endpoint that the customer has not written from since. A withdrawn consent is remembered.
+async fn is_about_what_is_erased(table: &Table, erased: &Erased, stored: &StoredEvent) -> Result<bool, StoreError> {
+    if erased.up_to == 0 || is_of_the_customer(&stored.event) || table.makes(Mistake::LateEventStays) {
+        return Ok(false);
+    }
+    if let Some(reference) = named_by(table, stored) {
+        return Ok(table.intent(&reference.eid, &reference.intent).await?.is_none());
+    }
+    if table.was_seen_since(&stored.eid).await? {
+        return Ok(false);
+    }
+    suppress(table, stored).await?;
+    Ok(true)
+}
+
+/// The part of a message of ours that an event is of, or reports about.
+fn named_by(table: &Table, stored: &StoredEvent) -> Option<Reference> {
+    if let Some(origin) = &stored.origin {
+        return Some(Reference { eid: stored.eid.clone(), intent: origin.intent.clone(), part: origin.part });
+    }
+    let Body::Delivery(delivery) = &stored.event.body else { return None };
+    let covered = match &delivery.covers {
+        Covered::Reference(reference) => Some(reference),
+        _ => None,
+    };
+    Reference::read(delivery.reference.as_ref().or(covered)?, table.tenant_key())
+}
+
+/// Remembers at the endpoint, for longer than the person is known, that a purpose is not wanted, or that the address takes
+/// nothing; or that this is taken back.
+pub(crate) async fn suppress(table: &Table, stored: &StoredEvent) -> Result<(), StoreError> {
+    let StoredEvent { eid, key, event, .. } = stored;
+    if let Some(cell) = cells::consent(key, event, table.rules()) {
+        let is_on = cell.state == ConsentState::Withdrawn;
+        table.put_suppression(eid, &cell.purpose, &Suppression { event: key.clone(), is_on }).await?;
+    }
+    if let Some(cell) = cells::reach(key, event) {
+        let is_on = cell.failure.is_some_and(|failure| !failure.retryable);
+        table.put_suppression(eid, ADDRESS, &Suppression { event: key.clone(), is_on }).await?;
+    }
+    Ok(())
 }
 
 /// Folds an endpoint from its log, after all that was folded before is deleted: something of it is erased.

@@ -99,30 +99,39 @@ impl Gate {
         if self.open.iter().any(|open| open == method) {
             return Ok(Entry::Open);
         }
-        let mut running = Vec::new();
+        let (mut running, mut wrong) = (Vec::new(), None);
         for (place, ready) in self.ready.iter().enumerate() {
             let Some(value) = only(headers, &ready.proof.header) else { continue };
             match ready.enter(place, value, method, url, headers) {
-                Found::Nothing => {}
+                Found::Nothing => wrong = wrong.or(Some(ready)),
                 Found::Token => return Ok(Entry::Proven),
                 Found::Running(one) => running.push(one),
             }
         }
-        if running.is_empty() { Err(Unproven(self.nothing_found())) } else { Ok(Entry::Pending(Pending(running))) }
+        if running.is_empty() {
+            Err(Unproven(self.nothing_found(wrong, headers)))
+        } else {
+            Ok(Entry::Pending(Pending(running)))
+        }
     }
 
-    fn nothing_found(&self) -> String {
+    /// Why no proof can be right: `wrong` is one whose header field is there once.
+    fn nothing_found(&self, wrong: Option<&Ready>, given: &[(String, String)]) -> String {
         if self.ready.is_empty() {
             return "no secret is set that could prove a webhook; fix: set those that the connector's page names"
                 .into();
         }
+        if let Some(wrong) = wrong {
+            return wrong.why_not(given);
+        }
         let mut headers: Vec<&str> = self.ready.iter().map(|ready| ready.proof.header.as_str()).collect();
         headers.dedup();
-        format!(
-            "expected header `{}` once, with a proof of the documented form (a token: the right one), found none; fix: let \
-             nothing in between drop or rewrite header fields",
-            headers.join("` or `")
-        )
+        let repeated = headers.iter().map(|header| (*header, count(given, header))).find(|(_, count)| *count > 1);
+        let (header, found) = match repeated {
+            Some((header, count)) => (header.to_owned(), count.to_string()),
+            None => (headers.join("` or `"), "none".to_owned()),
+        };
+        format!("expected header `{header}` exactly once, found {found}; fix: {LET_THROUGH} add or drop header fields")
     }
 }
 
@@ -147,6 +156,13 @@ impl Keys {
         };
         (count > 0).then_some(is_some)
     }
+}
+
+/// How the fix begins for whatever stands between.
+const LET_THROUGH: &str = "let nothing between the provider and this host";
+
+fn count(headers: &[(String, String)], name: &str) -> usize {
+    headers.iter().filter(|(found, _)| found == name).count()
 }
 
 enum Found {
@@ -206,6 +222,50 @@ impl Ready {
             _ => Work::Whole(before, behind),
         };
         Found::Running(Running { place, tags, work })
+    }
+
+    /// Why the value of the header field, which is there once, cannot be right.
+    fn why_not(&self, given: &[(String, String)]) -> String {
+        let Proof { header, secret, prefix, over, .. } = &self.proof;
+        if matches!(self.keys, Keys::Token(_)) {
+            return format!(
+                "the token in header `{header}` does not match secret `{secret}`; fix: set the secret to what the provider sends"
+            );
+        }
+        let signed = over.iter().filter_map(|piece| match piece {
+            Piece::Header(name) => Some(name),
+            _ => None,
+        });
+        if let Some(name) = { signed }.find(|name| count(given, name) != 1) {
+            let found = match count(given, name) {
+                0 => "none".to_owned(),
+                count => count.to_string(),
+            };
+            return format!(
+                "expected header `{name}`, which is signed, exactly once, found {found}; fix: {LET_THROUGH} add or drop header \
+                 fields"
+            );
+        }
+        let prefix = if prefix.is_empty() { String::new() } else { format!("`{prefix}` and ") };
+        format!(
+            "expected header `{header}` to be {prefix}{}, found something else; fix: {LET_THROUGH} rewrite header fields",
+            self.form()
+        )
+    }
+
+    /// The form of a proof behind its prefix.
+    fn form(&self) -> String {
+        let bytes = match &self.keys {
+            Keys::Mac(keys) => keys.first().map(MacKey::tag_bytes),
+            Keys::Digest(_) => Some(SHA256.output_len()),
+            Keys::Signature(_) | Keys::Token(_) => None,
+        };
+        match (self.proof.encoding, bytes) {
+            (Encoding::Hex, Some(bytes)) => format!("{} hex digits", bytes * 2),
+            (Encoding::Hex, None) => "hex digits".to_owned(),
+            (Encoding::Base64, Some(bytes)) => format!("base64 of {bytes} bytes"),
+            (Encoding::Base64, None) => "base64".to_owned(),
+        }
     }
 
     /// Whether a proof has the length that its scheme gives it.
@@ -287,8 +347,8 @@ impl Pending {
             let mut secrets: Vec<&str> = gate.ready.iter().map(|ready| ready.proof.secret.as_str()).collect();
             secrets.dedup();
             Unproven(format!(
-                "no proof is one under secret `{}`; fix: set it to what the provider signs with, make this host's public \
-                 URL the one that the provider was given, and hand requests on byte for byte",
+                "the signature does not match secret `{}`; fix: set the secret to what the provider signs with, set \
+                 `public-url` to the URL that the provider calls, and let nothing change the body",
                 secrets.join("` or `")
             ))
         })

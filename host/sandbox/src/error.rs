@@ -108,6 +108,16 @@ pub enum ManifestError {
         /// What is there.
         found: String,
     },
+    /// A word that is none of those that a key takes, or the name of a secret that there is not.
+    #[error("connector.toml: `{key}`: {problem}; fix: {fix}")]
+    UnknownWord {
+        /// The key with the names of its tables.
+        key: String,
+        /// What is wrong with the word.
+        problem: String,
+        /// The nearest word there is, or all of them.
+        fix: String,
+    },
     /// More than the host gives to any connector.
     #[error("connector.toml: `{key}` is {found}, the host's maximum is {max}; fix: ask for {max} or less")]
     OverMaximum {

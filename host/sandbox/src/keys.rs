@@ -38,13 +38,13 @@ pub enum KeyProblem {
     OtherPem,
     #[error("is a PEM without its last line, so it was perhaps cut off")]
     Unclosed,
-    #[error("is no key: neither PEM nor base64 nor hexadecimal nor DER")]
+    #[error("is not a key; expected PEM, base64, hexadecimal or DER")]
     NoKey,
     #[error("is a key of another kind than {0}")]
     OtherKind(&'static str),
     #[error("is an RSA key of fewer than 2,048 or more than 8,192 bits")]
     RsaBits,
-    #[error("is no point of the curve P-256")]
+    #[error("is not a point of the curve P-256")]
     NoPoint,
 }
 

@@ -9,7 +9,7 @@ mod used;
 use std::collections::BTreeMap;
 
 use rapport_model::hosts::{HostPattern, PathPattern, allows};
-use rapport_model::spelling::{fix_for_unknown_key, json_entry};
+use rapport_model::spelling::{fix_for_unknown_key, fix_for_unknown_word, json_entry};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
@@ -134,6 +134,8 @@ impl Manifest {
     /// The first mistake, with its key and the fix.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         let mut table: Table = text.parse().map_err(|error: toml::de::Error| syntax(&error))?;
+        // First: of a misspelt key the right one would be told as missing.
+        refuse_unknown(&table, "", &TOP_KEYS)?;
         let manifest = Self {
             id: id(required(&mut table, "id")?)?,
             name: required(&mut table, "name")?,
@@ -153,7 +155,7 @@ impl Manifest {
             secrets: secret::secrets(take_table(&mut table, "secrets")?)?,
             config: Json::Object(take_table(&mut table, "config")?.into_iter().map(json_entry).collect()),
         };
-        refuse_unknown(&table, "", &TOP_KEYS)?;
+        proof::check_secrets(&manifest.verify, &manifest.secrets)?;
         Ok(manifest)
     }
 
@@ -240,7 +242,7 @@ fn contract(contract: String) -> Result<String, ManifestError> {
 
 fn level(word: &str) -> Result<Quality, ManifestError> {
     let level = Quality::ALL.into_iter().find(|level| level.name() == word);
-    level.ok_or_else(|| wrong("level", "`bronze`, `silver` or `gold`", &Value::String(word.to_owned())))
+    level.ok_or_else(|| unknown_word("level", word, &Quality::ALL.map(Quality::name)))
 }
 
 fn limits(mut table: Table) -> Result<Limits, ManifestError> {
@@ -271,10 +273,10 @@ fn unsigned(value: Value) -> Result<Unsigned, ManifestError> {
     match value {
         Value::String(reason) if !reason.trim().is_empty() => Ok(Unsigned { reason, when: When::default() }),
         Value::Table(mut table) => {
+            refuse_unknown(&table, "unsigned.", &UNSIGNED_KEYS)?;
             let reason = optional_text(&mut table, "reason")?;
             let reason = reason.ok_or_else(|| wrong("unsigned", "a `reason`", &Value::String(String::new())))?;
             let when = proof::when(&mut table, "unsigned.")?;
-            refuse_unknown(&table, "unsigned.", &UNSIGNED_KEYS)?;
             Ok(Unsigned { reason, when })
         }
         other => Err(wrong("unsigned", "why nothing is verified, as text or as a table with a `reason`", &other)),
@@ -353,12 +355,17 @@ fn take_table(table: &mut Table, key: &str) -> Result<Table, ManifestError> {
 }
 
 fn refuse_unknown(rest: &Table, prefix: &str, known: &[&str]) -> Result<(), ManifestError> {
-    let Some(key) = rest.keys().next() else { return Ok(()) };
+    let Some(key) = rest.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
     Err(ManifestError::UnknownKey { key: format!("{prefix}{key}"), fix: fix_for_unknown_key(key, known) })
 }
 
 fn syntax(error: &toml::de::Error) -> ManifestError {
     ManifestError::Syntax(error.to_string().trim().replace('\n', "\n  "))
+}
+
+fn unknown_word(key: &str, word: &str, known: &[&str]) -> ManifestError {
+    let (key, problem) = (key.to_owned(), format!("unknown word `{word}`"));
+    ManifestError::UnknownWord { key, problem, fix: fix_for_unknown_word(word, known) }
 }
 
 fn wrong(key: &str, expected: &str, found: &Value) -> ManifestError {

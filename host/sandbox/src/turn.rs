@@ -123,9 +123,10 @@ fn accepted(accepted: &[Accepted], call: &RunCall<'_>) -> Result<(), Wrong> {
 }
 
 fn at_most(place: &str, found: usize, max: usize) -> Result<(), Wrong> {
-    match found > max {
-        true => Err(Wrong::at(place, format!("{found}, at most {max} are taken from one call"), "do less in one call")),
-        false => Ok(()),
+    if found > max {
+        Err(Wrong::at(place, format!("{found}, at most {max} are taken from one call"), "do less in one call"))
+    } else {
+        Ok(())
     }
 }
 

@@ -5,12 +5,17 @@
 //! another item that holds the same. Up to release 0.1 it was the SHA-256 of the content, without a key and shared; such
 //! names are still read and deleted.
 
+mod writer;
+
 use std::borrow::Cow;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use rapport_model::TenantKey;
+
+pub use writer::BlobWriter;
 
 use crate::error::StoreError;
 use crate::items::{Reader, b, s};
@@ -79,6 +84,51 @@ impl Blobs {
         bytes.map_err(|source| StoreError::Blob { key: key.to_owned(), source })
     }
 
+    /// How many bytes a blob has; none: there is no such blob.
+    ///
+    /// # Errors
+    /// [`StoreError::Blob`], as [`get`](Self::get).
+    pub async fn size(&self, key: &str) -> Result<Option<u64>, StoreError> {
+        let size = match &self.0 {
+            _ if !is_key(key) => return Ok(None),
+            BlobStore::Folder(folder) => {
+                let path = path_in(folder, key);
+                run(move || match fs::metadata(path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                    found => found.map(|found| Some(found.len())),
+                })
+                .await
+            }
+            #[cfg(feature = "aws")]
+            BlobStore::Bucket(bucket) => bucket.size(key).await.map_err(io::Error::other),
+        };
+        size.map_err(|source| StoreError::Blob { key: key.to_owned(), source })
+    }
+
+    /// A part of a blob: this many bytes from this place on, or fewer at its end.
+    ///
+    /// # Errors
+    /// [`StoreError::Blob`], also if there is no such blob.
+    pub async fn part(&self, key: &str, from: u64, bytes: u64) -> Result<Vec<u8>, StoreError> {
+        let part = match &self.0 {
+            _ if !is_key(key) => Err(io::ErrorKind::NotFound.into()),
+            BlobStore::Folder(folder) => {
+                let path = path_in(folder, key);
+                run(move || {
+                    let mut file = File::open(path)?;
+                    file.seek(SeekFrom::Start(from))?;
+                    let mut part = Vec::new();
+                    file.take(bytes).read_to_end(&mut part)?;
+                    Ok(part)
+                })
+                .await
+            }
+            #[cfg(feature = "aws")]
+            BlobStore::Bucket(bucket) => bucket.part(key, from, bytes).await.map_err(io::Error::other),
+        };
+        part.map_err(|source| StoreError::Blob { key: key.to_owned(), source })
+    }
+
     /// Makes sure that there is no blob of this key. A bucket that keeps versions keeps this one until its own rules
     /// take it.
     ///
@@ -115,6 +165,11 @@ pub(crate) fn is_of_one_item(key: &str) -> bool {
     key.starts_with(KEYED)
 }
 
+/// The name of a body that is kept for an item, by the item's name.
+pub fn kept_key(tenant_key: &TenantKey, owner: &str, bytes: &[u8]) -> String {
+    format!("{KEYED}{}", tenant_key.blob_hash(owner, bytes))
+}
+
 fn path_in(folder: &Path, key: &str) -> PathBuf {
     let hash = key.strip_prefix(KEYED).unwrap_or(key);
     folder.join(&hash[..2]).join(key)
@@ -139,6 +194,20 @@ impl Table {
         let key = format!("{KEYED}{hash}");
         self.access.blobs.put(key.clone(), bytes).await?;
         Ok(key)
+    }
+
+    /// Begins a blob of an item, whose keys these are.
+    ///
+    /// # Errors
+    /// [`StoreError::Blob`]
+    pub async fn begin_blob(&self, pk: &str, sk: &str) -> Result<BlobWriter, StoreError> {
+        let hash = self.access.tenant_key.blob_hashing(&format!("{pk} {sk}"));
+        BlobWriter::begin(self.access.blobs.clone(), hash).await
+    }
+
+    /// Where the table's blobs are.
+    pub fn blobs(&self) -> &Blobs {
+        &self.access.blobs
     }
 
     /// The frame of an item, wherever it is.
@@ -172,7 +241,7 @@ fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unique = format!("{:?}", std::thread::current().id()).replace(|c: char| !c.is_ascii_alphanumeric(), "");
     let beside = path.with_extension(format!("{}-{unique}.new", std::process::id()));
     let mut file = File::create(&beside)?;
-    file.write_all(bytes)?;
+    io::Write::write_all(&mut file, bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
     File::open(folder)?.sync_all()

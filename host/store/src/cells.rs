@@ -11,7 +11,7 @@ use crate::error::{StoreError, unavailable};
 use crate::items::{json, n, s};
 use crate::keys;
 use crate::on_heap::OnHeap;
-use crate::table::{Table, is_condition_failure, is_conflict};
+use crate::table::{Mistake, Table, is_condition_failure, is_conflict};
 
 /// Whether a conditional write changed anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +39,23 @@ struct Cell {
 }
 
 impl Table {
+    /// Records that an endpoint exists, in somebody else's words than the customer's: of one that is erased, and that the customer
+    /// has not named since, they change nothing.
+    ///
+    /// # Errors
+    /// As of [`Table::put_endpoint`].
+    pub async fn note_endpoint(
+        &self,
+        named: &Named,
+        at: Timestamp,
+        received_at: Timestamp,
+    ) -> Result<Written, StoreError> {
+        let revives = self.makes(Mistake::StatusRevivesEndpoint);
+        self.write_endpoint(named, (at, received_at), revives).await
+    }
+
     /// Records that an endpoint exists, under which address, and since when at the latest; `received_at` is when that came
-    /// to be known, by our clock.
+    /// to be known, by our clock. One that is erased is known again.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; writing it again is harmless.
@@ -50,16 +65,26 @@ impl Table {
         at: Timestamp,
         received_at: Timestamp,
     ) -> Result<Written, StoreError> {
+        self.write_endpoint(named, (at, received_at), true).await
+    }
+
+    async fn write_endpoint(
+        &self,
+        named: &Named,
+        (at, received_at): (Timestamp, Timestamp),
+        revives: bool,
+    ) -> Result<Written, StoreError> {
+        // What was erased comes back with a later word only, and only with the customer's own.
+        let later =
+            "(attribute_not_exists(seen) OR seen > :at OR seen <= era) AND (attribute_not_exists(era) OR era < :at)";
+        let known = format!("{later} AND (attribute_not_exists(era) OR seen > era)");
         let mut update = self
             .dynamodb()
             .update_item()
             .table_name(self.name())
             .key("pk", s(self.endpoint_pk(&named.eid)))
             .key("sk", s(keys::ENDPOINT))
-            // What was erased comes back with a later word only.
-            .condition_expression(
-                "(attribute_not_exists(seen) OR seen > :at OR seen <= era) AND (attribute_not_exists(era) OR era < :at)",
-            )
+            .condition_expression(if revives { later.to_owned() } else { known })
             .expression_attribute_values(":at", n(at))
             .expression_attribute_values(":rcv", n(received_at))
             .expression_attribute_values(":scheme", s(&named.key.scheme))

@@ -10,7 +10,12 @@
 //! events, what follows of them, and the links and suggestions that they proved. What others said of the endpoint is folded
 //! anew, and the rest of the person waits for somebody's decision: [`Demand`].
 //!
-//! **What stays** holds no personal data. Each endpoint's item `@` keeps up to when it is erased ([`Erased`]) and, where it
+//! **What is to be sent** is not sent any more: the locks of all conversations are closed first, a request that is under way is
+//! waited for, and messages that were made by then go, also those whose put comes later. Only the customer's own words make an
+//! erased endpoint known again; a report about a message that is erased is deleted like the message.
+//!
+//! **What stays** holds no personal data. The lock of a conversation keeps its fence, when it was closed, and what the customer
+//! said about consents; the endpoint's item keeps that, too, and whether the address takes messages at all. Each endpoint's item `@` keeps up to when it is erased ([`Erased`]) and, where it
 //! had one, its pointer to a root that has nobody but itself, and dead roots their forwards: names made by a keyed hash. So
 //! an event that is delivered again finds that it is to be forgotten: the API does not show it, and the fold deletes it.
 //! Claims of [`crate::first_seen`] stay, since without one a redelivery of an event without a time would be given a new
@@ -32,6 +37,7 @@
 mod begin;
 pub(crate) mod forget_list;
 mod links;
+mod outbound;
 mod parked;
 mod proof;
 mod provider_demand;
@@ -51,7 +57,7 @@ use crate::keys;
 use crate::on_heap::OnHeap;
 use crate::table::{Order, Range, Table, is_condition_failure};
 
-pub use forget_list::Erased;
+pub use forget_list::{ADDRESS, Erased, Suppression};
 pub use parked::{PARKED_NAMED_MAX, ParkedDecision, ParkedMatch, ParkedOutcome};
 pub use provider_demand::{Demand, DemandState};
 
@@ -101,6 +107,9 @@ pub struct Erasure {
     /// How many of them the present step has behind it.
     #[serde(default)]
     done: usize,
+    /// Messages that were made up to here are not sent any more, and go: our clock, later than any write that closed a lock.
+    #[serde(default)]
+    closed_at: Timestamp,
     /// Up to where parked webhooks are searched: connection, partition, key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     searched: Option<(String, u64, String)>,
@@ -134,6 +143,7 @@ pub enum Requester {
 #[serde(rename_all = "snake_case")]
 enum Step {
     Gather,
+    Outbound,
     Parked,
     Links,
     Sweep,
@@ -162,6 +172,7 @@ impl Erasure {
             step: Step::Gather,
             members,
             done: 0,
+            closed_at: 0,
             searched: None,
             counted: Default::default(),
             survivors: Vec::new(),
@@ -237,7 +248,8 @@ impl Table {
         item.map(|item| Reader(&item).json("erasure")).transpose()
     }
 
-    /// Erases more, up to about [`ITEMS_A_CALL_MAX`] items, until nothing is left but to fold anew what stays.
+    /// Erases more, up to about [`ITEMS_A_CALL_MAX`] items, until nothing is left but to fold anew what stays; or until a request
+    /// to send a message of the person is under way: it ends within 20 seconds.
     /// `connections` are those whose parked webhooks are searched.
     ///
     /// # Errors
@@ -253,8 +265,19 @@ impl Table {
             match erasure.step {
                 Step::Gather => {
                     self.gather(erasure).await?;
-                    self.enter(erasure, Step::Parked).await?;
+                    erasure.closed_at = now + outbound::CLOSED_AHEAD_MS;
+                    self.enter(erasure, Step::Outbound).await?;
                 }
+                Step::Outbound => match erasure.members.get(erasure.done).cloned() {
+                    Some(eid) => {
+                        if !self.close_outbox(erasure, &eid, now).await? {
+                            return Ok(());
+                        }
+                        erasure.done += 1;
+                        self.save(erasure).await?;
+                    }
+                    None => self.enter(erasure, Step::Parked).await?,
+                },
                 Step::Parked => {
                     if self.forget_parked(erasure, connections, &mut left).await? {
                         self.enter(erasure, Step::Links).await?;

@@ -37,7 +37,7 @@ pub(crate) const HOLDER: &str = "raw";
 pub(crate) const WEBHOOK: &str = "web";
 /// The attribute of an event of a message of ours with whose message it is.
 pub(crate) const ORIGIN: &str = "own";
-/// The attribute of such an event with when its intent was made, by our clock: an erasure takes it by that.
+/// The attribute of an intent, and of the events of its parts, with when it was made, by our clock: an erasure takes both by that.
 pub(crate) const OWN_SINCE: &str = "cre";
 /// Bytes of a body that no compression makes small enough to stand in an item.
 const NEVER_INLINE_BYTES: usize = 1 << 20;
@@ -310,14 +310,30 @@ impl Table {
         Ok(())
     }
 
+    /// Puts the event of a command that a client of the API gave. No webhook brought it.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may be there; put it again, which is harmless. [`StoreError::Refused`]: it never will be.
+    pub async fn put_command(&self, new: NewEvent) -> Result<(), StoreError> {
+        let put = self.put_without_webhook(new, None).await?;
+        match put.refused.into_iter().next() {
+            Some((_, detail)) => Err(StoreError::Refused { operation: "put a command", detail }),
+            None => Ok(()),
+        }
+    }
+
     /// Puts an event of a message of ours. No webhook brought it.
     pub(crate) async fn put_own_event(&self, new: NewEvent, origin: &Origin) -> Result<Put, StoreError> {
+        self.put_without_webhook(new, Some(origin)).await
+    }
+
+    async fn put_without_webhook(&self, new: NewEvent, origin: Option<&Origin>) -> Result<Put, StoreError> {
         let json = match codec::checked(&new.event) {
             Ok(json) => json,
             Err(detail) => return Ok(Put { refused: vec![(0, detail)], ..Put::default() }),
         };
         let event = Checkable { place: 0, new, json };
-        let put = self.put_item_of(event, None, (None, Some(origin))).await?;
+        let put = self.put_item_of(event, None, (None, origin)).await?;
         let PutOne { new, duplicates, write_units, refused, .. } = put;
         Ok(Put { new, duplicates, write_units, refused: refused.into_iter().map(|detail| (0, detail)).collect() })
     }
@@ -479,7 +495,7 @@ impl Table {
         let key = keys::event_key_of_sk(reader.text("sk")?);
         Ok((
             eid.ok_or_else(|| reader.corrupt("`pk` names no endpoint"))?,
-            key.ok_or_else(|| reader.corrupt("`sk` is no event key"))?,
+            key.ok_or_else(|| reader.corrupt("`sk` is not an event key"))?,
         ))
     }
 

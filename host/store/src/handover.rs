@@ -60,7 +60,7 @@ impl Table {
         let reader = Reader(&item);
         let (address, times) = match reader.text_opt(ADDRESS) {
             Some(address) => {
-                let address = Eid::parse(address).ok_or_else(|| reader.corrupt("`adr` is no endpoint"))?;
+                let address = Eid::parse(address).ok_or_else(|| reader.corrupt("`adr` is not an endpoint"))?;
                 let times = self.left(&address).await?;
                 (address, times)
             }

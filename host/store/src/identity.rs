@@ -236,7 +236,7 @@ impl Table {
         let reader = Reader(&item);
         let stored = reader.text_opt("ptr");
         let to = match stored {
-            Some(text) => ProfileId::parse(text).ok_or_else(|| reader.corrupt("`ptr` is no profile id"))?,
+            Some(text) => ProfileId::parse(text).ok_or_else(|| reader.corrupt("`ptr` is not a profile id"))?,
             None => implied,
         };
         let kind = reader

@@ -257,7 +257,7 @@ mod tests {
         let begin = ["format!(\"", "{tenant}#"].concat();
         let made = include_str!("keys.rs").lines().filter_map(|line| line.trim().strip_prefix(&begin));
         for kind in made.filter_map(|rest| rest.get(..1)) {
-            assert!(documented.contains(kind), "`{kind}` is no kind of the table above");
+            assert!(documented.contains(kind), "`{kind}` is not a kind of the table above");
         }
     }
 

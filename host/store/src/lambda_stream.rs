@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::events::{Logged, UnreadableEvent};
 use crate::heads::Sequence;
 use crate::items::{Item, b, n, s};
-use crate::stream::{Inserted, Waiting};
+use crate::stream::{Inserted, InsertedIntent, Waiting};
 use crate::table::Table;
 
 /// What one record of a batch is.
@@ -25,6 +25,8 @@ pub enum Record {
         /// Boxed: the other kinds are small.
         inserted: Box<Inserted>,
     },
+    /// An intent was put: its conversation is to be looked at.
+    Intent(InsertedIntent),
     /// Something else happened in the table: nothing to do.
     Other,
     /// An event was put, and erased since: nothing to do.
@@ -49,7 +51,9 @@ impl Table {
         };
         let Change { number, image } = change;
         let image = match image.map_or(Ok(Item::new()), item) {
-            Ok(image) if !self.is_event(&image) => return Ok(Record::Other),
+            Ok(image) if !self.is_event(&image) => {
+                return Ok(self.inserted_intent(&image).map_or(Record::Other, Record::Intent));
+            }
             Ok(image) => image,
             Err(detail) => return Ok(Record::Odd(StoreError::corrupt(record_name(&number), detail))),
         };
@@ -91,7 +95,7 @@ impl Change {
             .map_err(|error| format!("no record of a DynamoDB stream, at column {}", error.column()))?;
         let StreamRecord { sequence_number: number, new_image: image } = record.dynamodb;
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err("its `SequenceNumber` is no number".to_owned());
+            return Err("its `SequenceNumber` is not a number".to_owned());
         }
         Ok((record.name == "INSERT").then_some(Self { number, image }))
     }

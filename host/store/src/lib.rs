@@ -55,6 +55,6 @@ pub use cells::Written;
 pub use codec::RawWebhook;
 pub use entropy::Entropy;
 pub use error::StoreError;
-pub use table::{Access, Claim, Table};
 #[cfg(feature = "mutants-for-model-checking")]
-pub use table::{Clause, Mistake};
+pub use table::Clause;
+pub use table::{Access, Claim, Mistake, Table};

@@ -29,7 +29,7 @@ pub enum ObjectError {
     Denied,
     #[error("it has {bytes} bytes, and at most {max} fit; fix: raise the connector's `body-kib` if it can handle more")]
     TooLarge { bytes: u64, max: u64 },
-    #[error("there are no objects here; fix: say with --objects where they are")]
+    #[error("no folder of objects is given; fix: add `--objects FOLDER`")]
     Nowhere,
     #[error("its key leads out of the folder of objects")]
     Key,

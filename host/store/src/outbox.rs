@@ -8,6 +8,7 @@
 //! | what is due at which minute? | [`due`] |
 //! | how fast may a connection send? | [`rate`] |
 //! | what stands on the timeline for it? | [`sent`] |
+//! | how does a worker hear of it? | [`wake`] |
 //!
 //! **The order of one send.** Claim → intent → (wake) → lock and open intents are read → rate → marker in the lock → the
 //! intent is read again → the request leaves → its event is put → the intent is recorded. Each arrow is one write or read of
@@ -25,3 +26,7 @@ mod item;
 pub mod lock;
 pub mod rate;
 pub mod sent;
+pub mod wake;
+
+pub(crate) use expression::Expression;
+pub(crate) use item::HISTORY_BLOB;

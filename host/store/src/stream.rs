@@ -1,11 +1,12 @@
 //! Reading the table's stream where no Lambda event source does: in `rapport dev`.
 //!
-//! At least once: a shard's position is stored after its records were handled. Only `INSERT`s of events come out; the
-//! embedded DynamoDB also reports writes that changed nothing, which AWS does not.
+//! At least once: a shard's position is stored after its records were handled. Only `INSERT`s of events and of intents come out;
+//! the embedded DynamoDB also reports writes that changed nothing, which AWS does not.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodbstreams::types::{OperationType, Record, Shard, ShardIteratorType};
+use rapport_model::sending::IntentId;
 use rapport_model::{Eid, Timestamp};
 
 use crate::error::StoreError;
@@ -14,10 +15,22 @@ use crate::heads::Sequence;
 use crate::items::{Item, Reader, s};
 use crate::keys;
 use crate::on_heap::OnHeap;
+use crate::outbox::intents::Conversation;
 use crate::table::Table;
 
 /// Events in a row whose payload cannot be had: then the blob store is away, and the rest need not be tried.
 pub const WAITING_MAX: usize = 3;
+
+/// What the sort keys of the items begin with whose insertion the fold is told of. On AWS the event source mapping filters by
+/// the same, which a test compares.
+pub const RECORD_KINDS: [&str; 2] = [keys::EVENTS, keys::INTENTS];
+
+/// An intent that was inserted: its conversation is to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InsertedIntent {
+    pub of: Conversation,
+    pub id: IntentId,
+}
 
 /// An event that was inserted, at its position in the stream.
 #[derive(Clone, Debug)]
@@ -40,6 +53,8 @@ pub struct Waiting {
 pub struct Batch {
     /// In stream order.
     pub events: Vec<Inserted>,
+    /// In stream order.
+    pub intents: Vec<InsertedIntent>,
     /// Records that came, of any kind.
     pub records: usize,
     /// Events that cannot be read: they stay in the log, and only the fold misses them.
@@ -167,6 +182,9 @@ impl StreamReader {
             let Some(sequence) = change.sequence_number else { continue };
             batch.position = Some((shard.to_owned(), sequence.clone()));
             let image = change.new_image.map(item).unwrap_or_default();
+            if let Some(intent) = self.table.inserted_intent(&image).filter(|_| inserted) {
+                batch.intents.push(intent);
+            }
             if !inserted || !self.table.is_event(&image) {
                 continue;
             }
@@ -211,6 +229,12 @@ impl Table {
             let eid = self.place_of(&reader).map(|(eid, _)| eid);
             Waiting { eid: eid.expect("`is_event` has seen it"), received_at, error }
         })
+    }
+
+    /// The intent that an item is, if it is one of this tenant.
+    pub(crate) fn inserted_intent(&self, image: &Item) -> Option<InsertedIntent> {
+        let id = keys::intent_id_of_sk(Reader(image).text_opt("sk")?)?;
+        Some(InsertedIntent { of: self.conversation_of(image)?, id })
     }
 
     /// Whether an item is an event of this tenant.

@@ -188,12 +188,13 @@ impl Table {
 
     /// Whether the sending protocol makes a mistake: never.
     #[cfg(not(feature = "mutants-for-model-checking"))]
-    pub(crate) fn makes(&self, _: Mistake) -> bool {
+    pub fn makes(&self, _: Mistake) -> bool {
         false
     }
 
+    /// Whether the sending protocol makes a mistake. Other crates go on with it, and ask as well.
     #[cfg(feature = "mutants-for-model-checking")]
-    pub(crate) fn makes(&self, mistake: Mistake) -> bool {
+    pub fn makes(&self, mistake: Mistake) -> bool {
         self.mistake == Some(mistake)
     }
 

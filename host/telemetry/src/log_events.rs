@@ -143,6 +143,49 @@ events! {
         { connection: &'a str, secret: &'a str, error: DisplayRef<'a> }
         counts token_not_obtained
 
+    // -------------------------------------------------------------------------------------------------- messages out
+
+    /// A message is sent: the provider has all parts of it. `waited_ms` is from when it was due.
+    INFO MessageSent<'a> "message-sent": "message sent"
+        { connection: &'a str, intent: &'a str, waited_ms: u64 as Milliseconds }
+
+    /// A message ended otherwise: failed, refused, expired or cut. `why` is the kind of failure or the rule.
+    WARN MessageNotSent<'a> "message-not-sent": "message not sent"
+        { connection: &'a str, intent: &'a str, state: &'a str, why: &'a str }
+        counts messages_not_sent
+
+    /// A request left, or may have, and nobody knows whether it was processed. `status` is 0 if there was none. The provider's
+    /// later word settles it; what nothing settles stays visible.
+    ERROR MessageUnknown<'a> "message-unknown": "nobody knows whether a message was sent"
+        { connection: &'a str, intent: &'a str, error: &'a str, status: u16 }
+        counts messages_unknown
+
+    /// The provider's later word settled a message.
+    INFO MessageSettled<'a> "message-settled": "a message is settled"
+        { connection: &'a str, intent: &'a str, state: &'a str }
+
+    /// A message could not be read, or its connector or work failed again and again. It ended as failed, so that it holds up
+    /// nobody.
+    ERROR MessageSetAside<'a> "message-set-aside": "a message was set aside" { intent: &'a str, why: &'a str }
+        counts messages_set_aside
+
+    /// A provider wants a pause. All workers wait.
+    INFO ProviderLimits<'a> "provider-limits": "the provider wants a pause" { connection: &'a str, wait_ms: u64 }
+
+    /// A provider gave no answer five times in a row. Nothing starts on the connection for a while.
+    ERROR ProviderAway<'a> "provider-away": "the provider is away; its messages wait"
+        { connection: &'a str, wait_ms: u64 }
+        counts providers_away
+
+    /// The account may not send: its token, payment or standing. Nothing starts on the connection until a person has mended
+    /// that and resumed it, or given it a new secret.
+    ERROR ConnectionPaused<'a> "connection-paused": "the account may not send; the connection is paused"
+        { connection: &'a str }
+        counts connections_paused
+
+    /// A worker's turn failed, because storage did not answer. It is made again.
+    WARN TurnFailed<'a> "turn-failed": "a worker's turn failed; it is made again" { error: DisplayRef<'a> }
+
     // -------------------------------------------------------------------------------------------------- webhooks in
 
     /// A webhook's events are in the table. Duplicates were there before.
@@ -263,6 +306,12 @@ events! {
 
     /// Storage failed while the fold looked for endpoints that were set aside.
     ERROR NotTakenUp<'a> "not-taken-up": "what was set aside cannot be taken up" { error: DisplayRef<'a> }
+
+    /// The queue of the workers did not take a wake. The fold of the message repeats it.
+    WARN NotWoken<'a> "not-woken": "a worker was not woken; the fold repeats it" { error: DisplayRef<'a> }
+
+    /// A provider's report about a message of Rapport finds no start of it. The message stays as it is.
+    WARN ReportWithoutStart<'a> "report-without-start": "a report about a message that never started" { intent: DisplayRef<'a> }
 
     /// An event came to an address that belongs to another person since. It is filed with that person.
     INFO EventHandedOver "event-handed-over": "an event is of whoever has its address now" {}

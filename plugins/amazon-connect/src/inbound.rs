@@ -74,7 +74,7 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn read(&self, raw: &RawValue) -> Result<Vec<Event>, Rejection> {
-        let malformed = || Rejection::Malformed("it is no object of Amazon Connect".into());
+        let malformed = || Rejection::Malformed("it is not an object of Amazon Connect".into());
         let envelope: Envelope = lenient::read(raw).ok_or_else(malformed)?;
         let Some(detail) = envelope.detail else { return self.record(raw) };
         if envelope.source.as_deref() != Some(SOURCE) {
@@ -90,7 +90,7 @@ impl Scene<'_> {
     }
 
     fn record(&self, raw: &RawValue) -> Result<Vec<Event>, Rejection> {
-        let malformed = || Rejection::Malformed("it is no contact record".into());
+        let malformed = || Rejection::Malformed("it is not a contact record".into());
         let record: Record = lenient::read(raw).ok_or_else(malformed)?;
         if record.contact_id.is_none() && lenient::field(raw, "CurrentAgentSnapshot").is_some() {
             return Err(Rejection::Ignored("expected contact records, found an agent event".into()));

@@ -51,7 +51,9 @@ fn answer(record: &Record, survey: &Survey) -> Option<Answer> {
     };
     let (low, high) = (scale.0.min(scale.1), scale.0.max(scale.1));
     let Some(score) = number(&written, scale).filter(|score| (low..=high).contains(score)) else {
-        log::warn("an answer is no number on its scale; fix: compare `scale` in `surveys` with what the flow writes");
+        log::warn(
+            "an answer is not a number on its scale; fix: compare `scale` in `surveys` with what the flow writes",
+        );
         return None;
     };
     let response_id = format!("{}:{}", record.first_id()?, survey.attribute);

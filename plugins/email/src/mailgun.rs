@@ -179,7 +179,7 @@ fn taken_apart(form: &Form) -> Mail<'static> {
     mail.new_text = field("stripped-text").map(Cow::Owned);
     let mut unread = Unread::default();
     if form.exact("message-headers").is_some_and(|list| !list.is_empty()) && mail.headers.pairs().is_empty() {
-        unread.add("message-headers", "it is no array of header fields");
+        unread.add("message-headers", "it is not an array of header fields");
     }
     mail.attachments = attachments(form, &mail.headers, &mut unread);
     mail.unread = unread;
@@ -223,7 +223,7 @@ fn attachments(form: &Form, headers: &mail::Headers, unread: &mut Unread) -> Vec
     let is_list = stored.trim().is_empty() || stored.trim_start().starts_with('[');
     let list: Option<Vec<serde_json::Value>> = serde_json::from_str(&stored).ok().filter(|_| is_list);
     if list.is_none() && !stored.trim().is_empty() {
-        unread.add("attachments", "it is no array");
+        unread.add("attachments", "it is not an array");
     }
     for (index, file) in list.unwrap_or_default().into_iter().enumerate() {
         let file = Some(file).filter(serde_json::Value::is_object);

@@ -63,7 +63,7 @@ fn inbound(payload: PostmarkMail<'_>) -> Result<Mail<'_>, Rejection> {
     for (index, file) in payload.attachments.into_iter().enumerate() {
         match file {
             Some(file) => mail.attachments.push(attachment(index, file)),
-            None => mail.unread.add(&format!("Attachments[{index}]"), "it is no object"),
+            None => mail.unread.add(&format!("Attachments[{index}]"), "it is not an object"),
         }
     }
     mail.text = payload.text_body;

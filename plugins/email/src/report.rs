@@ -131,7 +131,7 @@ impl Report<'_> {
                 _ if place == GROUPS_MAX => unread.add("recipients", BEYOND),
                 _ if place > GROUPS_MAX => {}
                 Some(recipient) => recipients.push(recipient),
-                None => unread.add(&format!("recipients[{place}]"), "it is no address"),
+                None => unread.add(&format!("recipients[{place}]"), "it is not an address"),
             }
         }
         if recipients.is_empty() {

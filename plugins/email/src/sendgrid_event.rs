@@ -53,7 +53,7 @@ pub fn read(json: &str, scene: &Scene) -> Result<Receipt, Rejection> {
 }
 
 fn element(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, &'static str> {
-    let event: SendgridEvent = lenient::read(raw).ok_or("it is no object")?;
+    let event: SendgridEvent = lenient::read(raw).ok_or("it is not an object")?;
     let word = event.event.as_deref().ok_or("it has no `event`")?;
     let meaning = notice::meaning(MEANINGS, word);
     if meaning == Some(Meaning::Nobody) {
@@ -93,7 +93,7 @@ fn element(raw: &RawValue, scene: &Scene) -> Result<Vec<Event>, &'static str> {
         Some(meaning) => notice.events(meaning, Some(failure(&event, word, raw))),
         None => notice.unknown(),
     };
-    if events.is_empty() { Err("its `email` is no address") } else { Ok(events) }
+    if events.is_empty() { Err("its `email` is not an address") } else { Ok(events) }
 }
 
 /// What sending answered as `X-Message-Id`, behind which `sg_message_id` says which machine sent it. Of a mail that was

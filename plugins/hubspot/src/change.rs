@@ -29,7 +29,7 @@ pub struct Change<'a> {
 }
 
 pub fn read(raw: &RawValue, settings: &Settings, batch: &mut Batch) {
-    let Some(found) = lenient::read::<Notification>(raw) else { return batch.malformed("it is no object") };
+    let Some(found) = lenient::read::<Notification>(raw) else { return batch.malformed("it is not an object") };
     let Some(kind) = found.subscription_type.as_deref().or(found.event_type.as_deref()) else {
         return batch.malformed("it has no `subscriptionType`");
     };

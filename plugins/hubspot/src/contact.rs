@@ -70,7 +70,7 @@ fn merge(change: &Change, batch: &mut Batch) {
     for (index, id) in found.merged_object_ids.map(ids).unwrap_or_default().into_iter().enumerate() {
         match id {
             Some(id) => gone.push(id),
-            None => batch.malformed(&format!("`mergedObjectIds[{index}]` is no id")),
+            None => batch.malformed(&format!("`mergedObjectIds[{index}]` is not an id")),
         }
     }
     gone.extend(primary.map(str::to_owned));

@@ -48,7 +48,7 @@ pub fn read(change: &Change, entry: &Entry, connection: &Connection, batch: &mut
             let at = public.timestamp.or(entry.time).filter(|at| *at > 0);
             read(&public, raw, &Scene { field, account, at }, batch);
         }
-        None => batch.malformed("changes", "its `value` is no object"),
+        None => batch.malformed("changes", "its `value` is not an object"),
     }
     true
 }

@@ -35,7 +35,7 @@ fn skip(change: &Change, batch: &mut Batch) {
         // The zeroth edit of a message is the message itself, and names nobody.
         Some("message_edit") => log::debug("skipped an edit that names nobody"),
         Some(field) if CONVERSATIONS.contains(&field) => {
-            batch.malformed("changes", &format!("its `{field}` is no element of a conversation"));
+            batch.malformed("changes", &format!("its `{field}` is not an element of a conversation"));
         }
         Some(field) if ABOUT_NO_CUSTOMER.contains(&field) => {
             log::debug(&format!("skipped the field `{field}`, which is about no customer"));

@@ -20,7 +20,7 @@ fn every_event_says_whose_it_is_and_no_two_are_one() {
         for (index, event) in receipt.events.iter().enumerate() {
             let address = &event.contact.identifiers[0];
             assert_eq!(address.scope.as_deref(), Some(event.account.as_str()), "{}", fixture.name);
-            assert_ne!(address.value, event.account, "{}: the business is no customer", fixture.name);
+            assert_ne!(address.value, event.account, "{}: the business is not a customer", fixture.name);
             assert!(event.id.len() <= 1024 && !event.id.is_empty(), "{}", fixture.name);
             assert!(receipt.events[..index].iter().all(|other| other.id != event.id), "{}", fixture.name);
         }

@@ -59,7 +59,7 @@ impl Batch {
     ) {
         self.each(array, elements, |element, batch| match element {
             Some(element) => read(element, batch),
-            None => batch.malformed(array, "it is no object"),
+            None => batch.malformed(array, "it is not an object"),
         });
     }
 

@@ -179,7 +179,7 @@ pub fn read_change(change: &Change, entry: &Entry, connection: &Connection, batc
 fn element(raw: &RawValue, array: &str, entry: &Entry, connection: &Connection, batch: &mut Batch) {
     let fields = Fields::of(raw);
     if fields.is_empty() {
-        return batch.malformed(array, "it is no object, or an empty one");
+        return batch.malformed(array, "it is not an object, or an empty one");
     }
     let parties = Parties::of(&fields, entry.id.as_deref());
     let Some(account) = parties.account.as_deref() else {

@@ -31,7 +31,7 @@ pub fn read(body: &[u8], scene: &Scene) -> Result<Receipt, Rejection> {
             Err(Rejection::Ignored(_)) => strange += 1,
             Err(_) => {
                 malformed += 1;
-                unread.add(&place, "it is no change event and no platform event");
+                unread.add(&place, "it is neither a change event nor a platform event");
             }
         }
     }
@@ -50,7 +50,7 @@ pub fn read(body: &[u8], scene: &Scene) -> Result<Receipt, Rejection> {
 type Tell<'a> = &'a mut dyn FnMut(&str);
 
 fn element(raw: &RawValue, scene: &Scene, tell: Tell<'_>) -> Result<Vec<Event>, Rejection> {
-    let malformed = || Rejection::Malformed("it is no event".into());
+    let malformed = || Rejection::Malformed("it is not an event".into());
     let envelope: Envelope = lenient::read(raw).ok_or_else(malformed)?;
     if let Some(source) = &envelope.source {
         let organization = source.strip_prefix(SOURCE).and_then(|rest| rest.split('/').next());
@@ -93,7 +93,7 @@ fn changes(payload: &RawValue, header: &Header, id: Option<String>, scene: &Scen
     let is_known = |found: &&String| id::is_id(found) && !found.starts_with("000");
     let known: Vec<&String> = ids.iter().flatten().filter(is_known).collect();
     if !is_overflow && known.len() < ids.len() {
-        tell("`recordIds` has an element that is no id of a record");
+        tell("`recordIds` has an element that is not an id of a record");
     }
     if known.len() > BATCH_MAX {
         tell(&format!("`recordIds` has more than {BATCH_MAX} records"));

@@ -128,9 +128,10 @@ pub(crate) mod control {
         use serde::de::Error;
 
         let value = Value::deserialize(deserializer)?;
-        let read = match value.is_string() {
-            true => serde_json::from_value(value).map(Control::held_by),
-            false => serde_json::from_value(value),
+        let read = if value.is_string() {
+            serde_json::from_value(value).map(Control::held_by)
+        } else {
+            serde_json::from_value(value)
         };
         read.map_err(D::Error::custom)
     }

@@ -268,18 +268,12 @@ impl<'h> Answered<'h> {
 
     /// The failure of a request that may have been processed.
     pub fn maybe(&self, error: ProviderError) -> Failure {
-        match self.is_repeatable {
-            true => Failure::Provider(error.retryable()),
-            false => Failure::Undetermined(error),
-        }
+        if self.is_repeatable { Failure::Provider(error.retryable()) } else { Failure::Undetermined(error) }
     }
 
     fn unreadable(&self, why: &str) -> Failure {
         let error = ProviderError::new("answer/unreadable", why);
-        match self.is_repeatable {
-            true => Failure::Provider(error),
-            false => Failure::Undetermined(error),
-        }
+        if self.is_repeatable { Failure::Provider(error) } else { Failure::Undetermined(error) }
     }
 }
 
@@ -297,9 +291,10 @@ pub fn failure_of(error: &TransportError, is_repeatable: bool) -> Failure {
         TransportError::ResponseTooLarge(_) => ("transport/response-too-large", "the response is too large"),
     };
     let error_of = ProviderError::new(code, title);
-    match error.left() && !is_repeatable {
-        true => Failure::Undetermined(error_of),
-        false => Failure::Provider(error_of.retryable()),
+    if error.left() && !is_repeatable {
+        Failure::Undetermined(error_of)
+    } else {
+        Failure::Provider(error_of.retryable())
     }
 }
 

@@ -23,6 +23,7 @@ mod signing;
 mod stored;
 mod subject;
 mod suite;
+mod watch;
 
 use std::fs;
 use std::path::PathBuf;
@@ -64,12 +65,16 @@ pub fn check<C: Inbound>(manifest_dir: &str) {
 
 fn full_report<C: Inbound>(manifest_dir: &str) -> Report {
     let options = Options { effort: Effort::NATIVE, expectations: expectations(), budgets: None };
-    let mut report = run_suite(&Native::<C>::new(), &inbound_fixtures(manifest_dir), &options);
+    let mut report = watch::run(native::<C>, inbound_fixtures(manifest_dir), options, watch::CALL_TIME_MAX);
     let orphans = orphans(manifest_dir);
     if let Some(fixtures) = report.checks.first_mut() {
         orphans.into_iter().for_each(|orphan| fixtures.fail(orphan));
     }
     report
+}
+
+fn native<C: Inbound>(fixtures: &[Fixture], options: &Options, progress: &watch::Progress) -> Report {
+    suite::run_watched(&Native::<C>::new(), fixtures, options, progress)
 }
 
 /// What `BLESS` asks for.

@@ -78,11 +78,11 @@ mod tests {
     fn many_are_counted() {
         let mut unread = Unread::default();
         for index in 0..1_000 {
-            unread.add(&format!("events[{index}]"), "it is no object");
+            unread.add(&format!("events[{index}]"), "it is not an object");
         }
         assert_eq!(unread.count(), 1_000);
         let lines = unread.into_lines();
-        assert_eq!((lines.len(), lines[0].as_str()), (64, "events[0]: it is no object"));
+        assert_eq!((lines.len(), lines[0].as_str()), (64, "events[0]: it is not an object"));
         assert_eq!(lines[63], "and 937 more");
     }
 
@@ -90,7 +90,7 @@ mod tests {
     fn two_are_one() {
         let of = |count: usize| {
             let mut unread = Unread::default();
-            (0..count).for_each(|index| unread.add(&format!("a[{index}]"), "it is no object"));
+            (0..count).for_each(|index| unread.add(&format!("a[{index}]"), "it is not an object"));
             unread
         };
         for (first, second) in [(0, 2), (2, 0), (60, 60), (70, 1), (1, 70)] {

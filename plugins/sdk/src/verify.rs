@@ -195,7 +195,7 @@ pub fn explain(error: &VerifyError) -> String {
             format!("secret `{name}` is not set on this connection; fix: set it, or nothing can be verified")
         }
         VerifyError::MalformedKey(name) => {
-            format!("secret `{name}` is no key of the kind that is needed; fix: set it as the connector's page says")
+            format!("secret `{name}` is not a key of the kind that is needed; fix: set it as the connector's page says")
         }
         VerifyError::UrlDenied(url) => {
             format!("certificate URL `{url}` is not one that the manifest allows; fix: refuse it, or allow its host")

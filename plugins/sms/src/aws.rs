@@ -97,7 +97,7 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
 }
 
 fn read(raw: &RawValue, origin: &Origin) -> Result<Vec<Event>, Refusal> {
-    let outer: Element = lenient::read(raw).ok_or(Refusal::Malformed("it is no object"))?;
+    let outer: Element = lenient::read(raw).ok_or(Refusal::Malformed("it is not an object"))?;
     if outer.detail_type.as_deref().is_some_and(|kind| SKIPPED.contains(&kind)) {
         log::debug("skipped an event that is about no customer");
         return Ok(Vec::new());

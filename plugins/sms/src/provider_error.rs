@@ -34,11 +34,11 @@ const RETRYABLE: &[(&str, &str)] = &[
 
 /// Codes that need another message, another recipient or a change of the account, for a title where Twilio gives none.
 const FINAL: &[(&str, &str)] = &[
-    ("21211", "the recipient is no valid phone number"),
+    ("21211", "the recipient is not a valid phone number"),
     ("21408", "the account may not send to the recipient's country"),
     ("21610", "the recipient unsubscribed"),
     ("21612", "no route from this sender to this recipient"),
-    ("21614", "the recipient is no mobile number"),
+    ("21614", "the recipient is not a mobile number"),
     ("30002", "the account is suspended"),
     ("30004", "the recipient's carrier or handset blocks the message"),
     ("30005", "the recipient's number is unknown"),

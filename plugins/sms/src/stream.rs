@@ -62,7 +62,7 @@ impl Batch {
             return self.unknown(kind);
         };
         let Some(fields) = event.data.and_then(Fields::of_object) else {
-            return self.malformed("its `data` is no object");
+            return self.malformed("its `data` is not an object");
         };
         let account_sid = event.source.as_deref().and_then(account_of_source);
         let fields = fields.or("Time", event.time).or("AccountSid", account_sid.map(str::to_owned));

@@ -32,7 +32,7 @@ impl<'s> Scene<'s> {
         for (index, raw) in fields.list(name).into_iter().enumerate() {
             match lenient::read::<lenient::Id>(raw) {
                 Some(id) => ids.push(id.0),
-                None => self.add_unread(&format!("{name}[{index}]"), "it is no id"),
+                None => self.add_unread(&format!("{name}[{index}]"), "it is not an id"),
             }
         }
         ids
@@ -126,7 +126,7 @@ pub fn read(update: &Fields, scene: Scene) -> Result<Receipt, Rejection> {
         let known = KINDS.iter().find(|(kind, _)| *kind == name);
         let found = match (known, Fields::of(raw)) {
             (Some((name, reading)), Some(fields)) => of_known(name, reading, raw, &fields, &scene),
-            (Some(_), None) => Err("it is no object"),
+            (Some(_), None) => Err("it is not an object"),
             (None, Some(fields)) => Ok(of_unknown(name, raw, &fields, &scene)),
             // The id of the update, or a field of tomorrow.
             (None, None) => Ok(Vec::new()),

@@ -156,7 +156,7 @@ impl<'a> Questions<'a> {
     fn add(&mut self, raw: &'a RawValue, depth: usize, place: &str, unread: &mut Unread) {
         let named = |field: &Field| field.id.is_some() || field.reference.is_some();
         let Some(field) = lenient::read::<Field>(raw).filter(named) else {
-            return unread.add(place, "it is no object with an `id` or a `ref`");
+            return unread.add(place, "it is not an object with an `id` or a `ref`");
         };
         let field = std::rc::Rc::new(field);
         for key in [&field.id, &field.reference].into_iter().flatten() {
@@ -169,7 +169,7 @@ impl<'a> Questions<'a> {
 
     /// An answer, or why an element is none.
     fn answer(&self, raw: &'a RawValue) -> Result<Given<'a>, &'static str> {
-        let answer: Answer = lenient::read(raw).ok_or("it is no object")?;
+        let answer: Answer = lenient::read(raw).ok_or("it is not an object")?;
         let kind = answer.kind.map(Cow::into_owned).ok_or("it has no `type`")?;
         let field = answer.field.unwrap_or_default();
         let keys = [&field.id, &field.reference];

@@ -94,7 +94,7 @@ struct Feed<'s> {
 impl Feed<'_> {
     fn read(&mut self, raw: &RawValue) {
         let Some(outer) = lenient::read::<Delivery>(raw) else {
-            return self.batch.malformed("deliveries", "it is no object");
+            return self.batch.malformed("deliveries", "it is not an object");
         };
         let detail = outer.detail.and_then(|detail| Some((detail, lenient::read::<Delivery>(detail)?)));
         let (raw, delivery) = detail.unwrap_or((raw, Delivery { detail_type: None, ..outer }));

@@ -57,7 +57,7 @@ const STATES: &[(&str, CallState)] = &[("RINGING", CallState::Ringing), ("ACCEPT
 
 /// Reads an element of `calls`.
 pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
-    let Some(call) = lenient::read::<Payload>(raw) else { return batch.malformed("calls", "it is no object") };
+    let Some(call) = lenient::read::<Payload>(raw) else { return batch.malformed("calls", "it is not an object") };
     let Some(id) = call.id.as_deref() else { return batch.malformed("calls", "it has no `id`") };
     let Some(word) = call.event.as_deref() else { return batch.malformed("calls", "it has no `event`") };
     let Some(at) = call.timestamp else { return batch.malformed("calls", "it has no `timestamp`") };

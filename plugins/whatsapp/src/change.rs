@@ -89,7 +89,7 @@ pub fn read(change: &Change, settings: &Settings, batch: &mut Batch) {
 
 fn value(reading: Reading, raw: &RawValue, settings: &Settings, batch: &mut Batch) {
     let Some(value) = lenient::read::<Value>(raw) else {
-        return batch.malformed("changes", "its `value` is no object");
+        return batch.malformed("changes", "its `value` is not an object");
     };
     let number = value.metadata.as_ref().or(value.recipient.as_ref());
     let Some(account) = number.and_then(|number| number.phone_number_id.as_deref()) else {
@@ -124,7 +124,7 @@ fn standby(value: &Value, scene: &Scene, batch: &mut Batch) {
     conversation(value, echo_sender, scene, batch);
     let inner = value.standby.filter(|raw| raw.get() != "null").map(lenient::read::<Value>);
     if inner.as_ref().is_some_and(Option::is_none) {
-        batch.malformed("standby", "it is no object");
+        batch.malformed("standby", "it is not an object");
     }
     if let Some(inner) = inner.flatten() {
         let contacts = if inner.contacts.is_empty() { scene.contacts } else { &inner.contacts };

@@ -60,7 +60,7 @@ struct Extension<'a> {
 pub fn read(value: &Value, scene: &Scene, batch: &mut Batch) {
     batch.each("history", &value.history, |raw, batch| match lenient::read::<Chunk>(raw) {
         Some(found) => chunk(&found, scene, batch),
-        None => batch.malformed("history", "it is no object"),
+        None => batch.malformed("history", "it is not an object"),
     });
     batch.each("messages", &value.messages, |raw, batch| file(raw, scene, batch));
 }

@@ -63,11 +63,13 @@ const REFERRED_PRODUCT: &str = "com.whatsapp.referred-product";
 
 /// Reads an element of `messages`, `message_echoes` or a history thread.
 pub fn read(raw: &RawValue, source: &Source, scene: &Scene, batch: &mut Batch) {
-    let Some(outer) = lenient::read::<Envelope>(raw) else { return batch.malformed(source.array, "it is no object") };
+    let Some(outer) = lenient::read::<Envelope>(raw) else {
+        return batch.malformed(source.array, "it is not an object");
+    };
     match outer.message.filter(|_| outer.kind.is_none()) {
         None => read_envelope(&outer, raw, source, scene, batch),
         Some(wrapped) => match lenient::read::<Envelope>(wrapped) {
-            None => batch.malformed(source.array, "its `message` is no object"),
+            None => batch.malformed(source.array, "its `message` is not an object"),
             Some(inner) => {
                 let timestamp = outer.timestamp.or(inner.timestamp);
                 let envelope = Envelope { id: outer.id, timestamp, to: outer.to.or(inner.to), ..inner };

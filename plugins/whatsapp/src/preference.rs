@@ -38,7 +38,7 @@ const STATES: &[(&str, ConsentState)] = &[
 /// Reads an element of `user_preferences`. It has no id of its own, so one is made of all that tells two apart.
 pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
     let Some(found) = lenient::read::<Payload>(raw) else {
-        return batch.malformed("user_preferences", "it is no object");
+        return batch.malformed("user_preferences", "it is not an object");
     };
     let person = Person::new(&[&found.user_id, &found.parent_user_id, &found.wa_id]);
     let (Some(key), Some(contact)) = (person.key(), person.pair(scene).contact()) else {

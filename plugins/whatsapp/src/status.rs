@@ -71,7 +71,7 @@ const STATES: &[(&str, DeliveryState)] = &[
 
 /// Reads an element of `statuses`, which is about a message or about a call.
 pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
-    let Some(status) = lenient::read::<Status>(raw) else { return batch.malformed("statuses", "it is no object") };
+    let Some(status) = lenient::read::<Status>(raw) else { return batch.malformed("statuses", "it is not an object") };
     let Some(id) = status.id.as_deref() else { return batch.malformed("statuses", "it has no `id`") };
     let Some(word) = status.status.as_deref() else { return batch.malformed("statuses", "it has no `status`") };
     let Some(at) = status.timestamp else { return batch.malformed("statuses", "it has no `timestamp`") };

@@ -43,11 +43,13 @@ struct Metadata {
 
 /// Reads an element of `state_sync`. What an address book says is an import: it names people, and proves nothing.
 pub fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
-    let Some(found) = lenient::read::<Payload>(raw) else { return batch.malformed("state_sync", "it is no object") };
+    let Some(found) = lenient::read::<Payload>(raw) else {
+        return batch.malformed("state_sync", "it is not an object");
+    };
     match (found.kind.as_deref(), found.action.as_deref()) {
         (Some("contact"), Some("remove")) => return log::debug("skipped a contact removed from the address book"),
         (Some("contact") | None, _) => {}
-        (Some(_), _) => return log::info("skipped a `state_sync` element that is no contact"),
+        (Some(_), _) => return log::info("skipped a `state_sync` element that is not a contact"),
     }
     let Some(entry) = found.contact else { return batch.malformed("state_sync", "it has no `contact`") };
     if entry.phone_number.as_deref().is_some_and(|number| scene.is_business(number)) {

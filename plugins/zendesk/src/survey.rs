@@ -97,7 +97,8 @@ pub fn read(envelope: &Envelope) -> Result<Vec<Event>, Rejection> {
             .as_ref()
             .is_none_or(|answer| answer.kind.is_none() && answer.rating.is_none() && answer.value.is_none())
         {
-            envelope.add_unread(&format!("answers[{index}]"), "it is no object with a `type`, a `rating` or a `value`");
+            envelope
+                .add_unread(&format!("answers[{index}]"), "it is not an object with a `type`, a `rating` or a `value`");
         }
     }
     let answers = || found.answers.iter().flatten();

@@ -50,6 +50,41 @@ async fn a_person_links_two_identifiers_and_undoes_it() {
 }
 
 #[tokio::test]
+async fn a_new_identifier_that_looks_misspelt_makes_no_link() {
+    let api = Api::new().await;
+    api.seen("chat", "ada").await;
+    for (given, detail) in [
+        (("emial", "ada@example.com"), "scheme `emial` was never seen; fix: write `email`"),
+        (("Phon", "+16505551234"), "scheme `phon` was never seen; fix: write `phone`"),
+        (("email", "not-a-mail"), "value is not a mailbox; fix: `name@example.com`"),
+    ] {
+        for (a, b, field) in [(("chat", "ada"), given, "b"), (given, ("chat", "ada"), "a")] {
+            let refused = link(&api, a, b).await;
+            assert_eq!((refused.status, &refused.body["field"]), (400, &json!(field)), "{refused:?}");
+            assert_eq!(refused.body["detail"], detail);
+        }
+    }
+    // What an event named is known, however it looks.
+    api.seen("emial", "ada@example.com").await;
+    assert_eq!(link(&api, ("chat", "ada"), ("emial", "ada@example.com")).await.status, 201);
+    assert_eq!(link(&api, ("chat", "ada"), ("email", "Ada <ada@example.com>")).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_path_that_is_nearly_a_route_is_told_with_it() {
+    let api = Api::new().await;
+    for (path, fix) in [
+        ("/v1/profile/lookup", "call `/v1/profiles/lookup`"),
+        ("/v1/profile/p123/timeline", "call `/v1/profiles/{id}/timeline`"),
+        ("/v1/links/", "call `/v1/links/{id}`"),
+        ("/v1/weather", "see /openapi.json for all routes"),
+    ] {
+        let refused = api.expect(404, ("GET", path), None).await;
+        assert_eq!(refused["detail"], format!("no route at this path; fix: {fix}"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn an_id_that_went_into_another_one_leads_there() {
     let api = Api::new().await;
     let ids = [("chat", "ada"), ("chat", "ada2")];

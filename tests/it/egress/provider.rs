@@ -98,6 +98,11 @@ impl Provider {
         self.acts.lock().unwrap().push_back(act);
     }
 
+    /// Forgets what it was told.
+    pub fn forget(&self) {
+        self.acts.lock().unwrap().clear();
+    }
+
     pub fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::SeqCst)
     }

@@ -85,7 +85,7 @@ async fn of_a_connector_with_signing_and_other_providers_each_connection_is_judg
     assert_eq!(post("/hooks/open-with-key").await, 401, "it can verify by the key, but this one is not signed");
     assert_eq!(post("/hooks/signing").await, 500, "its connector has to verify, and does not");
     assert_eq!(post("/hooks/signing-with-token").await, 401, "a token is asked for where one is set");
-    assert_eq!(post("/hooks/signing-with-token/t0ken-of-16-bytes").await, 500, "and is no way around a signature");
+    assert_eq!(post("/hooks/signing-with-token/t0ken-of-16-bytes").await, 500, "and is not a way around a signature");
     assert_eq!(post("/hooks/open/t0ken-of-16-bytes").await, 200);
 }
 

@@ -41,7 +41,8 @@ async fn world() -> World {
     let mail = connection("mail", "email", &config, &[]);
     let data = Data::new().await;
     let mut gateway = Arc::into_inner(gateway_at(data.table.clone(), [mail], || FIXTURES_NOW)).unwrap();
-    Arc::get_mut(&mut gateway.inbound).unwrap().host.egress = Egress::new(sns.network.clone());
+    let inbound = Arc::get_mut(&mut gateway.inbound).unwrap();
+    Arc::get_mut(&mut inbound.host).unwrap().egress = Egress::new(sns.network.clone());
     let service = Service::of(Arc::new(gateway), data).await;
     World { sns, service, is_up }
 }

@@ -36,7 +36,7 @@ async fn good_siblings_are_stored_and_the_webhook_is_parked_besides_once() {
     service.settle().await;
     assert_eq!(ids(&service).await, ["m-3", "m-1"]);
     let parked = service.data.table.parked("shop").await.unwrap();
-    assert_eq!(parked.len(), 1, "a redelivery is no second copy");
+    assert_eq!(parked.len(), 1, "a redelivery is not a second copy");
     assert_eq!(parked[0].reason, "unread");
     assert!(parked[0].detail.starts_with(r"items[1]: it has no `id`\nxxx"), "{}", parked[0].detail);
     assert_eq!(parked[0].webhook.as_ref().unwrap().body, body.to_string().as_bytes());
@@ -174,6 +174,6 @@ async fn one_garbled_message_of_a_batch_costs_only_itself() {
     assert_eq!((parked.len(), parked[0].reason.as_str()), (1, "unread"));
     assert_eq!(
         parked[0].detail,
-        "entry[0].changes[0].messages[0]: it has no `id`; entry[0].changes[0].messages[2]: it is no object"
+        "entry[0].changes[0].messages[0]: it has no `id`; entry[0].changes[0].messages[2]: it is not an object"
     );
 }

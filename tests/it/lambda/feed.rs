@@ -171,7 +171,7 @@ async fn each_function_takes_its_own_events_only() {
         format!("{}: {}", error["errorType"].as_str().unwrap(), error["errorMessage"].as_str().unwrap())
     };
     let said = refusal(&feed, &text).await;
-    assert!(said.starts_with("Rapport.NoBatch: the event is no batch of SQS or Kinesis (column "), "{said}");
+    assert!(said.starts_with("Rapport.NoBatch: the event is not a batch of SQS or Kinesis (column "), "{said}");
     assert!(refusal(&webhook, &batch(&[&change(1)])).await.starts_with("Rapport.NoHttpEvent"));
     assert_eq!(not_taken(&fold, &batch(&[&change(1)])).await, [""; 0], "nothing of it is a record of the table");
     assert_eq!(world.events().await, 0);

@@ -117,5 +117,5 @@ async fn scores_of_three_providers_stand_in_one_profile_as_they_were_given() {
     ];
     assert_eq!(found.iter().map(|score| json!(said(score))).collect::<Vec<_>>(), expected);
     let profile = service.look_up("email", ADA).await.unwrap();
-    assert_eq!(profile["counters"]["feedbacks"], 3, "a redelivery is no second answer");
+    assert_eq!(profile["counters"]["feedbacks"], 3, "a redelivery is not a second answer");
 }

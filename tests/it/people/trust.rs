@@ -233,7 +233,7 @@ async fn a_ticket_s_subject_names_nobody() {
     service.settle().await;
     assert_eq!(service.look_up("zendesk.user", "66").await, None);
     let readable = service.data.readable().await;
-    assert!(!readable.contains("contact_erased"), "a template is no event of the desk");
+    assert!(!readable.contains("contact_erased"), "a template is not an event of the desk");
 
     // Identities first: what customers write breaks nothing that matters.
     let good = r#"{"requester":{"id":"7","email":"ada@example.com"},"current_user":{"id":"7"},"ticket_id":"5159","status":"Open","ticket_title":"a "quoted" word","latest_public_comment":"hello"}"#;
@@ -252,7 +252,7 @@ async fn a_text_of_the_future_is_one_of_today_and_stays_one() {
     }
     let profile = known(&service, "whatsapp", WA_ID).await;
     let timeline = service.timeline(&profile, 50).await;
-    assert_eq!(timeline.len(), 1, "a redelivery is no second event");
+    assert_eq!(timeline.len(), 1, "a redelivery is not a second event");
     assert_eq!(timeline[0]["time"], rfc3339(NOW));
     assert_eq!(timeline[0]["data"]["extensions"]["rapport.stated-time"], 4_070_908_800_000_u64);
     assert_eq!(profile["last_seen"], rfc3339(NOW));

@@ -1,8 +1,11 @@
 //! The outbox: claims, intents, locks, due items and rates, as the table keeps them.
 
 mod due;
+mod erasure;
 mod intents;
+mod interleavings;
 mod lock;
+mod price;
 
 use rapport_model::event::{Attestation, Author, Identifier, Part};
 use rapport_model::sending::intent::{Birth, Draft, Intent};

@@ -239,6 +239,7 @@ fn write_package(folder: &Path, connectors: &[&str], config: &str) {
             component_sha256: component,
             artefact_sha256: sha256(&artefact),
             bytes: artefact.len() as u64,
+            sends: false,
         };
         package.connectors.insert((*id).to_owned(), packaged);
     }

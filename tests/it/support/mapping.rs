@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rapport_store::stream::RECORD_KINDS;
 use serde_json::{Value, json};
 
 use super::deployment::Ran;
@@ -65,10 +66,11 @@ impl Mapping {
     }
 }
 
-/// The pattern of the template: events of the log that are new.
+/// The pattern of the template: what the fold is told of, if it is new.
 fn is_of_interest(record: &Value) -> bool {
     let key = |name: &str| record["dynamodb"]["Keys"][name]["S"].as_str().unwrap_or_default();
-    record["eventName"] == "INSERT" && key("pk").starts_with("main#E#") && key("sk").starts_with("V#")
+    let is_told = RECORD_KINDS.iter().any(|kind| key("sk").starts_with(kind));
+    record["eventName"] == "INSERT" && key("pk").starts_with("main#E#") && is_told
 }
 
 /// Gives the records to the fold until it has folded all: from the first that it names, or from the first if it failed.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use rapport_model::event::Author;
 use rapport_model::profile::rfc3339;
 use rapport_store::audit::{AuditCursor, Day, KEPT_DAYS, Phase, Record};
 use schemars::JsonSchema;
@@ -98,7 +99,7 @@ struct AuditRecord {
     took_ms: Option<u64>,
 }
 
-/// Which record of a call this is.
+/// Whether the record was written before or after the call.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum CallPhase {
@@ -149,6 +150,8 @@ struct Key {
     name: String,
     /// The scopes of the key.
     may: Vec<&'static str>,
+    /// As whom the key may send messages.
+    authors: Vec<Author>,
     /// When the key expires: RFC 3339; null: never.
     #[schemars(extend("format" = "date-time"))]
     not_after: Option<String>,
@@ -163,6 +166,7 @@ async fn keys(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
         items.push(Key {
             name: key.name.clone(),
             may: key.may.names(),
+            authors: key.authors.clone(),
             not_after: key.not_after.map(rfc3339),
             last_used: api.people.table.key_last_used(&key.name).await?.map(rfc3339),
         });

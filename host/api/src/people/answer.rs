@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::people::People;
-pub(crate) use crate::people::answer::described::AnyEvent;
+pub(crate) use crate::people::answer::described::{AnyEvent, SentBy};
 use crate::people::merged_logs::Merged;
 use crate::people::shortened_event::shown;
 
@@ -308,15 +308,15 @@ impl People {
             Logged::Event(stored) if self.table.is_erased(erased, &stored).await? => None,
             Logged::Unreadable(event) if erased.hides(event.key.at(), &event.connection) => None,
             Logged::Event(stored) => {
-                let sent = self.sent_message(&stored);
-                let (cloud, bytes) = shown(cloud_event(event_address(&stored, self.table.rules()), &stored.event));
-                Some(Shown { cloud, bytes: bytes + sent.as_ref().map_or(0, |_| DELIVERY_BYTES), sent })
+                let sent = self.names_of_sent(&stored);
+                let (cloud, bytes) = shown(self.cloud_event(&stored));
+                Some(Shown { cloud, bytes: bytes + sent.first().map_or(0, |_| DELIVERY_BYTES), sent })
             }
             Logged::Unreadable(UnreadableEvent { eid, key, connection, received_at, bytes, why }) => {
                 let place =
                     EventAddress { connection: &connection, eid: &eid, key: &key, verified: false, received_at };
                 let (cloud, bytes) = shown(unreadable_event(place, bytes, why.name()));
-                Some(Shown { cloud, bytes, sent: None })
+                Some(Shown { cloud, bytes, sent: Vec::new() })
             }
         })
     }
@@ -324,11 +324,12 @@ impl People {
     /// The CloudEvents; what the business sent says how far it got, in the extension `deliverystate`.
     async fn with_deliveries(&self, members: &[Eid], shown: Vec<Shown>) -> Result<Vec<Value>, StoreError> {
         // Each once: a message may be recorded twice, such as live and in a history.
-        let sent: BTreeSet<&MessageKey> = shown.iter().filter_map(|one| one.sent.as_ref()).collect();
+        let sent: BTreeSet<&MessageKey> = shown.iter().flat_map(|one| &one.sent).collect();
         let wanted = sent.into_iter().flat_map(|message| members.iter().map(|eid| (eid.clone(), message.clone())));
         let deliveries = self.table.deliveries(&wanted.collect::<Vec<_>>()).await?;
         let cloud = |Shown { mut cloud, sent, .. }: Shown| {
-            if let Some(delivery) = sent.and_then(|message| deliveries.get(message.as_str())) {
+            let known = sent.iter().filter_map(|message| deliveries.get(message.as_str()));
+            if let Some(delivery) = known.max_by_key(|delivery| delivery.rank) {
                 cloud["deliverystate"] = serde_json::to_value(&delivery.state).unwrap_or_default();
             }
             cloud
@@ -344,7 +345,7 @@ impl People {
         let erased = self.table.erased(eid).await?;
         let text = match self.table.logged(eid, key).await? {
             Some(Logged::Event(stored)) if !self.table.is_erased(&erased, &stored).await? => {
-                cloud_event(event_address(&stored, self.table.rules()), &stored.event).to_string()
+                self.cloud_event(&stored).to_string()
             }
             Some(Logged::Unreadable(event)) if !erased.hides(key.at(), &event.connection) => {
                 let UnreadableEvent { connection, received_at, bytes, why, .. } = event;
@@ -365,14 +366,25 @@ impl People {
         Ok(Some(EventPart { bytes, offset: from, text: text[from..end].to_owned(), next }))
     }
 
-    /// The key of a message of the business.
-    fn sent_message(&self, stored: &StoredEvent) -> Option<MessageKey> {
-        match &stored.event.body {
-            Body::Message(message) if message.author != Author::Customer => {
-                Some(self.table.tenant_key().message_key(&stored.event.account, &message.id))
-            }
-            _ => None,
+    /// An event as a CloudEvent; one of a message that we sent says who sent it, in the extension `sent`.
+    fn cloud_event(&self, stored: &StoredEvent) -> Value {
+        let mut cloud = cloud_event(event_address(stored, self.table.rules()), &stored.event);
+        if let Some(origin) = &stored.origin {
+            cloud["sent"] = serde_json::to_value(SentBy::of(&stored.eid, origin)).unwrap_or_default();
         }
+        cloud
+    }
+
+    /// The keys under which reports may speak of a message of the business: by the provider's id, and by our reference.
+    fn names_of_sent(&self, stored: &StoredEvent) -> Vec<MessageKey> {
+        let StoredEvent { event, origin, .. } = stored;
+        let Body::Message(message) = &event.body else { return Vec::new() };
+        if message.author == Author::Customer {
+            return Vec::new();
+        }
+        let reference = origin.is_some().then_some(&event.id).filter(|reference| **reference != message.id);
+        let names = std::iter::once(&message.id).chain(reference);
+        names.map(|id| self.table.tenant_key().message_key(&event.account, id)).collect()
     }
 }
 
@@ -381,8 +393,8 @@ struct Shown {
     cloud: Value,
     /// Of its JSON.
     bytes: usize,
-    /// The key of a message of the business.
-    sent: Option<MessageKey>,
+    /// The keys of a message of the business.
+    sent: Vec<MessageKey>,
 }
 
 fn event_address<'a>(stored: &'a StoredEvent, rules: &Rules) -> EventAddress<'a> {

@@ -165,6 +165,14 @@ const REMAINS: &[(&str, &str)] = &[
         "so that redelivered events are dropped, and other people whose profiles were merged the same way are still found; it holds no personal data",
     ),
     (
+        "for each address: the purposes that it does not want, and whether it takes messages at all; for each conversation: a number that says how often control moved, when it was closed, and keyed ids of messages that are deleted",
+        "so that a person who said stop is not written to when somebody imports them again, and no message of before is sent; it holds no personal data",
+    ),
+    (
+        "keyed hashes of idempotency keys of `POST /v1/messages`, for 30 days, and keyed ids of conversations that are due to be looked at",
+        "so that a repeated request sends nothing twice; they hold no personal data",
+    ),
+    (
         "keyed hashes of events that have no time or a time after the erasure, and when Rapport received them",
         "so that a redelivery of such an event is recognised as old; they hold no personal data",
     ),

@@ -53,7 +53,7 @@ pub struct Evidence {
     /// The evidence in one sentence.
     pub explanation: String,
     pub in_force: bool,
-    /// The evidence as it is stored: proof, withdrawal, closing, times.
+    /// The evidence as it is stored: proof, withdrawal, closing, times. Its fields can change without notice.
     pub record: Value,
 }
 
@@ -64,7 +64,7 @@ pub struct Suggested {
     /// Null if the identifier belongs to another person.
     pub a: Option<Value>,
     pub b: Option<Value>,
-    /// The suggestion as it is stored.
+    /// The suggestion as it is stored. Its fields can change without notice.
     pub record: Value,
 }
 

@@ -5,10 +5,11 @@ pub(crate) mod routes;
 use std::collections::BTreeSet;
 
 use rapport_http::Problem;
-use rapport_model::canonical::{SCHEME_BYTES_MAX, SCHEME_PATTERN, VALUE_BYTES_MAX, canonicalise};
+use rapport_model::canonical::{Family, SCHEME_BYTES_MAX, VALUE_BYTES_MAX, canonicalise, mailbox};
 use rapport_model::event::Attestation;
 use rapport_model::identity::{Author, Closing, Edge, EdgeId, Evidence, Named, Pair, Rule, Source, Span};
 use rapport_model::profile::rfc3339;
+use rapport_model::spelling::{fix_for_unknown_key, nearest};
 use rapport_model::{Basis, Eid, EventKey, Identifier, ProfileId, Timestamp};
 use rapport_projections::fold::identity::suggest_counterparts;
 use rapport_store::StoreError;
@@ -24,14 +25,18 @@ use crate::people::views::{LinkEnd, ends, limit_text};
 /// The most characters of a `reason` or a `by`. It is a sentence or two, stored with every link and log entry.
 pub const REASON_CHARS_MAX: usize = 500;
 
+/// Schemes of addresses that are compared over all channels. The other known ones are those that the rules limit.
+const ADDRESS_SCHEMES: [&str; 2] = ["phone", "email"];
+
 /// An identifier as a request gives it.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Identifier")]
 #[schemars(example = serde_json::json!({"scheme": "email", "value": "ada@example.com"}))]
 pub struct GivenIdentifier {
-    /// The kind of identifier: `phone`, `email`, or a name that a connector defines.
-    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX), regex(pattern = SCHEME_PATTERN))]
+    /// The kind of identifier: `phone`, `email`, or a name that a connector defines, of a-z, 0-9, `.`, `_` and `-`. Capitals are
+    /// read as small letters.
+    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX))]
     pub scheme: String,
     /// The identifier. A telephone number or a mailbox may have any spelling; write any other id as its provider writes it.
     #[schemars(length(min = 1, max = VALUE_BYTES_MAX))]
@@ -185,7 +190,7 @@ impl People {
     /// Links two identifiers because a person says so. An existing link of the same rule stays as it is.
     ///
     /// # Errors
-    /// An identifier has no canonical form or may not be linked, the two are the same, a limit prevents the link (then it is
+    /// An identifier has no canonical form, may not be linked, or is new and looks misspelt; the two are the same, a limit prevents the link (then it is
     /// recorded as a conflict), or storage failed (then a repeated call is harmless).
     pub async fn link(&self, new: &NewLink, who: Author) -> Result<Linked, Problem> {
         let mut ends = [self.named(&new.a, "a")?, self.named(&new.b, "b")?];
@@ -194,6 +199,9 @@ impl People {
             end.eid = self.holder(&end.eid).await?;
         }
         for (named, field) in ends.iter().zip(["a", "b"]) {
+            if self.table.endpoint(&named.eid).await?.is_none() {
+                self.may_be_new(named).map_err(|problem| problem.of_field(field))?;
+            }
             if !self.table.rules().may_link(&named.key) {
                 let detail = format!(
                     "identifier `{field}` is never linked: the rules say that it belongs to nobody or to many people"
@@ -221,6 +229,21 @@ impl People {
         let link = self.the_link(&outcome.edge).await?;
         link.map(Linked::Created)
             .ok_or_else(|| Problem::unavailable("the link was erased at the same time; fix: try again"))
+    }
+
+    /// Whether an identifier that no event named yet is one: a slip of a finger would make an endpoint that nobody has.
+    fn may_be_new(&self, named: &Named) -> Result<(), Problem> {
+        let scheme = named.key.scheme.as_str();
+        let limited = self.table.rules().limits.keys().map(String::as_str);
+        let known: Vec<&str> = ADDRESS_SCHEMES.into_iter().chain(limited).collect();
+        if !known.contains(&scheme) && nearest(scheme, &known).is_some() {
+            let fix = fix_for_unknown_key(scheme, &known);
+            return Err(Problem::bad_request(format!("scheme `{scheme}` was never seen; fix: {fix}")));
+        }
+        if Family::of(scheme) == Family::Mailbox && mailbox(&named.identifier.value).is_none() {
+            return Err(Problem::bad_request("value is not a mailbox; fix: `name@example.com`"));
+        }
+        Ok(())
     }
 
     /// Undoes a link because a person says so. `None` if there never was such a link. A repeated call changes nothing.

@@ -192,7 +192,16 @@ fn manifest_lines(manifest: &Manifest) -> Vec<(String, String)> {
             ),
         ),
     ];
-    lines.extend(manifest.secrets.iter().map(|(name, what)| ("secret".to_owned(), format!("{name}: {what}"))));
+    lines.extend(manifest.secrets.iter().map(|(name, known)| {
+        let used = if known.used.is_for_sending() { format!(" (for {})", known.used) } else { String::new() };
+        ("secret".to_owned(), format!("{name}{used}: {known}"))
+    }));
+    if !manifest.hosts.api.is_empty() {
+        lines.push(("sends to".to_owned(), names(&manifest.hosts.api).join(", ")));
+    }
+    lines.extend(
+        manifest.aws.iter().map(|(service, actions)| ("aws".to_owned(), format!("{service}: {}", actions.join(", ")))),
+    );
     if let Some(unsigned) = &manifest.unsigned {
         let when =
             if unsigned.when.0.is_empty() { String::new() } else { format!(", when {}", json!(unsigned.when.0)) };
@@ -236,7 +245,10 @@ fn manifest_json(manifest: &Manifest) -> Value {
         },
         "hosts": {
             "certificates": names(&manifest.hosts.certificates), "confirmations": names(&manifest.hosts.confirmations),
+            "api": names(&manifest.hosts.api),
         },
+        "aws": manifest.aws,
+        "uses": manifest.secrets.iter().map(|(name, known)| (name, known.used.to_string())).collect::<BTreeMap<_, _>>(),
         "proofs": manifest.verify.proofs.iter().map(|proof| json!({
             "header": proof.header, "secret": proof.secret, "when": proof.when.0,
         })).collect::<Vec<_>>(),

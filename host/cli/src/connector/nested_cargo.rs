@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::new;
 use super::toolchain::WASM;
 
 /// A connector's crate, compiled.
@@ -142,7 +143,14 @@ pub(crate) fn run(mut cargo: Command) -> Result<Vec<u8>> {
     if status.success() {
         return Ok(stdout);
     }
-    bail!("cargo: {status}\n{}", String::from_utf8_lossy(&stderr).trim_end())
+    bail!("{}", failure(status.code(), &String::from_utf8_lossy(&stderr)))
+}
+
+/// What cargo said, and the fix if the SDK's release does not exist.
+fn failure(status: Option<i32>, said: &str) -> String {
+    let status = status.map_or_else(|| "ended by a signal".to_owned(), |code| format!("exit status {code}"));
+    let fix = if said.contains("failed to find tag") { format!("\nfix: {}", new::SDK_BY_PATH) } else { String::new() };
+    format!("cargo failed ({status}); its message follows\n{}{fix}", said.trim_end())
 }
 
 /// [`run`], where `compiling` is called when cargo begins to compile something.
@@ -168,5 +176,21 @@ fn run_watched(mut cargo: Command, compiling: &dyn Fn()) -> Result<Vec<u8>> {
     if status.success() {
         return Ok(messages);
     }
-    bail!("cargo: {status}\n{}", said.trim_end())
+    bail!("{}", failure(status.code(), &said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_of_the_sdk_that_does_not_exist_is_told_with_its_fix() {
+        let said = failure(Some(101), "error: failed to load source\n\nCaused by:\n  failed to find tag `v0.1.0`\n");
+        assert!(
+            said.starts_with("cargo failed (exit status 101); its message follows\nerror: failed to load"),
+            "{said}"
+        );
+        assert!(said.contains("`v0.1.0`\nfix: write `rapport-sdk = { path = "), "{said}");
+        assert!(!failure(Some(101), "error: expected `;`").contains("fix"));
+    }
 }

@@ -48,17 +48,33 @@ const TAKEN_TYPES: [&str; 12] = [
     "Webhook",
 ];
 
+/// Where the new connector's crate gets the SDK if it is not made in the checkout at or above the working directory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Source<'a> {
+    /// A folder that a person named.
+    pub sdk: Option<&'a Path>,
+    /// The checkout that compiled this command. It may be gone.
+    pub compiled_from: Option<&'a Path>,
+}
+
+impl<'a> Source<'a> {
+    /// The folder that a person named, or else the checkout that compiled this command.
+    pub fn of_process(sdk: Option<&'a Path>) -> Self {
+        Self { sdk, compiled_from: Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2) }
+    }
+}
+
 /// Makes a connector called `name`: in `parent`, or in `plugins/` of the checkout at or above `here`.
 ///
 /// # Errors
 /// The name is not one that a manifest takes, the folder exists, there is no checkout, or a file cannot be written.
-pub fn new(name: &str, parent: Option<&Path>, here: &Path) -> Result<Made> {
+pub fn new(name: &str, parent: Option<&Path>, here: &Path, source: Source<'_>) -> Result<Made> {
     let checkout = checkout(here)?;
     let parent = match (parent, &checkout) {
         (Some(parent), _) => parent.to_owned(),
         (None, Some(checkout)) => checkout.join("plugins"),
         (None, None) => bail!(
-            "`{}` is in no checkout of Rapport; fix: `--path` says in which folder the connector is made",
+            "`{}` is not in a checkout of Rapport; fix: add `--path FOLDER`, the folder in which the connector is made",
             here.display()
         ),
     };
@@ -66,14 +82,16 @@ pub fn new(name: &str, parent: Option<&Path>, here: &Path) -> Result<Made> {
     Manifest::parse(&manifest).with_context(|| format!("connector `{name}`"))?;
     let folder = parent.join(name);
     if folder.exists() {
-        bail!("`{}` is there already; fix: take another name, or remove it", folder.display());
+        bail!("`{}` already exists; fix: choose another name, or delete the folder", folder.display());
     }
-    let sdk = sdk(&parent, checkout.as_deref())?;
+    let sdk = sdk(&parent, checkout.as_deref(), source)?;
     let files = write(&folder, name, &sdk)?;
-    if let (Sdk::Path(_), Some(checkout)) = (&sdk, &checkout) {
+    if let Sdk::Path(path) = &sdk {
         // The versions that the checkout was tested with; cargo takes out what the connector does not need.
-        let lock = checkout.join("Cargo.lock");
-        fs::copy(&lock, folder.join("Cargo.lock")).with_context(|| format!("`{}`", lock.display()))?;
+        let lock = path.ancestors().nth(2).map(|checkout| checkout.join("Cargo.lock"));
+        if let Some(lock) = lock.filter(|lock| lock.is_file()) {
+            fs::copy(&lock, folder.join("Cargo.lock")).with_context(|| format!("`{}`", lock.display()))?;
+        }
     }
     Ok(Made { folder, files, sdk })
 }
@@ -89,7 +107,10 @@ impl Made {
                 path.display(),
                 git()
             ),
-            Sdk::Git => format!("the SDK of {}, by git, at tag {TAG}", env!("CARGO_PKG_REPOSITORY")),
+            Sdk::Git => format!(
+                "the SDK of {}, by git, at tag {TAG}; if that tag does not exist, {SDK_BY_PATH}",
+                env!("CARGO_PKG_REPOSITORY")
+            ),
         };
         let words = match &self.sdk {
             Sdk::Workspace => self.folder.file_name().unwrap_or_default().display().to_string(),
@@ -104,10 +125,10 @@ impl Made {
         };
         format!(
             "made {folder}, {} files, with {sdk}\n\n\
-             rapport connector test {words}            it passes every check; keep it so\n\
+             rapport connector test {words}            runs every check, natively and in the sandbox\n\
              rapport connector test {words} --bless    after a change: writes what fixtures come to; read the diff\n\
              rapport connector sign {words}            signs fixtures that you changed, as the provider would\n\
-             rapport connector inspect {words}         what it imports, may use, and wants to be set\n\n\
+             rapport connector inspect {words}         what it imports, what it may use, and what must be set\n\n\
              Begin with `fixtures/inbound`: put in requests of the provider as they came, with their signatures.\n{besides}",
             self.files.len()
         )
@@ -120,13 +141,30 @@ fn checkout(here: &Path) -> Result<Option<PathBuf>> {
     Ok(here.ancestors().find(|folder| folder.join("plugins/sdk/Cargo.toml").is_file()).map(Path::to_owned))
 }
 
-fn sdk(parent: &Path, checkout: Option<&Path>) -> Result<Sdk> {
+fn sdk(parent: &Path, checkout: Option<&Path>, source: Source<'_>) -> Result<Sdk> {
+    let named = source.sdk.map(|folder| {
+        let path = folder.canonicalize().with_context(|| format!("`--sdk {}`", folder.display()))?;
+        let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
+        if !manifest.contains("name = \"rapport-sdk\"") {
+            bail!(
+                "`--sdk {}`: the folder is not the SDK's crate; fix: name `plugins/sdk` of a checkout of Rapport",
+                folder.display()
+            );
+        }
+        Ok(path)
+    });
+    let named = named.transpose()?;
     fs::create_dir_all(parent).with_context(|| format!("`{}`", parent.display()))?;
     let parent = parent.canonicalize().with_context(|| format!("`{}`", parent.display()))?;
-    Ok(match checkout {
-        Some(checkout) if parent == checkout.join("plugins") => Sdk::Workspace,
-        Some(checkout) => Sdk::Path(checkout.join("plugins/sdk")),
-        None => Sdk::Git,
+    let compiled_from = source.compiled_from.map(|checkout| checkout.join("plugins/sdk"));
+    Ok(match (named, checkout) {
+        (Some(path), _) => Sdk::Path(path),
+        (None, Some(checkout)) if parent == checkout.join("plugins") => Sdk::Workspace,
+        (None, Some(checkout)) => Sdk::Path(checkout.join("plugins/sdk")),
+        (None, None) => match compiled_from.filter(|sdk| sdk.join("Cargo.toml").is_file()) {
+            Some(path) => Sdk::Path(path),
+            None => Sdk::Git,
+        },
     })
 }
 
@@ -139,7 +177,7 @@ fn write(folder: &Path, name: &str, sdk: &Sdk) -> Result<Vec<String>> {
     let more: &[(&str, &str)] = if *sdk == Sdk::Workspace { &[] } else { &STANDALONE_FILES };
     let files = [("Cargo.toml", cargo), ("connector.toml", template::MANIFEST)];
     let mut written = Vec::new();
-    for (path, text) in files.iter().chain(&FILES).chain(more) {
+    for (path, text) in files.iter().chain(FILES).chain(more) {
         let file = folder.join(path);
         let parent = file.parent().unwrap_or(folder);
         fs::create_dir_all(parent)
@@ -165,6 +203,10 @@ fn fill(text: &str, name: &str, sdk: &Sdk) -> String {
 
 /// The tag of the release that this command is of: what it makes is compiled with the SDK that it was made for.
 const TAG: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+
+/// What an author does where the tag does not exist.
+pub(super) const SDK_BY_PATH: &str = "write `rapport-sdk = { path = \"<checkout of Rapport>/plugins/sdk\" }` in its Cargo.toml, or make \
+                                      it with `rapport connector new --sdk <checkout of Rapport>/plugins/sdk`";
 
 fn git() -> String {
     format!("git = {:?}, tag = {TAG:?}", env!("CARGO_PKG_REPOSITORY"))
@@ -200,7 +242,7 @@ mod tests {
     fn a_name_that_no_manifest_takes_is_refused_with_the_rule() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["Acme", "acme chat", "7up", "", "../acme", "ä", &"a".repeat(41)] {
-            let error = format!("{:#}", new(name, Some(folder.path()), folder.path()).unwrap_err());
+            let error = format!("{:#}", new(name, Some(folder.path()), folder.path(), Source::default()).unwrap_err());
             assert!(
                 error.contains("a letter, then letters, digits and `-`") || error.contains("`id`"),
                 "{name}: {error}"
@@ -212,22 +254,46 @@ mod tests {
     #[test]
     fn nothing_is_overwritten() {
         let folder = tempfile::tempdir().unwrap();
-        let made = new("acme", Some(folder.path()), folder.path()).unwrap();
+        let made = new("acme", Some(folder.path()), folder.path(), Source::default()).unwrap();
         assert_eq!(made.sdk, Sdk::Git);
         let cargo = fs::read_to_string(made.folder.join("Cargo.toml")).unwrap();
         let pinned = concat!("tag = \"v", env!("CARGO_PKG_VERSION"), "\" }");
         assert!(cargo.contains(pinned), "{cargo}");
         fs::write(made.folder.join("README.md"), "mine").unwrap();
-        let error = new("acme", Some(folder.path()), folder.path()).unwrap_err().to_string();
-        assert!(error.ends_with("is there already; fix: take another name, or remove it"), "{error}");
+        let error = new("acme", Some(folder.path()), folder.path(), Source::default()).unwrap_err().to_string();
+        assert!(error.ends_with("already exists; fix: choose another name, or delete the folder"), "{error}");
         assert_eq!(fs::read_to_string(made.folder.join("README.md")).unwrap(), "mine");
     }
 
     #[test]
     fn outside_of_a_checkout_the_folder_has_to_be_said() {
         let folder = tempfile::tempdir().unwrap();
-        let error = new("acme", None, folder.path()).unwrap_err().to_string();
-        assert!(error.ends_with("fix: `--path` says in which folder the connector is made"), "{error}");
+        let error = new("acme", None, folder.path(), Source::default()).unwrap_err().to_string();
+        assert!(error.ends_with("fix: add `--path FOLDER`, the folder in which the connector is made"), "{error}");
+    }
+
+    #[test]
+    fn outside_of_a_checkout_the_sdk_is_the_named_one_or_the_one_that_compiled_this_command_or_the_release() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        let sdk = checkout.join("plugins/sdk");
+        let gone = folder.path().join("gone");
+        let make = |name, source| new(name, Some(folder.path()), folder.path(), source);
+
+        let compiled = make("compiled", Source::of_process(None)).unwrap();
+        assert_eq!(compiled.sdk, Sdk::Path(sdk.clone()));
+        let lock = fs::read(compiled.folder.join("Cargo.lock")).unwrap();
+        assert_eq!(lock, fs::read(checkout.join("Cargo.lock")).unwrap());
+        let named = make("named", Source { sdk: Some(&sdk), compiled_from: Some(&gone) }).unwrap();
+        assert_eq!(named.sdk, Sdk::Path(sdk.clone()));
+
+        let released = make("released", Source { sdk: None, compiled_from: Some(&gone) }).unwrap();
+        assert_eq!(released.sdk, Sdk::Git);
+        assert!(released.next_steps().contains("if that tag does not exist, write `rapport-sdk = { path = "));
+
+        let wrong = make("wrong", Source { sdk: Some(folder.path()), compiled_from: None }).unwrap_err().to_string();
+        assert!(wrong.ends_with("fix: name `plugins/sdk` of a checkout of Rapport"), "{wrong}");
+        assert!(!folder.path().join("wrong").exists());
     }
 
     #[test]
@@ -243,7 +309,7 @@ mod tests {
     fn no_placeholder_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let made = new("acme-chat", Some(folder.path()), here).unwrap();
+        let made = new("acme-chat", Some(folder.path()), here, Source::default()).unwrap();
         assert!(matches!(&made.sdk, Sdk::Path(path) if path.ends_with("plugins/sdk")));
         for file in &made.files {
             let text = fs::read_to_string(made.folder.join(file)).unwrap();

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use rapport_model::spelling::nearest;
 
 /// The folder that `words` mean: a path from `base`, or a folder of the nearest `plugins/` at or above it, or at or above
 /// the working directory.
@@ -24,14 +25,30 @@ pub fn folder(words: &str, base: &Path) -> Result<PathBuf> {
         return Ok(folder.clone());
     }
     let names: Vec<String> =
-        present.iter().filter_map(|folder| folder.file_name()).map(|name| format!("`{}`", name.display())).collect();
-    if names.is_empty() {
-        bail!("connector `{words}`: no folder with a connector.toml; fix: name a connector's folder")
-    } else {
-        bail!(
-            "connector `{words}`: no folder with a connector.toml; fix: name a folder, or one of {}",
-            names.join(", ")
-        )
+        present.iter().filter_map(|folder| folder.file_name()).map(|name| name.display().to_string()).collect();
+    bail!("connector `{words}`: {}", not_found(words, &path, &names))
+}
+
+/// Why nothing is found by these words, and the fix.
+fn not_found(words: &str, path: &Path, names: &[String]) -> String {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if path.extension().is_some_and(|extension| extension == "wasm") {
+        return format!(
+            "`{}` does not exist; fix: `rapport connector build` makes components and prints their paths",
+            path.display()
+        );
+    }
+    match (nearest(words, &names), names.is_empty()) {
+        (Some(nearest), _) => format!("no folder with a connector.toml; fix: write `{nearest}`"),
+        (None, false) => {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("no folder with a connector.toml; fix: name a folder, or one of {}", names.join(", "))
+        }
+        (None, true) => {
+            "no folder with a connector.toml, and no checkout of Rapport here or above; fix: name a connector's \
+                         folder by its path"
+                .to_owned()
+        }
     }
 }
 
@@ -40,10 +57,13 @@ pub fn folder(words: &str, base: &Path) -> Result<PathBuf> {
 /// # Errors
 /// There is none.
 pub fn all_plugins() -> Result<Vec<PathBuf>> {
-    let here = std::env::current_dir().context("the working directory is gone")?;
+    let here = std::env::current_dir().context("the working directory does not exist any more")?;
     let folders = plugins_of(&here)?;
     if folders.is_empty() {
-        bail!("no connector in `plugins/` of `{}` or above; fix: name a connector's folder", here.display());
+        bail!(
+            "`{}` is not in a checkout of Rapport: no `plugins/` with connectors here or above; fix: name a connector's folder",
+            here.display()
+        );
     }
     Ok(folders)
 }
@@ -62,4 +82,20 @@ fn plugins_of(base: &Path) -> Result<Vec<PathBuf>> {
 
 fn is_connector(folder: &Path) -> bool {
     folder.join("connector.toml").is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_found_is_told_with_the_nearest_name_or_what_makes_it() {
+        let names = ["email".to_owned(), "chat".to_owned()];
+        let told = |words: &str, names: &[String]| not_found(words, Path::new(words), names);
+        assert_eq!(told("chta", &names), "no folder with a connector.toml; fix: write `chat`");
+        assert!(told("acme", &names).ends_with("fix: name a folder, or one of `email`, `chat`"));
+        assert!(told("acme", &[]).ends_with("fix: name a connector's folder by its path"));
+        let component = told("target/connectors/chat.wasm", &names);
+        assert!(component.starts_with("`target/connectors/chat.wasm` does not exist; fix: `rapport connector build`"));
+    }
 }

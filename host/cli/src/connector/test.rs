@@ -86,12 +86,16 @@ pub fn run(folders: &[PathBuf], blessing: Blessing, terminal: &Terminal) -> Resu
 /// # Errors
 /// It does not build, or its tests do not run the suite.
 pub fn test(folder: &Path, blessing: Blessing, terminal: &Terminal) -> Result<Tested> {
+    // First: a fixture that cannot be read is a mistake of its own, and natively it would be told as a panic.
+    fixtures(folder)?;
     let is_crate = folder.join("Cargo.toml").is_file();
     let component = component_of(folder, terminal)?;
     let native = match (is_crate, blessing) {
         (false, Blessing::Compare) => None,
         (false, Blessing::Bless | Blessing::BlessAll) => {
-            bail!("`--bless` takes the native run, and there is no crate; fix: write the files")
+            bail!(
+                "`--bless` needs a native run, and the folder has no crate; fix: write the `.events.json` files by hand"
+            )
         }
         (true, Blessing::Compare) => Some(Expectations::Verbatim),
         (true, Blessing::Bless) => Some(Expectations::Bless),
@@ -123,8 +127,16 @@ pub fn in_sandbox(folder: &Path, component: &[u8]) -> Result<(Manifest, Interfac
     let options = Options { effort: Effort::SANDBOX, expectations: Expectations::Values, budgets: Some(budgets) };
     let mut report = if subject.receives() { kit::run_suite(&subject, &fixtures, &options) } else { Report::default() };
     report.checks.append(&mut sending(folder, &subject)?.checks);
-    report.checks.push(agreement::check(&manifest, &interface, &fixtures, &subject));
+    let mut agreement = agreement::check(&manifest, &interface, &fixtures, &subject);
+    agreement.failures.extend(other_name(folder, &manifest.id));
+    report.checks.push(agreement);
     Ok((manifest, interface, report))
+}
+
+/// A configuration names the folder, and logs and metrics the id.
+fn other_name(folder: &Path, id: &str) -> Option<String> {
+    let name = folder.file_name()?.to_str()?;
+    (name != id).then(|| format!("`id` is `{id}`, and the folder's name is `{name}`; fix: give both the same name"))
 }
 
 /// Runs the suite of what sends on a component, if it does.
@@ -166,4 +178,16 @@ fn component_in(folder: &Path) -> Result<Vec<u8>> {
     }
     let bytes = fs::read(&path).with_context(|| format!("`{}`", path.display()))?;
     Ok(with_manifest(&bytes, &manifest)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_folder_s_name() {
+        assert_eq!(other_name(Path::new("plugins/acme"), "acme"), None);
+        let other = other_name(Path::new("plugins/acme"), "acme2").unwrap();
+        assert_eq!(other, "`id` is `acme2`, and the folder's name is `acme`; fix: give both the same name");
+    }
 }

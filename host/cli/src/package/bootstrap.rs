@@ -118,14 +118,14 @@ fn same_paths_everywhere(checkout: &Path) -> Result<String> {
 /// Checks that a program is one for this processor, and that Lambda's C library has what it wants.
 fn check(bytes: &[u8], arch: Arch) -> Result<()> {
     let fix = "fix: give --bootstrap a Linux program built with this --arch";
-    let Ok(header) = FileHeader64::<Endianness>::parse(bytes) else { bail!("it is no 64-bit ELF program; {fix}") };
+    let Ok(header) = FileHeader64::<Endianness>::parse(bytes) else { bail!("it is not a 64-bit ELF program; {fix}") };
     let endian = header.endian()?;
     let machine = match arch {
         Arch::Arm64 => EM_AARCH64,
         Arch::X86_64 => EM_X86_64,
     };
     if header.e_machine(endian) != machine {
-        bail!("it is a program for another processor than {}; {fix}", arch.name());
+        bail!("the program is for another processor than {}; {fix}", arch.name());
     }
     match newest_glibc(header, endian, bytes)? {
         Some(newest) if newest > GLIBC_MAX => bail!(
@@ -186,6 +186,6 @@ mod tests {
         assert!(newest_glibc(FileHeader64::parse(&*own).unwrap(), Endianness::Little, &own).unwrap().is_some());
         let error = |bytes: &[u8], arch| check(bytes, arch).unwrap_err().to_string();
         assert!(error(&own, Arch::Arm64).contains("another processor than arm64; fix: "));
-        assert!(error(b"#!/bin/sh", Arch::X86_64).contains("no 64-bit ELF program"));
+        assert!(error(b"#!/bin/sh", Arch::X86_64).contains("it is not a 64-bit ELF program"));
     }
 }

@@ -1,8 +1,9 @@
 //! `[api]`: the keys that open the API, and what each may do.
 
 use rapport_model::Timestamp;
+use rapport_model::event::Author;
 use rapport_model::profile::parse_rfc3339;
-use rapport_model::spelling::fix_for_unknown_key;
+use rapport_model::spelling::fix_for_unknown_word;
 use toml::Value;
 
 use super::{ConfigError, Keys, SecretRef, is_connection_name};
@@ -13,7 +14,9 @@ pub const API_KEYS_MAX: usize = 200;
 /// The name of the key that `[api] keys = […]` means, the form before keys had names.
 pub const UNNAMED: &str = "default";
 
-const KEY_KEYS: &[&str] = &["secret", "may", "not-after"];
+const KEY_KEYS: &[&str] = &["secret", "may", "authors", "not-after"];
+/// The authors of messages that a key can be.
+const AUTHORS: [(&str, Author); 2] = [("agent", Author::Agent), ("automation", Author::Automation)];
 
 /// One key of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub struct ApiKeyConfig {
     /// Several are a rotation: newest first, and all of them open.
     pub secrets: Vec<SecretRef>,
     pub may: Scopes,
+    /// As whom it may send: `agent` is a human of the business, `automation` is a program.
+    pub authors: Vec<Author>,
     /// When it stops to open anything.
     pub not_after: Option<Timestamp>,
 }
@@ -42,15 +47,21 @@ pub(super) struct Api {
 
 pub(super) fn api(table: Option<Keys>) -> Result<Api, ConfigError> {
     let Some(mut table) = table else { return Ok(Api { keys: Vec::new(), is_unnamed: false }) };
+    table.only(&["keys"])?;
     let is_unnamed = matches!(table.rest.get("keys"), Some(Value::Array(_) | Value::String(_)));
     let keys = if is_unnamed { unnamed(table.secrets("keys")?) } else { named(table.table("keys")?)? };
-    table.done(&["keys"])?;
     Ok(Api { is_unnamed: is_unnamed && !keys.is_empty(), keys })
 }
 
 /// One key that may do everything. The list is its rotation, so its name does not move when a version comes before it.
 fn unnamed(secrets: Vec<SecretRef>) -> Vec<ApiKeyConfig> {
-    let key = ApiKeyConfig { name: UNNAMED.to_owned(), secrets, may: Scopes::all(), not_after: None };
+    let key = ApiKeyConfig {
+        name: UNNAMED.to_owned(),
+        secrets,
+        may: Scopes::all(),
+        authors: AUTHORS.map(|(_, author)| author).into(),
+        not_after: None,
+    };
     if key.secrets.is_empty() { Vec::new() } else { vec![key] }
 }
 
@@ -70,20 +81,21 @@ fn key(table: &mut Keys, name: String) -> Result<ApiKeyConfig, ConfigError> {
         return Err(ConfigError::Value { key: path, expected, found: "another".into() });
     }
     let mut keys = table.table(&name)?.expect("the name was taken from this table");
+    keys.only(KEY_KEYS)?;
     let secrets = keys.secrets("secret")?;
     if secrets.is_empty() {
         let fix = "say where it is: `secret = \"env:NAME\"`, or a list, newest first, while it is rotated";
         return Err(ConfigError::Missing { key: keys.path("secret"), fix });
     }
     let may = scopes(&mut keys)?;
+    let authors = authors(&mut keys, may)?;
     let not_after = instant(&mut keys, "not-after")?;
-    keys.done(KEY_KEYS)?;
-    Ok(ApiKeyConfig { name, secrets, may, not_after })
+    Ok(ApiKeyConfig { name, secrets, may, authors, not_after })
 }
 
 fn scopes(keys: &mut Keys) -> Result<Scopes, ConfigError> {
     let path = keys.path("may");
-    let fix = "say what it may do, such as `may = [\"read\"]`; there are `read`, `write`, `link`, `review`, `export`, \
+    let fix = "say what it may do, such as `may = [\"read\"]`; there are `read`, `send`, `link`, `review`, `export`, \
                `erase` and `operate`";
     let words = keys.words("may")?.filter(|words| !words.is_empty());
     let words = words.ok_or_else(|| ConfigError::Missing { key: path.clone(), fix })?;
@@ -92,12 +104,30 @@ fn scopes(keys: &mut Keys) -> Result<Scopes, ConfigError> {
     for word in words {
         let scope = Scope::parse(&word).ok_or_else(|| ConfigError::UnknownWord {
             key: path.clone(),
-            fix: fix_for_unknown_key(&word, &all),
+            fix: fix_for_unknown_word(&word, &all),
             word,
         })?;
         scopes = scopes.and(scope);
     }
     Ok(scopes)
+}
+
+/// A key that may send says as whom: a program that could call itself an agent could talk over a person.
+fn authors(keys: &mut Keys, may: Scopes) -> Result<Vec<Author>, ConfigError> {
+    let path = keys.path("authors");
+    let fix =
+        "say as whom it sends: `authors = [\"automation\"]` for a program, `[\"agent\"]` for people's tools, or both";
+    let words = keys.words("authors")?.unwrap_or_default();
+    if words.is_empty() && may.has(Scope::Send) {
+        return Err(ConfigError::Missing { key: path, fix });
+    }
+    let all = AUTHORS.map(|(word, _)| word);
+    let author = |word: String| {
+        let known = AUTHORS.iter().find(|(name, _)| *name == word).map(|(_, author)| *author);
+        let unknown = || ConfigError::UnknownWord { key: path.clone(), fix: fix_for_unknown_word(&word, &all), word };
+        known.ok_or_else(unknown)
+    };
+    words.into_iter().map(author).collect()
 }
 
 /// An instant as text of RFC 3339, or as TOML's own date and time with an offset.
@@ -145,6 +175,12 @@ not-after = 2027-01-31T00:00:00Z
     }
 
     #[test]
+    fn a_key_that_may_send_says_as_whom() {
+        let text = "[api.keys.bot]\nsecret = 'env:A'\nmay = ['send']\nauthors = ['automation']";
+        assert_eq!(Config::parse(text).unwrap().api_keys[0].authors, [Author::Automation]);
+    }
+
+    #[test]
     fn a_list_without_names_is_one_key_that_may_do_everything_and_keeps_its_name_in_a_rotation() {
         for text in ["[api]\nkeys = ['env:A']", "[api]\nkeys = ['env:NEW', 'env:A']", "[api]\nkeys = 'env:A'"] {
             let config = Config::parse(text).unwrap();
@@ -160,7 +196,7 @@ not-after = 2027-01-31T00:00:00Z
     fn what_is_wrong_with_a_key_is_named_with_the_fix() {
         let key = |lines: &str| refusal(&format!("[api.keys.a]\nsecret = 'env:A'\n{lines}"));
         assert_eq!(key("may = ['reed']"), "`api.keys.a.may`: unknown word `reed`; fix: write `read`");
-        assert!(key("may = ['everything']").contains("there are `read`, `write`, `link`"));
+        assert!(key("may = ['everything']").contains("write one of `read`, `send`, `link`"));
         assert!(key("").starts_with("`api.keys.a.may` is missing; fix: say what it may do"));
         assert!(key("may = []").starts_with("`api.keys.a.may` is missing"));
         assert_eq!(key("may = 'read'"), "`api.keys.a.may`: expected a list of texts, found string");
@@ -169,6 +205,12 @@ not-after = 2027-01-31T00:00:00Z
         assert_eq!(key("may = ['read']\nnot_after = ''"), "unknown key `api.keys.a.not_after`; fix: write `not-after`");
         assert!(refusal("[api.keys.a]\nmay = ['read']").starts_with("`api.keys.a.secret` is missing; fix: say where"));
         assert!(refusal("[api.keys.'a b']\nmay = ['read']").contains("expected a name of letters"));
+        let unsaid = key("may = ['send']");
+        assert!(unsaid.starts_with("`api.keys.a.authors` is missing; fix: say as whom it sends"), "{unsaid}");
+        assert_eq!(
+            key("may = ['send']\nauthors = ['agents']"),
+            "`api.keys.a.authors`: unknown word `agents`; fix: write `agent`"
+        );
         let plain = refusal("[api.keys.a]\nsecret = 'hunter2'\nmay = ['read']");
         assert!(plain.contains("`env:NAME`") && !plain.contains("hunter2"), "{plain}");
     }

@@ -12,11 +12,13 @@ pub struct FeedConfig {
 }
 
 pub(super) fn feed(mut keys: Keys) -> Result<FeedConfig, ConfigError> {
+    keys.only(&["from", "buckets"])?;
     let fix = "name an EventBridge source, or the ARN of an SNS topic, a Kinesis stream or an SQS queue";
     let from = keys.words("from")?.filter(|from| !from.is_empty());
     let from = from.ok_or_else(|| ConfigError::Missing { key: keys.path("from"), fix })?;
     if let Some(wrong) = from.iter().find(|origin| !is_origin(origin)) {
-        let expected = "EventBridge sources and ARNs of `sns`, `kinesis` or `sqs`";
+        let expected = "the name of an EventBridge source, or an ARN such as \
+                        `arn:aws:sns:eu-west-1:111122223333:topic` of `sns`, `kinesis` or `sqs`";
         return Err(ConfigError::Value { key: keys.path("from"), expected, found: format!("`{wrong}`") });
     }
     let buckets = keys.words("buckets")?.unwrap_or_default();
@@ -24,7 +26,6 @@ pub(super) fn feed(mut keys: Keys) -> Result<FeedConfig, ConfigError> {
         let expected = "names of S3 buckets, of 3 to 63 lower-case letters, digits, `-` and `.`";
         return Err(ConfigError::Value { key: keys.path("buckets"), expected, found: format!("`{wrong}`") });
     }
-    keys.done(&["from", "buckets"])?;
     Ok(FeedConfig { from, buckets })
 }
 
@@ -67,8 +68,11 @@ mod tests {
             ("{}", format!("{start} is missing; fix: name an EventBridge source")),
             ("{ from = [] }", format!("{start} is missing")),
             ("{ from = 'x' }", format!("{start}: expected a list of texts")),
-            ("{ from = ['arn:aws:s3:::mail'] }", format!("{start}: expected EventBridge sources and ARNs")),
-            ("{ from = ['a b'] }", format!("{start}: expected EventBridge sources and ARNs")),
+            (
+                "{ from = ['arn:aws:s3:::mail'] }",
+                format!("{start}: expected the name of an EventBridge source, or an ARN"),
+            ),
+            ("{ from = ['a b'] }", format!("{start}: expected the name of an EventBridge source, or an ARN")),
             ("{ from = ['x'], buckets = ['A'] }", "`connections.a.feed.buckets`: expected names of S3".to_owned()),
             ("{ form = ['x'], from = ['x'] }", "unknown key `connections.a.feed.form`; fix: write `from`".to_owned()),
         ] {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rapport_model::canonical::{e164, mailbox};
 use rapport_model::event::Attestation;
 use rapport_model::identity::{MEMBERS_MAX, Rules};
+use rapport_model::spelling::fix_for_unknown_word;
 use serde_json::Value as Json;
 use toml::Value;
 
@@ -25,6 +26,7 @@ const KNOWN: [&str; 8] = [
 pub(super) fn rules(keys: Option<Keys>) -> Result<Rules, ConfigError> {
     let mut rules = Rules::default();
     let Some(mut keys) = keys else { return Ok(rules) };
+    keys.only(&KNOWN)?;
     if let Some(words) = keys.words("attestations")? {
         rules.linking =
             words.iter().map(|word| attestation(&keys.path("attestations"), word)).collect::<Result<_, _>>()?;
@@ -49,7 +51,6 @@ pub(super) fn rules(keys: Option<Keys>) -> Result<Rules, ConfigError> {
     }
     rules.role_mailboxes = keys.words("role-mailboxes")?.map(lower).unwrap_or(rules.role_mailboxes);
     rules.never = keys.words("never-link")?.map(lower).unwrap_or(rules.never);
-    keys.done(&KNOWN)?;
     Ok(rules)
 }
 
@@ -72,11 +73,11 @@ pub(super) fn own_addresses(settings: &Json, own: &mut BTreeSet<String>) {
 }
 
 fn attestation(key: &str, word: &str) -> Result<Attestation, ConfigError> {
-    let expected = "`provider`, `signature`, `agent`, `claimed`, `customer` or `imported`";
-    Attestation::of_name(word).ok_or_else(|| ConfigError::Value {
+    let known = ["provider", "signature", "agent", "claimed", "customer", "imported"];
+    Attestation::of_name(word).ok_or_else(|| ConfigError::UnknownWord {
         key: key.to_owned(),
-        expected,
-        found: format!("`{word}`"),
+        word: word.to_owned(),
+        fix: fix_for_unknown_word(word, &known),
     })
 }
 
@@ -145,7 +146,14 @@ mod tests {
             refusal("[identity.limits]\nuser = 'one'"),
             "`identity.limits.user`: expected a number from 1 to 90, found string"
         );
-        assert!(refusal("[identity]\nattestations = ['anyone']").contains("expected `provider`, `signature`"));
+        assert!(
+            refusal("[identity]\nattestations = ['anyone']")
+                .contains("unknown word `anyone`; fix: write one of `provider`")
+        );
+        assert_eq!(
+            refusal("[identity]\nattestations = ['provder']"),
+            "`identity.attestations`: unknown word `provder`; fix: write `provider`"
+        );
         assert_eq!(refusal("[identity]\njunk = 'x'"), "`identity.junk`: expected a list of texts, found string");
     }
 }

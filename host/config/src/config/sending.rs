@@ -24,6 +24,7 @@ pub struct SendingConfig {
 const KEYS: [&str; 4] = ["base-url", "live", "hosts", "aws"];
 
 pub(super) fn sending(mut keys: Keys) -> Result<SendingConfig, ConfigError> {
+    keys.only(&KEYS)?;
     let path = keys.path("base-url");
     let base_url = keys.text("base-url")?.map(|text| stand_in(&path, &text)).transpose()?;
     let live = flag(&mut keys, "live")?;
@@ -33,7 +34,6 @@ pub(super) fn sending(mut keys: Keys) -> Result<SendingConfig, ConfigError> {
     }
     let hosts = hosts(&mut keys)?;
     let aws = aws(&mut keys)?;
-    keys.done(&KEYS)?;
     Ok(SendingConfig { base_url, live, hosts, aws })
 }
 

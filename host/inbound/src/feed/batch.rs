@@ -8,7 +8,9 @@ use super::AwsDelivery;
 
 /// What is no batch of a queue or a stream.
 #[derive(Debug, thiserror::Error)]
-#[error("the event is no batch of SQS or Kinesis ({0}); fix: map only the feed's queue and streams to this function")]
+#[error(
+    "the event is not a batch of SQS or Kinesis ({0}); fix: map only the feed's queue and streams to this function"
+)]
 pub struct NoBatch(String);
 
 #[derive(Deserialize)]

@@ -374,10 +374,11 @@ impl Intent {
         Some(next.settled())
     }
 
-    /// Nothing of a step left, or the provider did not process it: it is made again, not before an instant.
+    /// Nothing of a step left, or the provider did not process it: it is made again, not before an instant. A repeatable part that
+    /// may have left earlier keeps its first start.
     pub fn not_sent(&self, step: u32, until: Timestamp) -> Option<Self> {
         let applies = self.is_open() && self.step == step;
-        applies.then(|| Self { due_at: until, started: None, ..self.clone() })
+        applies.then(|| Self { due_at: until, ..self.clone() })
     }
 
     /// A repeatable part has no answer: it is made again, not before an instant. Its event keeps the time of the first start.

@@ -12,7 +12,8 @@ impl Secrets for Fixed {
     }
 }
 
-const HEAD: &str = "id = 'acme'\nname = 'Acme'\nversion = '1'\ncontract = '0.2'\n";
+const HEAD: &str = "id = 'acme'\nname = 'Acme'\nversion = '1'\ncontract = '0.2'\n\
+                    [secrets]\ns = 'Signs.'\nother = 'Signs, too.'\n";
 
 fn manifest(rest: &str) -> Manifest {
     Manifest::parse(&format!("{HEAD}{rest}")).unwrap()
@@ -75,6 +76,9 @@ fn the_mac_of_the_body_under_any_version_of_the_secret_is_let_in() {
         assert!(!lets_in(&gate, "POST", "https://a.test/", &[("x-sig", &right)], b""));
     }
     let forged = format!("sha256={}", hex(&tag(hmac::HMAC_SHA256, b"guess", b"hello")));
+    let Ok(Entry::Pending(pending)) = gate.enter("POST", "", &headers(&[("x-sig", &forged)])) else { panic!() };
+    let why = pending.finish(&gate, b"hello").unwrap_err().to_string();
+    assert!(why.starts_with("the signature does not match secret `s`; fix: "), "{why}");
     assert!(!lets_in(&gate, "POST", "https://a.test/", &[("x-sig", &forged)], b"hello"));
 }
 
@@ -96,7 +100,12 @@ fn without_one_well_formed_proof_the_body_is_not_read() {
     for case in cases {
         let refused = gate.enter("POST", "https://a.test/", &headers(case));
         let Err(Unproven(why)) = refused else { panic!("{case:?}") };
-        assert!(why.starts_with("expected header `x-sig` once") && why.contains("; fix: "), "{why}");
+        let expected = match (case.len(), case.first().is_some_and(|(name, _)| *name == "x-sig")) {
+            (2, _) => "expected header `x-sig` exactly once, found 2; fix: ",
+            (_, true) => "expected header `x-sig` to be `sha256=` and 64 hex digits, found something else; fix: ",
+            (_, false) => "expected header `x-sig` exactly once, found none; fix: ",
+        };
+        assert!(why.starts_with(expected), "{why}");
         assert!(matches!(gate.enter("GET", "https://a.test/", &headers(case)), Ok(Entry::Open)), "a challenge");
     }
 }
@@ -108,7 +117,8 @@ fn a_token_is_decided_by_the_head_and_a_digest_and_a_signature_by_the_body() {
         assert!(matches!(token.enter("POST", "", &headers(&[("t", right)])), Ok(Entry::Proven)));
     }
     for wrong in ["", "on", "ones", "three"] {
-        assert!(token.enter("POST", "", &headers(&[("t", wrong)])).is_err(), "{wrong}");
+        let Err(Unproven(why)) = token.enter("POST", "", &headers(&[("t", wrong)])) else { panic!("{wrong}") };
+        assert!(why.starts_with("the token in header `t` does not match secret `s`; fix: "), "{why}");
     }
     let over = "header = 'd'\nencoding = 'base64'\nover = ['method', 'url', 'body', { header = 't' }]";
     let sha = gate(&format!("[[verify.proofs]]\nscheme = 'sha256'\nsecret = 's'\n{over}"), &[("s", &[b"one"])]);
@@ -119,7 +129,8 @@ fn a_token_is_decided_by_the_head_and_a_digest_and_a_signature_by_the_body() {
     assert!(!lets_in(&sha, "PUT", "https://a.test/x", &given, b"hello"));
     assert!(!lets_in(&sha, "POST", "https://a.test/", &given, b"hello"));
     assert!(!lets_in(&sha, "POST", "https://a.test/x", &[given[0], ("t", "8")], b"hello"));
-    assert!(!lets_in(&sha, "POST", "https://a.test/x", &given[..1], b"hello"), "what is signed is missing");
+    let Err(Unproven(why)) = sha.enter("POST", "https://a.test/x", &headers(&given[..1])) else { panic!() };
+    assert!(why.starts_with("expected header `t`, which is signed, exactly once, found none; fix: "), "{why}");
 
     let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
     let public = pair.public_key().as_ref();
@@ -202,11 +213,11 @@ fn a_mistake_in_a_declaration_is_named() {
     let mac = "scheme = 'hmac-sha1'\nsecret = 's'\nheader = 'h'\nencoding = 'hex'\n";
     assert!(proof(mac).contains("`verify.proofs.over`"));
     assert!(proof(&format!("{mac}over = ['body', 'form']")).contains("the body once"));
-    assert!(proof(&format!("{mac}over = ['boddy']")).contains("`url-spellings`"));
+    assert!(proof(&format!("{mac}over = ['boddy']")).contains("unknown word `boddy`; fix: write `body`"));
     assert!(proof(&format!("{mac}over = ['body']\nheaders = 1")).contains("unknown key `verify.proofs.headers`"));
     assert!(refusal("[verify]\nproof = []").contains("write `proofs`"));
     assert!(refusal("[redact]\njson = ['a']").contains("`redact.json`"));
     assert!(refusal("[redact]\nheader = ['a']").contains("write `headers`"));
-    assert!(refusal("[replay]\nwhy = 'x'").contains("`replay.exception`"));
+    assert!(refusal("[replay]\nwhy = 'x'").contains("unknown key `replay.why`"));
     assert!(refusal("[hosts]\ncertificate-paths = ['x']").contains("`{hex}`"));
 }

@@ -38,10 +38,10 @@ pub(super) fn feed(value: Value) -> Result<Feed, ManifestError> {
     match value {
         Value::String(from) if !from.trim().is_empty() => Ok(Feed { from, object: None }),
         Value::Table(mut table) => {
+            refuse_unknown(&table, "feed.", &FEED_KEYS)?;
             let from = optional_text(&mut table, "from")?;
             let from = from.ok_or_else(|| wrong("feed", "`from`, what it takes", &Value::String(String::new())))?;
             let object = take_table(&mut table, "object")?;
-            refuse_unknown(&table, "feed.", &FEED_KEYS)?;
             let object = (!object.is_empty()).then(|| place(object)).transpose()?;
             Ok(Feed { from, object })
         }
@@ -50,6 +50,7 @@ pub(super) fn feed(value: Value) -> Result<Feed, ManifestError> {
 }
 
 fn place(mut table: Table) -> Result<ObjectPlace, ManifestError> {
+    refuse_unknown(&table, "feed.object.", &OBJECT_KEYS)?;
     let mut pointer = |key: &str| match table.remove(key) {
         Some(Value::String(pointer)) if pointer.starts_with('/') => Ok(pointer),
         other => {
@@ -58,7 +59,5 @@ fn place(mut table: Table) -> Result<ObjectPlace, ManifestError> {
         }
     };
     let [bucket, key] = OBJECT_KEYS;
-    let place = ObjectPlace { bucket: pointer(bucket)?, key: pointer(key)? };
-    refuse_unknown(&table, "feed.object.", &OBJECT_KEYS)?;
-    Ok(place)
+    Ok(ObjectPlace { bucket: pointer(bucket)?, key: pointer(key)? })
 }

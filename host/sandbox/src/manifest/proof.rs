@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use rapport_model::spelling::json_of_toml;
+use rapport_model::spelling::{fix_for_unknown_word, json_of_toml};
 
-use super::{optional_text, refuse_unknown, take_table, wrong};
+use super::{SecretUse, optional_text, refuse_unknown, take_table, unknown_word, wrong};
 use crate::error::ManifestError;
 use crate::verify::{DigestAlgorithm, MacAlgorithm, SignatureAlgorithm};
 
@@ -153,8 +153,21 @@ pub(super) fn verify(mut table: Table) -> Result<Verify, ManifestError> {
     Ok(Verify { open, proofs })
 }
 
+/// A proof is checked with a secret that an operator is told to set.
+pub(super) fn check_secrets(verify: &Verify, secrets: &BTreeMap<String, SecretUse>) -> Result<(), ManifestError> {
+    let known: Vec<&str> = secrets.keys().map(String::as_str).collect();
+    let Some(proof) = verify.proofs.iter().find(|proof| !secrets.contains_key(&proof.secret)) else { return Ok(()) };
+    let (key, name) = ("verify.proofs.secret".to_owned(), &proof.secret);
+    let fix = match known.is_empty() {
+        true => format!("add `{name}` there, and say what it is"),
+        false => fix_for_unknown_word(name, &known),
+    };
+    Err(ManifestError::UnknownWord { key, problem: format!("`{name}` is not under `[secrets]`"), fix })
+}
+
 fn proof(value: Value) -> Result<Proof, ManifestError> {
     let Value::Table(mut table) = value else { return Err(wrong("verify.proofs", "a list of tables", &value)) };
+    refuse_unknown(&table, "verify.proofs.", &PROOF_KEYS)?;
     let text = |table: &mut Table, key: &str| match table.remove(key) {
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
         other => {
@@ -163,10 +176,11 @@ fn proof(value: Value) -> Result<Proof, ManifestError> {
         }
     };
     let word = text(&mut table, "scheme")?;
-    let scheme = SCHEMES.iter().find(|(name, _)| *name == word).map(|(_, scheme)| *scheme).ok_or_else(|| {
-        let known: Vec<String> = SCHEMES.iter().map(|(name, _)| format!("`{name}`")).collect();
-        wrong("verify.proofs.scheme", &known.join(", "), &Value::String(word.clone()))
-    })?;
+    let scheme = SCHEMES
+        .iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, scheme)| *scheme)
+        .ok_or_else(|| unknown_word("verify.proofs.scheme", &word, &SCHEMES.map(|(name, _)| name)))?;
     let (secret, header) = (text(&mut table, "secret")?, text(&mut table, "header")?.to_ascii_lowercase());
     let prefix = optional_text(&mut table, "prefix")?.unwrap_or_default();
     let separator = match table.remove("separator") {
@@ -179,6 +193,9 @@ fn proof(value: Value) -> Result<Proof, ManifestError> {
         None if is_token => Encoding::Hex,
         Some(Value::String(word)) if word == "hex" && !is_token => Encoding::Hex,
         Some(Value::String(word)) if word == "base64" && !is_token => Encoding::Base64,
+        Some(Value::String(word)) if !is_token => {
+            return Err(unknown_word("verify.proofs.encoding", &word, &["hex", "base64"]));
+        }
         other => {
             let expected = if is_token { "nothing: a token is text" } else { "`hex` or `base64`" };
             let found = other.unwrap_or_else(|| Value::String(String::new()));
@@ -200,14 +217,19 @@ fn proof(value: Value) -> Result<Proof, ManifestError> {
         return Err(wrong("verify.proofs.over", "the body once", &Value::String("it twice".into())));
     }
     let when = when(&mut table, "verify.proofs.")?;
-    refuse_unknown(&table, "verify.proofs.", &PROOF_KEYS)?;
     Ok(Proof { scheme, secret, header, prefix, separator, encoding, over, when })
 }
+
+/// The words for pieces of what is signed.
+const PIECES: [&str; 5] = ["body", "form", "method", "url", "url-spellings"];
 
 fn piece(value: Value) -> Result<Piece, ManifestError> {
     let expected =
         "`body`, `form`, `method`, `url`, `url-spellings`, or a table of `header`, `text` or `url-unescaped`";
     match &value {
+        Value::String(word) if !PIECES.contains(&word.as_str()) => {
+            return Err(unknown_word("verify.proofs.over", word, &PIECES));
+        }
         Value::String(word) => match word.as_str() {
             "body" => Some(Piece::Body),
             "form" => Some(Piece::Form),
@@ -251,11 +273,11 @@ pub(super) fn replay(value: Value) -> Result<Vec<Replay>, ManifestError> {
     };
     let one = |value: Value| {
         let Value::Table(mut table) = value else { return Err(wrong("replay", "a table with `exception`", &value)) };
+        refuse_unknown(&table, "replay.", &REPLAY_KEYS)?;
         let exception = optional_text(&mut table, "exception")?;
         let empty = || Value::String(String::new());
         let exception = exception.ok_or_else(|| wrong("replay.exception", "why no time is signed", &empty()))?;
         let when = when(&mut table, "replay.")?;
-        refuse_unknown(&table, "replay.", &REPLAY_KEYS)?;
         Ok(Replay { exception, when })
     };
     tables.into_iter().map(one).collect()

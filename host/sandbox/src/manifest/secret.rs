@@ -17,7 +17,7 @@ use rapport_model::secret::Use;
 use toml::{Table, Value};
 
 use super::used::{self, USE_KEYS};
-use super::{optional_text, refuse_unknown, wrong};
+use super::{optional_text, refuse_unknown, unknown_word, wrong};
 use crate::error::ManifestError;
 use crate::keys::{self, KeyKind, KeyProblem};
 use crate::secrets::Secret;
@@ -115,6 +115,7 @@ fn secret(name: &str, value: Value) -> Result<SecretUse, ManifestError> {
         Value::Table(table) => table,
         other => return Err(wrong(&key, expected, &other)),
     };
+    refuse_unknown(&table, &format!("{key}."), &KEYS)?;
     let what = optional_text(&mut table, "what")?;
     let what = what.ok_or_else(|| wrong(&key, "a `what`", &Value::Table(Table::new())))?;
     let used = used::used(&key, &mut table)?;
@@ -126,14 +127,12 @@ fn secret(name: &str, value: Value) -> Result<SecretUse, ManifestError> {
     let kind = kind.map(|word| kind_of(&format!("{key}.kind"), word)).transpose()?;
     let own = flag(&mut table, &key, "own")?;
     let optional = flag(&mut table, &key, "optional")?;
-    refuse_unknown(&table, &format!("{key}."), &KEYS)?;
     Ok(SecretUse { what, kind, own, optional: optional || used.is_for_sending(), used })
 }
 
 fn kind_of(key: &str, word: String) -> Result<SecretKind, ManifestError> {
     let found = SecretKind::ALL.into_iter().find(|(name, _)| *name == word).map(|(_, kind)| kind);
-    let expected = "`hmac`, `whsec`, `token`, `basic`, `ed25519`, `ecdsa-p256` or `rsa`";
-    found.ok_or_else(|| wrong(key, expected, &Value::String(word)))
+    found.ok_or_else(|| unknown_word(key, &word, &SecretKind::ALL.map(|(name, _)| name)))
 }
 
 fn flag(table: &mut Table, key: &str, name: &str) -> Result<bool, ManifestError> {

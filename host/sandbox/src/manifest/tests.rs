@@ -67,6 +67,59 @@ fn an_unknown_key_names_the_nearest_known_one() {
 }
 
 #[test]
+fn a_misspelt_key_is_told_and_not_the_right_one_as_missing() {
+    let key = |text: &str| refusal(text).replace("connector.toml: ", "");
+    assert_eq!(key(&LEAST.replace("name", "nmae")), "unknown key `nmae`; fix: write `name`");
+    assert_eq!(
+        key(&format!("{LEAST}[[verify.proofs]]\nscheme = 'token'\nsecrte = 'a'\nheader = 'h'")),
+        "unknown key `verify.proofs.secrte`; fix: write `secret`"
+    );
+    assert_eq!(key(&format!("{LEAST}[secrets.a]\nwaht = 'x'")), "unknown key `secrets.a.waht`; fix: write `what`");
+    assert_eq!(key(&format!("{LEAST}[feed]\nform = 'x'")), "unknown key `feed.form`; fix: write `from`");
+    assert_eq!(
+        key(&format!("{LEAST}[replay]\nexcepton = 'x'")),
+        "unknown key `replay.excepton`; fix: write `exception`"
+    );
+}
+
+#[test]
+fn an_unknown_word_names_the_nearest_known_one() {
+    let proof = |lines: &str| {
+        format!("{LEAST}[secrets]\nsigning-secret = 'x'\n[[verify.proofs]]\nheader = 'x-signature'\n{lines}")
+    };
+    let (scheme, secret) = ("scheme = 'hmac-sha256'\n", "secret = 'signing-secret'\n");
+    for (text, expected) in [
+        (format!("{LEAST}level = 'bronz'"), "`level`: unknown word `bronz`; fix: write `bronze`"),
+        (
+            format!("{LEAST}[secrets]\na = {{ what = 'x', kind = 'hmca' }}"),
+            "`secrets.a.kind`: unknown word `hmca`; fix: write `hmac`",
+        ),
+        (
+            proof(&format!("{secret}scheme = 'hmac-sha-256'")),
+            "`verify.proofs.scheme`: unknown word `hmac-sha-256`; fix: write `hmac-sha256`",
+        ),
+        (
+            proof(&format!("{scheme}{secret}encoding = 'hexa'\nover = ['body']")),
+            "`verify.proofs.encoding`: unknown word `hexa`; fix: write `hex`",
+        ),
+        (
+            proof(&format!("{scheme}{secret}encoding = 'hex'\nover = ['bdy']")),
+            "`verify.proofs.over`: unknown word `bdy`; fix: write `body`",
+        ),
+        (
+            proof(&format!("{scheme}secret = 'sign-secret'\nencoding = 'hex'\nover = ['body']")),
+            "`verify.proofs.secret`: `sign-secret` is not under `[secrets]`; fix: write `signing-secret`",
+        ),
+        (
+            format!("{LEAST}[[verify.proofs]]\nscheme = 'token'\nheader = 'h'\nsecret = 'key'"),
+            "`verify.proofs.secret`: `key` is not under `[secrets]`; fix: add `key` there, and say what it is",
+        ),
+    ] {
+        assert_eq!(refusal(&text), format!("connector.toml: {expected}"));
+    }
+}
+
+#[test]
 fn more_than_the_maximum_names_the_limit_and_the_maximum() {
     assert_eq!(
         refusal(&format!("{LEAST}[limits]\nmemory-mib = 4096")),
@@ -141,7 +194,8 @@ fn a_feed_says_what_it_takes_and_where_an_object_is_named() {
 fn a_feed_that_is_half_said_is_refused() {
     let refused = |text: &str| refusal(&format!("{LEAST}{text}"));
     assert!(refused("feed = 7").starts_with("connector.toml: `feed`: expected what AWS delivers"));
-    assert!(refused("[feed]\nform = 'x'").contains("`feed`: expected `from`"));
+    assert!(refused("[feed]\nform = 'x'").contains("unknown key `feed.form`; fix: write `from`"));
+    assert!(refused("[feed]").contains("`feed`: expected `from`"));
     assert!(refused("[feed]\nfrom = 'x'\nobjekt = {}").contains("unknown key `feed.objekt`; fix: write `object`"));
     assert!(
         refused("[feed]\nfrom = 'x'\nobject = { bucket = '/a' }")

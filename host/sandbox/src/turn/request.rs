@@ -87,13 +87,10 @@ impl Checked<'_> {
                 Piece::Secret(_) | Piece::StatusUrl | Piece::UnsubscribeUrl => {}
             }
         }
-        match bytes > URL_BYTES_MAX {
-            true => Err(self.wrong(
-                "url",
-                format!("{bytes} bytes, at most {URL_BYTES_MAX} are sent"),
-                "put it into the body",
-            )),
-            false => Ok(()),
+        if bytes > URL_BYTES_MAX {
+            Err(self.wrong("url", format!("{bytes} bytes, at most {URL_BYTES_MAX} are sent"), "put it into the body"))
+        } else {
+            Ok(())
         }
     }
 
@@ -155,9 +152,10 @@ impl Checked<'_> {
             let what = format!("{} bytes, at most {HEADER_BYTES_MAX} are sent", text.len());
             return Err(self.wrong(place, what, "put it into the body"));
         }
-        match text.contains(|c: char| c.is_control() && c != '\t') {
-            true => Err(self.wrong(place, "it has a control character", "encode what is not text of one line")),
-            false => Ok(()),
+        if text.contains(|c: char| c.is_control() && c != '\t') {
+            Err(self.wrong(place, "it has a control character", "encode what is not text of one line"))
+        } else {
+            Ok(())
         }
     }
 
@@ -223,20 +221,22 @@ impl Checked<'_> {
         };
         let signed: usize = self.request.signed.iter().map(|field| field.data.len()).sum();
         let bytes = body.max(signed);
-        match bytes > REQUEST_BYTES_MAX {
-            true => Err(self.wrong(
+        if bytes > REQUEST_BYTES_MAX {
+            Err(self.wrong(
                 "body",
                 format!("{bytes} bytes, at most {REQUEST_BYTES_MAX} are taken from a connector"),
                 "put what is large into the blob store",
-            )),
-            false => Ok(()),
+            ))
+        } else {
+            Ok(())
         }
     }
 
     fn few(&self, place: &str, found: usize, max: usize) -> Result<(), Wrong> {
-        match found > max {
-            true => Err(self.wrong(place, format!("{found} elements, at most {max} are taken"), "use fewer")),
-            false => Ok(()),
+        if found > max {
+            Err(self.wrong(place, format!("{found} elements, at most {max} are taken"), "use fewer"))
+        } else {
+            Ok(())
         }
     }
 }

@@ -42,6 +42,31 @@ impl Bucket {
         }
     }
 
+    /// How many bytes an object has. None: there is no such object; as of [`get`](Self::get).
+    pub(crate) async fn size(&self, key: &str) -> Result<Option<u64>, String> {
+        let url = self.url(key);
+        // The answer announces a body that it has not.
+        let request =
+            Request { service: "s3", method: "HEAD", url: &url, headers: &[], body: b"", answer_max: Some(0) };
+        let answer = self.signer.send(&request).await?;
+        match answer.status {
+            200 => Ok(Some(answer.bytes)),
+            404 => Ok(None),
+            status => Err(format!("S3 answered {status}")),
+        }
+    }
+
+    pub(crate) async fn part(&self, key: &str, from: u64, bytes: u64) -> Result<Vec<u8>, String> {
+        if bytes == 0 {
+            return Ok(Vec::new());
+        }
+        let (url, range) = (self.url(key), format!("bytes={from}-{}", from.saturating_add(bytes - 1)));
+        let headers = &[("range", range.as_str())];
+        let answer_max = Some(bytes);
+        let request = Request { service: "s3", method: "GET", url: &url, headers, body: b"", answer_max };
+        done(self.signer.send(&request).await?)
+    }
+
     /// Also where there is none.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), String> {
         let url = self.url(key);
@@ -56,7 +81,7 @@ impl Bucket {
 
 fn done(answer: Answer) -> Result<Vec<u8>, String> {
     match answer.status {
-        200 | 204 => Ok(answer.body),
+        200 | 204 | 206 => Ok(answer.body),
         status => Err(format!("S3 answered {status}{}", code(&answer.body))),
     }
 }

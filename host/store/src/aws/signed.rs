@@ -32,7 +32,7 @@ pub(crate) struct Request<'a> {
     pub service: &'static str,
     pub method: &'static str,
     pub url: &'a str,
-    pub headers: &'a [(&'static str, &'static str)],
+    pub headers: &'a [(&'static str, &'a str)],
     pub body: &'a [u8],
     /// Bytes above which an answer's body is left where it is; none: it is small.
     pub answer_max: Option<u64>,

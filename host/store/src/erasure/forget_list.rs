@@ -10,6 +10,7 @@ use crate::identity::ATTEMPTS_MAX;
 use crate::items::{Item, Reader, n, s};
 use crate::keys;
 use crate::on_heap::OnHeap;
+use crate::outbox::Expression;
 use crate::table::{TTL, Table, is_condition_failure, is_conflict};
 
 /// Up to when an endpoint is erased: of its item, and of heads written since.
@@ -72,7 +73,63 @@ pub(crate) fn seen_since(reader: &Reader<'_>) -> Option<Timestamp> {
     reader.number_opt("seen").filter(|seen| Some(*seen) > up_to)
 }
 
+/// What this begins is named after a purpose, or after the address itself, and says by which event it is suppressed, or not
+/// any more.
+const SUPPRESSED: &str = "sup:";
+/// The name of what concerns the address itself: what is sent to it does not arrive.
+pub const ADDRESS: &str = "@";
+
+/// A word on whether an endpoint wants messages, or takes them. It survives an erasure: else who had said stop would be written
+/// to when they are imported again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    pub event: EventKey,
+    /// Else it was taken back.
+    pub is_on: bool,
+}
+
 impl Table {
+    /// Keeps a word on a purpose, or on the address itself; an older word changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], or [`StoreError::Contended`] by a transaction: do it again, which is harmless.
+    pub async fn put_suppression(&self, eid: &Eid, name: &str, word: &Suppression) -> Result<(), StoreError> {
+        let text = format!("{}{}", word.event, if word.is_on { "y" } else { "n" });
+        let expression = Expression::default()
+            .set_to("sup", ":sup")
+            .name("sup", format!("{SUPPRESSED}{name}"))
+            .value("sup", s(text))
+            .only_if("attribute_not_exists(#sup) OR #sup < :sup");
+        self.update((&self.endpoint_pk(eid), keys::ENDPOINT), &expression, "suppress").await.map(drop)
+    }
+
+    /// What an endpoint does not want, or does not take, by purpose; [`ADDRESS`]: anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn suppressions(&self, eid: &Eid) -> Result<BTreeMap<String, Suppression>, StoreError> {
+        let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
+        let reader = Reader(&item);
+        let word = |name: &String| {
+            let (purpose, text) = (name.strip_prefix(SUPPRESSED)?, reader.text_opt(name)?);
+            let (event, is_on) = match text.strip_suffix('y') {
+                Some(event) => (event, true),
+                None => (text.strip_suffix('n')?, false),
+            };
+            Some((purpose.to_owned(), Suppression { event: EventKey::parse(event)?, is_on }))
+        };
+        Ok(item.keys().filter_map(word).collect())
+    }
+
+    /// Whether somebody named an endpoint since it was erased, in words that count.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn was_seen_since(&self, eid: &Eid) -> Result<bool, StoreError> {
+        let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
+        Ok(seen_since(&Reader(&item)).is_some())
+    }
+
     /// What of an endpoint is erased.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use rapport_model::{Eid, EventKey};
 use crate::erasure::sweep::source_of;
 use crate::erasure::{Erasure, forget_list};
 use crate::error::StoreError;
+use crate::events::OWN_SINCE;
 use crate::identity::Suggestion;
 use crate::items::{Item, Reader};
 use crate::keys;
@@ -19,8 +20,8 @@ const PAGE_ITEMS: i32 = 100;
 impl Table {
     /// The kinds of items that an erasure has left and must not; empty: it is complete.
     ///
-    /// What may be there: the endpoint's item without an address, claims of events without a time, what was said and
-    /// received since, and what is folded of that.
+    /// What may be there: the endpoint's item without an address, closed locks, claims of events without a time, what was said
+    /// and received since or is to be sent since, and what is folded of that.
     pub(super) async fn left_of(&self, erasure: &Erasure) -> Result<Vec<String>, StoreError> {
         let mut left: BTreeSet<String> = BTreeSet::new();
         for eid in &erasure.members {
@@ -49,12 +50,15 @@ impl Table {
                 let reader = Reader(&item);
                 let sk = reader.text("sk")?;
                 let kind = sk.split_once('#').map_or(sk, |(kind, _)| kind).to_owned();
+                let is_made_since = reader.number_opt(OWN_SINCE).is_none_or(|at| at > erasure.closed_at);
                 let is_since = |name: &str| reader.number_opt(name).is_some_and(|at| at > erasure.up_to);
                 let may_stay = match kind.as_str() {
-                    "F" => true,
+                    "F" | "Y" => true,
+                    "O" => is_made_since,
                     "@" => !item.contains_key("addr") || is_since("rcv") && forget_list::seen_since(&reader).is_some(),
                     "V" => {
-                        let key = keys::event_key_of_sk(sk).filter(|key| key.at() > erasure.up_to && is_since("rcv"));
+                        let is_later = |key: &EventKey| key.at() > erasure.up_to && is_since("rcv") && is_made_since;
+                        let key = keys::event_key_of_sk(sk).filter(is_later);
                         let may_stay = key.is_some();
                         living.extend(key);
                         may_stay

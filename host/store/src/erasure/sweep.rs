@@ -17,11 +17,12 @@ use crate::blobs::{INLINE, REFERENCE};
 use crate::codec;
 use crate::erasure::{AHEAD_MS_MAX, Erased, Erasure};
 use crate::error::{StoreError, unavailable};
-use crate::events::{HOLDER, StoredEvent, WEBHOOK};
+use crate::events::{HOLDER, OWN_SINCE, StoredEvent, WEBHOOK};
 use crate::identity::ATTEMPTS_MAX;
 use crate::items::{Item, Reader, n, s};
 use crate::keys;
 use crate::on_heap::OnHeap;
+use crate::outbox::HISTORY_BLOB;
 use crate::table::{Page, Range, Table, is_condition_failure, is_conflict};
 
 /// Items read at once: four requests' worth of deletions.
@@ -34,10 +35,10 @@ const PASSES: [(&str, &str); 2] = [(keys::EVENTS, "V$"), (" ", keys::END)];
 
 /// Which events go. What follows of an endpoint's events goes with them, and is folded anew of those that stay.
 pub(super) enum EventsToErase<'a> {
-    /// Said or received by then.
-    Whole { up_to: Timestamp },
+    /// Said or received by then. Messages to send, and events of those that were sent, go by when they were made.
+    Whole { up_to: Timestamp, closed_at: Timestamp },
     /// Said by a connection up to then. What claims to be of the future went by the time of the demand.
-    Connection { name: &'a str, up_to: Timestamp, demanded_at: Timestamp },
+    Connection { name: &'a str, up_to: Timestamp, demanded_at: Timestamp, closed_at: Timestamp },
     /// What is marked as erased, and was delivered again.
     Again(&'a Erased),
 }
@@ -48,12 +49,23 @@ impl EventsToErase<'_> {
         let (at, received_at) = (key.at(), reader.number_opt("rcv").unwrap_or_default());
         let connection = reader.text_opt("con").unwrap_or_default();
         match self {
-            Self::Whole { up_to } => at <= *up_to || received_at <= *up_to,
-            Self::Connection { name, up_to, demanded_at } => {
+            Self::Whole { up_to, .. } => at <= *up_to || received_at <= *up_to || self.takes_intent(reader),
+            Self::Connection { name, up_to, demanded_at, .. } => {
                 let is_absurd = received_at <= *demanded_at && at > demanded_at + AHEAD_MS_MAX;
-                connection == *name && (at <= *up_to || is_absurd)
+                connection == *name && (at <= *up_to || is_absurd) || self.takes_intent(reader)
             }
             Self::Again(erased) => erased.hides(at, connection),
+        }
+    }
+
+    /// Whether a message to send goes, or the event of one that was sent: both say when the message was made.
+    fn takes_intent(&self, reader: &Reader<'_>) -> bool {
+        let Some(created_at) = reader.number_opt(OWN_SINCE) else { return false };
+        let connection = reader.text_opt("con").unwrap_or_default();
+        match self {
+            Self::Whole { closed_at, .. } => created_at <= *closed_at,
+            Self::Connection { name, closed_at, .. } => connection == *name && created_at <= *closed_at,
+            Self::Again(erased) => created_at <= erased.up_to,
         }
     }
 }
@@ -148,8 +160,13 @@ impl Table {
     ) -> Result<(), StoreError> {
         let connection = erasure.connection.clone();
         let to_erase = match &connection {
-            None => EventsToErase::Whole { up_to: erasure.up_to },
-            Some(name) => EventsToErase::Connection { name, up_to: erasure.up_to, demanded_at: erasure.requested_at },
+            None => EventsToErase::Whole { up_to: erasure.up_to, closed_at: erasure.closed_at },
+            Some(name) => EventsToErase::Connection {
+                name,
+                up_to: erasure.up_to,
+                demanded_at: erasure.requested_at,
+                closed_at: erasure.closed_at,
+            },
         };
         let members = erasure.members.clone();
         // What happened since the address gave way is somebody else's.
@@ -227,9 +244,10 @@ impl Table {
                     Some(key) => self.get(self.endpoint_pk(eid), keys::event_sk(&key)).await?.is_none(),
                     None => true,
                 },
-                // The endpoint itself keeps the mark; claims keep redeliveries from being given a new time; links go with
-                // those that the identity protocol closes.
-                "@" | "F" | "L" | "S" | "Z" => false,
+                "O" => to_erase.takes_intent(&reader),
+                // The endpoint itself keeps the mark, and locks their fences; claims keep redeliveries from being given a new
+                // time; links go with those that the identity protocol closes.
+                "@" | "F" | "L" | "S" | "Y" | "Z" => false,
                 // Of a demand that waits for somebody, only the erasure of the whole person has no more use.
                 "Q" => matches!(to_erase, EventsToErase::Whole { .. }),
                 _ => true,
@@ -435,7 +453,7 @@ pub(super) fn source_of(item: &Item) -> Option<EventKey> {
 
 /// The blobs of an item.
 fn blobs_of<'i>(reader: &Reader<'i>) -> impl Iterator<Item = &'i str> {
-    [reader.text_opt(REFERENCE), reader.text_opt(WEBHOOK)].into_iter().flatten()
+    [reader.text_opt(REFERENCE), reader.text_opt(WEBHOOK), reader.text_opt(HISTORY_BLOB)].into_iter().flatten()
 }
 
 /// What a receipt calls an item.
@@ -448,6 +466,7 @@ fn kind_of(sk: &str) -> &'static str {
         "K" => "consents",
         "T" => "deliveries",
         "C" => "conversations",
+        "O" => "outgoing_messages",
         _ => "other",
     }
 }

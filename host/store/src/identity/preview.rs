@@ -163,7 +163,7 @@ impl Table {
         let reader = Reader(item);
         let pk = reader.text("pk")?;
         if let Some(pid) = pk.strip_prefix(self.tenant()).and_then(|rest| rest.strip_prefix("#P#")) {
-            let pid = ProfileId::parse(pid).ok_or_else(|| reader.corrupt("`pk` is no profile"))?;
+            let pid = ProfileId::parse(pid).ok_or_else(|| reader.corrupt("`pk` is not a profile"))?;
             return Ok(Some(PreviewEvidence::Profile(pid)));
         }
         let suggestion: Suggestion = reader.json("sug")?;

@@ -291,7 +291,7 @@ impl Table {
         let page = self.listed("conflict", limit, cursor).await?;
         let conflict = |item: &Item| {
             let reader = Reader(item);
-            let id = EdgeId::parse(reader.text("sk")?).ok_or_else(|| reader.corrupt("`sk` is no edge"))?;
+            let id = EdgeId::parse(reader.text("sk")?).ok_or_else(|| reader.corrupt("`sk` is not an edge"))?;
             let held = reader.text_opt("held").map(|_| reader.json("held")).transpose()?;
             Ok::<_, StoreError>(Conflict { id, held, since: reader.number("since")? })
         };

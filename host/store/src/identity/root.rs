@@ -81,12 +81,12 @@ pub(super) fn read(pid: &ProfileId, item: &Item) -> Result<State, StoreError> {
     let reader = Reader(item);
     let changed_at = reader.number_opt("chg").unwrap_or_default();
     if let Some(into) = reader.text_opt("fwd") {
-        let into = ProfileId::parse(into).ok_or_else(|| reader.corrupt("`fwd` is no profile id"))?;
+        let into = ProfileId::parse(into).ok_or_else(|| reader.corrupt("`fwd` is not a profile id"))?;
         return Ok(State::Dead { into, at: changed_at });
     }
     let mut kinds = BTreeMap::new();
     for text in reader.set("mem") {
-        let (eid, kind) = member(text).ok_or_else(|| reader.corrupt("`mem` has what is no member"))?;
+        let (eid, kind) = member(text).ok_or_else(|| reader.corrupt("`mem` has what is not a member"))?;
         kinds.insert(eid, kind);
     }
     let retired = |text: &String| {
@@ -112,7 +112,7 @@ pub(super) fn read(pid: &ProfileId, item: &Item) -> Result<State, StoreError> {
 pub(super) fn birth(pid: &ProfileId, item: &Item) -> Result<Eid, StoreError> {
     let reader = Reader(item);
     let stored = reader.text_opt("birth").and_then(Eid::parse);
-    stored.or_else(|| pid.birth_endpoint()).ok_or_else(|| reader.corrupt("`birth` is no endpoint id"))
+    stored.or_else(|| pid.birth_endpoint()).ok_or_else(|| reader.corrupt("`birth` is not an endpoint id"))
 }
 
 /// `<eid> <scheme>` or `<eid> <scheme> <scope>`: an id and a scheme have no space.

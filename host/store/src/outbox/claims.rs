@@ -79,13 +79,32 @@ impl Table {
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(failure)) => {
                 let item = failure.item().ok_or_else(|| StoreError::corrupt(pk, "not returned"))?;
-                match Reader(item).text("mac")? == mac {
-                    true => read(item).map(Claimed::Ours),
-                    false => Ok(Claimed::Conflict),
-                }
+                claimed(item, &mac)
             }
             _ => Err(unavailable("PutItem")(error)),
         }
+    }
+
+    /// Whose an idempotency key is; `None`: nobody claimed it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    pub async fn claimed_intent(
+        &self,
+        (api_key, idempotency_key): (&str, &str),
+        body: &[u8],
+    ) -> Result<Option<Claimed>, StoreError> {
+        let tenant_key = self.tenant_key();
+        let pk = keys::claim_pk(self.tenant(), &tenant_key.claim_key(api_key, idempotency_key));
+        let item = self.get(pk, SORT_KEY.to_owned()).await?;
+        item.map(|item| claimed(&item, &tenant_key.claimed_body(api_key, body))).transpose()
+    }
+}
+
+fn claimed(item: &Item, mac: &str) -> Result<Claimed, StoreError> {
+    match Reader(item).text("mac")? == mac {
+        true => read(item).map(Claimed::Ours),
+        false => Ok(Claimed::Conflict),
     }
 }
 

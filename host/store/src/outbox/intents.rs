@@ -7,13 +7,13 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use rapport_model::endpoint::first_of_millisecond;
 use rapport_model::sending::IntentId;
 use rapport_model::sending::expiry::EXPIRES_AFTER_MS_MAX;
-use rapport_model::sending::intent::{Intent, OVERTAKEN_AFTER_MS, State};
+use rapport_model::sending::intent::{Cause, Intent, OVERTAKEN_AFTER_MS, State};
 use rapport_model::{Eid, Timestamp};
 
 use crate::blobs::is_of_one_item;
 use crate::error::{StoreError, unavailable};
 use crate::identity::ATTEMPTS_MAX;
-use crate::items::{Item, Reader, n, s};
+use crate::items::{Item, Reader, json, n, s};
 use crate::keys;
 use crate::on_heap::OnHeap;
 use crate::outbox::expression::{Expression, Updated};
@@ -51,6 +51,15 @@ pub enum Changed {
 pub struct Conversation {
     pub eid: Eid,
     pub account: String,
+}
+
+/// Open intents of a conversation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpenIntents {
+    /// Oldest due first.
+    pub items: Vec<StoredIntent>,
+    /// Those that nobody can read, now or ever.
+    pub unreadable: Vec<IntentId>,
 }
 
 /// A page of a list of intents, newest first.
@@ -165,12 +174,20 @@ impl Table {
     /// day after that.
     ///
     /// # Errors
-    /// As of [`Table::intent`].
+    /// [`StoreError::Unavailable`] or [`StoreError::Blob`].
     pub async fn open_intents(&self, of: &Conversation, now: Timestamp) -> Result<Vec<StoredIntent>, StoreError> {
+        self.open_and_unreadable(of, now).await.map(|open| open.items)
+    }
+
+    /// The same, and those that nobody can read.
+    ///
+    /// # Errors
+    /// As of [`Table::open_intents`].
+    pub async fn open_and_unreadable(&self, of: &Conversation, now: Timestamp) -> Result<OpenIntents, StoreError> {
         let (pk, to) = (self.endpoint_pk(&of.eid), keys::after(keys::INTENTS));
         let oldest = now.saturating_sub(EXPIRES_AFTER_MS_MAX + ENDS_WITHIN_MS);
         let from = format!("{}{}", keys::INTENTS, first_of_millisecond(oldest));
-        let (mut open, mut start) = (Vec::new(), None);
+        let (mut open, mut start) = (OpenIntents::default(), None);
         loop {
             let query = self
                 .dynamodb()
@@ -191,14 +208,37 @@ impl Table {
                 .set_exclusive_start_key(start);
             let page = query.send().on_heap().await.map_err(unavailable("Query"))?;
             for item in page.items.unwrap_or_default() {
-                open.push(self.read_intent(&item).await?);
+                match self.read_intent(&item).await {
+                    Ok(intent) => open.items.push(intent),
+                    Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => {
+                        let sk = Reader(&item).text("sk")?.to_owned();
+                        open.unreadable.extend(keys::intent_id_of_sk(&sk));
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             start = page.last_evaluated_key;
             let decides = |intent: &StoredIntent| intent.due_at <= now + OVERTAKEN_AFTER_MS;
-            if start.is_none() || open.iter().any(decides) {
+            if start.is_none() || open.items.iter().any(decides) {
                 return Ok(open);
             }
         }
+    }
+
+    /// Ends an open intent that cannot be read, now or ever, so that it holds up nobody.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: do it again, which is harmless.
+    pub async fn set_aside_intent(&self, eid: &Eid, id: &IntentId, why: &Cause) -> Result<(), StoreError> {
+        let (pk, sk) = self.intent_key(eid, id);
+        let state = State::Failed(why.clone());
+        let expression = Expression::default()
+            .set(STATE, s(state.word()))
+            .set("why", json(&state))
+            .value("pending", s(State::OPEN[0]))
+            .value("sending", s(State::OPEN[1]))
+            .only_if(&format!("#{STATE} IN (:pending, :sending)"));
+        self.update((&pk, &sk), &expression, "set a message aside").await.map(drop)
     }
 
     /// Conversations that have open intents, of the whole table: for a process that wakes workers by a channel, which forgets.

@@ -28,7 +28,7 @@ const HISTORY: &str = "x";
 /// The attribute that names the blob with it, if it is too large for the item.
 pub(crate) const HISTORY_BLOB: &str = "xb";
 /// The attribute with when the intent was made, by our clock.
-pub(crate) const CREATED: &str = "cre";
+pub(crate) const CREATED: &str = crate::events::OWN_SINCE;
 
 /// An intent as it is stored, and the version that a change compares.
 #[derive(Clone, Debug, PartialEq)]

@@ -97,7 +97,8 @@ impl Table {
         let (pk, sk) = self.lock_key(of);
         let expression = self.marking(known, ask);
         match self.update((&pk, &sk), &expression, "start").await? {
-            Updated::Done(_) => Ok(Marked::Won(ask.marker())),
+            Updated::Done(_) if *known != Lock::default() => Ok(Marked::Won(ask.marker())),
+            Updated::Done(_) => self.first_mark(of, ask).await,
             Updated::Unmet(item) => {
                 let lock = item.map_or_else(|| Ok(Lock::default()), |item| read(&item))?;
                 let own = lock.out.as_ref().filter(|out| out.token == ask.token);
@@ -107,6 +108,16 @@ impl Table {
                 Ok(lock.against(ask).map_or(Marked::Again, Marked::Refused))
             }
         }
+    }
+
+    /// The first marker of a conversation: an erasure of before found no lock to close. From now on it finds one.
+    async fn first_mark(&self, of: &Conversation, ask: &Ask) -> Result<Marked, StoreError> {
+        let is_erased = self.erased(&of.eid).await?.up_to >= ask.created_at;
+        if is_erased && !self.makes(Mistake::MarkerIgnoresClosed) {
+            self.release_marker(of, &ask.token, false).await?;
+            return Ok(Marked::Refused(Refusal::Closed));
+        }
+        Ok(Marked::Won(ask.marker()))
     }
 
     fn marking(&self, known: &Lock, ask: &Ask) -> Expression {
@@ -241,9 +252,23 @@ impl Table {
         to: &Holder,
         now: Timestamp,
     ) -> Result<Moved, StoreError> {
-        let (pk, sk) = self.lock_key(of);
         // First as if control had never moved; the item says if it has. Whoever may not read can do this.
-        let mut known = Lock::default();
+        self.move_known_control(of, Lock::default(), by, to, now).await
+    }
+
+    /// The same, by somebody who has read the lock: one write, or none if control moved for this event before.
+    ///
+    /// # Errors
+    /// As of [`Table::move_control`].
+    pub async fn move_known_control(
+        &self,
+        of: &Conversation,
+        mut known: Lock,
+        by: &EventKey,
+        to: &Holder,
+        now: Timestamp,
+    ) -> Result<Moved, StoreError> {
+        let (pk, sk) = self.lock_key(of);
         for _ in 0..ATTEMPTS_MAX {
             let forgets = self.makes(Mistake::FoldMovesAgain);
             let seen = if forgets { Lock { moved: Vec::new(), ..known.clone() } } else { known.clone() };
@@ -307,26 +332,38 @@ impl Table {
         self.update((&pk, &sk), &expression, "settle").await.map(drop)
     }
 
-    /// Cancels what is left of an intent: one transaction on intent and lock, so that no request of it is under way.
+    /// Cancels what is left of an intent, unless a request of it is under way.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: it may be cancelled; do it again. [`StoreError::Contended`]: others were faster each time.
+    /// As of [`Table::stop_intent`].
     pub async fn cancel_intent(&self, intent: &StoredIntent) -> Result<Cancelled, StoreError> {
+        if self.makes(Mistake::CancelLooksAtStateOnly) {
+            return Ok(match self.change_intent(intent, Intent::cancelled).await? {
+                Changed::Done(done) => Cancelled::Done(done),
+                Changed::Late(late) => Cancelled::Late(late),
+                Changed::Gone => Cancelled::Gone,
+            });
+        }
+        let lock_only = self.makes(Mistake::CancelLooksAtLockOnly);
+        self.stop_intent(intent, |now| now.cancelled().or_else(|| lock_only.then(|| forced(now)))).await
+    }
+
+    /// Ends an intent, or starts it over, without its marker: one transaction on intent and lock, so that no request of it is
+    /// under way.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: it may be done; do it again. [`StoreError::Contended`]: others were faster each time.
+    pub async fn stop_intent(
+        &self,
+        intent: &StoredIntent,
+        transition: impl Fn(&Intent) -> Option<Intent>,
+    ) -> Result<Cancelled, StoreError> {
         let of = Conversation { eid: intent.birth.eid.clone(), account: intent.birth.account.clone() };
         let (pk, lock_sk) = self.lock_key(&of);
         let intent_sk = keys::intent_sk(&intent.id);
         let mut current = intent.clone();
         for attempt in 0..ATTEMPTS_MAX {
-            let lock_only = self.makes(Mistake::CancelLooksAtLockOnly);
-            let next = current.cancelled().or_else(|| lock_only.then(|| forced(&current)));
-            let Some(next) = next else { return Ok(Cancelled::Late(Box::new(current))) };
-            if self.makes(Mistake::CancelLooksAtStateOnly) {
-                return Ok(match self.change_intent(&current, Intent::cancelled).await? {
-                    Changed::Done(done) => Cancelled::Done(done),
-                    Changed::Late(late) => Cancelled::Late(late),
-                    Changed::Gone => Cancelled::Gone,
-                });
-            }
+            let Some(next) = transition(&current) else { return Ok(Cancelled::Late(Box::new(current))) };
             let change = self.change_of(&current, &next).await?.in_transaction(self, (&pk, &intent_sk));
             // A marker of a part that is recorded names nothing that is under way.
             let check = ConditionCheck::builder()

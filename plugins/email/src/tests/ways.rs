@@ -290,7 +290,7 @@ fn readers_of_whom_a_report_tells_nothing_usable_are_told() {
     let recipients: String = (0..502).map(|index| format!("Original-Rcpt-To: r{index}@ex.example\r\n")).collect();
     let abuse = |recipients: &str| report("feedback-report", &format!("Feedback-Type: abuse\r\n{recipients}"));
     let (events, unread) = abuse("Original-Rcpt-To: a@ex.example\r\nOriginal-Rcpt-To: nobody\r\n");
-    assert_eq!((events > 0, unread), (true, vec!["recipients[1]: it is no address".to_owned()]));
+    assert_eq!((events > 0, unread), (true, vec!["recipients[1]: it is not an address".to_owned()]));
     assert_eq!(abuse(&recipients).1, ["recipients: it has more than 500 of them"]);
 }
 
@@ -299,11 +299,14 @@ fn files_and_records_that_cannot_be_read_are_told() {
     let body = r#"{"From":"a@ex.example","MessageID":"m1","TextBody":"hello","Attachments":[7,{"Name":"a.txt","Content":"MQ=="}]}"#;
     let webhook = post(&[("content-type", "application/json")], body);
     let receipt = Connection::new("mail", r#"{"provider":"postmark"}"#).receive::<Email>(&webhook).result.unwrap();
-    assert_eq!((receipt.events.len(), receipt.unread), (1, vec!["Attachments[0]: it is no object".to_owned()]));
+    assert_eq!((receipt.events.len(), receipt.unread), (1, vec!["Attachments[0]: it is not an object".to_owned()]));
 
     let fields = [("attachments", b"{}".as_slice()), ("message-headers", b"{}")];
     let receipt = received(r#"{"provider":"mailgun"}"#, &parsed("support@shop.example", &fields)).unwrap();
-    assert_eq!(receipt.unread, ["message-headers: it is no array of header fields", "attachments: it is no array"]);
+    assert_eq!(
+        receipt.unread,
+        ["message-headers: it is not an array of header fields", "attachments: it is not an array"]
+    );
 
     let record =
         r#"{"ses":{"mail":{"messageId":"m1","source":"a@ex.example"},"content":"From: a@ex.example\r\n\r\nhello"}}"#;

@@ -68,7 +68,7 @@ const STORY: &str = "story";
 
 pub(super) fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
     let Some(payload) = lenient::read::<Payload>(raw) else {
-        return batch.malformed(scene.array, "its `message` is no object");
+        return batch.malformed(scene.array, "its `message` is not an object");
     };
     let id = payload.mid.as_deref().map(str::to_owned);
     if id.is_none() && payload.admin_text.is_some() {

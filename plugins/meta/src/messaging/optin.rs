@@ -42,7 +42,7 @@ const STATES: &[(&str, ConsentState)] =
 
 pub(super) fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
     let Some(payload) = lenient::read::<Payload>(raw) else {
-        return batch.malformed(scene.array, "its `optin` is no object");
+        return batch.malformed(scene.array, "its `optin` is not an object");
     };
     let body = match payload.purpose() {
         Some(purpose) => consent(purpose, &payload, raw),

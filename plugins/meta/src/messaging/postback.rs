@@ -26,7 +26,7 @@ struct Payload<'a> {
 /// A tap is something the customer says, so it is a message.
 pub(super) fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
     let Some(payload) = lenient::read::<Payload>(raw) else {
-        return batch.malformed(scene.array, "its `postback` is no object");
+        return batch.malformed(scene.array, "its `postback` is not an object");
     };
     let (title, chosen) = (payload.title.as_deref(), payload.payload.as_deref());
     let id = payload.mid.as_deref().map(str::to_owned);

@@ -41,7 +41,7 @@ fn report(raw: &RawValue, state: DeliveryState, scene: &Scene, batch: &mut Batch
     let mut named = Vec::new();
     batch.each("mids", payload.mids, |raw, batch| match lenient::read::<lenient::Id>(raw) {
         Some(id) => named.push(id.0),
-        None => batch.malformed("mids", "it is no id of a message"),
+        None => batch.malformed("mids", "it is not an id of a message"),
     });
     let named = named.into_iter().chain(payload.mid);
     let mut reports: Vec<_> = named.map(|mid| (format!("{mid}:{word}"), Covered::Message(mid))).collect();

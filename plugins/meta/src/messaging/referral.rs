@@ -37,7 +37,7 @@ struct Product {
 
 /// A referral by itself: the customer followed a link into a conversation and wrote nothing. No message, an activity.
 pub(super) fn read(raw: &RawValue, scene: &Scene, batch: &mut Batch) {
-    let Some(referral) = of(raw) else { return batch.malformed(scene.array, "its `referral` is no object") };
+    let Some(referral) = of(raw) else { return batch.malformed(scene.array, "its `referral` is not an object") };
     let Some(id) = scene.id_of("referral", referral.id.as_deref()) else {
         return batch.malformed(scene.array, "it has no time");
     };

@@ -107,7 +107,11 @@ impl Connection {
 
     pub(super) fn of_file(path: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(path).map_err(|error| at(path, error))?;
-        serde_json::from_str(&text).map_err(|error| at(path, error))
+        serde_json::from_str(&text).map_err(|error| {
+            let is_unknown = error.to_string().starts_with("unknown field");
+            let fix = if is_unknown { "; fix: use one of these names" } else { "; fix: correct it at this place" };
+            at(path, format!("{error}{fix}"))
+        })
     }
 
     /// Sets all versions of a secret, or of a public key. A certificate's key goes by the URL of the certificate.

@@ -208,7 +208,13 @@ fn split_head(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
     let (end, start) = match (position(b"\r\n\r\n"), position(b"\n\n")) {
         (Some(crlf), lf) if lf.is_none_or(|lf| crlf < lf) => (crlf, crlf + 4),
         (_, Some(lf)) => (lf, lf + 2),
-        _ => return Err("expected a blank line after the header fields".into()),
+        _ => {
+            return Err(
+                "expected an empty line between the header fields and the body, found none; fix: add it, also if \
+                        there is no body"
+                    .into(),
+            );
+        }
     };
     let head = str::from_utf8(&bytes[..end]).map_err(|error| format!("expected header fields in UTF-8: {error}"))?;
     Ok((head, &bytes[start..]))

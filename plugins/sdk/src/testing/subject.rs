@@ -5,11 +5,13 @@ use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
+use serde::de::IgnoredAny;
+
 use super::connection::Connection;
 use super::{host, render};
 use crate::log::Level;
 use crate::verify::{DigestAlgorithm, MacAlgorithm, SignatureAlgorithm};
-use crate::{Inbound, Rejection, Webhook};
+use crate::{Inbound, Receipt, Rejection, Webhook};
 
 /// What the suite is run against.
 pub trait Subject {
@@ -26,6 +28,11 @@ pub trait Subject {
     /// Whether the host would call the connector at all, by the `[verify]` of its manifest. None: that declares nothing for
     /// this connection, or the subject does not know.
     fn lets_in(&self, _: &Connection, _: &Webhook) -> Option<bool> {
+        None
+    }
+
+    /// Why the host would not call the connector, where [`lets_in`](Self::lets_in) says no.
+    fn why_not(&self, _: &Connection, _: &Webhook) -> Option<String> {
         None
     }
 }
@@ -47,6 +54,8 @@ pub struct Answer {
     /// Whether a `verify` call said yes.
     pub verified: bool,
     pub log: Vec<(Level, String)>,
+    /// Keys of extensions and traits whose value is not JSON. Only a native run can tell: the host keeps such a value as text.
+    pub not_json: Vec<String>,
     /// In order.
     pub asked: Vec<Asked>,
     pub usage: Usage,
@@ -151,7 +160,7 @@ impl Kind {
     }
 }
 
-/// A connector in this process. A panic is its only fault: an endless loop does not end here.
+/// A connector in this process. A panic is its only fault: a call that does not end is told by [`super::watch`].
 pub struct Native<C>(PhantomData<C>);
 
 impl<C: Inbound> Native<C> {
@@ -182,8 +191,15 @@ impl<C: Inbound> Subject for Native<C> {
             Err(Rejection::Unsupported(_)) => Kind::Unsupported,
         };
         let text = render::compact(&outcome.result, outcome.confirm.as_deref());
-        Answer { kind, text, verified: outcome.verified, log: outcome.log, asked, usage: Usage::default() }
+        let not_json = outcome.result.as_ref().map_or_else(|_| Vec::new(), not_json);
+        Answer { kind, text, verified: outcome.verified, log: outcome.log, not_json, asked, usage: Usage::default() }
     }
+}
+
+fn not_json(receipt: &Receipt) -> Vec<String> {
+    let pairs = receipt.events.iter().flat_map(|event| event.extensions.iter().chain(&event.contact.traits));
+    let wrong = pairs.filter(|(_, value)| serde_json::from_str::<IgnoredAny>(value).is_err());
+    wrong.map(|(key, _)| key.clone()).collect()
 }
 
 impl Answer {
@@ -194,6 +210,7 @@ impl Answer {
             text: String::new(),
             verified: asked.iter().any(|asked| asked.answer == Some(true)),
             log,
+            not_json: Vec::new(),
             asked,
             usage: Usage::default(),
         }

@@ -19,9 +19,12 @@ mod siblings;
 mod tampering;
 mod unknown_fields;
 
+use super::connection::Connection;
 use super::fixture::Fixture;
 use super::report::{Findings, Report};
 use super::subject::{Answer, Moment, Subject};
+use super::watch::Progress;
+use crate::Webhook;
 
 pub use budgets::Budgets;
 
@@ -90,6 +93,7 @@ struct Trial<'a> {
     subject: &'a dyn Subject,
     cases: Vec<Case<'a>>,
     options: &'a Options,
+    progress: &'a Progress,
 }
 
 /// A check: its name, and what does it.
@@ -113,14 +117,29 @@ const CHECKS: [Check; 13] = [
 
 /// Runs every check.
 pub fn run(subject: &dyn Subject, fixtures: &[Fixture], options: &Options) -> Report {
-    let measured =
-        |fixture: &Fixture| subject.measure(&fixture.connection, &fixture.webhook, Moment::of(&fixture.connection));
+    run_watched(subject, fixtures, options, &Progress::default())
+}
+
+/// [`run`], which says where it is.
+pub(super) fn run_watched(
+    subject: &dyn Subject,
+    fixtures: &[Fixture],
+    options: &Options,
+    progress: &Progress,
+) -> Report {
+    let subject: &dyn Subject = &Watched { subject, progress };
+    let measured = |fixture: &Fixture| {
+        progress.at(&fixture.name);
+        subject.measure(&fixture.connection, &fixture.webhook, Moment::of(&fixture.connection))
+    };
     let cases = fixtures.iter().map(|fixture| Case { fixture, answer: measured(fixture) }).collect();
-    let trial = Trial { subject, cases, options };
+    let trial = Trial { subject, cases, options, progress };
     let mut report = Report::default();
     for (name, check) in CHECKS {
         let mut findings = Findings { check: name.to_owned(), ..Findings::default() };
+        progress.begin_check(name);
         check(&trial, &mut findings);
+        progress.end_check(&findings);
         report.written.append(&mut findings.written);
         report.checks.push(findings);
     }
@@ -132,7 +151,37 @@ pub fn run(subject: &dyn Subject, fixtures: &[Fixture], options: &Options) -> Re
     report
 }
 
+/// A subject whose calls are said to be running.
+struct Watched<'a> {
+    subject: &'a dyn Subject,
+    progress: &'a Progress,
+}
+
+impl Subject for Watched<'_> {
+    fn receive(&self, connection: &Connection, webhook: &Webhook, moment: Moment) -> Answer {
+        self.progress.call(|| self.subject.receive(connection, webhook, moment))
+    }
+
+    fn measure(&self, connection: &Connection, webhook: &Webhook, moment: Moment) -> Answer {
+        self.progress.call(|| self.subject.measure(connection, webhook, moment))
+    }
+
+    fn lets_in(&self, connection: &Connection, webhook: &Webhook) -> Option<bool> {
+        self.subject.lets_in(connection, webhook)
+    }
+
+    fn why_not(&self, connection: &Connection, webhook: &Webhook) -> Option<String> {
+        self.subject.why_not(connection, webhook)
+    }
+}
+
 impl<'a> Trial<'a> {
+    /// The subject, which is given requests made of this case.
+    fn subject_of(&self, case: &Case<'_>) -> &dyn Subject {
+        self.progress.at(case.name());
+        self.subject
+    }
+
     /// The cases that the subject takes as the provider's.
     fn genuine(&self) -> impl Iterator<Item = &Case<'a>> {
         self.cases.iter().filter(|case| case.answer.is_genuine())

@@ -101,7 +101,7 @@ const RETRYABLE: &[(&str, &str)] = &[
 const FINAL: &[(&str, &str)] = &[
     ("BLOCKED", "the recipient's carrier or handset blocks the message"),
     ("CARRIER_BLOCKED", "the carrier blocked it as malicious or unwanted"),
-    ("INVALID", "the recipient is no valid phone number"),
+    ("INVALID", "the recipient is not a valid phone number"),
     ("INVALID_MESSAGE", "the message's text cannot be delivered"),
     ("SPAM", "the carrier took it for spam"),
     ("PROTECT_BLOCKED", "the account's protect configuration blocked it"),
@@ -128,7 +128,7 @@ pub fn read(kind: &str, raw: &RawValue, origin: &Origin) -> Result<Vec<Event>, R
              `MEDIA_ALL` and `RCS_ALL` only"
         )));
     };
-    let report: Report = lenient::read(raw).ok_or(Refusal::Malformed("it is no object"))?;
+    let report: Report = lenient::read(raw).ok_or(Refusal::Malformed("it is not an object"))?;
     let mut events = events(word, &report, origin)?;
     if let Some(event) = events.first_mut() {
         let context = lenient::field(raw, "context");
@@ -140,7 +140,7 @@ pub fn read(kind: &str, raw: &RawValue, origin: &Origin) -> Result<Vec<Event>, R
 
 /// Reads an event of a stream of Amazon Pinpoint.
 pub fn read_legacy(raw: &RawValue, origin: &Origin) -> Result<Vec<Event>, Refusal> {
-    let legacy: Legacy = lenient::read(raw).ok_or(Refusal::Malformed("it is no object"))?;
+    let legacy: Legacy = lenient::read(raw).ok_or(Refusal::Malformed("it is not an object"))?;
     let kind = legacy.event_type.unwrap_or_default().to_ascii_uppercase();
     let Some(word) = kind.strip_prefix(LEGACY_PRODUCT) else {
         return Err(Refusal::Unsupported(format!(

@@ -62,7 +62,7 @@ const KEYWORDS: &[(&str, ConsentState)] = &[
 
 /// The message, and what it says of the customer's consent.
 pub fn read(raw: &RawValue, origin: &Origin) -> Result<Vec<Event>, Refusal> {
-    let found: TwoWay = lenient::read(raw).ok_or(Refusal::Malformed("it is no object"))?;
+    let found: TwoWay = lenient::read(raw).ok_or(Refusal::Malformed("it is not an object"))?;
     let id = found.inbound_message_id.as_deref().or(found.message_id.as_deref()).or(origin.notification);
     let id = id.ok_or(Refusal::Malformed("it has no `inboundMessageId`"))?;
     let parties = parties(found.origination_number.as_deref(), found.destination_number.as_deref(), origin);

@@ -171,7 +171,7 @@ fn a_public_key_is_never_the_key_of_a_mac_and_a_missing_key_is_named() {
     let reason = refused_by(&with_secret, &delivery(&format!("{V1A} {}", WRONG[0]))).unwrap();
     assert!(reason.contains("found others: 2") && !reason.contains(KEY), "{reason}");
     let with_prefix = Connection::new("a", "{}").with_secret(PUBLIC_KEY, &[&format!("whpk_{WHPK}")]);
-    assert!(refused_by(&with_prefix, &delivery(V1A)).unwrap().contains("secret `public-key` is no key"));
+    assert!(refused_by(&with_prefix, &delivery(V1A)).unwrap().contains("secret `public-key` is not a key"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use rapport_sdk::http::Reply;
 use rapport_sdk::{Part, Place, Receipt, Rejection};
 use serde_json::Value;
 
-use crate::{event, message};
+use crate::{event, message, stop};
 
 /// Bytes of the one text that every field of a huge output points to.
 const HUGE_TEXT_BYTES: usize = 1 << 20;
@@ -20,6 +20,7 @@ const SLOW_ROUNDS: u64 = 5_000_000;
 pub(crate) fn act(behaviour: &str, body: &Value) -> Result<Receipt, Rejection> {
     match behaviour {
         "good" | "unverified-events" => Ok(events(vec![message(body)])),
+        "stop" => Ok(events(vec![stop(body)])),
         "partly" => Ok(partly(body)),
         "unread-with-answer" => {
             let response = Some(Reply { status: 200, headers: Vec::new(), body: b"taken".to_vec() });

@@ -10,8 +10,8 @@ use rapport_sdk::bindings::inbound::rapport::connector::verify::{self, MacAlgori
 use rapport_sdk::polling::Step;
 use rapport_sdk::sending::{Operation, Turn};
 use rapport_sdk::{
-    Attestation, Author, Contact, Context, Event, EventBody, Exchange, Identifier, Inbound, Message, Part, Polling,
-    Receipt, Rejection, Sending, Webhook,
+    Attestation, Author, Consent, ConsentState, Contact, Context, Event, EventBody, Exchange, Identifier, Inbound,
+    Message, Part, Polling, Receipt, Rejection, Sending, Webhook,
 };
 use serde_json::Value;
 
@@ -73,10 +73,26 @@ fn malformed(error: serde_json::Error) -> Rejection {
     Rejection::Malformed(error.to_string())
 }
 
-/// The event of a good webhook: `{"id", "at", "from", "text"}`.
+/// The event of a good webhook: `{"id", "at", "from", "text"}`; with `"author": "agent"` of the business, and perhaps with a
+/// `reference`.
 fn message(body: &Value) -> Event {
     let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
-    event(text("id"), text("from"), body["at"].as_u64().unwrap_or_default(), vec![Part::Text(text("text"))])
+    let mut event =
+        event(text("id"), text("from"), body["at"].as_u64().unwrap_or_default(), vec![Part::Text(text("text"))]);
+    if let EventBody::Message(message) = &mut event.body
+        && body["author"] == "agent"
+    {
+        message.author = Author::Agent;
+        message.reference = body["reference"].as_str().map(str::to_owned);
+    }
+    event
+}
+
+/// The customer says that a purpose is not wanted any more: `{"id", "at", "from", "purpose"}`.
+fn stop(body: &Value) -> Event {
+    let purpose = body["purpose"].as_str().unwrap_or_default().to_owned();
+    let consent = Consent { purpose, state: ConsentState::Withdrawn, evidence: None };
+    Event { body: EventBody::Consent(consent), ..message(body) }
 }
 
 fn event(id: String, from: String, at: u64, parts: Vec<Part>) -> Event {

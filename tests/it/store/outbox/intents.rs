@@ -146,7 +146,7 @@ async fn the_oldest_due_intent_is_found_among_many_that_have_ended() {
         }
     }
     let other = Conversation { account: "another".into(), ..outbox.of.clone() };
-    outbox.table.put_intent(&intent(&other, 1, &["not of this conversation"])).await.unwrap();
+    outbox.table.put_intent(&intent(&other, 900, &["not of this conversation"])).await.unwrap();
     let now = NOW + 1_000;
     let open = outbox.table.open_intents(&outbox.of, now).await.unwrap();
     let Choice::Next(next) = choose(open.iter().map(|stored| &stored.intent), now) else { panic!("{open:?}") };

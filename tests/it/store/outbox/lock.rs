@@ -180,11 +180,9 @@ async fn first_difference(outbox: &Outbox, table: &Table, seed: u64) -> Option<S
         let (next, told) = expected(&lock, &operation, world.now);
         let really = perform(outbox, table, &operation, world.now).await.unwrap();
         won += usize::from(told.starts_with("Won"));
-        let kept = before_without_marker(table.lock(&outbox.of).await.unwrap());
-        if really != told || kept != before_without_marker(next.clone()) {
-            return Some(format!(
-                "{n}: {operation:?}\non {lock:?}\n: {told} became {really}\nand {next:?}\nbecame {kept:?}"
-            ));
+        let kept = table.lock(&outbox.of).await.unwrap();
+        if really != told || kept != next {
+            return Some(format!("{n}: {operation:?} on {lock:?}: {told} became {really}, {next:?} became {kept:?}"));
         }
         lock = next;
     }

@@ -7,8 +7,11 @@ use rapport_model::event::{
     Call, Consent, Contact, Control, Controller, Delivery, DeliveryState, Edit, Feedback, Message, Reaction,
     Replacement, Ticket,
 };
+use rapport_model::sending::intent::Origin;
+use rapport_model::sending::{Kind, MessageId};
 use rapport_model::{Eid, EventKey};
 use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
 /// An event, as a CloudEvent 1.0. An event that cannot be read has the type `rapport.unreadable.v1`; a shortened event has
@@ -37,6 +40,10 @@ pub(crate) struct WholeEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DeliveryState")]
     deliverystate: Option<DeliveryState>,
+    /// Only messages that Rapport sent have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SentBy")]
+    sent: Option<SentBy>,
 }
 
 /// A large event, shortened: long texts and lists in `data` are cut and end with `[… bytes left out]`.
@@ -60,6 +67,36 @@ pub(crate) struct ElidedEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DeliveryState")]
     deliverystate: Option<DeliveryState>,
+    /// Only messages that Rapport sent have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SentBy")]
+    sent: Option<SentBy>,
+}
+
+/// Who sent a message through Rapport, and what for.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct SentBy {
+    /// The id of the message: `GET /v1/messages/{id}`.
+    message: String,
+    /// The number of the part, from 0.
+    part: u32,
+    /// The name of the API key.
+    by: String,
+    /// `service`, `marketing`, … (W3C DPV terms).
+    purpose: String,
+    kind: Kind,
+    /// The `sequence` of the newest event of the customer that was known when it was sent. A reply answers up to here.
+    answers: Option<EventKey>,
+}
+
+impl SentBy {
+    /// Of the event of a message.
+    pub fn of(eid: &Eid, origin: &Origin) -> Self {
+        let Origin { intent, part, by, purpose, kind, answers, .. } = origin;
+        let message = MessageId { eid: eid.clone(), intent: intent.clone() }.to_string();
+        let (by, purpose) = (by.clone(), purpose.clone());
+        Self { message, part: *part, by, purpose, kind: *kind, answers: answers.clone() }
+    }
 }
 
 /// Stands in the place of an event that cannot be read.

@@ -7,7 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
-use rapport_model::canonical::{SCHEME_BYTES_MAX, SCHEME_PATTERN, VALUE_BYTES_MAX};
+use rapport_model::canonical::{SCHEME_BYTES_MAX, VALUE_BYTES_MAX};
 use rapport_model::profile::{Profile, parse_rfc3339};
 use rapport_model::{Eid, EventKey, ProfileId};
 use schemars::JsonSchema;
@@ -39,7 +39,7 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let profile_page = id(OperationDoc::new("getProfile", "Get a profile, as it is now or as it was"))
         .described(
             "A profile id stays valid forever. After a merge it leads to the surviving profile. After the merge is undone, it \
-             means its own person again.",
+             leads to its own profile again.",
         )
         .query::<AsOf>()
         .gives::<ProfileOrPast>(200, "The profile. With `as-of`: which identifiers belonged to it then, and why")
@@ -97,8 +97,9 @@ rapport_http::inputs!(LookUp, AsOf, TimelinePage, FromTo, Ends, FromOffset);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LookUp {
-    /// The kind of identifier: `phone`, `email`, or a name that a connector defines.
-    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX), regex(pattern = SCHEME_PATTERN))]
+    /// The kind of identifier: `phone`, `email`, or a name that a connector defines, of a-z, 0-9, `.`, `_` and `-`. Capitals are
+    /// read as small letters.
+    #[schemars(length(min = 1, max = SCHEME_BYTES_MAX))]
     scheme: String,
     /// The account inside which the value is unique; leave it out if the value is unique in the world.
     #[schemars(length(max = VALUE_BYTES_MAX))]

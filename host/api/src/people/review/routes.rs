@@ -34,7 +34,7 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         "List suggested links: the evidence is too weak to link automatically",
     )
     .described(
-        "Only open suggestions, in no particular order. A page may have fewer items than `limit` and not be the last.",
+        "Only open suggestions. The order of the items is not defined. A page may have fewer items than `limit` and not be the last.",
     )
     .query::<ListPage>()
     .gives::<SuggestionPage>(200, "One page of suggestions")
@@ -50,7 +50,7 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
         .gives::<Suggestion>(200, "The suggestion")
         .refuses(&[400, 401, 404, 409, 413, 415, 500, 503]);
     let conflicts_page = OperationDoc::new("listConflicts", "List conflicts: links that are held because they would break a limit of the rules")
-        .described("In no particular order. To resolve a conflict, undo it, or undo the link that it conflicts with: `DELETE /v1/links/{id}`.")
+        .described("The order of the items is not defined. To resolve a conflict, undo it, or undo the link that it conflicts with: `DELETE /v1/links/{id}`.")
         .query::<ListPage>()
         .gives::<ConflictPage>(200, "One page of conflicts")
         .refuses(&[400, 401, 500, 503]);
@@ -58,7 +58,7 @@ pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let demands_page = OperationDoc::new("listErasureDemands", "List providers' demands to erase a person")
         .described(
             "What the provider's connection said about the identifier is already erased. The rest of the person waits for your \
-             decision. Only open demands, in no particular order.",
+             decision. Only open demands. The order of the items is not defined.",
         )
         .query::<ListPage>()
         .gives::<DemandPage>(200, "One page of demands")
@@ -102,7 +102,7 @@ rapport_http::inputs!(ListPage);
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListPage {
-    /// The most items on this page.
+    /// The maximum number of items on this page.
     #[schemars(range(min = 1, max = REVIEW_MAX), extend("default" = REVIEW_DEFAULT))]
     limit: Option<usize>,
     /// `next` of the previous page; leave it out for the first page.

@@ -61,5 +61,5 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8]> {
 
 fn text(rest: &mut &[u8]) -> Result<String> {
     let length = u32::from_le_bytes(take(rest, 4)?.try_into()?);
-    Ok(str::from_utf8(take(rest, usize::try_from(length)?)?).context("the artefact's head is no text")?.to_owned())
+    Ok(str::from_utf8(take(rest, usize::try_from(length)?)?).context("the artefact's head is not text")?.to_owned())
 }

@@ -48,7 +48,11 @@ fn connection(manifest: &Manifest, connection: &Connection) -> Vec<String> {
     let mut failures: Vec<String> = connection.secrets().keys().filter_map(|key| secret(manifest, key)).collect();
     let config: Value = match serde_json::from_str(connection.config()) {
         Ok(config) => config,
-        Err(error) => return vec![format!("connection `{name}`: `config` is no JSON: {error}")],
+        Err(error) => {
+            return vec![format!(
+                "connection `{name}`: `config` is not JSON: {error}; fix: correct it in connection.json"
+            )];
+        }
     };
     failures.extend(closed(manifest, name, &config));
     match jsonschema::validator_for(&manifest.config) {
@@ -60,7 +64,9 @@ fn connection(manifest: &Manifest, connection: &Connection) -> Vec<String> {
                 )
             }))
         }
-        Err(error) => failures.push(format!("`[config]` in connector.toml is no JSON Schema: {error}")),
+        Err(error) => {
+            failures.push(format!("`[config]` in connector.toml is not a JSON Schema: {error}; fix: correct it there"))
+        }
     }
     let by_manifest = manifest.unsigned.as_ref().is_some_and(|unsigned| unsigned.applies(&config));
     match (connection.is_unsigned(), by_manifest) {

@@ -34,8 +34,9 @@ pub fn run(folder: &Path, expectations: Expectations) -> Result<Report> {
         let lines: Vec<&str> = tested.said.trim_end().lines().collect();
         let end = lines[lines.len().saturating_sub(SAID_LINES_MAX)..].join("\n");
         anyhow::bail!(
-            "`{}`: its tests wrote no report; fix: mend what cargo says, and call \
-             `rapport_sdk::testing::check::<YourType>(env!(\"CARGO_MANIFEST_DIR\"))` in one of them\n{end}",
+            "the crate's own tests wrote no report; the end of cargo's message:\n{end}\nfix: correct what cargo reports; if it \
+             reports no error, add the test that calls \
+             `rapport_sdk::testing::check::<YourType>(env!(\"CARGO_MANIFEST_DIR\"))` to `{}`",
             folder.display()
         );
     };

@@ -9,7 +9,7 @@ use rapport_model::hosts::HostPattern;
 use rapport_model::sending::{Accepted, Operation};
 use rapport_sandbox::{
     CPU_MS_MAX, Call, CallError, Certificate, Check, CheckKind, Connector, Context, Entry, FailureKind, Gate, Level,
-    Log, Manifest, Metering, Options, Received, Rejection, RunCall, Sandbox, Secret, Secrets, Usage, Webhook,
+    Log, Manifest, Metering, Options, Received, Rejection, RunCall, Sandbox, Secret, Secrets, Unproven, Usage, Webhook,
     with_manifest,
 };
 use rapport_sdk::testing::outbound::{RanOf, RunOf, SendingSubject};
@@ -99,17 +99,29 @@ impl Subject for Sandboxed {
     }
 
     fn lets_in(&self, connection: &Connection, webhook: &rapport_sdk::Webhook) -> Option<bool> {
+        Some(self.entered(connection, webhook)?.is_ok())
+    }
+
+    fn why_not(&self, connection: &Connection, webhook: &rapport_sdk::Webhook) -> Option<String> {
+        let unproven = self.entered(connection, webhook)?.err()?;
+        // The fix of the whole line is the author's; this one is an operator's.
+        unproven.to_string().split("; fix: ").next().map(str::to_owned)
+    }
+}
+
+impl Sandboxed {
+    /// What the gate says of a webhook; none where the manifest declares no proof.
+    fn entered(&self, connection: &Connection, webhook: &rapport_sdk::Webhook) -> Option<Result<(), Unproven>> {
         let config: Value = serde_json::from_str(connection.config()).ok()?;
         let gate = Gate::new(self.connector.manifest(), &config, &Keys::of(connection))?;
-        Some(match gate.enter(&webhook.method, &webhook.url, &webhook.headers) {
-            Ok(Entry::Open | Entry::Proven) => true,
-            Ok(Entry::Pending(mut pending)) => {
+        Some(gate.enter(&webhook.method, &webhook.url, &webhook.headers).and_then(|entry| match entry {
+            Entry::Open | Entry::Proven => Ok(()),
+            Entry::Pending(mut pending) => {
                 // In pieces, as a body arrives.
                 webhook.body.chunks(PIECE_BYTES).for_each(|piece| pending.update(&gate, piece));
-                pending.finish(&gate, &webhook.body).is_ok()
+                pending.finish(&gate, &webhook.body)
             }
-            Err(_) => false,
-        })
+        }))
     }
 }
 
@@ -208,6 +220,7 @@ fn answer(kind: Kind, outcome: Option<&Value>, verified: bool, log: Log, usage: 
         text: outcome.map(Value::to_string).unwrap_or_default(),
         verified,
         log: log.lines.into_iter().map(|line| (level(line.level), line.message)).collect(),
+        not_json: Vec::new(),
         asked: Vec::new(),
         usage: kit::Usage { fuel: usage.fuel, peak_memory_bytes: Some(usage.peak_memory_bytes) },
     }

@@ -9,7 +9,7 @@ use crate::connector::thousands;
 use crate::terminal::Tone;
 
 /// Characters of the longest check's name, and of a cell.
-const NAME_WIDTH: usize = 16;
+const NAME_WIDTH: usize = 18;
 const CELL_WIDTH: usize = 14;
 
 pub(super) fn print(tested: &Tested, terminal: &Terminal) {
@@ -80,7 +80,8 @@ fn told_once(native: &[String], sandbox: &[String]) -> Vec<(&'static str, String
 
 /// What a trap usually is that comes in the sandbox only.
 const NO_SYSTEM: &str = "; not natively, so it is probably a clock, an environment variable, a file or a thread, which a \
-                         component has not; fix: the time is `context.now`";
+                         component does not have; fix: `at` is the provider's time, or 0 if it gives none; `context.now` \
+                         is only for checking signatures";
 
 /// The names of all checks, in order: those of the suite, then those of one column only.
 fn names<'a>(native: Option<&'a Report>, sandbox: &'a Report) -> Vec<&'a str> {
@@ -144,6 +145,11 @@ mod tests {
     #[test]
     fn a_trap_that_comes_in_the_sandbox_only_is_told_with_its_usual_cause() {
         let told = failures(Some(&report(&[])), &report(&[("fixtures", &["text: trap: unreachable"])]));
-        assert!(told[0].1.ends_with("fix: the time is `context.now`"), "{told:?}");
+        assert!(
+            told[0].1.ends_with(
+                "fix: `at` is the provider's time, or 0 if it gives none; `context.now` is only for checking signatures"
+            ),
+            "{told:?}"
+        );
     }
 }

@@ -36,9 +36,10 @@ pub(super) fn drive(subject: &dyn SendingSubject, fixture: &OutboundFixture) -> 
         let ran = subject.run(&fixture.connection, &call)?;
         log.extend(ran.log.iter().cloned());
         let Some(requests) = ran.requests() else {
-            return match at < fixture.exchanges.len() {
-                true => Err(format!("it ends after {at} requests; fix: take the rest out of `.exchanges.json`")),
-                false => Ok(Driven { steps, last: ran, log }),
+            return if at < fixture.exchanges.len() {
+                Err(format!("it ends after {at} requests; fix: take the rest out of `.exchanges.json`"))
+            } else {
+                Ok(Driven { steps, last: ran, log })
             };
         };
         if steps.len() >= STEPS_MAX || requests.is_empty() {

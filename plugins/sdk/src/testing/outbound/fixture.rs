@@ -121,10 +121,8 @@ fn load(folder: &Path, name: String, connection: &Connection) -> Result<Outbound
         serde_json::from_str(&text).map_err(|error| at(&path, error))
     };
     let operation = filled(read("operation.json")?);
-    let exchanges = match folder.join(format!("{name}.exchanges.json")).is_file() {
-        true => read("exchanges.json")?,
-        false => json!([]),
-    };
+    let exchanges =
+        if folder.join(format!("{name}.exchanges.json")).is_file() { read("exchanges.json")? } else { json!([]) };
     let exchanges = exchanges.as_array().cloned().unwrap_or_default();
     let exchanges: Result<Vec<Value>, String> = exchanges.iter().map(form::exchange).collect();
     let path = folder.join(format!("{name}.exchanges.json"));

@@ -4,13 +4,14 @@
 
 use super::{Case, Trial};
 use crate::Webhook;
-use crate::testing::report::Findings;
+use crate::testing::report::{Causes, Findings};
 use crate::testing::subject::{Kind, Moment};
 
 pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
     let by_https = |case: &&Case<'_>| !case.fixture.webhook.is_fed() && !case.fixture.connection.is_unsigned();
     // Of each connection: whether the host has seen by itself that a body was changed.
     let mut guards: Vec<(&str, bool)> = Vec::new();
+    let mut causes = Causes::default();
     for case in trial.cases.iter().filter(by_https) {
         let (connection, webhook) = (&case.fixture.connection, &case.fixture.webhook);
         let Some(is_let_in) = trial.subject.lets_in(connection, webhook) else { continue };
@@ -18,14 +19,15 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
         // What is neither genuine nor answered is lost in either way, and the provider is told so.
         let is_taken = case.answer.is_genuine() || matches!(case.answer.kind, Kind::Receipt(_));
         if !is_let_in && is_taken {
-            findings.fail(too_strict(case.name(), &case.answer.kind, "as it is"));
+            let why = trial.subject.why_not(connection, webhook).map(|why| format!(" ({why})")).unwrap_or_default();
+            causes.add(case.name(), too_strict(&case.answer.kind, "as it is", &why));
         }
         if !is_let_in || !case.answer.is_genuine() || webhook.method == "GET" {
             continue;
         }
         let without = Webhook { headers: Vec::new(), ..webhook.clone() };
         if trial.subject.lets_in(connection, &without) == Some(true) {
-            findings.fail(format!("{}: {TOO_LAX}", case.name()));
+            causes.add(case.name(), TOO_LAX.to_owned());
         }
         let mut guards_body = connection.partly_signed().is_some();
         for (forged, what) in forgeries(webhook) {
@@ -34,9 +36,9 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
                 continue;
             }
             guards_body |= forged.body != webhook.body;
-            let answer = trial.subject.receive(connection, &forged, Moment::of(connection));
+            let answer = trial.subject_of(case).receive(connection, &forged, Moment::of(connection));
             if answer.kind != Kind::Unauthenticated {
-                findings.fail(too_strict(case.name(), &answer.kind, &what));
+                causes.add(case.name(), too_strict(&answer.kind, &what, ""));
                 break;
             }
         }
@@ -45,6 +47,7 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
             None => guards.push((connection.name(), guards_body)),
         }
     }
+    causes.report(findings);
     for (name, _) in guards.into_iter().filter(|(_, guarded)| !guarded) {
         findings.fail(format!(
             "connection `{name}`: the host lets in every changed body; fix: declare in `[verify]` that the body is signed, or \
@@ -55,10 +58,10 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
 
 const TOO_LAX: &str = "the host lets it in without one header field; fix: declare in `[verify]` where the proof stands";
 
-fn too_strict(name: &str, kind: &Kind, what: &str) -> String {
+fn too_strict(kind: &Kind, what: &str, why: &str) -> String {
     format!(
-        "{name}: {} {what}, and the host refuses it before it calls the connector; fix: `[verify]` in connector.toml has to \
-         let in whatever the connector takes",
+        "{} {what}, but the host refuses it before it calls the connector{why}; fix: `[verify]` in connector.toml has to let \
+         in what the connector takes",
         kind.name()
     )
 }

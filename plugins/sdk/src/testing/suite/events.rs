@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Case, Trial};
-use crate::instant;
 use crate::testing::connection::Connection;
 use crate::testing::report::{Causes, Findings};
 use crate::testing::stored;
+use crate::{Contact, instant};
 
 /// Milliseconds: 2000-01-01T00:00:00Z. What is earlier is seconds in the place of milliseconds, or a clock that was never
 /// set.
@@ -21,10 +21,18 @@ const PLACES: [&str; 9] = ["broadcast", "channel", "chatroom", "group", "list", 
 pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
     let (mut causes, mut excuses, mut told) = (Causes::default(), Excuses::default(), BTreeMap::new());
     for case in &trial.cases {
+        for key in &case.answer.not_json {
+            causes.add(
+                case.name(),
+                format!(
+                    "the value of `{key}` is not JSON; fix: `.extended(\"{key}\", &value)` or `.with_trait` writes it"
+                ),
+            );
+        }
         excuses.know(&case.fixture.connection);
         for (position, event) in events(&case.answer.text).into_iter().enumerate() {
             findings.cases += 1;
-            let found = stored::refused(&event).or_else(|| links_a_place(&event));
+            let found = stored::refused(&event).or_else(|| links_a_place(&event)).or_else(|| not_reverse_dns(&event));
             if let Some(failure) = found {
                 causes.add(case.name(), format!("event {position}: {failure}"));
             }
@@ -53,6 +61,26 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
     }
     causes.report(findings);
     excuses.report(findings);
+}
+
+/// Parts of a domain name and a name behind it: `com.acme.sticker`.
+const REVERSE_DNS_LABELS_MIN: usize = 3;
+
+/// The first key of extensions or traits that another connector might use for something else.
+fn not_reverse_dns(event: &Value) -> Option<String> {
+    let keys =
+        |place: &'_ Value| place.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+    let of_contract = |key: &str| [Contact::GIVEN_NAME, Contact::FAMILY_NAME].contains(&key);
+    let is_unique = |key: &str| {
+        let labels: Vec<&str> = key.split('.').collect();
+        labels.len() >= REVERSE_DNS_LABELS_MIN && labels.iter().all(|label| !label.is_empty())
+    };
+    let (extensions, traits) = (keys(&event["extensions"]), keys(&event["contact"]["traits"]));
+    let wrong = |(key, is_trait): &(String, bool)| !(is_unique(key) || *is_trait && of_contract(key));
+    let all = extensions.into_iter().map(|key| (key, false)).chain(traits.into_iter().map(|key| (key, true)));
+    let (key, is_trait) = { all }.find(wrong)?;
+    let what = if is_trait { "trait" } else { "extension" };
+    Some(format!("{what} `{key}` is not a reverse-DNS key; fix: write your domain before it, such as `com.acme.{key}`"))
 }
 
 /// Keys of connection.json that say why.

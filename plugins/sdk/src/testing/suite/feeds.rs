@@ -15,7 +15,7 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
         findings.cases += 1;
         let connection = &case.fixture.connection;
         let sent = Webhook { url: URL.to_owned(), ..case.fixture.webhook.clone() };
-        let answer = trial.subject.receive(connection, &sent, Moment::of(connection));
+        let answer = trial.subject_of(case).receive(connection, &sent, Moment::of(connection));
         if answer.kind != Kind::Unauthenticated {
             let (name, found) = (case.name(), answer.kind.name());
             findings.fail(format!(

@@ -67,6 +67,13 @@ fn different(case: &Case<'_>, expectations: Expectations) -> Option<String> {
         ));
     };
     let found = pretty(&case.answer.text);
+    if let Err(error) = serde_json::from_str::<Value>(&expected) {
+        let folder = case.fixture.connector();
+        return Some(format!(
+            "its `.events.json` is not JSON: {error}; fix: correct it there, or let `rapport connector test {folder} --bless` \
+             write it"
+        ));
+    }
     let (expected_value, found_value) = (value(&expected), value(&found));
     match (&expected_value, &found_value) {
         (Some(expected), Some(found)) if expected != found => {

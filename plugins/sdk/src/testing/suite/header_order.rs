@@ -10,7 +10,7 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
         for (headers, order) in orders(&webhook.headers) {
             findings.cases += 1;
             let reordered = crate::Webhook { headers, ..webhook.clone() };
-            let answer = trial.subject.receive(connection, &reordered, Moment::of(connection));
+            let answer = trial.subject_of(case).receive(connection, &reordered, Moment::of(connection));
             if !answer.is_same_as(&case.answer) {
                 let found = answer.fault().unwrap_or_else(|| answer.kind.name());
                 findings.fail(format!("{}: with the header fields {order} it is {found}, or other bytes", case.name()));

@@ -28,14 +28,17 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
         }
         for (webhook, what) in envelopes(original) {
             tally.cases += 1;
-            let answer =
-                trial.subject.receive(&case.fixture.connection, &webhook, Moment::of(&case.fixture.connection));
-            tally.failures.extend(answer.fault().map(|fault| format!("{}: {what}: {fault}", case.name())));
+            let answer = trial.subject_of(case).receive(
+                &case.fixture.connection,
+                &webhook,
+                Moment::of(&case.fixture.connection),
+            );
+            tally.failures.extend(answer.fault().map(|fault| Failure::new(case, &what, fault)));
         }
     }
     retype(trial, &taken, &mut tally);
     findings.cases += tally.cases;
-    tally.failures.into_iter().for_each(|failure| findings.fail(failure));
+    by_place(tally.failures).into_iter().for_each(|failure| findings.fail(failure));
     if tally.not_signed > 0 {
         findings.note(format!("{} of {} were sent with a wrong signature only", tally.not_signed, tally.cases));
     }
@@ -45,18 +48,57 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
 struct Tally {
     cases: usize,
     not_signed: usize,
-    failures: Vec<String>,
+    failures: Vec<Failure>,
 }
+
+/// A request that a connector did not answer.
+struct Failure {
+    /// The fixture, and what was done to it.
+    request: String,
+    fault: String,
+}
+
+impl Failure {
+    fn new(case: &Case<'_>, what: &str, fault: String) -> Self {
+        Self { request: format!("{}: {what}", case.name()), fault }
+    }
+
+    /// What failures of one cause have in common: the place in the source of a panic, or else the whole fault.
+    fn place(&self) -> &str {
+        let place = self.fault.starts_with("trap: ").then(|| self.fault.rsplit_once(" at ")).flatten();
+        place.map_or(self.fault.as_str(), |(_, place)| place)
+    }
+}
+
+/// One line for each place in the source, with the first request and the number of others.
+fn by_place(failures: Vec<Failure>) -> Vec<String> {
+    let mut places: Vec<(Failure, usize)> = Vec::new();
+    for failure in failures {
+        match places.iter_mut().find(|(known, _)| known.place() == failure.place()) {
+            Some((_, count)) => *count += 1,
+            None => places.push((failure, 1)),
+        }
+    }
+    let told = places.into_iter().map(|(Failure { request, fault }, count)| {
+        let more = if count > 1 { format!(" ({count} requests end there)") } else { String::new() };
+        let fix = if fault.starts_with("trap: ") { NO_PANIC } else { "" };
+        format!("{request}: {fault}{more}{fix}")
+    });
+    told.collect()
+}
+
+/// What an author does about a panic.
+const NO_PANIC: &str = "; fix: read input with `get`, `?` or `let … else`, not with an index, `unwrap` or `expect`";
 
 /// Sends a request with the signature that it had, and with the right one.
 fn send(trial: &Trial<'_>, case: &Case<'_>, changed: Webhook, what: &str, tally: &mut Tally) {
     let connection = &case.fixture.connection;
-    let ask = |webhook: &Webhook| trial.subject.measure(connection, webhook, Moment::of(connection));
+    let ask = |webhook: &Webhook| trial.subject_of(case).measure(connection, webhook, Moment::of(connection));
     let signed = receive_signed(&ask, connection, &case.fixture.webhook, changed);
     tally.cases += 1;
     tally.not_signed += usize::from(signed.answer.is_none());
     let fault = signed.unsigned.fault().or_else(|| signed.answer.and_then(|answer| answer.fault()));
-    tally.failures.extend(fault.map(|fault| format!("{}: {what}: {fault}", case.name())));
+    tally.failures.extend(fault.map(|fault| Failure::new(case, what, fault)));
 }
 
 /// Puts a value of another type into each field of each body, one at a time.

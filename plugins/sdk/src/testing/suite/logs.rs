@@ -18,7 +18,10 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
         for line in case.answer.log.iter().map(|(_, line)| line.as_str()).chain(unread) {
             findings.cases += 1;
             if let Some((what, _)) = private.iter().find(|(_, value)| holds(line, value)) {
-                findings.fail(format!("{}: a log line holds {what} of an event: `{line}`", case.name()));
+                findings.fail(format!(
+                    "{}: a log line holds {what} of an event: `{line}`; fix: log ids and counts, no payload",
+                    case.name()
+                ));
             }
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn check(trial: &Trial<'_>, findings: &mut Findings) {
 }
 
 fn receive(trial: &Trial<'_>, case: &Case<'_>, moment: Moment) -> Answer {
-    trial.subject.receive(&case.fixture.connection, &case.fixture.webhook, moment)
+    trial.subject_of(case).receive(&case.fixture.connection, &case.fixture.webhook, moment)
 }
 
 /// A handshake may answer with something fresh; all else is a function of the request.

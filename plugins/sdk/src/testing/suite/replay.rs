@@ -50,8 +50,9 @@ fn taken(trial: &Trial<'_>, case: &Case<'_>) -> Option<&'static str> {
     let connection = &case.fixture.connection;
     let moment = Moment::of(connection);
     let earlier = Moment { now: moment.now.saturating_sub(APART_MS), ..moment };
-    let is_taken =
-        |moment| trial.subject.receive(connection, &case.fixture.webhook, moment).kind != Kind::Unauthenticated;
+    let is_taken = |moment| {
+        trial.subject_of(case).receive(connection, &case.fixture.webhook, moment).kind != Kind::Unauthenticated
+    };
     [(moment.later(APART_MS), "later"), (earlier, "earlier")]
         .into_iter()
         .find(|(moment, _)| is_taken(*moment))

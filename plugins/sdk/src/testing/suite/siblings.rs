@@ -52,7 +52,7 @@ fn failure(before: &BTreeSet<String>, rest: &BTreeSet<String>, found: &Answer) -
 
 fn received(trial: &Trial<'_>, case: &Case<'_>, document: &Value) -> Option<Answer> {
     let connection = &case.fixture.connection;
-    let ask = |webhook: &crate::Webhook| trial.subject.receive(connection, webhook, Moment::of(connection));
+    let ask = |webhook: &crate::Webhook| trial.subject_of(case).receive(connection, webhook, Moment::of(connection));
     receive_signed(&ask, connection, &case.fixture.webhook, with_document(&case.fixture.webhook, document)).answer
 }
 

@@ -80,7 +80,7 @@ fn changes<'a>(webhook: &'a Webhook, plan: &'a Plan) -> impl Iterator<Item = (We
 /// What the subject made of a forged request that it should have refused.
 fn accepted(trial: &Trial<'_>, case: &Case<'_>, forged: &Webhook) -> Option<String> {
     let connection = &case.fixture.connection;
-    let answer = trial.subject.receive(connection, forged, Moment::of(connection));
+    let answer = trial.subject_of(case).receive(connection, forged, Moment::of(connection));
     let is_refused = answer.kind == Kind::Unauthenticated || answer.is_same_as(&case.answer);
     (!is_refused).then(|| format!("{} instead of `unauthenticated`", answer.kind.name()))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::prelude::*;
 use crate::testing::connection::Connection;
-use crate::testing::{Native, Usage, parse_request};
+use crate::testing::{Native, Usage, parse_request, watch};
 
 const SECRET: &str = "a-secret-of-tests";
 const TEXT: &str =
@@ -135,6 +135,22 @@ connector! {
     TrapsSigned(_, webhook) {
         verified(webhook)?;
         assert!(webhook.body[0] == b'{', "a webhook is an object");
+        events(&webhook.body, "account")
+    }
+}
+
+connector! {
+    /// Reads what is signed up to a character that is not in it.
+    Loops(_, webhook) {
+        verified(webhook)?;
+        let mut end = 0;
+        while webhook.body.get(end) != Some(&b'}') {
+            end = (end + 1).min(webhook.body.len());
+            if end == webhook.body.len() {
+                // It never ends, and leaves the processor to the other tests.
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        }
         events(&webhook.body, "account")
     }
 }
@@ -439,6 +455,29 @@ fn a_clock_that_is_not_the_contexts_is_told_from_entropy() {
 fn a_panic_is_told_with_its_place() {
     let failures = told(&Native::<TrapsSigned>::new(), "hostile input");
     assert!(failures[0].contains("trap: ") && failures[0].contains("suite/tests.rs:"), "{failures:?}");
+    assert!(failures[0].contains(" requests end there); fix: read input with `get`"), "{failures:?}");
+    assert_eq!(failures.len(), 1, "one line for each place: {failures:#?}");
+}
+
+#[test]
+fn a_call_that_does_not_end_is_told_with_its_case_and_ends_the_suite() {
+    let folder = Folder::new();
+    let fixtures = folder.fixtures();
+    run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
+    let suite: watch::Suite =
+        |fixtures, options, progress| run_watched(&Native::<Loops>::new(), fixtures, options, progress);
+    let second = std::time::Duration::from_secs(1);
+    let report = watch::run(suite, fixtures, options(Expectations::Verbatim), second);
+    let failures = report.failures();
+    let told = |case: &str| format!(": {case}: no answer after 1 s; fix: every loop must end when its input ends");
+    assert!(
+        failures.len() == 1 && ["text", "short"].iter().any(|case| failures[0].ends_with(&told(case))),
+        "{failures:#?}"
+    );
+    assert!(report.checks.len() > 1 && report.checks.iter().all(|check| check.check != "logs"), "{report:?}");
+    let good: watch::Suite =
+        |fixtures, options, progress| run_watched(&Native::<Good>::new(), fixtures, options, progress);
+    assert!(watch::run(good, folder.fixtures(), options(Expectations::Verbatim), second).checks.len() > 10);
 }
 
 #[test]

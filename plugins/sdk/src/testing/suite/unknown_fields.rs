@@ -47,7 +47,7 @@ fn pair(webhook: &Webhook) -> Option<(Webhook, Webhook)> {
 
 fn signed(trial: &Trial<'_>, case: &Case<'_>, webhook: Webhook) -> Option<Answer> {
     let connection = &case.fixture.connection;
-    let ask = |webhook: &Webhook| trial.subject.receive(connection, webhook, Moment::of(connection));
+    let ask = |webhook: &Webhook| trial.subject_of(case).receive(connection, webhook, Moment::of(connection));
     receive_signed(&ask, connection, &case.fixture.webhook, webhook).answer
 }
 

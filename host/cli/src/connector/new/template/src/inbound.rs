@@ -20,8 +20,9 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     let json = lenient::document(&webhook.body);
     let root: Root = lenient::root(&json).map_err(Rejection::Malformed)?;
     let account = root.workspace.ok_or_else(|| Rejection::Malformed("expected a `workspace`, found none".into()))?;
-    // `config` is JSON as text.
-    let settings: Settings = serde_json::from_str(&cx.config).unwrap_or_default();
+    // `config` is JSON as text. An error here is one between `settings.rs` and `[config]` of connector.toml.
+    let settings: Settings = serde_json::from_str(&cx.config)
+        .map_err(|error| Rejection::Unsupported(format!("this connection's `config`: {error}")))?;
     if !settings.takes(&account) {
         let reason = format!("workspace `{account}` is not one of `workspaces` in this connection's `config`");
         return Err(Rejection::Ignored(reason));
@@ -30,7 +31,7 @@ pub fn receive(cx: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
     for (index, raw) in root.messages.iter().enumerate() {
         match event(&account, raw) {
             Some(event) => events.push(event),
-            None => unread.tell(&format!("messages[{index}]"), "it has no `id`, `sent_at` or `user`"),
+            None => unread.add(&format!("messages[{index}]"), "it has no `id`, `sent_at` or `user`"),
         }
     }
     // The host stores the events, and keeps the whole webhook besides while anything in it is unread.

@@ -1,8 +1,7 @@
 //! {{Title}}: its webhooks as events, and messages to its customers.
 //!
-//! `inbound` is the way of one webhook, `sending` of one operation, `payload` the shapes that the provider sends, `settings` what an operator
-//! configures. What maps to what stands in
-//! `README.md` in the provider's words.
+//! `inbound` is the way of one webhook, `sending` of one operation, `payload` the shapes that the provider sends, `settings`
+//! what an operator configures. `README.md` says in the provider's words what becomes what.
 
 mod inbound;
 mod payload;

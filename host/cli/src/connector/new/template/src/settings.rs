@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-/// The settings.
+/// The settings. A key that is in `[config]` and not here is an error, so that neither can be misspelt.
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Empty: every one.
     workspaces: Vec<String>,

@@ -1,0 +1,111 @@
+//! A connector that sends is called: it is asked what comes next of an operation, on its connection's turn.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rapport_model::Timestamp;
+use rapport_model::exchange::{Exchange, Request};
+use rapport_model::sending::{Accepted, Operation, Turn};
+use rapport_sandbox::{CallError, Context, FailureKind, Ran, RunCall};
+use rapport_store::blobs::Blobs;
+
+use crate::call::{ConnectorHost, log_lines};
+use crate::connections::Connection;
+use crate::kept::StoredBlobs;
+use crate::sending::Step;
+
+/// One call of a connector that sends.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// For the log: what the call belongs to.
+    pub request_id: String,
+    pub operation: Operation,
+    /// What came of all requests so far, in order.
+    pub history: Vec<Exchange>,
+    /// How many steps came before.
+    pub step: usize,
+    /// What earlier turns said is accepted.
+    pub accepted: Vec<Accepted>,
+    /// Pinned for an attempt, as is `entropy`.
+    pub now: Timestamp,
+    pub entropy: [u8; 32],
+}
+
+/// Why a connector gave no turn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRun {
+    /// Not its doing: ask again later.
+    #[error("too many calls of this connection wait")]
+    Busy,
+    /// Its doing, or ours, and it would happen again.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// One request that is to leave, and what it is filled with.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaving<'a> {
+    /// What the log calls it, such as the id of an intent.
+    pub work: &'a str,
+    pub request: &'a Request,
+    /// Milliseconds that it may take. After that its socket is closed.
+    pub limit_ms: u64,
+    /// Of the attempt.
+    pub entropy: &'a [u8; 32],
+    pub blobs: &'a Blobs,
+    /// Whose a body is that is kept: the name of an item, which goes into the name of the blob.
+    pub owner: &'a str,
+}
+
+impl ConnectorHost {
+    /// Sends one request over a connection of its own, which is closed when this ends. Nothing is repeated.
+    ///
+    /// # Errors
+    /// Nothing left, and the request was not at fault.
+    pub async fn leave(&self, connection: &Connection, leaving: Leaving<'_>) -> Result<Exchange, String> {
+        let blobs = StoredBlobs::new(leaving.blobs.clone(), self.tenant_key.clone(), leaving.owner);
+        let step = Step {
+            work: leaving.work,
+            requests: std::slice::from_ref(leaving.request),
+            limit: Duration::from_millis(leaving.limit_ms),
+            status_url: None,
+            unsubscribe_url: None,
+            blobs: Arc::new(blobs),
+            aws: None,
+            entropy: leaving.entropy,
+        };
+        let mut exchanges = self.perform(connection, &step).await.map_err(|error| error.to_string())?;
+        exchanges.pop().ok_or_else(|| "the request was not made".to_owned())
+    }
+
+    /// Asks a connector what comes next, where blocking is allowed. Nothing leaves here.
+    ///
+    /// # Errors
+    /// [`NotRun`]
+    pub async fn run(&self, connection: &Arc<Connection>, asked: Asked) -> Result<Turn, NotRun> {
+        let _turn = connection.turn().await.ok_or(NotRun::Busy)?;
+        let called = Arc::clone(connection);
+        let request_id = asked.request_id.clone();
+        let work = move || called.connector.run(&call_of(&called, &asked));
+        let ran = tokio::task::spawn_blocking(work).await;
+        let ran = ran.map_err(|_| NotRun::Broken("the sandbox panicked".to_owned()))?;
+        let log = ran.as_ref().map_or_else(|error| &error.log, |ran: &Ran| &ran.log);
+        log_lines(&request_id, connection, &log.lines, log.dropped);
+        ran.map(|ran| ran.turn).map_err(|error: CallError| match error.kind {
+            FailureKind::Busy => NotRun::Busy,
+            _ => NotRun::Broken(error.to_string()),
+        })
+    }
+}
+
+fn call_of<'a>(connection: &'a Connection, asked: &'a Asked) -> RunCall<'a> {
+    let context =
+        Context { connection: &connection.name, config: &connection.config, now: asked.now, entropy: &asked.entropy };
+    RunCall {
+        context,
+        operation: &asked.operation,
+        history: &asked.history,
+        step: asked.step,
+        accepted: &asked.accepted,
+    }
+}

@@ -1,0 +1,77 @@
+//! A connector that sends, to a provider that no one has. Each part of a message is a request of its own; media is uploaded
+//! first.
+//!
+//! | what | request | answer |
+//! |---|---|---|
+//! | a text | `POST /v1/messages` `{"to", "reference", "part", "text"}` | `{"id"}` |
+//! | a file | `POST /v1/media` with the bytes, then `POST /v1/messages` with `"media"` | `{"id"}` |
+//! | a read mark | `POST /v1/read` `{"message"}` | anything |
+//! | media of the provider | `GET /v1/media/{id}` | the bytes |
+//!
+//! The text `trap` makes it crash, and `endless` makes it ask for ever.
+
+use rapport_sdk::http::{Method, Piece, Request};
+use rapport_sdk::sending::{Failure, Operation, Outgoing, Sending, Turn};
+use rapport_sdk::steps::{self, Steps, Stop};
+use rapport_sdk::{Context, MediaSource, Part};
+use serde_json::{Value, json};
+
+/// The connector.
+pub struct Courier;
+
+impl Sending for Courier {
+    fn run(cx: &Context, operation: &Operation, history: &[rapport_sdk::http::Exchange]) -> Turn {
+        steps::run(history, |steps| match operation {
+            Operation::Send(message) => send(cx, message, steps),
+            Operation::MarkRead(of) => {
+                let request = post("/v1/read").json(&json!({"message": of.message})).repeatable();
+                steps.perform(request)?.success()?;
+                Ok(())
+            }
+            Operation::FetchMedia(media) => {
+                let MediaSource::ProviderId(id) = &media.source else { return Err(operation.unsupported().into()) };
+                let url = format!("https://api.courier.example/v1/media/{id}");
+                let answer = steps.perform(Request::new(Method::Get, url).bearer("api-key").repeatable().keep())?;
+                steps.so_far.media = Some(answer.success()?.kept()?.clone());
+                Ok(())
+            }
+            other => Err(other.unsupported().into()),
+        })
+    }
+}
+
+rapport_sdk::export!(Courier: sending);
+
+fn post(path: &str) -> Request {
+    Request::post(format!("https://api.courier.example{path}")).bearer("api-key")
+}
+
+fn send(cx: &Context, message: &Outgoing, steps: &mut Steps<'_>) -> Result<(), Stop> {
+    let config: Value = serde_json::from_str(&cx.config).unwrap_or_default();
+    for (number, part) in message.parts.iter().enumerate() {
+        let mut body = json!({"to": message.route.to.value, "reference": message.reference, "part": number});
+        match part {
+            Part::Text(text) if text == "trap" => panic!("it was asked to"),
+            Part::Text(text) if text == "endless" => loop {
+                steps.perform(Request::new(Method::Get, "https://api.courier.example/v1/media/1").repeatable())?;
+            },
+            Part::Text(text) => body["text"] = json!(text),
+            Part::Media(media) => {
+                let MediaSource::Blob(key) = &media.source else {
+                    return Err(Failure::UnsupportedContent("only files of the blob store".into()).into());
+                };
+                let upload = post("/v1/media").pieces("application/octet-stream", vec![Piece::Blob(key.clone())]);
+                let answer: Value = steps.perform(upload.repeatable())?.success()?.json()?;
+                body["media"] = answer["id"].clone();
+            }
+            _ => return Err(Failure::UnsupportedContent("only texts and files".into()).into()),
+        }
+        let mut request = post("/v1/messages").json(&body);
+        if config["repeatable"] == true {
+            request = request.repeatable();
+        }
+        let answer: Value = steps.perform(request)?.success()?.json()?;
+        steps.accept(number, answer["id"].as_str().unwrap_or_default());
+    }
+    Ok(())
+}
