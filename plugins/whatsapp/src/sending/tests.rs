@@ -528,6 +528,16 @@ mod fetching {
     }
 
     #[test]
+    fn what_is_not_a_url_is_not_asked_for() {
+        let long = format!("https://a.test/{}", "x".repeat(8 * 1024));
+        for url in ["", "http://a.test/", "https://", "https://a b/", "https://a.test/#x", "https://a@b.test/", &long] {
+            let found = answered(200, &[], &json!({ "url": url }).to_string());
+            let found = failure(run(&operation(), &[found]));
+            assert!(matches!(found, Failure::Provider(error) if error.code == "answer/unreadable"), "{url}");
+        }
+    }
+
+    #[test]
     fn a_url_that_expired_begins_again_and_not_for_ever() {
         let gone = || answered(404, &[], "");
         let again = run(&operation(), &[found(DIGEST), gone()]);
@@ -573,6 +583,9 @@ fn templates_are_listed_a_page_at_a_time() {
     let mut last = page;
     last["paging"].as_object_mut().unwrap().remove("next");
     assert_eq!(run_with(&config, &listing(None), &[answered(200, &[], &last.to_string())]).so_far.cursor, None);
+    last["paging"] = json!({ "cursors": { "after": "x".repeat(2049) }, "next": "x" });
+    let long = failure(run_with(&config, &listing(None), &[answered(200, &[], &last.to_string())]));
+    assert!(matches!(long, Failure::Provider(error) if error.code == "answer/unreadable"));
     assert!(failure(run(&listing(None), &[])).describe().contains("business-account-id"));
     let aws = json!({ "aws": { "region": "eu-west-1", "phone-numbers": {}, "business-account": "waba-1" } });
     let page = r#"{"templates":[{"templateName":"hello","templateLanguage":"en_US","templateStatus":"APPROVED"}],"nextToken":"t"}"#;
