@@ -4,7 +4,6 @@
 //! but has no conditions: it would overwrite an event (and the webhook stored with it) when a provider bundles a
 //! redelivery differently, and could not count duplicates. Write units are the same.
 
-mod customer;
 mod host_made;
 mod read;
 

@@ -213,7 +213,11 @@ async fn a_bot_that_comes_too_late_is_refused_and_one_that_reads_first_is_not() 
     let under_way = read().await;
     assert_eq!(under_way["under_way"]["message"], message["id"], "{under_way}");
     is_refused(&post("second", &reply(&now)).await, 409, "stale-turn", "");
-    assert_eq!(post("in time", &reply(&now)).await.json()["id"], message["id"], "the same request does not answer twice");
+    assert_eq!(
+        post("in time", &reply(&now)).await.json()["id"],
+        message["id"],
+        "the same request does not answer twice"
+    );
     let cancel = format!("/v1/messages/{}/cancel", message["id"].as_str().unwrap());
     let refused = post_as(&service, API_KEY, &cancel, "", &Value::Null).await;
     is_refused(&refused, 409, "wrong-state", "");
@@ -322,7 +326,8 @@ async fn the_timeline_shows_a_message_once_whichever_word_comes_first() {
     for echo_comes_first in [true, false] {
         let service = Service::start([hostile("shop", json!({"by-body": true}))]).await;
         let said = |id: &str, more: Value| {
-            let mut body = json!({"behaviour": "good", "id": id, "at": NOW - 5_000, "from": "someone", "text": "hello"});
+            let mut body =
+                json!({"behaviour": "good", "id": id, "at": NOW - 5_000, "from": "someone", "text": "hello"});
             body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             body
         };
@@ -373,12 +378,15 @@ async fn an_erasure_is_running_while_a_message_is_under_way_and_then_nothing_is_
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         body
     };
-    for body in [said("m-1", json!({})), said("c-1", json!({"behaviour": "stop", "when": "after", "purpose": "marketing"}))] {
+    for body in
+        [said("m-1", json!({})), said("c-1", json!({"behaviour": "stop", "when": "after", "purpose": "marketing"}))]
+    {
         assert_eq!(service.deliver_to("shop", &body).await.status, 200);
     }
     service.settle().await;
     let profile = service.look_up("hostile", "someone").await.unwrap();
-    let body = json!({"to": {"profile": profile["id"]}, "parts": [{"text": "Hello."}], "kind": "notice", "author": "agent"});
+    let body =
+        json!({"to": {"profile": profile["id"]}, "parts": [{"text": "Hello."}], "kind": "notice", "author": "agent"});
     let message = sent(&service, &body).await;
     let marker = start(&service, &message).await;
     let (of, id) = (conversation_of(&message), id_of(&message));

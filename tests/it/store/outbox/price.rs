@@ -161,7 +161,8 @@ async fn a_status_costs_at_most_three_write_units_all_in() {
     outbox.of.account = "account".into();
     let asked = said(&outbox.table, "1", NOW - 5_000, &[("whatsapp", "16505551234")], "where is it?");
     outbox.of.eid = asked.eid.clone();
-    let webhook = || rapport_store::RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: vec![] };
+    let webhook =
+        || rapport_store::RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: vec![] };
     outbox.table.put_events(vec![asked.clone()], webhook()).await.unwrap();
     fold(&outbox, &asked, 1).await;
     let intent = outbox.intent(0, &["on Thursday"]);
@@ -184,7 +185,8 @@ async fn a_status_costs_at_most_three_write_units_all_in() {
         let at = NOW + 1_000 * (number as u64 + 1);
         let mut report = said(&table, "x", at, &[("whatsapp", "16505551234")], "");
         let name = state.name().to_owned();
-        let delivery = Delivery { reference: Some(reference.clone()), ..Delivery::new(Covered::Message(id.clone()), state) };
+        let delivery =
+            Delivery { reference: Some(reference.clone()), ..Delivery::new(Covered::Message(id.clone()), state) };
         report.event.id = format!("{id}:{name}");
         report.event.body = Body::Delivery(delivery);
         report.key = table.tenant_key().event_key(at, "account", &report.event.id).unwrap();
