@@ -393,7 +393,13 @@ const DOORS: [(&str, &[&str], &[&str]); 5] = [
         &["HttpConnector", "HttpsConnector", "client::legacy", "TcpSocket"],
         &["host/egress/", "host/store/src/http_client.rs", "host/store/src/embedded.rs", "host/cli/", "tests/"],
     ),
-    ("writes events", &["put_events("], &["host/inbound/", "host/store/", "tests/"]),
+    ("writes events of providers", &["put_events("], &["host/inbound/", "host/store/", "tests/"]),
+    (
+        "writes events of messages that we sent",
+        &["put_sent("],
+        &["host/outbound/", "host/projections/src/settlement.rs", "host/store/", "tests/"],
+    ),
+    ("writes events of commands", &["table.put_command("], &["host/api/src/sending/", "host/store/", "tests/"]),
     ("knows wasmtime", &["wasmtime::"], &["host/sandbox/", "tests/"]),
 ];
 

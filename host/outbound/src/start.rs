@@ -128,7 +128,7 @@ impl Worker {
     /// Another connector or configuration than the attempt ran with.
     async fn start_over(&self, stored: &StoredIntent, fresh: &Pin) -> Result<Look, StoreError> {
         let changed = |intent: &Intent| match intent.repinned(fresh)? {
-            Repinned::Changed(changed) => Some(changed),
+            Repinned::Changed(changed) => Some(*changed),
             Repinned::Same => None,
         };
         if let Cancelled::Done(now) = self.table().stop_intent(stored, changed).await?
@@ -143,7 +143,7 @@ impl Worker {
     async fn finish(&self, job: &Job<'_>, turn: &Turn) -> Result<Look, StoreError> {
         let started = Started { at: job.pin.now, answers: None };
         let report = self.report(job, turn, Vec::new(), false, Some(rapport_model::sending::intent::End::Done));
-        self.put_events(job, &report, &started).await?;
+        self.put_sent_events(job, &report, &started).await?;
         self.end(job.stored, "sent", |intent| intent.recorded(&report)).await
     }
 

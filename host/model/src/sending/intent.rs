@@ -292,7 +292,7 @@ pub enum End {
 pub enum Repinned {
     /// It runs with what it ran with before.
     Same,
-    Changed(Intent),
+    Changed(Box<Intent>),
 }
 
 impl Intent {
@@ -462,13 +462,13 @@ impl Intent {
         let why = Cause::of(CONNECTOR_CHANGED);
         if self.started.is_some() || self.is_bound && self.accepted.is_empty() {
             let state = State::Unknown { error: CONNECTOR_CHANGED.to_owned(), status: None };
-            return Some(Repinned::Changed(Self { state, ..self.clone() }.settled()));
+            return Some(Repinned::Changed(Box::new(Self { state, ..self.clone() }.settled())));
         }
         if !self.accepted.is_empty() {
-            return self.failed(&why).map(Repinned::Changed);
+            return self.failed(&why).map(Box::new).map(Repinned::Changed);
         }
         let fresh = Self { attempt: self.attempt + 1, pin: None, step: 0, history: Vec::new(), ..self.clone() };
-        Some(Repinned::Changed(fresh))
+        Some(Repinned::Changed(Box::new(fresh)))
     }
 
     /// A person sends an unknown one again. `None`: it is not unknown, or was sent again before.
