@@ -224,9 +224,10 @@ fn public_url(text: &str) -> Result<String, ConfigError> {
 
 /// What to write in the place of a secret itself, or of a variable as a shell would write it.
 fn fix_for_secret(text: &str) -> &'static str {
-    match text.starts_with('$') {
-        true => "write `env:NAME`, the variable's name without `$`",
-        false => "put the secret into an environment variable, and write `env:NAME`",
+    if text.starts_with('$') {
+        "write `env:NAME`, the variable's name without `$`"
+    } else {
+        "put the secret into an environment variable, and write `env:NAME`"
     }
 }
 

@@ -105,10 +105,8 @@ impl ConnectorHost {
         let is_alone = step.requests.len() == 1 || step.requests.iter().all(|request| request.repeatable);
         let mut exchanges = Vec::with_capacity(step.requests.len());
         for (place, request) in step.requests.iter().enumerate() {
-            let sent = match is_alone {
-                true => self.one(connection, step, request, place, until).await?,
-                false => refused(NOT_ALONE),
-            };
+            let sent =
+                if is_alone { self.one(connection, step, request, place, until).await? } else { refused(NOT_ALONE) };
             log(step.work, connection, &sent);
             exchanges.push(seen(sent.exchange, &connection.known_secrets));
         }

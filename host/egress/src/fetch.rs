@@ -52,9 +52,12 @@ impl Egress {
         let response = self.client.get(uri).await.map_err(|error| unreachable_because(&error))?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), RESPONSE_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| match error.is::<http_body_util::LengthLimitError>() {
-            true => EgressError::TooLarge,
-            false => EgressError::Unreachable(error.to_string()),
+        let body = body.map_err(|error| {
+            if error.is::<http_body_util::LengthLimitError>() {
+                EgressError::TooLarge
+            } else {
+                EgressError::Unreachable(error.to_string())
+            }
         })?;
         Ok(Response { status, body: body.to_bytes().to_vec() })
     }

@@ -107,11 +107,7 @@ impl Worker {
         {
             self.tell_end(now);
         }
-        match is_refused {
-            true => self.table().release_marker(job.of, &marker.token, false).await,
-            // The next marker replaces it.
-            false => Ok(()),
-        }
+        if is_refused { self.table().release_marker(job.of, &marker.token, false).await } else { Ok(()) }
     }
 
     /// A refusal of a request that can be repeated counts only if nobody has started it again since.
@@ -125,7 +121,12 @@ impl Worker {
     }
 
     /// Puts the events of all parts that a report adds. Others make the same events.
-    pub(crate) async fn put_sent_events(&self, job: &Job<'_>, report: &Report, started: &Started) -> Result<(), StoreError> {
+    pub(crate) async fn put_sent_events(
+        &self,
+        job: &Job<'_>,
+        report: &Report,
+        started: &Started,
+    ) -> Result<(), StoreError> {
         let (intent, tenant) = (&job.stored.intent, self.table().tenant_key());
         for (parts, id) in sent::messages(&report.accepted, intent.part()) {
             let origin = intent.origin(parts.start, started);

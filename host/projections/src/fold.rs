@@ -279,9 +279,10 @@ async fn apply_cells(table: &Table, stored: &StoredEvent, head: &mut Head, now: 
     endpoints.extend(claims.withdrawn.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
     for endpoint in endpoints.iter().filter(|endpoint| is_news(endpoint, eid, head, event.at)) {
         // Whoever is named beside a customer who writes is named by them.
-        match cells::is_of_the_customer(event) {
-            true => table.put_endpoint(endpoint, event.at, stored.received_at).await?,
-            false => table.note_endpoint(endpoint, event.at, stored.received_at).await?,
+        if cells::is_of_the_customer(event) {
+            table.put_endpoint(endpoint, event.at, stored.received_at).await?
+        } else {
+            table.note_endpoint(endpoint, event.at, stored.received_at).await?
         };
         identity::suggest_counterparts(table, endpoint, (key, event.at), now).await?;
     }

@@ -111,7 +111,7 @@ async fn confirm(
             }
         };
         // The provider has it, although nothing is known to have left: its word counts.
-        let started = started.or_else(|| (look == LOOKS).then(|| Started { at: now, answers: None }));
+        let started = started.or_else(|| (look == LOOKS).then_some(Started { at: now, answers: None }));
         let Some(started) = started else { continue };
         put_event(table, &intent, (part, id), &started, now).await?;
         let confirmed = table.change_intent(&intent, |intent| intent.confirmed(part, id)).await?;
@@ -166,10 +166,7 @@ pub async fn follow(table: &Table, put: &InsertedIntent, wakes: &dyn Wakes, now:
         return table.delete_intent(&intent).await;
     }
     take_control(table, of, (&intent, lock), now).await?;
-    match intent.is_open() {
-        true => wakes.wake(of, intent.due_at).await,
-        false => Ok(()),
-    }
+    if intent.is_open() { wakes.wake(of, intent.due_at).await } else { Ok(()) }
 }
 
 /// An agent's reply takes control of the conversation, once. API and fold do the same, under the same key; both have read the lock.

@@ -482,11 +482,8 @@ impl Intent {
         next.accepted.push(Accepted { part: self.part(), id: id.to_owned() });
         next.started = None;
         next.step += 1;
-        next.state = match next.part() >= self.draft.parts() {
-            true => State::Sent,
-            // Without the answer no connector can go on.
-            false => next.stopped(State::Pending, Cause::of(LOST)),
-        };
+        next.state =
+            if next.part() >= self.draft.parts() { State::Sent } else { next.stopped(State::Pending, Cause::of(LOST)) };
         next.settled()
     }
 

@@ -357,9 +357,10 @@ impl Lock {
         let mut next = self.clone();
         next.out = Some(ask.marker());
         if let Some(unknown) = ask.seen.as_ref().and_then(|seen| seen.unknown.as_ref()) {
-            match self.unsettled.len() < UNSETTLED_MAX {
-                true => drop(next.unsettled.insert(unknown.clone())),
-                false => next.has_more_unsettled = true,
+            if self.unsettled.len() < UNSETTLED_MAX {
+                next.unsettled.insert(unknown.clone());
+            } else {
+                next.has_more_unsettled = true
             }
         }
         next.answered_before.clone_from(&self.answered);

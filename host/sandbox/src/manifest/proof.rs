@@ -158,9 +158,10 @@ pub(super) fn check_secrets(verify: &Verify, secrets: &BTreeMap<String, SecretUs
     let known: Vec<&str> = secrets.keys().map(String::as_str).collect();
     let Some(proof) = verify.proofs.iter().find(|proof| !secrets.contains_key(&proof.secret)) else { return Ok(()) };
     let (key, name) = ("verify.proofs.secret".to_owned(), &proof.secret);
-    let fix = match known.is_empty() {
-        true => format!("add `{name}` there, and say what it is"),
-        false => fix_for_unknown_word(name, &known),
+    let fix = if known.is_empty() {
+        format!("add `{name}` there, and say what it is")
+    } else {
+        fix_for_unknown_word(name, &known)
     };
     Err(ManifestError::UnknownWord { key, problem: format!("`{name}` is not under `[secrets]`"), fix })
 }

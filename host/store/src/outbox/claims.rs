@@ -102,10 +102,7 @@ impl Table {
 }
 
 fn claimed(item: &Item, mac: &str) -> Result<Claimed, StoreError> {
-    match Reader(item).text("mac")? == mac {
-        true => read(item).map(Claimed::Ours),
-        false => Ok(Claimed::Conflict),
-    }
+    if Reader(item).text("mac")? == mac { read(item).map(Claimed::Ours) } else { Ok(Claimed::Conflict) }
 }
 
 fn read(item: &Item) -> Result<Claim, StoreError> {

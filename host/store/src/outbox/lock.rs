@@ -145,9 +145,10 @@ impl Table {
         if let Some(unknown) = ask.seen.as_ref().and_then(|seen| seen.unknown.as_ref())
             && !self.makes(Mistake::ReclaimForgetsUnsettled)
         {
-            expression = match known.unsettled.len() < UNSETTLED_MAX || known.unsettled.contains(unknown) {
-                true => expression.add_to_set("uns", unknown.as_str()),
-                false => expression.set("more", n(1)),
+            expression = if known.unsettled.len() < UNSETTLED_MAX || known.unsettled.contains(unknown) {
+                expression.add_to_set("uns", unknown.as_str())
+            } else {
+                expression.set("more", n(1))
             };
         }
         self.conditioned(expression, ask)
@@ -159,13 +160,15 @@ impl Table {
         let replaces_any = ask.seen.is_some() && self.makes(Mistake::ReplacesUnseenMarker);
         let keeps_marker = keeps(Mistake::MarkerIgnoresLiveMarker) && !replaces_any;
         // A value that no condition names is an error.
-        let mut expression = match keeps(Mistake::MarkerIgnoresClosed) {
-            true => expression.only_if("attribute_not_exists(#clo) OR #clo < :cre"),
-            false => expression.only_if("attribute_not_exists(#clo) OR #clo >= :cre OR #clo < :cre"),
+        let mut expression = if keeps(Mistake::MarkerIgnoresClosed) {
+            expression.only_if("attribute_not_exists(#clo) OR #clo < :cre")
+        } else {
+            expression.only_if("attribute_not_exists(#clo) OR #clo >= :cre OR #clo < :cre")
         };
-        expression = match keeps(Mistake::MarkerIgnoresPairRate) {
-            true => expression.only_if("attribute_not_exists(#nxt) OR #nxt <= :now"),
-            false => expression.only_if("attribute_not_exists(#nxt) OR #nxt > :now OR #nxt <= :now"),
+        expression = if keeps(Mistake::MarkerIgnoresPairRate) {
+            expression.only_if("attribute_not_exists(#nxt) OR #nxt <= :now")
+        } else {
+            expression.only_if("attribute_not_exists(#nxt) OR #nxt > :now OR #nxt <= :now")
         };
         expression = match (&ask.seen, keeps_marker) {
             (_, false) => expression,
