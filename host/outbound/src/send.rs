@@ -100,7 +100,7 @@ impl Worker {
         if is_refused && marker.is_repeatable {
             return self.record_refusal(job, marker, &report).await;
         }
-        self.put_events(job, &report, &marker.started).await?;
+        self.put_messages(job, &report, &marker.started).await?;
         let changed = self.table().change_intent(job.stored, |intent| intent.recorded(&report)).await?;
         if let Changed::Done(now) = &changed
             && !now.is_open()
@@ -125,7 +125,7 @@ impl Worker {
     }
 
     /// Puts the events of all parts that a report adds. Others make the same events.
-    pub(crate) async fn put_events(&self, job: &Job<'_>, report: &Report, started: &Started) -> Result<(), StoreError> {
+    pub(crate) async fn put_messages(&self, job: &Job<'_>, report: &Report, started: &Started) -> Result<(), StoreError> {
         let (intent, tenant) = (&job.stored.intent, self.table().tenant_key());
         for (parts, id) in sent::messages(&report.accepted, intent.part()) {
             let origin = intent.origin(parts.start, started);

@@ -212,7 +212,7 @@ async fn a_bot_that_comes_too_late_is_refused_and_one_that_reads_first_is_not() 
     let under_way = read().await;
     assert_eq!(under_way["under_way"]["message"], message["id"], "{under_way}");
     is_refused(&post("second", &reply(&now)).await, 409, "stale-turn", "");
-    assert_eq!(post("in time", &reply(&now)).await.json()["id"], message["id"], "the same request is no second answer");
+    assert_eq!(post("in time", &reply(&now)).await.json()["id"], message["id"], "the same request is not a second answer");
     let cancel = format!("/v1/messages/{}/cancel", message["id"].as_str().unwrap());
     let refused = post_as(&service, API_KEY, &cancel, "", &Value::Null).await;
     is_refused(&refused, 409, "wrong-state", "");

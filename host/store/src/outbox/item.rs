@@ -163,7 +163,7 @@ impl Table {
             created_at: reader.number(CREATED)?,
             expires_at: reader.number("exp")?,
         };
-        Ok((id.ok_or_else(|| reader.corrupt("`sk` is no id of an intent"))?, birth))
+        Ok((id.ok_or_else(|| reader.corrupt("`sk` is not the id of an intent"))?, birth))
     }
 
     pub(crate) fn intent_key(&self, eid: &Eid, id: &IntentId) -> (String, String) {

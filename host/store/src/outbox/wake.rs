@@ -63,7 +63,7 @@ pub fn read(body: &str) -> Result<Conversation, Unreadable> {
     if body.form != FORM {
         return Err(wrong(&format!("form {}", body.form)));
     }
-    let eid = Eid::parse(&body.eid).ok_or_else(|| wrong("`eid` is no endpoint"))?;
+    let eid = Eid::parse(&body.eid).ok_or_else(|| wrong("`eid` is not an endpoint"))?;
     Ok(Conversation { eid, account: body.account })
 }
 

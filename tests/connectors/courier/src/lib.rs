@@ -71,7 +71,7 @@ fn send(cx: &Context, message: &Outgoing, steps: &mut Steps<'_>) -> Result<(), S
             request = request.repeatable();
         }
         let answer: Value = steps.perform(request)?.success()?.json()?;
-        steps.accept(number, answer["id"].as_str().unwrap_or_default());
+        steps.accept(number, answer["id"].as_str().unwrap_or_default())?;
     }
     Ok(())
 }
