@@ -204,11 +204,13 @@ pub fn gateway_of(
     let feeds = feeds.flat_map(|(name, feed)| feed.from.iter().map(|origin| (origin.clone(), name.clone())));
     let feeds = feeds.collect();
     let names: Vec<String> = connections.iter().map(|connection| connection.name.clone()).collect();
+    // An API without connectors is beside other processes that have them.
+    let senders = if names.is_empty() { vec!["wa-eu".to_owned()] } else { names.clone() };
     let api = Api {
-        people: People { table: table.clone(), connections: names.clone().into(), now },
+        people: People { table: table.clone(), connections: names.into(), now },
         keys,
         callers: CallerState::default(),
-        senders: names.into(),
+        senders: senders.into(),
         wakes: Arc::new(NobodyToWake),
     };
     let host = Arc::new(ConnectorHost {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rapport_model::{Eid, Timestamp};
 use rapport_model::exchange::{Exchange, Request};
 use rapport_model::sending::{Accepted, Operation, Turn};
+use rapport_model::{Eid, Timestamp};
 use rapport_sandbox::{CallError, Context, FailureKind, Ran, RunCall};
 use rapport_store::Table;
 

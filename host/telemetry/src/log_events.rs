@@ -310,9 +310,6 @@ events! {
     /// The queue of the workers did not take a wake. The fold of the message repeats it.
     WARN NotWoken<'a> "not-woken": "a worker was not woken; the fold repeats it" { error: DisplayRef<'a> }
 
-    /// A provider's report about a message of Rapport finds no start of it. The message stays as it is.
-    WARN ReportWithoutStart<'a> "report-without-start": "a report about a message that never started" { intent: DisplayRef<'a> }
-
     /// An event came to an address that belongs to another person since. It is filed with that person.
     INFO EventHandedOver "event-handed-over": "an event is of whoever has its address now" {}
 

@@ -1,7 +1,7 @@
 //! What the sender of a message put beside it, and Meta gives back in its statuses: `biz_opaque_callback_data`.
 //!
-//! Whatever it is, it is in an extension. Of the form of the host's references it is that, too; the host then checks whether it
-//! made it, because other senders of the same account have words of their own.
+//! It is in an extension. If it has the form of the host's references, it is also the reference of the delivery or message. The host
+//! checks whether it made it, because other senders of the same account have words of their own.
 
 use rapport_meta::Text;
 

@@ -29,6 +29,9 @@ fn the_document_names_every_address_and_holds_together() {
         "/openapi.json",
         "/v1/audit",
         "/v1/conflicts",
+        "/v1/conversations/{id}",
+        "/v1/conversations/{id}/hand-back",
+        "/v1/conversations/{id}/take",
         "/v1/erasure-demands",
         "/v1/erasure-demands/{id}/accept",
         "/v1/erasure-demands/{id}/dismiss",
@@ -39,6 +42,10 @@ fn the_document_names_every_address_and_holds_together() {
         "/v1/keys",
         "/v1/links",
         "/v1/links/{id}",
+        "/v1/messages",
+        "/v1/messages/{id}",
+        "/v1/messages/{id}/cancel",
+        "/v1/messages/{id}/resend",
         "/v1/profiles/lookup",
         "/v1/profiles/{id}",
         "/v1/profiles/{id}/explain",
@@ -216,7 +223,7 @@ async fn a_client_that_knows_only_the_document_gets_no_answer_that_is_not_in_it(
     }
     for operation in &operations {
         let of = |status: u16| seen.get(&(operation.id.clone(), status)).copied().unwrap_or_default();
-        assert!(of(200) + of(201) > 0, "`{}` never succeeded", operation.id);
+        assert!(of(200) + of(201) + of(202) > 0, "`{}` never succeeded", operation.id);
         let refusals: Vec<u16> =
             operation.statuses().into_iter().filter(|status| (400..412).contains(status)).collect();
         let unseen: Vec<&u16> = refusals.iter().filter(|status| of(**status) == 0).collect();
@@ -314,11 +321,15 @@ impl Client<'_> {
             let key = if self.random.one_in(10) { POWERLESS_KEY } else { API_KEY };
             headers.push(("authorization", format!("Bearer {key}")));
         }
+        if !operation.parameters("header").is_empty() && !self.random.one_in(20) {
+            headers.push(("idempotency-key", format!("key {}", self.random.below(200))));
+        }
         let mut body = String::new();
         if let Some(schema) = operation.page.pointer("/requestBody/content/application~1json/schema") {
             let required = operation.page["requestBody"]["required"] == true;
             if required || self.random.one_in(2) {
-                let value = self.value(schema, 0);
+                let is_message = operation.path == "/v1/messages" && !self.random.one_in(4);
+                let value = if is_message { self.message() } else { self.value(schema, 0) };
                 body = if self.random.one_in(3) { self.spoilt(value) } else { value.to_string() };
                 let kind = if self.random.one_in(20) { "text/plain" } else { "application/json" };
                 headers.push(("content-type", kind.to_owned()));
@@ -334,7 +345,8 @@ impl Client<'_> {
             Some("erasures") => text.len() == 33 && text.starts_with('x'),
             Some("links") => text.matches('.').count() == 2 && text.len() > 45,
             Some("suggestions") => text.matches('.').count() == 1 && text.len() == 45,
-            Some("events") => text.matches('.').count() == 1 && text.len() == 49,
+            Some("conversations") => text.len() == 22,
+            Some("messages" | "events") => text.matches('.').count() == 1 && text.len() == 49,
             _ => true,
         };
         let ids: Vec<String> = self.words.iter().chain(&self.learnt).filter(is_one).cloned().collect();
@@ -421,6 +433,14 @@ impl Client<'_> {
             return self.identifier();
         }
         Value::Object(object)
+    }
+
+    /// A message that means something: what is random is refused for one of its many fields.
+    fn message(&mut self) -> Value {
+        let endpoint = self.id("/v1/conversations/");
+        let kind = ["reply", "notice"][self.random.below(2)];
+        let to = json!({"conversation": {"endpoint": endpoint}});
+        json!({"to": to, "parts": [{"text": "hello"}], "kind": kind, "author": "agent"})
     }
 
     fn identifier(&mut self) -> Value {
@@ -526,7 +546,37 @@ async fn furnished(api: &Api) -> Vec<String> {
         api.table.put_events(events, webhook.clone()).await.unwrap();
         rapport_projections::fold::fold_batch(&api.table, &records, 1_790_668_900_000).await.unwrap();
     }
+    for endpoint in pool.clone().iter().filter(|text| text.len() == 22) {
+        pool.extend(unknown_message(api, endpoint).await);
+    }
     pool
+}
+
+/// A message of which nobody knows what became of it, and one that waits.
+async fn unknown_message(api: &Api, endpoint: &str) -> Vec<String> {
+    let mut ids = Vec::new();
+    for key in ["unknown", "waits"] {
+        let body = json!({
+            "to": {"conversation": {"endpoint": endpoint}}, "parts": [{"text": "hello"}], "kind": "notice", "author": "agent",
+        });
+        let request = Request::post("/v1/messages")
+            .header("authorization", format!("Bearer {API_KEY}"))
+            .header("content-type", "application/json")
+            .header("idempotency-key", format!("{key} {endpoint}"))
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        let reply = api.send(request).await;
+        let id = reply.body["id"].as_str().unwrap_or_else(|| panic!("{reply:?}")).to_owned();
+        if key == "unknown" {
+            let named = rapport_model::sending::MessageId::parse(&id).unwrap();
+            let stored = api.table.intent(&named.eid, &named.intent).await.unwrap().unwrap();
+            let started = rapport_model::sending::intent::Started { at: 1_790_668_900_000, answers: None };
+            let lost = api.table.change_intent(&stored, |now| now.undetermined(0, started.clone(), ("timeout", None)));
+            lost.await.unwrap();
+        }
+        ids.push(id);
+    }
+    ids
 }
 
 /// Every value under a name, wherever it stands.

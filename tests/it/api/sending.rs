@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rapport_api::api_keys::{ApiKey, ApiKeys};
 use rapport_config::scope::Scopes;
 use rapport_model::event::Author;
-use rapport_model::sending::MessageId;
 use rapport_model::sending::intent::Started;
-use rapport_model::sending::lock::{Ask, Holder};
+use rapport_model::sending::lock::{Ask, Holder, Marker};
+use rapport_model::sending::{MessageId, sent};
 use rapport_sandbox::Secret;
+use rapport_store::events::NewEvent;
 use rapport_store::objects::Objects;
 use rapport_store::outbox::intents::{Changed, Conversation};
 use rapport_store::outbox::lock::Marked;
 use serde_json::{Value, json};
 
-use crate::support::{API_KEY, Answer, Data, NOW, Service, Text, gateway_of, wa_eu};
+use crate::support::{API_KEY, Answer, Data, NOW, Service, Text, gateway_of, hostile, wa_eu};
 
 const ADA: &str = "+16505551234";
 const BOT_KEY: &str = "the key of a bot";
@@ -212,7 +213,11 @@ async fn a_bot_that_comes_too_late_is_refused_and_one_that_reads_first_is_not() 
     let under_way = read().await;
     assert_eq!(under_way["under_way"]["message"], message["id"], "{under_way}");
     is_refused(&post("second", &reply(&now)).await, 409, "stale-turn", "");
-    assert_eq!(post("in time", &reply(&now)).await.json()["id"], message["id"], "the same request is not a second answer");
+    assert_eq!(
+        post("in time", &reply(&now)).await.json()["id"],
+        message["id"],
+        "the same request does not answer twice"
+    );
     let cancel = format!("/v1/messages/{}/cancel", message["id"].as_str().unwrap());
     let refused = post_as(&service, API_KEY, &cancel, "", &Value::Null).await;
     is_refused(&refused, 409, "wrong-state", "");
@@ -287,4 +292,124 @@ async fn nothing_is_sent_to_an_address_that_is_erased() {
     assert!(service.look_up("phone", ADA).await.is_none(), "nobody is back");
     let gone = service.get(&format!("/v1/messages/{}", message["id"].as_str().unwrap())).await;
     assert_eq!(gone.status, 404, "{gone:?}");
+}
+
+/// Starts a message as its worker would.
+async fn start(service: &Service, message: &Value) -> Marker {
+    let (of, id) = (conversation_of(message), id_of(message));
+    let table = &service.data.table;
+    let intent = table.intent(&id.eid, &id.intent).await.unwrap().unwrap();
+    let mut ask = Ask::of(&intent, table.draw_token(), NOW);
+    let newest = table.newest_events(&id.eid, std::ops::Bound::Unbounded, 1).await.unwrap();
+    ask.started = Started { at: NOW, answers: newest.first().map(|newest| newest.key.clone()) };
+    let lock = table.lock(&of).await.unwrap();
+    match table.put_marker(&of, &lock, &ask).await.unwrap() {
+        Marked::Won(marker) => marker,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Puts the event of a message that has left, and records it, as its worker would.
+async fn record(service: &Service, message: &Value, marker: &Marker) {
+    let (id, table) = (id_of(message), &service.data.table);
+    let intent = table.intent(&id.eid, &id.intent).await.unwrap().unwrap();
+    let made = sent::event(&intent, 0..1, Some("p-1"), &marker.started, table.tenant_key());
+    let (key, event) = made.unwrap();
+    let (eid, connection) = (id.eid.clone(), "shop".to_owned());
+    let new = NewEvent { eid, key, event, connection, connector_digest: String::new(), received_at: NOW };
+    table.put_sent(new, &intent.origin(0, &marker.started)).await.unwrap();
+    table.change_intent(&intent, |intent| intent.confirmed(0, "p-1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_timeline_shows_a_message_once_whichever_word_comes_first() {
+    for echo_comes_first in [true, false] {
+        let service = Service::start([hostile("shop", json!({"by-body": true}))]).await;
+        let said = |id: &str, more: Value| {
+            let mut body =
+                json!({"behaviour": "good", "id": id, "at": NOW - 5_000, "from": "someone", "text": "hello"});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            body
+        };
+        assert_eq!(service.deliver_to("shop", &said("m-1", json!({}))).await.status, 200);
+        service.settle().await;
+        let before = service.look_up("hostile", "someone").await.unwrap();
+        assert!(before["channels"][0]["waiting_since"].is_string(), "{before}");
+        let body = json!({
+            "to": {"profile": before["id"]}, "parts": [{"text": "Hello Ada."}], "kind": "reply", "author": "agent",
+        });
+        let message = sent(&service, &body).await;
+        let marker = start(&service, &message).await;
+        let id = id_of(&message);
+        let intent = service.data.table.intent(&id.eid, &id.intent).await.unwrap().unwrap();
+        let reference = intent.reference(0).write(service.data.table.tenant_key());
+        let echo = said("p-1", json!({"author": "agent", "reference": reference, "at": NOW}));
+        if !echo_comes_first {
+            record(&service, &message, &marker).await;
+        }
+        assert_eq!(service.deliver_to("shop", &echo).await.status, 200);
+        service.settle().await;
+        let location = format!("/v1/messages/{}", message["id"].as_str().unwrap());
+        let now = service.read(&location).await;
+        assert_eq!((&now["state"], &now["accepted"]), (&json!("sent"), &json!([{"part": 0, "id": "p-1"}])), "{now}");
+        record(&service, &message, &marker).await;
+        service.settle().await;
+
+        let events = service.timeline(&before, 10).await;
+        let ours: Vec<&Value> = events.iter().filter(|event| event["data"]["message"]["author"] == "agent").collect();
+        let [one] = ours[..] else { panic!("once: {events:?}") };
+        let expected = json!({
+            "message": message["id"], "part": 0, "by": "test", "purpose": "service", "kind": "reply",
+            "answers": events.last().unwrap()["sequence"],
+        });
+        assert_eq!((&one["sent"], &one["deliverystate"]), (&expected, &json!("sent")), "{one}");
+        let after = service.look_up("hostile", "someone").await.unwrap();
+        assert_eq!(after["channels"][0]["waiting_since"], Value::Null, "{after}");
+        let lock = service.data.table.lock(&conversation_of(&message)).await.unwrap();
+        assert_eq!(lock.moved.len(), 1, "our own echo takes nothing: {lock:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_is_running_while_a_message_is_under_way_and_then_nothing_is_left() {
+    let service = Service::start([hostile("shop", json!({"by-body": true}))]).await;
+    let said = |id: &str, more: Value| {
+        let mut body = json!({"behaviour": "good", "id": id, "at": NOW - 5_000, "from": "someone", "text": "hello"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    for body in
+        [said("m-1", json!({})), said("c-1", json!({"behaviour": "stop", "when": "after", "purpose": "marketing"}))]
+    {
+        assert_eq!(service.deliver_to("shop", &body).await.status, 200);
+    }
+    service.settle().await;
+    let profile = service.look_up("hostile", "someone").await.unwrap();
+    let body =
+        json!({"to": {"profile": profile["id"]}, "parts": [{"text": "Hello."}], "kind": "notice", "author": "agent"});
+    let message = sent(&service, &body).await;
+    let marker = start(&service, &message).await;
+    let (of, id) = (conversation_of(&message), id_of(&message));
+    let intent = service.data.table.intent(&id.eid, &id.intent).await.unwrap().unwrap();
+    let reference = intent.reference(0).write(service.data.table.tenant_key());
+
+    let erasure = json!({"identifier": {"scheme": "hostile", "value": "someone"}});
+    let running = service.post("/v1/erasures", &erasure).await;
+    assert_eq!((running.status, &running.json()["state"]), (202, &json!("running")), "{running:?}");
+    let location = running.header("location").unwrap().to_owned();
+    assert_eq!(service.post(&location, &json!({})).await.status, 202, "it is still under way");
+    record(&service, &message, &marker).await;
+    service.data.table.release_marker(&of, &marker.token, true).await.unwrap();
+    let done = service.post(&location, &json!({})).await;
+    assert_eq!((done.status, &done.json()["state"]), (200, &json!("completed")), "{done:?}");
+
+    let late = said("p-1", json!({"author": "agent", "reference": reference, "at": NOW}));
+    assert_eq!(service.deliver_to("shop", &late).await.status, 200);
+    service.settle().await;
+    assert!(service.look_up("hostile", "someone").await.is_none(), "a late report brings nobody back");
+    assert!(service.data.table.intents(&id.eid, None, 10).await.unwrap().items.is_empty());
+    let events = service.data.table.newest_events(&id.eid, std::ops::Bound::Unbounded, 10).await.unwrap();
+    assert!(events.is_empty(), "{events:?}");
+    let lock = service.data.table.lock(&of).await.unwrap();
+    assert!(lock.is_stopped("marketing"), "the opt-out survives: {lock:?}");
 }

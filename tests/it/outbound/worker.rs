@@ -57,7 +57,7 @@ impl World {
     }
 
     /// Another worker of another process.
-    pub fn another(&self) -> (Worker, wakes::Woken) {
+    pub(super) fn another(&self) -> (Worker, wakes::Woken) {
         worker(self.table(), &self.provider, "", &self.now)
     }
 

@@ -22,7 +22,7 @@ use crate::error::ManifestError;
 const TOKENS_MAX: u64 = 10_000;
 /// Milliseconds. A rate of messages is told by the second, the minute or the day.
 const PER_MS_MAX: u64 = 24 * 3_600_000;
-/// Milliseconds. A conversation with a longer pause between two messages is none.
+/// Milliseconds. With a longer pause between two messages nobody can have a conversation.
 const PAIR_MS_MAX: u64 = 60_000;
 /// Hours: 30 days, which is longer than every window of a provider.
 const HOURS_MAX: u64 = 30 * 24;

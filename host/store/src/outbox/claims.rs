@@ -110,7 +110,8 @@ fn claimed(item: &Item, mac: &str) -> Result<Claimed, StoreError> {
 
 fn read(item: &Item) -> Result<Claim, StoreError> {
     let reader = Reader(item);
-    let intent = IntentId::parse(reader.text("id")?).ok_or_else(|| reader.corrupt("`id` is not the id of an intent"))?;
+    let intent =
+        IntentId::parse(reader.text("id")?).ok_or_else(|| reader.corrupt("`id` is not the id of an intent"))?;
     let eid = Eid::parse(reader.text("eid")?).ok_or_else(|| reader.corrupt("`eid` is not an endpoint"))?;
     Ok(Claim {
         intent,

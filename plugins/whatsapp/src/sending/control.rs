@@ -1,6 +1,6 @@
 //! Who answers a thread: Meta's conversation routing.
 //!
-//! Meta sends no webhook for a release, and to the app that takes a thread none either: who asked keeps what it asked for.
+//! Meta does not send a webhook for a release, or to the app that takes a thread. The app that asked has to remember it.
 //!
 //! Source: Meta's "Conversation routing", October 2026.
 

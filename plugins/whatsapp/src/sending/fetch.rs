@@ -6,7 +6,7 @@ use rapport_sdk::prelude::*;
 use rapport_sdk::sending::Fetching;
 use serde::Deserialize;
 
-use super::limits::MEDIA_URLS_MAX;
+use super::limits::{MEDIA_URLS_MAX, URL_BYTES_MAX};
 use super::way::{TOKEN, Way};
 
 #[derive(Deserialize)]
@@ -27,6 +27,10 @@ pub fn fetch(fetching: &Fetching, way: &Way, steps: &mut Steps<'_>) -> Result<()
     for _ in 0..MEDIA_URLS_MAX {
         let about = Request::get(way.graph()).segment(id).query("phone_number_id", &fetching.account).bearer(TOKEN);
         let found: Found = way.success(steps.perform(about)?)?.json()?;
+        if !is_url(&found.url) {
+            let title = "Meta gave no URL for the file that begins with `https://`";
+            return Err(Failure::Provider(ProviderError::new("answer/unreadable", title)).into());
+        }
         let answer = steps.perform(Request::get(&found.url).bearer(TOKEN).keep())?;
         if matches!(answer.status(), 404 | 410) {
             continue;
@@ -43,6 +47,15 @@ pub fn fetch(fetching: &Fetching, way: &Way, steps: &mut Steps<'_>) -> Result<()
     }
     let title = format!("the URL of the file was no longer valid, {MEDIA_URLS_MAX} times");
     Err(Failure::Provider(ProviderError::new("media/expired", title).retryable()).into())
+}
+
+/// Whether a text can be the URL of a request as it is.
+fn is_url(text: &str) -> bool {
+    let host = text.strip_prefix("https://").and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+    let is_of_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
+    let is_of_url = |byte: u8| byte.is_ascii_graphic() && !b"#\\\"<>".contains(&byte);
+    let is_short = text.len() <= URL_BYTES_MAX;
+    is_short && !host.is_empty() && host.bytes().all(is_of_host) && text.bytes().all(is_of_url)
 }
 
 /// The 32 bytes of a SHA-256, which Meta writes in hexadecimal or in base64; none: it is written in another way.

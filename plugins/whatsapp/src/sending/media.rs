@@ -23,8 +23,8 @@ pub struct Kind {
     pub has_caption: bool,
 }
 
-/// Source: Meta's "Media", read in November 2026. A type that begins as one of these and is none of them is refused there,
-/// for a link only after it was taken; so it is refused here.
+/// Source: Meta's "Media", read in November 2026. Meta refuses other images, videos and recordings; those that it
+/// has to fetch by a link only after it has taken the message. So they are refused here.
 const KINDS: [Kind; 5] = [
     Kind { word: "image", types: &["image/jpeg", "image/png"], bytes_max: IMAGE_BYTES_MAX, has_caption: true },
     Kind { word: "sticker", types: &["image/webp"], bytes_max: STICKER_BYTES_MAX, has_caption: false },
@@ -37,7 +37,7 @@ const KINDS: [Kind; 5] = [
     },
     Kind { word: "document", types: &[], bytes_max: DOCUMENT_BYTES_MAX, has_caption: true },
 ];
-/// What is shown or played, and so is no document.
+/// What is shown or played, so that it is not a document.
 const SHOWN: [&str; 3] = ["image/", "video/", "audio/"];
 
 /// Meta's ids of the files that were uploaded, by the number of their part.
@@ -57,7 +57,8 @@ pub fn kind(media: &Media, at: usize) -> Result<&'static Kind, Failure> {
     let is_shown = SHOWN.iter().any(|start| plain.starts_with(start));
     let Some(kind) = named.or_else(|| KINDS.last().filter(|_| !is_shown)) else {
         let takes: Vec<&str> = KINDS.iter().flat_map(|kind| kind.types).copied().collect();
-        let why = format!("parts[{at}]: WhatsApp takes no `{plain}`; fix: convert it to one of {}", takes.join(", "));
+        let why =
+            format!("parts[{at}]: WhatsApp does not take `{plain}`; fix: convert it to one of {}", takes.join(", "));
         return Err(Failure::UnsupportedContent(why));
     };
     let is_too_large = media.size.is_some_and(|bytes| bytes > kind.bytes_max);
@@ -121,7 +122,7 @@ pub fn upload(message: &Outgoing, way: &Way, steps: &mut Steps<'_>) -> Result<Id
     Ok(ids)
 }
 
-/// A name that can stand in a header: whoever made the file gave it.
+/// A name that can stand in a header: the person who made the file chose it.
 fn in_one_line(name: &str) -> String {
     name.chars().map(|character| if character.is_control() { '_' } else { character }).collect()
 }

@@ -9,7 +9,7 @@ use rapport_sdk::prelude::*;
 use rapport_sdk::sending::Listing;
 use serde::Deserialize;
 
-use super::limits::TEMPLATES_A_PAGE;
+use super::limits::{CURSOR_BYTES_MAX, TEMPLATES_A_PAGE};
 use super::way::{TOKEN, Way};
 use crate::settings::Aws;
 
@@ -103,11 +103,10 @@ fn by_graph(cursor: Option<&str>, way: &Way, steps: &mut Steps<'_>) -> Result<()
     steps.so_far.templates = page.data.into_iter().filter_map(Offer::into_offer).collect();
     let paging = page.paging.filter(|paging| paging.next.is_some());
     let after = paging.and_then(|paging| paging.cursors).and_then(|cursors| cursors.after);
-    steps.so_far.cursor = after.map(|cursor| cursor.into_owned());
-    Ok(())
+    go_on(after.map(|cursor| cursor.into_owned()), steps)
 }
 
-/// AWS lists no texts: those need a request for each template.
+/// AWS does not list the texts: those need a request for each template.
 fn by_aws(cursor: Option<&str>, aws: &Aws, way: &Way, steps: &mut Steps<'_>) -> Result<(), Stop> {
     #[derive(Deserialize, Default)]
     #[serde(default, rename_all = "camelCase")]
@@ -145,7 +144,16 @@ fn by_aws(cursor: Option<&str>, aws: &Aws, way: &Way, steps: &mut Steps<'_>) -> 
         })
     };
     steps.so_far.templates = page.templates.into_iter().filter_map(offer).collect();
-    steps.so_far.cursor = page.next_token;
+    go_on(page.next_token, steps)
+}
+
+/// Says where the next page begins.
+fn go_on(cursor: Option<String>, steps: &mut Steps<'_>) -> Result<(), Stop> {
+    if cursor.as_ref().is_some_and(|cursor| cursor.len() > CURSOR_BYTES_MAX) {
+        let title = format!("the cursor of the next page has more than {CURSOR_BYTES_MAX} bytes");
+        return Err(Failure::Provider(ProviderError::new("answer/unreadable", title)).into());
+    }
+    steps.so_far.cursor = cursor;
     Ok(())
 }
 

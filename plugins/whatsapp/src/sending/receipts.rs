@@ -26,7 +26,7 @@ pub fn mark_read(read: &OfMessage, way: &Way, steps: &mut Steps<'_>) -> Result<(
 }
 
 /// Shows that somebody is writing, for 25 seconds or until a message comes. It also marks the customer's message as read:
-/// WhatsApp has no other way. There is nothing to say when the writing ends.
+/// WhatsApp has only this way, and none to say that the writing ended.
 pub fn typing(typing: &Typing, way: &Way, steps: &mut Steps<'_>) -> Result<(), Stop> {
     if !typing.on {
         return Ok(());

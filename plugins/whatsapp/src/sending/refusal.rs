@@ -19,7 +19,7 @@ use crate::provider_error::STOPPED_MARKETING;
 enum Meaning {
     /// The token, the permission, the payment or the account: no message leaves until somebody changes that.
     Account,
-    /// Not processed; milliseconds after which it may be tried again, if Meta says no other.
+    /// Not processed; milliseconds after which it may be tried again, if Meta does not say another.
     Wait(Option<u64>),
     /// The customer wrote more than 24 hours ago, or never.
     Window,
@@ -66,7 +66,7 @@ const CODES: &[(u32, u32, Meaning)] = &[
     (131_042, 131_042, Meaning::Account),
     (131_044, 131_045, Meaning::Account),
     (131_037, 131_037, Meaning::Account),
-    // The account may not write to people in this country. To others it may, so it is no reason to stop the connection.
+    // The account may not write to people in this country. It may write to others, so the connection goes on.
     (130_497, 130_497, Meaning::Refused),
     // The number is being moved or upgraded, which takes minutes.
     (131_057, 131_057, Meaning::Later),

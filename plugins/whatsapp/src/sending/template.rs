@@ -80,7 +80,7 @@ fn of_object(mut object: Map<String, Value>) -> Result<(Place, Value), String> {
         None => Ok(None),
         Some(Value::String(word)) => Ok(Some(word)),
         Some(Value::Number(number)) => Ok(Some(number.to_string())),
-        Some(_) => Err(format!("has a `{name}` that is not a text")),
+        Some(_) => Err(format!("has a `{name}` that is not text")),
     };
     let (kind, sub_type, index) = (word("component")?, word("sub_type")?, word("index")?);
     let kind = kind.unwrap_or_else(|| "body".into());

@@ -242,6 +242,15 @@ fn blobs_are_uploaded_in_one_step_that_may_be_repeated() {
 }
 
 #[test]
+fn the_name_of_a_file_cannot_break_a_header() {
+    let Part::Media(media) = media(MediaSource::Blob("blobs/a".into()), "application/pdf") else { unreachable!() };
+    let named = Part::Media(Media { file_name: Some("a\r\nx: y.pdf".into()), ..media });
+    let turn = run(&Operation::Send(outgoing(vec![named])), &[]);
+    let Body::Multipart(fields) = &requests(&turn)[0].body else { panic!() };
+    assert_eq!(fields[2].file_name.as_deref(), Some("a__x: y.pdf"));
+}
+
+#[test]
 fn choices_become_buttons_or_a_list() {
     let choices = |count: usize, title: &str| {
         let choice = |index: usize| Choice { id: format!("c{index}"), title: format!("{title}{index}") };
@@ -519,6 +528,16 @@ mod fetching {
     }
 
     #[test]
+    fn what_is_not_a_url_is_not_asked_for() {
+        let long = format!("https://a.test/{}", "x".repeat(8 * 1024));
+        for url in ["", "http://a.test/", "https://", "https://a b/", "https://a.test/#x", "https://a@b.test/", &long] {
+            let found = answered(200, &[], &json!({ "url": url }).to_string());
+            let found = failure(run(&operation(), &[found]));
+            assert!(matches!(found, Failure::Provider(error) if error.code == "answer/unreadable"), "{url}");
+        }
+    }
+
+    #[test]
     fn a_url_that_expired_begins_again_and_not_for_ever() {
         let gone = || answered(404, &[], "");
         let again = run(&operation(), &[found(DIGEST), gone()]);
@@ -564,6 +583,9 @@ fn templates_are_listed_a_page_at_a_time() {
     let mut last = page;
     last["paging"].as_object_mut().unwrap().remove("next");
     assert_eq!(run_with(&config, &listing(None), &[answered(200, &[], &last.to_string())]).so_far.cursor, None);
+    last["paging"] = json!({ "cursors": { "after": "x".repeat(2049) }, "next": "x" });
+    let long = failure(run_with(&config, &listing(None), &[answered(200, &[], &last.to_string())]));
+    assert!(matches!(long, Failure::Provider(error) if error.code == "answer/unreadable"));
     assert!(failure(run(&listing(None), &[])).describe().contains("business-account-id"));
     let aws = json!({ "aws": { "region": "eu-west-1", "phone-numbers": {}, "business-account": "waba-1" } });
     let page = r#"{"templates":[{"templateName":"hello","templateLanguage":"en_US","templateStatus":"APPROVED"}],"nextToken":"t"}"#;

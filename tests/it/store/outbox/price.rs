@@ -1,7 +1,7 @@
 //! What one text costs in write units, as the database counts them (`ReturnConsumedCapacity`): printed line by line.
 
 use rapport_model::Event;
-use rapport_model::event::{Author, Body, Contact};
+use rapport_model::event::{Author, Body, Contact, Covered, Delivery, DeliveryState};
 use rapport_model::exchange::{Answer, Response};
 use rapport_model::sending::Accepted;
 use rapport_model::sending::intent::{End, Intent, Pin, Report};
@@ -150,4 +150,57 @@ async fn one_text_costs_at_most_nine_write_units_all_in() {
     let release = price.outbox.engine.take_consumed().iter().map(|one| one.units).sum::<f64>();
     println!("a release, where the next start does not replace the marker: {release}");
     assert!(release <= 1.0, "{release}");
+}
+
+/// Write units of a report about a message of ours, its fold included: event, head, and how far the message got.
+const STATUS_UNITS_MAX: f64 = 3.0;
+
+#[tokio::test]
+async fn a_status_costs_at_most_three_write_units_all_in() {
+    let mut outbox = Outbox::new().await;
+    outbox.of.account = "account".into();
+    let asked = said(&outbox.table, "1", NOW - 5_000, &[("whatsapp", "16505551234")], "where is it?");
+    outbox.of.eid = asked.eid.clone();
+    let webhook =
+        || rapport_store::RawWebhook { method: "POST".into(), url: String::new(), headers: vec![], body: vec![] };
+    outbox.table.put_events(vec![asked.clone()], webhook()).await.unwrap();
+    fold(&outbox, &asked, 1).await;
+    let intent = outbox.intent(0, &["on Thursday"]);
+    let stored = outbox.put(&intent).await;
+    let (table, of) = (outbox.table.clone(), outbox.of.clone());
+    let lock = table.lock(&of).await.unwrap();
+    let ask = Ask::of(&stored, table.draw_token(), NOW);
+    let Marked::Won(marker) = table.put_marker(&of, &lock, &ask).await.unwrap() else { panic!("it may start") };
+    let new = event_of(&stored, &outbox, "on Thursday");
+    table.put_sent(new.clone(), &stored.origin(0, &marker.started)).await.unwrap();
+    table.change_intent(&stored, |now| now.recorded(&sent(&stored, b"{}"))).await.unwrap();
+    fold(&outbox, &new, 2).await;
+    outbox.engine.take_consumed();
+
+    let mut price = Table { outbox, lines: Vec::new() };
+    let reference = stored.reference(0).write(table.tenant_key());
+    let id = "wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA".to_owned();
+    let states = [DeliveryState::Sent, DeliveryState::Delivered, DeliveryState::Read];
+    for (number, state) in states.into_iter().enumerate() {
+        let at = NOW + 1_000 * (number as u64 + 1);
+        let mut report = said(&table, "x", at, &[("whatsapp", "16505551234")], "");
+        let name = state.name().to_owned();
+        let delivery =
+            Delivery { reference: Some(reference.clone()), ..Delivery::new(Covered::Message(id.clone()), state) };
+        report.event.id = format!("{id}:{name}");
+        report.event.body = Body::Delivery(delivery);
+        report.key = table.tenant_key().event_key(at, "account", &report.event.id).unwrap();
+        table.put_events(vec![report.clone()], webhook()).await.unwrap();
+        price.step(&format!("`{name}`: event"));
+        fold(&price.outbox, &report, 3 + number as u64).await;
+        price.step(&format!("`{name}`: fold: head, and how far the message got"));
+    }
+    println!("| write | units |\n|---|---|");
+    for (name, units) in &price.lines {
+        println!("| {name} | {units} |");
+    }
+    for pair in price.lines.chunks(2) {
+        let sum: f64 = pair.iter().map(|(_, units)| units).sum();
+        assert!(sum <= STATUS_UNITS_MAX, "{pair:?}");
+    }
 }

@@ -20,7 +20,7 @@ fn every_limit_is_named_before_anything_leaves() {
         (vec![Part::Text(" ".into())], "parts[0]: an empty text"),
         (vec![Part::Text("ä".repeat(4097))], "parts[0]: a text of 4097 characters, at most 4096"),
         (vec![Part::Text("x".into()); 16], "16 messages, at most 15"),
-        (vec![Part::Text("x".into()), Part::Html("<b>x</b>".into())], "parts[1]: WhatsApp shows no HTML"),
+        (vec![Part::Text("x".into()), Part::Html("<b>x</b>".into())], "parts[1]: WhatsApp does not show HTML"),
         (vec![Part::Choices(many(2))], "parts[0]: choices stand below a text"),
         (choices(vec![]), "parts[1]: 0 choices, expected 1 to 10"),
         (choices(many(11)), "parts[1]: 11 choices, expected 1 to 10"),
@@ -30,12 +30,12 @@ fn every_limit_is_named_before_anything_leaves() {
         (vec![Part::Text("x".repeat(1025)), Part::Choices(many(2))], "1025 characters, at most 1024"),
         (vec![Part::Chosen(choice("a", "A"))], "parts[0]: only a customer chooses"),
         (vec![Part::Form("{}".into())], "parts[0]: only a customer fills in a form"),
-        (vec![Part::Other(("order".into(), "{}".into()))], "WhatsApp sends no `order`"),
+        (vec![Part::Other(("order".into(), "{}".into()))], "WhatsApp does not send `order`"),
         (vec![Part::Other(("interactive".into(), "{".into()))], "`interactive` is not JSON"),
         (vec![card], "parts[0]: a contact card needs a name"),
         (vec![nameless], "parts[0]: a file needs a MIME type"),
-        (vec![link("image/gif")], "WhatsApp takes no `image/gif`"),
-        (vec![link("audio/wav")], "WhatsApp takes no `audio/wav`"),
+        (vec![link("image/gif")], "WhatsApp does not take `image/gif`"),
+        (vec![link("audio/wav")], "WhatsApp does not take `audio/wav`"),
     ] {
         let Failure::UnsupportedContent(why) = failure(run(&Operation::Send(outgoing(parts)), &[])) else {
             panic!("{found}")

@@ -2,7 +2,7 @@
 //! the document does not have is a mistake here, although the document itself lets it pass.
 //!
 //! The document is v23.0 of November 2025. What it does not know yet, or has wrong, is in `fixtures/errata.json`, each
-//! with its source; an entry that nothing needs fails, too.
+//! with its source. An entry that nothing needs fails the test.
 
 mod yaml;
 
