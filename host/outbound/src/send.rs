@@ -107,11 +107,11 @@ impl Worker {
         {
             self.tell_end(now);
         }
-        match is_refused {
-            true => self.table().release_marker(job.of, &marker.token, false).await,
-            // The next marker replaces it.
-            false => Ok(()),
+        if is_refused {
+            return self.table().release_marker(job.of, &marker.token, false).await;
         }
+        // The next marker replaces it.
+        Ok(())
     }
 
     /// A refusal of a request that can be repeated counts only if nobody has started it again since.

@@ -166,10 +166,7 @@ pub async fn follow(table: &Table, put: &InsertedIntent, wakes: &dyn Wakes, now:
         return table.delete_intent(&intent).await;
     }
     take_control(table, of, (&intent, lock), now).await?;
-    match intent.is_open() {
-        true => wakes.wake(of, intent.due_at).await,
-        false => Ok(()),
-    }
+    if intent.is_open() { wakes.wake(of, intent.due_at).await } else { Ok(()) }
 }
 
 /// An agent's reply takes control of the conversation, once. API and fold do the same, under the same key; both have read the lock.
