@@ -252,7 +252,7 @@ pub(crate) async fn authorise(State(api): State<Arc<Api>>, mut request: Request,
         }
         Err(NotAdmitted { key, is_guess, problem }) => {
             let address = client_address(&request);
-            refused(&api, key, is_guess.then_some(address), problem, &id).await
+            refused(&api, key, is_guess.then_some(address), *problem, &id).await
         }
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -265,7 +265,7 @@ struct NotAdmitted {
     key: Option<String>,
     /// Whether it came with an unknown key.
     is_guess: bool,
-    problem: Problem,
+    problem: Box<Problem>,
 }
 
 fn admitted<'a>(api: &'a Api, headers: &HeaderMap, now: Timestamp) -> Result<&'a ApiKey, NotAdmitted> {
@@ -276,7 +276,7 @@ fn admitted<'a>(api: &'a Api, headers: &HeaderMap, now: Timestamp) -> Result<&'a
     let refusal = |detail: String, key: Option<&ApiKey>| NotAdmitted {
         key: key.map(|key| key.name.clone()),
         is_guess: key.is_none() && !token.is_empty(),
-        problem: Problem::unauthenticated(detail),
+        problem: Box::new(Problem::unauthenticated(detail)),
     };
     match api.keys.find(token) {
         Some(key) if key.is_over(now) => {

@@ -100,14 +100,18 @@ impl Worker {
         if is_refused && marker.is_repeatable {
             return self.record_refusal(job, marker, &report).await;
         }
-        self.put_sent_events(job, &report, &marker.started).await?;
+        self.put_messages(job, &report, &marker.started).await?;
         let changed = self.table().change_intent(job.stored, |intent| intent.recorded(&report)).await?;
         if let Changed::Done(now) = &changed
             && !now.is_open()
         {
             self.tell_end(now);
         }
-        if is_refused { self.table().release_marker(job.of, &marker.token, false).await } else { Ok(()) }
+        if is_refused {
+            return self.table().release_marker(job.of, &marker.token, false).await;
+        }
+        // The next marker replaces it.
+        Ok(())
     }
 
     /// A refusal of a request that can be repeated counts only if nobody has started it again since.
@@ -121,12 +125,7 @@ impl Worker {
     }
 
     /// Puts the events of all parts that a report adds. Others make the same events.
-    pub(crate) async fn put_sent_events(
-        &self,
-        job: &Job<'_>,
-        report: &Report,
-        started: &Started,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn put_messages(&self, job: &Job<'_>, report: &Report, started: &Started) -> Result<(), StoreError> {
         let (intent, tenant) = (&job.stored.intent, self.table().tenant_key());
         for (parts, id) in sent::messages(&report.accepted, intent.part()) {
             let origin = intent.origin(parts.start, started);

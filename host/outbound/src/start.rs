@@ -143,7 +143,7 @@ impl Worker {
     async fn finish(&self, job: &Job<'_>, turn: &Turn) -> Result<Look, StoreError> {
         let started = Started { at: job.pin.now, answers: None };
         let report = self.report(job, turn, Vec::new(), false, Some(rapport_model::sending::intent::End::Done));
-        self.put_sent_events(job, &report, &started).await?;
+        self.put_messages(job, &report, &started).await?;
         self.end(job.stored, "sent", |intent| intent.recorded(&report)).await
     }
 

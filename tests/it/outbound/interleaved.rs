@@ -143,10 +143,7 @@ impl World {
     /// Runs a future that may die at any of its awaits.
     async fn mortal<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
-        poll_fn(|context| match self.chance(1) {
-            true => Poll::Ready(None),
-            false => future.as_mut().poll(context).map(Some),
-        })
+        poll_fn(|context| if self.chance(1) { Poll::Ready(None) } else { future.as_mut().poll(context).map(Some) })
         .await
     }
 
@@ -302,10 +299,8 @@ impl Connectors for Fake {
             if world.now() > began + leaving.limit_ms {
                 return Ok(Err(TransportError::Connect));
             }
-            match world.chance(12) {
-                true if world.chance(50) => return Ok(Err(TransportError::Dns)),
-                true => return answer(429),
-                false => {}
+            if world.chance(12) {
+                return if world.chance(50) { Ok(Err(TransportError::Dns)) } else { answer(429) };
             }
             let asked = self.asked.load(Ordering::Relaxed);
             let read = Reference::read(reference, world.table.tenant_key()).unwrap();
@@ -318,11 +313,10 @@ impl Connectors for Fake {
             if world.now() > began + leaving.limit_ms {
                 return Ok(Err(TransportError::Timeout));
             }
-            match world.chance(20) {
-                true if world.chance(50) => Ok(Err(TransportError::Interrupted)),
-                true => answer(500),
-                false => answer(200),
+            if !world.chance(20) {
+                return answer(200);
             }
+            if world.chance(50) { Ok(Err(TransportError::Interrupted)) } else { answer(500) }
         })
     }
 }
