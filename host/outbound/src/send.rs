@@ -125,7 +125,12 @@ impl Worker {
     }
 
     /// Puts the events of all parts that a report adds. Others make the same events.
-    pub(crate) async fn put_messages(&self, job: &Job<'_>, report: &Report, started: &Started) -> Result<(), StoreError> {
+    pub(crate) async fn put_messages(
+        &self,
+        job: &Job<'_>,
+        report: &Report,
+        started: &Started,
+    ) -> Result<(), StoreError> {
         let (intent, tenant) = (&job.stored.intent, self.table().tenant_key());
         for (parts, id) in sent::messages(&report.accepted, intent.part()) {
             let origin = intent.origin(parts.start, started);

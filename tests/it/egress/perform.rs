@@ -268,9 +268,10 @@ async fn join_all<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> Vec<
                 *done = Some(value);
             }
         }
-        match done.iter().all(Option::is_some) {
-            true => std::task::Poll::Ready(done.iter_mut().map(|one| one.take().unwrap()).collect()),
-            false => std::task::Poll::Pending,
+        if done.iter().all(Option::is_some) {
+            std::task::Poll::Ready(done.iter_mut().map(|one| one.take().unwrap()).collect())
+        } else {
+            std::task::Poll::Pending
         }
     })
     .await

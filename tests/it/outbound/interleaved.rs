@@ -144,7 +144,7 @@ impl World {
     async fn mortal<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
         poll_fn(|context| if self.chance(1) { Poll::Ready(None) } else { future.as_mut().poll(context).map(Some) })
-        .await
+            .await
     }
 
     async fn work(&self, worker: Worker) {
@@ -445,7 +445,7 @@ fn run(seed: u64, mistake: Option<Mistake>) -> Done {
         Box::pin(world.cancel(&cancelled)),
         Box::pin(world.report(false)),
     ];
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         tasks.push(Box::pin(world.take()));
     }
     play(&engine, &world, tasks);

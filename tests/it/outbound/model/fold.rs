@@ -92,20 +92,14 @@ impl Actor {
         if self.lacks(Mutant::StatusRevivesEndpoint) {
             self.call(|w| w.open(event.at)).await?;
         }
-        match self.call(|w| w.drop_if_erased(id, event)).await? {
-            true => Ok(()),
-            false => self.settle(id, part).await,
-        }
+        if self.call(|w| w.drop_if_erased(id, event)).await? { Ok(()) } else { self.settle(id, part).await }
     }
 
     /// An event of ours settles its intent: its worker may have died before the record.
     async fn fold_own(&self, id: Id, part: usize, event: Event) -> Result<(), Stop> {
         let stays = self.lacks(Mutant::LateEventStays);
         let is_erased = !stays && self.call(|w| w.drop_if_erased(id, event)).await?;
-        match is_erased || self.lacks(Mutant::OwnEventSettlesNothing) {
-            true => Ok(()),
-            false => self.settle(id, part).await,
-        }
+        if is_erased || self.lacks(Mutant::OwnEventSettlesNothing) { Ok(()) } else { self.settle(id, part).await }
     }
 
     /// The provider's own word settles what is unknown, and what is under way: its worker may die.

@@ -80,10 +80,7 @@ fn step(world: &RefCell<World>, tasks: &mut Vec<Task>, chosen: usize) {
     world.borrow_mut().tick += 1;
     let ready = tasks[chosen].future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
     world.borrow_mut().check_step();
-    match ready {
-        true => drop(tasks.swap_remove(chosen)),
-        false => tasks[chosen].at = world.borrow().sleep,
-    }
+    if ready { drop(tasks.swap_remove(chosen)) } else { tasks[chosen].at = world.borrow().sleep }
 }
 
 impl World {
@@ -92,6 +89,9 @@ impl World {
         nothing_waits && self.busy == 0 && self.folded == self.stream.len() && self.refilled == self.epoch
     }
 }
+
+/// How an actor begins.
+type Begin = fn(Actor) -> Task;
 
 /// Who acts in this run. Some act always, some in some runs.
 fn tasks(world: &Rc<RefCell<World>>) -> Vec<Task> {
@@ -109,7 +109,7 @@ fn tasks(world: &Rc<RefCell<World>>) -> Vec<Task> {
     let without = world.borrow().without;
     let erases = if without.is_some_and(Mutant::is_of_erasure) { 100 } else { 30 };
     let deploys = if without.is_some_and(Mutant::is_of_versions) { 100 } else { 30 };
-    let some: [(u64, fn(Actor) -> Task); 7] = [
+    let some: [(u64, Begin); 7] = [
         (70, |actor| once(actor.post_some())),
         (40, |actor| once(actor.manage())),
         (30, |actor| once(actor.answer_elsewhere())),

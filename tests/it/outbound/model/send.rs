@@ -63,10 +63,7 @@ impl Actor {
 
     /// Seconds for the request; none if they are too few.
     fn time_left(&self, deadline: u64) -> Option<u64> {
-        let (margin, least) = match self.lacks(Mutant::NoDeadlineMargin) {
-            true => (0, 1),
-            false => (MARGIN, REQUEST_MIN),
-        };
+        let (margin, least) = if self.lacks(Mutant::NoDeadlineMargin) { (0, 1) } else { (MARGIN, REQUEST_MIN) };
         let left = deadline.saturating_sub(margin + self.clock());
         if self.lacks(Mutant::NoDeadlineCheck) {
             return Some(left.clamp(1, REQUEST_MAX));

@@ -155,9 +155,10 @@ impl Actor {
     /// An intent of somebody who is erased is deleted on sight: its put came after the sweep. It was read before the lock was
     /// seen closed, so it is not one of a customer who has come back.
     pub async fn delete(&self, id: Id, intent: &Intent) -> Result<(), Stop> {
-        match self.lacks(Mutant::ClosedRefusesInsteadOfDeletes) {
-            true => self.call(|w| w.end(id, intent.accepted, intent.attempt, State::Refused)).await,
-            false => self.call(|w| w.intents[id] = None).await,
+        if self.lacks(Mutant::ClosedRefusesInsteadOfDeletes) {
+            self.call(|w| w.end(id, intent.accepted, intent.attempt, State::Refused)).await
+        } else {
+            self.call(|w| w.intents[id] = None).await
         }
     }
 
@@ -265,7 +266,9 @@ impl Actor {
         let any = self.lacks(Mutant::RecordIgnoresAttempt);
         self.call(|w| {
             let found = w.intents[id].as_mut().filter(|now| now.attempt == intent.attempt || any);
-            found.map(|now| now.uploaded = Some(intent.version));
+            if let Some(now) = found {
+                now.uploaded = Some(intent.version);
+            }
         })
         .await?;
         Ok(Look::Again)

@@ -290,7 +290,7 @@ fn run(seed: u64, mistake: Option<Mistake>) -> (Option<String>, u64) {
         Box::pin(world.work()),
         Box::pin(world.cancel(&cancelled)),
     ];
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         tasks.push(Box::pin(world.take()));
     }
     play(&world, tasks);
@@ -341,12 +341,13 @@ async fn check(world: &World<'_>, intents: &[Intent]) {
         let ledger: Vec<u32> =
             world.ledger.borrow().iter().filter(|(id, _)| *id == intent.id).map(|(_, part)| *part).collect();
         let part = stored.part();
-        let stored = match ledger.contains(&part) {
-            true => match table.change_intent(&stored, |now| now.confirmed(part, "m")).await.unwrap() {
+        let stored = if ledger.contains(&part) {
+            match table.change_intent(&stored, |now| now.confirmed(part, "m")).await.unwrap() {
                 Changed::Done(done) | Changed::Late(done) => *done,
                 Changed::Gone => panic!("nobody is erased"),
-            },
-            false => stored,
+            }
+        } else {
+            stored
         };
         let parts = intent.draft.parts.len();
         let is_true = match &stored.state {
