@@ -214,6 +214,11 @@ def what_takes_webhooks_and_deliveries_cannot_read_what_was_said(template, code)
             if role == "FeedRole" and statement["Sid"] == "ReadObjectsThatNotificationsName":
                 forbidden.remove("s3:GetObject")
             expect(actions & forbidden, set(), f"{role}, {statement['Sid']}")
+            if "dynamodb:UpdateItem" in actions:
+                # An update names a whole key. The lock of a conversation is among an endpoint's items, and there alone.
+                expect(actions, {"dynamodb:UpdateItem"}, f"{role}, {statement['Sid']}, actions")
+                keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+                expect([text_of(key) for key in keys], ["${Tenant}#E#*"], f"items that {role} updates")
 
 
 @check
@@ -222,7 +227,7 @@ def what_answers_the_api_keeps_to_people_and_what_is_said_of_them(template, code
     for statement in template.statements("ApiRole"):
         actions = set(listed(statement["Action"]))
         expect(actions & {"sqs:SendMessage", "events:PutEvents"}, set(), statement["Sid"])
-        if statement["Sid"] == "AppendToTheAuditAndReadIt":
+        if statement["Sid"] in ("AppendToTheAuditAndReadIt", "ClaimIdempotencyKeys"):
             continue
         if actions & {"dynamodb:PutItem", "dynamodb:UpdateItem"}:
             keys = statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
@@ -240,6 +245,21 @@ def the_audit_is_appended_to_by_the_api_and_changed_by_nobody(template, code):
                 expect(role, "ApiRole", "who reaches the audit")
                 expect(keys, [{"Fn::Sub": audit}], "what else that statement is about")
                 expect(set(listed(statement["Action"])), {"dynamodb:PutItem", "dynamodb:Query"}, "what may be done with it")
+
+
+@check
+def an_idempotency_key_is_claimed_by_the_api_and_given_back_by_nobody(template, code):
+    claims = f"${{Tenant}}{code.claim_key()}*"
+    expect(claims, "${Tenant}#I#*", "the key of a claim in keys.rs")
+    found = []
+    for role in ROLES.values():
+        for statement in template.statements(role):
+            keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", [])
+            if claims in [text_of(key) for key in keys]:
+                expect(keys, [{"Fn::Sub": claims}], "what else that statement is about")
+                expect(set(listed(statement["Action"])), {"dynamodb:GetItem", "dynamodb:PutItem"}, "what may be done with it")
+                found.append((role, statement["Sid"]))
+    expect(found, [("ApiRole", "ClaimIdempotencyKeys")], "who reaches the claims")
 
 
 @check
@@ -339,7 +359,8 @@ def logs_have_an_end_and_a_key(template, code):
 def only_new_events_wake_the_fold_and_none_is_dropped_in_silence(template, code):
     source = template["FoldSource"]
     pattern = json.loads(text_of(source["FilterCriteria"]["Filters"][0]["Pattern"]))
-    keys = {"pk": {"S": [{"prefix": "${Tenant}#E#"}]}, "sk": {"S": [{"prefix": code.text("EVENTS")}]}}
+    kinds = [{"prefix": kind} for kind in code.record_kinds()]
+    keys = {"pk": {"S": [{"prefix": "${Tenant}#E#"}]}, "sk": {"S": kinds}}
     expect(pattern, {"eventName": ["INSERT"], "dynamodb": {"Keys": keys}}, "filter")
     expect(code.endpoint_key().startswith("{tenant}#E#"), True, "an endpoint's key in keys.rs")
     expect(source["StartingPosition"], "TRIM_HORIZON", "StartingPosition")

@@ -57,7 +57,7 @@ EMULATORS = [
     # In a condition it knows the text of a list, and nothing that makes one.
     ("conditions of lists", 4, r"!Equals \[!Join \['', (!Ref \w+)\], ''\]", r"!Equals [\1, '']"),
     # It knows no leading keys, so none are ever there.
-    ("requests without leading keys", 9, r" +'Null': \{dynamodb:LeadingKeys: 'false'\}\n", ""),
+    ("requests without leading keys", 11, r" +'Null': \{dynamodb:LeadingKeys: 'false'\}\n", ""),
     # It does not make a number of a parameter that is one.
     ("limits of a queue", 1, "MaximumConcurrency: !Ref FeedConcurrency", "MaximumConcurrency: 5"),
 ]

@@ -47,11 +47,6 @@ impl Connectors {
         self.package.connectors.contains_key(words)
     }
 
-    /// Whether a connector sends messages, by the words of the configuration.
-    pub fn sends(&self, words: &str) -> bool {
-        self.package.connectors.get(words).is_some_and(|packaged| packaged.sends)
-    }
-
     /// Starts the engine, which a function may do while it waits for the network, and loads the connector of a package that
     /// has no other.
     ///

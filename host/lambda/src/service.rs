@@ -204,7 +204,8 @@ impl Parts {
             people: People { table: table.clone(), connections: names.clone().into(), now },
             keys: self.api_keys(&secrets)?,
             callers: CallerState::slowed(SlowDown::Refuse),
-            senders: self.senders(),
+            // No function sends yet: without senders the API refuses a message before anything of it is stored.
+            senders: Arc::default(),
             wakes: Arc::new(NobodyToWake),
         });
         let host = Arc::new(ConnectorHost {
@@ -232,15 +233,6 @@ impl Parts {
         };
         let router = served(routes, table);
         Ok(Running { inbound, api, router, secrets, read_at })
-    }
-
-    /// The connections that can send.
-    fn senders(&self) -> Arc<[String]> {
-        let connections = self.config.connections.iter();
-        connections
-            .filter(|(_, written)| self.connectors.sends(&written.connector))
-            .map(|(name, _)| name.clone())
-            .collect()
     }
 
     /// Only the API's function may read what opens the API.

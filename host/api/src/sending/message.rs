@@ -177,9 +177,10 @@ impl Sending {
     /// Takes a message. A repeated call with the same key and body gives the same message.
     ///
     /// # Errors
-    /// What is wrong with the request; that the key belongs to another one; that control moved, that the turn is answered, or that
-    /// the person is erased; or storage failed, and then the same call again is harmless.
+    /// That nobody sends here; what is wrong with the request; that the key belongs to another one; that control moved, that the
+    /// turn is answered, or that the person is erased; or storage failed, and then the same call again is harmless.
     pub async fn take(&self, new: NewMessage, sender: Sender, key: &str) -> Result<MessageView, Problem> {
+        self.somebody_sends()?;
         // Before anybody looks whether the person is erased: an erasure that comes later takes this message with it.
         let created_at = (self.people.now)();
         let asked = checked(new, sender)?;

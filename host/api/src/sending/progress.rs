@@ -43,8 +43,9 @@ impl Sending {
     /// new message.
     ///
     /// # Errors
-    /// It is not unknown, the person is erased, there is none, or storage failed.
+    /// Nobody sends here, it is not unknown, the person is erased, there is none, or storage failed.
     pub async fn resend(&self, id: &MessageId, sender: Sender) -> Result<MessageView, Problem> {
+        self.somebody_sends()?;
         let created_at = (self.people.now)();
         let stored = self.stored(id).await?;
         let of = conversation_of(&stored.intent);

@@ -16,6 +16,10 @@ use crate::sending::Sending;
 /// Newest events of an endpoint in which the customer's last message is looked for. Reports come between: a message has three.
 const LOOKED_AT_MAX: usize = 100;
 
+/// Of a deployment in which no connection can send.
+const NO_SENDER: &str = "this deployment has no sender yet, so nothing is stored; fix: configure a connection whose \
+                         connector sends, and run `rapport dev`: on AWS nothing sends yet";
+
 /// Whom a message is for.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -85,6 +89,14 @@ struct Candidate {
 }
 
 impl Sending {
+    /// Whether anybody sends here. Asked first: what is stored where nobody sends would be promised, and would never leave.
+    ///
+    /// # Errors
+    /// Nobody does.
+    pub(super) fn somebody_sends(&self) -> Result<(), Problem> {
+        if self.senders.is_empty() { Err(Problem::no_route(NO_SENDER)) } else { Ok(()) }
+    }
+
     /// Where a message to this recipient goes.
     ///
     /// # Errors
@@ -222,12 +234,8 @@ impl Sending {
             return Ok(());
         }
         let senders = self.senders.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let fix = if senders.is_empty() {
-            "the operator configures a connector that can send".to_owned()
-        } else {
-            format!("write one of {senders}, or leave it out")
-        };
-        Err(Problem::bad_request(format!("no connection of this name can send; fix: {fix}")).of_field("connection"))
+        let detail = format!("no connection of this name can send; fix: write one of {senders}, or leave it out");
+        Err(Problem::bad_request(detail).of_field("connection"))
     }
 }
 
