@@ -77,7 +77,7 @@ fn what_no_function_could_use_is_refused_with_the_fix() {
     for (from, to, expected) in [
         ("\"secret:sms\"", "\"env:SMS\"", "connection `sms-eu`: secret `auth-token` is a reference to this machine's"),
         ("tenant-key = \"secret:tenant-key\"", "", "`tenant-key` is missing; fix: "),
-        ("phone-number-ids", "phone-numbers", "connection `wa-eu`: `config`"),
+        ("phone-number-ids", "phone-numbers", "connection `wa-eu`: unknown key `phone-numbers` in `config`; fix: "),
         ("auth-token", "auth-tokn", "fix: write `auth-token`"),
         ("connector = \"sms\"", "connector = \"smss\"", "connection `sms-eu`: connector `smss`"),
     ] {
