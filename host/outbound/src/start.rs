@@ -4,7 +4,7 @@ use rapport_connections::NotRun;
 use rapport_model::Timestamp;
 use rapport_model::exchange::{Exchange, Method, Piece, Request, RequestBody};
 use rapport_model::sending::intent::{Cause, INTERNAL, Intent, Pin, Repinned, Report, Started};
-use rapport_model::sending::lock::{Ask, Lock, Refusal, Seen};
+use rapport_model::sending::lock::{Ask, Lock, Refusal, Seen, Token};
 use rapport_model::sending::policy::{self, Refused};
 use rapport_model::sending::{Failure, Kind, Next, Turn, sent};
 use rapport_store::StoreError;
@@ -24,6 +24,11 @@ const BUSY_MS: u64 = 1_000;
 const TRANSFER_MS_MAX: u64 = 60_000;
 /// The cause of an intent whose connection is not configured.
 const NO_CONNECTION: &str = "no-connection";
+/// What is wrong with a connector that puts the message itself beside other requests: one marker is for one request.
+const NOT_ALONE: &str = "the connector puts a request that writes something beside others; fix: one step for it alone";
+/// What is wrong with a connector whose upload or read sends a part. Such a request starts under no marker, so it could leave
+/// twice.
+const ACCEPTED_UNMARKED: &str = "the connector accepted a part after a request that it calls repeatable; fix: no `repeatable()` on the request that sends";
 /// The cause of a request that a rule forbids.
 pub(crate) const DENIED: &str = "denied";
 
@@ -78,7 +83,11 @@ impl Worker {
         match &turn.next {
             Next::Perform(requests) => match requests.as_slice() {
                 [request] if needs_marker(request) => self.start(&job, lock, seen, request).await,
-                requests => self.repeatable(&job, requests).await,
+                requests if requests.iter().any(needs_marker) => self.fail_internally(stored, NOT_ALONE).await,
+                requests => match against_unmarked(lock, stored, now) {
+                    Some(refusal) => self.refused_by_lock(stored, &refusal).await,
+                    None => self.repeatable(&job, requests).await,
+                },
             },
             Next::Done => self.finish(&job, &turn).await,
             Next::Failed(failure) => self.refuse(&job, failure).await,
@@ -190,6 +199,9 @@ impl Worker {
         let last = done.iter().rev().find_map(|exchange| exchange.as_ref().ok());
         let verdict = last.map_or(Verdict::Recorded(None), |last| of_answer(last, true, &turn.next, false));
         match verdict {
+            Verdict::Recorded(_) if turn.so_far.accepted.len() > job.stored.accepted.len() => {
+                self.fail_internally(job.stored, ACCEPTED_UNMARKED).await
+            }
             Verdict::Recorded(end) => {
                 self.learn_of(job, &turn.next).await?;
                 let report = self.report(job, &turn, done, false, end);
@@ -253,16 +265,19 @@ impl Worker {
                 Ok(Look::Drop(other.deadline + rapport_model::sending::lock::MARGIN_MS + 1))
             }
             Marked::Refused(Refusal::Wait(until)) => Ok(Look::Rest(Some(until))),
-            Marked::Refused(Refusal::Closed) => {
-                // It was put after the erasure of its person.
-                self.table().delete_intent(job.stored).await?;
-                Ok(Look::Again)
-            }
-            Marked::Refused(refusal) => {
-                let (rule, help) = (refusal.rule(), help_of(&refusal));
-                self.end(job.stored, rule, |intent| intent.refused(rule, help)).await
-            }
+            Marked::Refused(refusal) => self.refused_by_lock(job.stored, &refusal).await,
         }
+    }
+
+    /// The lock lets an intent start neither now nor later.
+    async fn refused_by_lock(&self, stored: &StoredIntent, refusal: &Refusal) -> Result<Look, StoreError> {
+        if *refusal == Refusal::Closed {
+            // It was put after the erasure of its person.
+            self.table().delete_intent(stored).await?;
+            return Ok(Look::Again);
+        }
+        let (rule, help) = (refusal.rule(), help_of(refusal));
+        self.end(stored, rule, |intent| intent.refused(rule, help)).await
     }
 
     /// The newest event of others that is known now: a reply answers up to there.
@@ -324,6 +339,14 @@ fn needs_marker(request: &Request) -> bool {
         RequestBody::Content(_) | RequestBody::Empty => false,
     };
     !(is_read || is_upload || request.keep)
+}
+
+/// Which condition of the marker fails for good before a request that needs none: an upload for a message that cannot start is
+/// no use, and a connector that lies about it sends nothing over a person.
+fn against_unmarked(lock: &Lock, stored: &StoredIntent, now: Timestamp) -> Option<Refusal> {
+    let free = Lock { out: None, next_at: 0, ..lock.clone() };
+    let ask = Ask { purpose: Some(stored.draft.purpose.clone()), ..Ask::of(stored, Token::new(0), now) };
+    free.against(&ask)
 }
 
 fn help_of(refusal: &Refusal) -> &'static str {

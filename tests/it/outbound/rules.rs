@@ -60,6 +60,33 @@ async fn a_bot_that_comes_after_a_person_says_nothing() {
     assert_eq!(world.provider.requests(), [""; 0]);
 }
 
+/// A connector that lies about what can be repeated has neither two messages nor one over a person.
+#[tokio::test]
+async fn a_connector_whose_upload_is_the_message_itself_fails_after_one_request_and_never_over_a_person() {
+    let world = World::new("").await;
+    let sly = world.put(0, &["sly", "never"]).await;
+    let crowd = world.put(1, &["crowd"]).await;
+    world.pass(10);
+    world.turn().await;
+    world.turn().await;
+    for (id, fix) in [(&sly, "no `repeatable()`"), (&crowd, "one step for it alone")] {
+        let State::Failed(why) = world.state(id).await else { panic!("{:?}", world.state(id).await) };
+        assert!(why.kind == "internal" && why.detail.as_ref().unwrap().contains(fix), "{why:?}");
+    }
+    assert_eq!(world.provider.requests().len(), 1, "{:?}", world.provider.requests());
+
+    let by = world.table().tenant_key().event_key(NOW, "shop", "take").unwrap();
+    let mut late = world.intent(20, &["sly"]);
+    late.draft.author = Author::Automation;
+    late.draft.fence = Some(Fence::default());
+    world.table().put_intent(&late).await.unwrap();
+    world.table().move_control(&world.of, &by, &Holder::Agent(None), NOW).await.unwrap();
+    world.pass(20);
+    world.turn().await;
+    assert_eq!(rule(&world.state(&late.id).await), "stale-control");
+    assert_eq!(world.provider.requests().len(), 1);
+}
+
 #[tokio::test]
 async fn five_answers_in_a_row_that_say_nothing_pause_the_connection() {
     let world = World::new("").await;

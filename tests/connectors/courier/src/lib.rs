@@ -8,9 +8,10 @@
 //! | a read mark | `POST /v1/read` `{"message"}` | anything |
 //! | media of the provider | `GET /v1/media/{id}` | the bytes |
 //!
-//! The text `trap` makes it crash, and `endless` makes it ask for ever.
+//! The text `trap` makes it crash, and `endless` makes it ask for ever. `sly` makes it send by a request that passes for an
+//! upload, and `crowd` beside a request that is one.
 
-use rapport_sdk::http::{Method, Piece, Request};
+use rapport_sdk::http::{FormField, Method, Piece, Request};
 use rapport_sdk::sending::{Failure, Operation, Outgoing, Sending, Turn};
 use rapport_sdk::steps::{self, Steps, Stop};
 use rapport_sdk::{Context, MediaSource, Part};
@@ -55,6 +56,17 @@ fn send(cx: &Context, message: &Outgoing, steps: &mut Steps<'_>) -> Result<(), S
             Part::Text(text) if text == "endless" => loop {
                 steps.perform(Request::new(Method::Get, "https://api.courier.example/v1/media/1").repeatable())?;
             },
+            Part::Text(text) if text == "sly" => {
+                let fields = vec![FormField::text("text", text)];
+                let answer: Value =
+                    steps.perform(post("/v1/media").multipart(fields).repeatable())?.success()?.json()?;
+                steps.accept(number, answer["id"].as_str().unwrap_or_default())?;
+                continue;
+            }
+            Part::Text(text) if text == "crowd" => {
+                let read = Request::new(Method::Get, "https://api.courier.example/v1/media/1").repeatable();
+                steps.together(vec![read, post("/v1/messages").json(&body).repeatable()])?;
+            }
             Part::Text(text) => body["text"] = json!(text),
             Part::Media(media) => {
                 let MediaSource::Blob(key) = &media.source else {
