@@ -222,6 +222,9 @@ async fn a_bot_that_comes_too_late_is_refused_and_one_that_reads_first_is_not() 
     let refused = post_as(&service, API_KEY, &cancel, "", &Value::Null).await;
     is_refused(&refused, 409, "wrong-state", "");
     assert_eq!(refused.json()["state"], "pending");
+    // It has its answer. The marker stays until its deadline, and nothing is on its way.
+    service.data.table.change_intent(&intent, |intent| intent.confirmed(0, "p-1")).await.unwrap();
+    assert_eq!(read().await["under_way"], Value::Null);
 
     service.settle().await;
     let events = service.timeline(&json!({"id": profile}), 10).await;

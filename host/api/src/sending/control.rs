@@ -5,7 +5,8 @@ use rapport_model::EventKey;
 use rapport_model::event::{Body, Contact, Control, Controller, Event};
 use rapport_model::profile::rfc3339;
 use rapport_model::sending::MessageId;
-use rapport_model::sending::lock::{Fence, Holder, Lock};
+use rapport_model::sending::lock::{Fence, Found, Holder, Lock, found};
+use rapport_store::StoreError;
 use rapport_store::events::NewEvent;
 use rapport_store::outbox::intents::Conversation;
 use schemars::JsonSchema;
@@ -86,7 +87,7 @@ impl Sending {
         // Before the lock: what is newer than the turn makes the fence or the turn stale, never the other way round.
         let newest = self.newest(&of).await?;
         let lock = self.people.table.lock(&of).await?;
-        Ok(view(&of, &lock, newest.and_then(|newest| newest.turn), (self.people.now)()))
+        self.view(&of, &lock, newest.and_then(|newest| newest.turn)).await
     }
 
     /// Moves control: the event, then the lock, then the answer. From then on no reply of automation starts that did not know.
@@ -111,7 +112,7 @@ impl Sending {
         let now = (self.people.now)();
         let lock = self.people.table.lock(&of).await?;
         let moved = self.people.table.move_known_control(&of, lock, &key, &holder, now).await?;
-        Ok(view(&of, &moved.lock, turn, now))
+        self.view(&of, &moved.lock, turn).await
     }
 
     async fn put_command(
@@ -150,26 +151,38 @@ impl Sending {
         self.people.table.put_command(new).await?;
         Ok(key)
     }
-}
 
-fn view(of: &Conversation, lock: &Lock, turn: Option<EventKey>, now: rapport_model::Timestamp) -> ControlView {
-    let (role, by) = match &lock.holder {
-        Holder::Nobody => (Role::Nobody, None),
-        Holder::Automation(by) => (Role::Automation, by.clone()),
-        Holder::Agent(by) => (Role::Agent, by.clone()),
-        Holder::OtherApp => (Role::OtherApp, None),
-    };
-    let under_way = lock.out.as_ref().filter(|out| out.is_live(now)).map(|out| UnderWay {
-        message: MessageId { eid: of.eid.clone(), intent: out.intent.clone() }.to_string(),
-        part: out.part,
-        until: rfc3339(out.deadline),
-    });
-    ControlView {
-        conversation: ConversationView::from(of),
-        fence: lock.fence,
-        holder: HolderView { role, by },
-        turn,
-        answered: lock.answered.as_ref().map(|answered| answered.turn.clone()),
-        under_way,
+    async fn view(&self, of: &Conversation, lock: &Lock, turn: Option<EventKey>) -> Result<ControlView, Problem> {
+        let (role, by) = match &lock.holder {
+            Holder::Nobody => (Role::Nobody, None),
+            Holder::Automation(by) => (Role::Automation, by.clone()),
+            Holder::Agent(by) => (Role::Agent, by.clone()),
+            Holder::OtherApp => (Role::OtherApp, None),
+        };
+        Ok(ControlView {
+            conversation: ConversationView::from(of),
+            fence: lock.fence,
+            holder: HolderView { role, by },
+            turn,
+            answered: lock.answered.as_ref().map(|answered| answered.turn.clone()),
+            under_way: self.under_way(of, lock).await?,
+        })
+    }
+
+    /// What is on its way. A worker does not remove its marker when it has the answer, so the intent tells whether it has.
+    async fn under_way(&self, of: &Conversation, lock: &Lock) -> Result<Option<UnderWay>, Problem> {
+        let now = (self.people.now)();
+        let Some(out) = lock.out.as_ref().filter(|out| out.is_live(now)) else { return Ok(None) };
+        let is_live = match self.people.table.intent(&of.eid, &out.intent).await {
+            Ok(stored) => matches!(found(out, stored.as_ref().map(|stored| &stored.intent), now), Found::Live),
+            // The marker is live, and says enough.
+            Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(is_live.then(|| UnderWay {
+            message: MessageId { eid: of.eid.clone(), intent: out.intent.clone() }.to_string(),
+            part: out.part,
+            until: rfc3339(out.deadline),
+        }))
     }
 }
