@@ -46,7 +46,8 @@ fn a_new_connector_passes_its_tests_and_a_mistake_in_it_does_not() {
     let inspected = rapport(&["connector", "inspect", words, "--json"]);
     let facts: serde_json::Value = serde_json::from_slice(&inspected.stdout).unwrap();
     assert_eq!(facts["manifest"]["id"], "acme-chat");
-    assert_eq!(facts["exports"].as_array().map(Vec::len), Some(1), "{facts}");
+    let both = ["rapport:connector/inbound@0.2.0", "rapport:connector/sending@0.2.0"];
+    assert_eq!(facts["exports"], serde_json::json!(both), "it receives and sends");
 
     let expected = folder.join("fixtures/inbound/text.events.json");
     let other = fs::read_to_string(&expected).unwrap().replace("Hello", "Goodbye");
