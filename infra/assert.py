@@ -11,12 +11,15 @@ import sys
 from pathlib import Path
 
 import feed  # noqa: F401, its checks register themselves
+import sending  # noqa: F401, likewise
 from actions import Code
 from checking import Template, check, checks, expect, listed, of_what, text_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-ROLES = {"webhook": "WebhookRole", "feed": "FeedRole", "api": "ApiRole", "fold": "FoldRole"}
-FUNCTIONS = {"webhook": "WebhookFunction", "feed": "FeedFunction", "api": "ApiFunction", "fold": "FoldFunction"}
+ROLES = {role: f"{role.capitalize()}Role" for role in ["webhook", "feed", "api", "fold", "send", "due"]}
+FUNCTIONS = {role: f"{role.capitalize()}Function" for role in ROLES}
+# What the functions could be told and never are: it puts a server of the machine into every provider's place, for the emulator.
+NEVER_TOLD = {"RAPPORT_STAND_IN"}
 
 # What Lambda itself does with a role, and no line of code: its log; what wakes the fold and the feed, and dead letters.
 BY_LAMBDA = {
@@ -44,6 +47,20 @@ BY_LAMBDA = {
         "dynamodb:GetShardIterator",
         "dynamodb:ListStreams",
         "sqs:SendMessage",
+    },
+    "send": {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+    },
+    "due": {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
     },
 }
 # What an encrypted table and bucket want of whoever reads or writes them, through these services only. The sets are
@@ -123,6 +140,8 @@ def nobody_else_is_let_in_by_a_policy_of_bucket_or_queue(template, code):
         ("FeedQueuePolicy", "FeedQueue"): {"events.amazonaws.com": rule, "sns.amazonaws.com": topics},
         ("FeedDeadLettersPolicy", "FeedDeadLetters"): {"events.amazonaws.com": rule},
         ("DeadLettersPolicy", "DeadLetters"): {},
+        ("WakesPolicy", "Wakes"): {},
+        ("WakeDeadLettersPolicy", "WakeDeadLetters"): {},
         ("BlobsPolicy", "Blobs"): {},
     }
     expect(
@@ -145,7 +164,7 @@ def nobody_else_is_let_in_by_a_policy_of_bucket_or_queue(template, code):
 @check
 def the_tags_say_whose_it_is(template, code):
     queues = template.of_type("AWS::SQS::Queue")
-    for name in ["Table", "Blobs", "Key", *queues, "Alarms", "FeedRule", *FUNCTIONS.values()]:
+    for name in ["Table", "Blobs", "Key", *queues, "Alarms", "FeedRule", "DueRule", *FUNCTIONS.values()]:
         tags = {tag["Key"]: tag["Value"] for tag in template[name]["Tags"]}
         expect((tags.get("service"), tags.get("stage")), ("rapport", {"Ref": "Stage"}), f"{name}, tags")
 
@@ -157,15 +176,15 @@ def the_tags_say_whose_it_is(template, code):
 def each_function_has_a_role_of_its_own_with_nothing_but_its_policy(template, code):
     roles = [template[name]["Role"]["Fn::GetAtt"][0] for name in FUNCTIONS.values()]
     expect(roles, list(ROLES.values()), "roles")
-    expect(set(template.of_type("AWS::IAM::Role")), set(roles), "roles of the stack")
+    expect(set(template.of_type("AWS::IAM::Role")), {*roles, "SigningRole"}, "roles of the stack")
     for role in roles:
         expect(template[role].get("ManagedPolicyArns", []), [], f"{role}, managed policies")
         trusted = [found["Principal"] for found in template[role]["AssumeRolePolicyDocument"]["Statement"]]
         expect(trusted, [{"Service": "lambda.amazonaws.com"}], f"{role}, who may take it")
         if "PermissionsBoundary" not in template[role]:
             raise AssertionError(f"{role} takes no permissions boundary")
-    policies = [kind for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy") if template.of_type(kind)]
-    expect(policies, [], "policies beside the roles")
+    policies = {**template.of_type("AWS::IAM::Policy"), **template.of_type("AWS::IAM::ManagedPolicy")}
+    expect(list(policies), ["SendMaySign"], "policies beside the roles")
 
 
 @check
@@ -226,7 +245,9 @@ def what_answers_the_api_keeps_to_people_and_what_is_said_of_them(template, code
     people = {"${Tenant}#E#*", "${Tenant}#P#*", "${Tenant}#G#*", "${Tenant}#X#*"}
     for statement in template.statements("ApiRole"):
         actions = set(listed(statement["Action"]))
-        expect(actions & {"sqs:SendMessage", "events:PutEvents"}, set(), statement["Sid"])
+        expect(actions & {"events:PutEvents"}, set(), statement["Sid"])
+        if "sqs:SendMessage" in actions:
+            expect(statement["Resource"], {"Fn::GetAtt": ["Wakes", "Arn"]}, "where it puts messages")
         if statement["Sid"] in ("AppendToTheAuditAndReadIt", "ClaimIdempotencyKeys"):
             continue
         if actions & {"dynamodb:PutItem", "dynamodb:UpdateItem"}:
@@ -265,7 +286,8 @@ def an_idempotency_key_is_claimed_by_the_api_and_given_back_by_nobody(template, 
 @check
 def each_function_reads_its_own_secrets_and_no_other(template, code):
     tenant, providers, api = ({"Ref": name} for name in ["TenantSecretArn", "ProviderSecretsArn", "ApiSecretsArn"])
-    wanted = {"webhook": [tenant, providers], "feed": [tenant, providers], "api": [tenant, api], "fold": [tenant]}
+    wanted = {role: [tenant, providers] for role in ["webhook", "feed", "send"]}
+    wanted |= {"api": [tenant, api], "fold": [tenant], "due": [tenant]}
     for role, secrets in wanted.items():
         read = [
             resource
@@ -305,6 +327,9 @@ def a_key_is_used_through_a_service_only(template, code):
 def each_role_may_do_what_the_code_does_and_nothing_else(template, code):
     for role, name in ROLES.items():
         granted = {action for statement in template.statements(name) for action in listed(statement["Action"])}
+        if role == "send":
+            # The two roles name each other, so this stands beside them.
+            granted |= set(listed(template.policy("SendMaySign")["AssumeTheRoleThatSigns"]["Action"]))
         used = code.actions(role)
         writes = any(re.search(r":(Put|Update)", action) for action in used)
         needed = set(used) | BY_LAMBDA[role] | (KEY_WRITE if writes else KEY_READ)
@@ -337,9 +362,11 @@ def functions_are_the_roles_of_one_binary(template, code):
 
 @check
 def functions_are_told_what_they_ask_for(template, code):
-    asked = code.environment()
+    asked = code.environment() - NEVER_TOLD
+    expect(NEVER_TOLD - code.environment(), set(), "what the code does not ask for")
     for name in FUNCTIONS.values():
         told = set(template[name]["Environment"]["Variables"])
+        expect(NEVER_TOLD & told, set(), f"{name}, what it must not be told")
         if told != asked:
             raise AssertionError(f"{name}: it is told {sorted(told)}, and the code asks for {sorted(asked)}")
 
@@ -378,8 +405,8 @@ def what_waits_in_a_queue_waits_as_long_as_can_be_and_encrypted(template, code):
     for name in template.of_type("AWS::SQS::Queue"):
         queue = template[name]
         expect(queue["MessageRetentionPeriod"], 14 * 24 * 3600, f"{name}, MessageRetentionPeriod")
-        if name == "DeadLetters":
-            expect(queue["SqsManagedSseEnabled"], True, "encryption of positions in a stream")
+        if name in ("DeadLetters", "Wakes", "WakeDeadLetters"):
+            expect(queue["SqsManagedSseEnabled"], True, f"{name}, which says nothing about anybody: encryption")
         else:
             expect(queue["KmsMasterKeyId"], {"Fn::GetAtt": ["Key", "Arn"]}, f"{name}, which has what was said: key")
 
@@ -403,10 +430,12 @@ def a_function_url_has_both_permissions(template, code):
 
 
 @check
-def fold_and_feed_have_no_door(template, code):
+def fold_feed_and_sender_have_no_door(template, code):
     for kind in ["AWS::Lambda::Url", "AWS::Lambda::Permission", "AWS::ApiGatewayV2::Integration"]:
         for name in template.of_type(kind):
-            for function in ["FoldFunction", "FeedFunction"]:
+            for function in ["FoldFunction", "FeedFunction", "SendFunction", "DueFunction"]:
+                if name == "DueMayBeInvokedByItsRule":
+                    continue
                 if function in json.dumps(template[name]):
                     raise AssertionError(f"{name} leads to {function}")
 
@@ -466,6 +495,14 @@ def what_goes_wrong_rings(template, code):
         ("set_aside", "program", "Sum"),
         ("incomplete", "program", "Sum"),
         ("erasures_demanded", "program", "Sum"),
+        ("ApproximateAgeOfOldestMessage", "Wakes", "Maximum"),
+        ("NumberOfMessagesReceived", "WakeDeadLetters", "Sum"),
+        ("messages_unknown", "program", "Sum"),
+        ("messages_set_aside", "program", "Sum"),
+        ("connections_paused", "program", "Sum"),
+        ("providers_away", "program", "Sum"),
+        ("turns_failed", "program", "Sum"),
+        ("not_followed", "program", "Sum"),
     }
     expect(wanted - rings, set(), "alarms that are missing")
 
@@ -483,7 +520,7 @@ def the_dashboard_can_be_read(template, code):
             for metric in widget["properties"]["metrics"]:
                 if metric[0] in ("${AWS::StackName}", "."):
                     code.expect_metric(metric[1])
-    expect(counts, {11, 14}, "widgets")
+    expect(counts, {14, 17}, "widgets")
 
 
 @check

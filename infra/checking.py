@@ -31,7 +31,7 @@ class Template:
             yield from map(as_if_it_held, policy["PolicyDocument"]["Statement"])
 
     def policy(self, name):
-        """The statements of a queue's, bucket's or key's policy, likewise, by their names."""
+        """The statements of a queue's, bucket's or key's policy, or of one beside a role, likewise, by their names."""
         document = self[name].get("PolicyDocument") or self[name]["KeyPolicy"]
         return {statement["Sid"]: statement for statement in map(as_if_it_held, document["Statement"])}
 

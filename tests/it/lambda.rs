@@ -3,6 +3,7 @@
 mod faults;
 mod feed;
 mod secrets;
+mod sending;
 
 use std::fs;
 

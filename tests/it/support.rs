@@ -49,7 +49,7 @@ use crate::connectors;
 
 pub use http::{Answer, exchange, send};
 pub use proxy::Proxy;
-pub use table::{Item, TABLE, client, is_event, items, readable};
+pub use table::{Item, TABLE, client, is_event, items, readable, text};
 pub use whatsapp::{Text, app_secret, deliver, fixture, new_event, recorded};
 
 /// What every clock in a test says, in milliseconds: a few seconds after the fixtures' messages.

@@ -290,7 +290,7 @@ pub async fn service(
         tenant_key: table.tenant_key().clone(),
         now,
     });
-    let sender = Host { host: Arc::clone(&host), table: table.clone() };
+    let sender = Host { host: Arc::clone(&host), table: table.clone(), aws: None };
     let outbound = Outbound::new(table.clone(), Arc::new(sender), Arc::new(wakes.clone()), now);
     let inbound = Inbound {
         table,

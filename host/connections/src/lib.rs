@@ -17,7 +17,7 @@ mod tokens;
 pub use call::{ConnectorHost, NotCalled, NotConfirmed, log_lines};
 pub use certificates::Certificates;
 pub use connections::{Connection, ConnectionError, Connections, check, open_to};
-pub use operate::{Asked, Leaving, NotRun};
+pub use operate::{Asked, Leaving, NotRun, SigningRole};
 pub use secrets::{SecretValues, lacking};
 pub use sending::{Sender, Step};
 pub use table_blobs::TableBlobs;

@@ -1,8 +1,11 @@
 //! A connector that sends is called: it is asked what comes next of an operation, on its connection's turn.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rapport_egress::AwsKeys;
 use rapport_model::exchange::{Exchange, Request};
 use rapport_model::sending::{Accepted, Operation, Turn};
 use rapport_model::{Eid, Timestamp};
@@ -56,6 +59,14 @@ pub struct Leaving<'a> {
     pub table: &'a Table,
     /// Whose a body is that is kept.
     pub owner: &'a Eid,
+    /// Keys of the role that signs requests to AWS. `None`: there is no such role here.
+    pub aws: Option<&'a AwsKeys>,
+}
+
+/// The role that signs what connectors send to AWS.
+pub trait SigningRole: Send + Sync {
+    /// Its keys, as they are good now. An error: they cannot be had now.
+    fn keys(&self) -> Pin<Box<dyn Future<Output = Result<AwsKeys, String>> + Send + '_>>;
 }
 
 impl ConnectorHost {
@@ -73,7 +84,7 @@ impl ConnectorHost {
             status_url: None,
             unsubscribe_url: None,
             blobs: Arc::new(blobs),
-            aws: None,
+            aws: leaving.aws,
             entropy: leaving.entropy,
         };
         let mut exchanges = self.perform(connection, &step).await.map_err(|error| error.to_string())?;

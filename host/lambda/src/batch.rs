@@ -1,6 +1,7 @@
 //! Events that are batches: the answer names what has to come again, and Lambda hands in no more than that.
 
 use lambda_runtime::{Context, Diagnostic};
+use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use tracing::Instrument;
@@ -9,6 +10,34 @@ use crate::http::{Contained, contained};
 
 /// The whole batch has to come again, and why.
 pub(crate) struct NoBatch(pub String);
+
+/// A message of a queue.
+#[derive(Deserialize)]
+pub(crate) struct Message {
+    /// Its name for Lambda.
+    #[serde(rename = "messageId")]
+    pub name: String,
+    pub body: String,
+}
+
+/// The messages of a queue's batch.
+///
+/// # Errors
+/// It is of another service. Where it stopped is said, and not what was there.
+pub(crate) fn messages(payload: &RawValue) -> Result<Vec<Message>, NoBatch> {
+    #[derive(Deserialize)]
+    struct Batch {
+        #[serde(rename = "Records")]
+        records: Vec<Message>,
+    }
+    let batch: Result<Batch, _> = serde_json::from_str(payload.get());
+    batch.map(|batch| batch.records).map_err(|error| {
+        NoBatch(format!(
+            "the event is not a batch of SQS (column {}); fix: map only a queue of the workers to this function",
+            error.column()
+        ))
+    })
+}
 
 /// Does the work of one batch, which gives the names of what was not done.
 ///

@@ -47,6 +47,11 @@ impl Connectors {
         self.package.connectors.contains_key(words)
     }
 
+    /// Whether that connector sends messages, as the package says.
+    pub fn sends(&self, words: &str) -> bool {
+        self.package.connectors.get(words).is_some_and(|packaged| packaged.sends)
+    }
+
     /// Starts the engine, which a function may do while it waits for the network, and loads the connector of a package that
     /// has no other.
     ///

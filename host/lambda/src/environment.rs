@@ -1,6 +1,7 @@
 //! What the template tells the function: the only place where its environment is looked at.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use rapport_sandbox::PublicKey;
@@ -13,6 +14,15 @@ pub enum Role {
     Feed,
     Api,
     Fold,
+    Send,
+    Due,
+}
+
+impl Role {
+    /// Whether it puts wakes into the queue of the workers.
+    fn wakes(self) -> bool {
+        matches!(self, Self::Api | Self::Fold | Self::Send | Self::Due)
+    }
 }
 
 /// The function's environment, read. It holds credentials and does not print.
@@ -29,6 +39,12 @@ pub struct Environment {
     pub secrets: Vec<String>,
     /// How providers reach us, where the function cannot know it: behind a domain of the operator's.
     pub public_url: Option<String>,
+    /// The URL of the queue of wakes. Empty: this role wakes nobody.
+    pub wakes: String,
+    /// The ARN of the role that signs what connectors send to AWS. `None`: nothing is sent there.
+    pub signing_role: Option<String>,
+    /// A server on this machine that stands in the place of every provider: for an emulator. The template never sets it.
+    pub stand_in: Option<SocketAddr>,
     pub account: Account,
 }
 
@@ -82,10 +98,12 @@ impl Environment {
         ] {
             required(variable)?;
         }
+        let role = role(&required("_HANDLER")?)?;
+        let wakes = if role.wakes() { required("RAPPORT_WAKES")? } else { String::new() };
         // As the AWS SDKs have it: of one service, or of all.
         let endpoint = |name: &str| optional(name).or_else(|| optional("AWS_ENDPOINT_URL"));
         Ok(Self {
-            role: role(&required("_HANDLER")?)?,
+            role,
             root: optional("LAMBDA_TASK_ROOT").unwrap_or_else(|| "/var/task".to_owned()).into(),
             trusted: trusted(&required("RAPPORT_TRUSTED_KEYS")?)?,
             table: required("RAPPORT_TABLE")?,
@@ -93,6 +111,9 @@ impl Environment {
             bucket: required("RAPPORT_BLOBS_BUCKET")?,
             secrets: required("RAPPORT_SECRETS")?.split(',').map(|one| one.trim().to_owned()).collect(),
             public_url,
+            wakes,
+            signing_role: optional("RAPPORT_SIGNING_ROLE"),
+            stand_in: optional("RAPPORT_STAND_IN").map(|text| stand_in(&text)).transpose()?,
             account: Account {
                 region: required("AWS_REGION")?,
                 access_key: AccessKey {
@@ -104,6 +125,8 @@ impl Environment {
                     dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB"),
                     s3: endpoint("AWS_ENDPOINT_URL_S3"),
                     secrets_manager: endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+                    sqs: endpoint("AWS_ENDPOINT_URL_SQS"),
+                    sts: endpoint("AWS_ENDPOINT_URL_STS"),
                 },
             },
         })
@@ -120,8 +143,19 @@ fn role(handler: &str) -> Result<Role, EnvironmentError> {
         "feed" => Ok(Role::Feed),
         "api" => Ok(Role::Api),
         "fold" => Ok(Role::Fold),
-        _ => Err(wrong("_HANDLER", "`webhook`, `feed`, `api` or `fold`; fix: set the function's `Handler`")),
+        "send" => Ok(Role::Send),
+        "due" => Ok(Role::Due),
+        _ => Err(wrong(
+            "_HANDLER",
+            "`webhook`, `feed`, `api`, `fold`, `send` or `due`; fix: set the function's `Handler`",
+        )),
     }
+}
+
+/// On this machine only: where a function runs, nobody else listens there.
+fn stand_in(text: &str) -> Result<SocketAddr, EnvironmentError> {
+    let address = text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback());
+    address.ok_or_else(|| wrong("RAPPORT_STAND_IN", "an address of this machine, such as `127.0.0.1:9000`"))
 }
 
 fn trusted(text: &str) -> Result<Vec<PublicKey>, EnvironmentError> {
@@ -149,6 +183,7 @@ mod tests {
             "_HANDLER" => Some("fold".into()),
             "RAPPORT_TRUSTED_KEYS" => Some(format!("{},{}", "0f".repeat(32), "1e".repeat(32))),
             "LAMBDA_TASK_ROOT" | "RAPPORT_TENANT" | "RAPPORT_PUBLIC_URL" | "AWS_SESSION_TOKEN" => None,
+            "RAPPORT_STAND_IN" | "RAPPORT_SIGNING_ROLE" => None,
             "AWS_ENDPOINT_URL" => Some("http://all".into()),
             "AWS_ENDPOINT_URL_S3" => Some("http://s3".into()),
             _ if name.starts_with("AWS_ENDPOINT") => None,
@@ -167,6 +202,24 @@ mod tests {
         assert_eq!((endpoints.s3.as_deref(), endpoints.dynamodb.as_deref()), (Some("http://s3"), Some("http://all")));
         let url = with(("RAPPORT_PUBLIC_URL", Some("https://a.test/"))).unwrap().public_url;
         assert_eq!(url.as_deref(), Some("https://a.test"));
+    }
+
+    #[test]
+    fn messages_go_to_providers_unless_a_server_on_this_machine_stands_in() {
+        assert_eq!(with(("", None)).unwrap().stand_in, None);
+        let address = with(("RAPPORT_STAND_IN", Some("127.0.0.1:9000"))).unwrap().stand_in;
+        assert_eq!(address, Some(SocketAddr::from(([127, 0, 0, 1], 9000))));
+        for elsewhere in ["10.0.0.1:9000", "169.254.169.254:80", "[2600:1f18::1]:443", "localhost:9000", "127.0.0.1"] {
+            assert!(with(("RAPPORT_STAND_IN", Some(elsewhere))).is_err(), "{elsewhere}");
+        }
+        assert!(with(("RAPPORT_WAKES", None)).is_err(), "who wakes needs the queue");
+        let webhook = |name: &str| if name == "_HANDLER" { Some("webhook".to_owned()) } else { None };
+        let get = |name: &str| match name {
+            "RAPPORT_WAKES" | "RAPPORT_STAND_IN" | "RAPPORT_PUBLIC_URL" | "RAPPORT_TENANT" => None,
+            "RAPPORT_TRUSTED_KEYS" => Some("0f".repeat(32)),
+            _ => webhook(name).or(Some("x".to_owned())),
+        };
+        assert_eq!(Environment::of(&get).unwrap().wakes, "", "who wakes nobody does not");
     }
 
     #[test]

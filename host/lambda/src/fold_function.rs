@@ -6,18 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use rapport_model::Eid;
 use rapport_projections::fold::{self, NotFolded, aside, fold_batch};
+use rapport_projections::settlement;
 use rapport_store::events::UnreadableEvent;
 use rapport_store::heads::Sequence;
 use rapport_store::lambda_stream::Record;
-use rapport_store::stream::{WAITING_MAX, Waiting};
+use rapport_store::stream::{InsertedIntent, WAITING_MAX, Waiting};
 use rapport_store::{StoreError, Table};
-use rapport_telemetry::{BatchFolded, FoldWaits, NotTakenUp, PayloadNotReadable, RecordNotReadable};
+use rapport_telemetry::{BatchFolded, FoldWaits, NotFollowed, NotTakenUp, PayloadNotReadable, RecordNotReadable};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::batch::{self, NoBatch};
 use crate::service::Service;
+use crate::wakes::WakesOrNotes;
 
 /// Folds a batch. Its answer names the first record that was not folded; Lambda hands in that one and all after it again,
 /// and what was folded among them is recognised.
@@ -61,6 +63,8 @@ async fn fold(service: &Service, payload: &RawValue) -> Result<Option<String>, N
     // What was not looked at comes again, and at least with the last that was.
     let waits = waits.or_else(|| waiting_numbers.last().filter(|_| read.is_cut).cloned());
     // Whose events cannot be read is on the list before their records have passed.
+    let wakes = WakesOrNotes { queue: &running.wakes, table, now };
+    let waits = earlier(waits, follow(table, &read.intents, &wakes, now).await);
     let first_not_folded = match fold::unreadable(table, &read.unreadable, now).await {
         Ok(aside) => {
             set_aside += aside;
@@ -71,8 +75,7 @@ async fn fold(service: &Service, payload: &RawValue) -> Result<Option<String>, N
                 }
                 Err(NotFolded { first, error }) => {
                     FoldWaits { error: &error }.emit();
-                    // Whichever is first in the stream: all after it come again.
-                    Some(numbers[first].clone()).into_iter().chain(waits).min_by_key(|number| Sequence::new(number))
+                    earlier(Some(numbers[first].clone()), waits)
                 }
             }
         }
@@ -87,6 +90,30 @@ async fn fold(service: &Service, payload: &RawValue) -> Result<Option<String>, N
     let (events, gone) = (events.len(), read.gone);
     BatchFolded { records, events, unreadable, gone, set_aside, folded, lag_ms }.emit();
     Ok(first_not_folded)
+}
+
+/// Whichever is first in the stream: all after it come again.
+fn earlier(one: Option<String>, other: Option<String>) -> Option<String> {
+    one.into_iter().chain(other).min_by_key(|number| Sequence::new(number))
+}
+
+/// Wakes a worker for each message that was put: whoever put it may have died before. Gives the first record that storage does not
+/// let follow now. What is wrong with one for good holds up nobody: its own conversation is woken by what comes next in it.
+async fn follow(
+    table: &Table,
+    intents: &[(String, InsertedIntent)],
+    wakes: &WakesOrNotes<'_>,
+    now: u64,
+) -> Option<String> {
+    let mut first = None;
+    for (number, put) in intents {
+        let Err(error) = settlement::follow(table, put, wakes, now).await else { continue };
+        NotFollowed { intent: put.id.as_str(), error: &error }.emit();
+        if error.is_passing() {
+            first = earlier(first, Some(number.clone()));
+        }
+    }
+    first
 }
 
 /// Tries one endpoint that was set aside and is due: at most so often, since each look costs a read.
@@ -159,6 +186,8 @@ struct Read {
     /// With their numbers: what later records of the same endpoints are not among the events.
     waiting: Vec<(String, Waiting)>,
     unreadable: Vec<UnreadableEvent>,
+    /// With their numbers.
+    intents: Vec<(String, InsertedIntent)>,
     /// Whether it ends early since so many wait.
     is_cut: bool,
     /// Records that could not be read at all.
@@ -175,8 +204,7 @@ async fn read(table: &Table, records: &[&RawValue]) -> Read {
                 if read.waiting.iter().any(|(_, waiting)| waiting.eid == inserted.stored.eid) => {}
             Ok(Record::Event { number, inserted }) => read.events.push((number, *inserted)),
             Ok(Record::Other) => {}
-            // Whoever put it woke a worker.
-            Ok(Record::Intent(_)) => {}
+            Ok(Record::Intent { number, inserted }) => read.intents.push((number, inserted)),
             Ok(Record::Gone) => read.gone += 1,
             Ok(Record::Unreadable(event)) => read.unreadable.push(event),
             Ok(Record::Odd(error)) => log_unreadable(&mut read, &error),

@@ -102,6 +102,8 @@ pub(crate) async fn contained<T: Send + 'static>(
         Ok(outcome) => outcome.map_err(|_| Contained::Panicked),
         Err(_) => {
             task.abort();
+            // Its sockets are closed before the function answers: Lambda freezes it then.
+            let _ = task.await;
             Err(Contained::TooSlow)
         }
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use rapport_lambda::environment::{Environment, Role};
 use rapport_lambda::service::Service;
-use rapport_lambda::{feed, fold_function, http, log};
+use rapport_lambda::{due_function, feed, fold_function, http, log, send_function};
 use rapport_telemetry::FunctionNotStarted;
 use serde_json::value::RawValue;
 
@@ -45,5 +45,7 @@ async fn handle(
         Role::Webhook | Role::Api => http::answer(service, event).await,
         Role::Feed => feed::answer(service, event).await,
         Role::Fold => fold_function::answer(service, event).await,
+        Role::Send => send_function::answer(service, event).await,
+        Role::Due => due_function::answer(service, event).await,
     }
 }

@@ -1,30 +1,33 @@
 //! The service of this process: made when it can be, kept while the process lives, its secrets renewed.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use rapport_api::authorisation::wrong_keys::SlowDown;
 use rapport_api::people::People;
-use rapport_api::sending::NobodyToWake;
 use rapport_api::{Api, ApiKeys, CallerState, router};
 use rapport_config::package::{self, Package, PackageError, ReferenceError, check_references};
-use rapport_config::{Config, ConfigError};
-use rapport_connections::connections::Loader;
-use rapport_connections::{self as connections, Connection, Connections, ConnectorHost};
+use rapport_config::{Config, ConfigError, ConnectionConfig};
+use rapport_connections::connections::{Loader, NotLoaded};
+use rapport_connections::{self as connections, Connection, Connections, ConnectorHost, SigningRole};
 use rapport_egress::{Egress, Network};
 use rapport_http::served;
 use rapport_inbound::feed::Feeds;
 use rapport_inbound::{Inbound, hooks};
+use rapport_outbound::{Host, Outbound, Worker};
+use rapport_store::aws::queue::Queue;
 use rapport_store::aws::{Aws, TableOf};
 use rapport_store::{Claim, StoreError, Table};
-use rapport_telemetry::{NoEngineYet, NotReadyYet, SecretMissing, SecretsNotRenewed};
+use rapport_telemetry::{ConnectionNotSetUp, NoEngineYet, NotReadyYet, SecretMissing, SecretsNotRenewed, StandInUsed};
 use tokio::sync::{Mutex, Notify};
 
 use crate::connectors::Connectors;
 use crate::environment::{Environment, Role};
 use crate::secrets::{SecretTexts, SecretsError};
+use crate::signing::AssumedRole;
 
 /// How old the secrets may be: after a rotation the new one is known this much later, and until then the old one is good.
 pub const SECRETS_KEPT: Duration = Duration::from_secs(300);
@@ -48,6 +51,10 @@ struct Parts {
     table: TableOf,
     secrets: Vec<String>,
     public_url: Option<String>,
+    wakes: Queue,
+    signing: Option<Arc<dyn SigningRole>>,
+    /// In the place of every provider. `None`: messages go to providers.
+    stand_in: Option<SocketAddr>,
 }
 
 /// A service, ready for events.
@@ -56,6 +63,8 @@ pub struct Running {
     pub inbound: Arc<Inbound>,
     pub api: Arc<Api>,
     pub router: Router,
+    pub worker: Worker,
+    pub wakes: Queue,
     secrets: Arc<SecretTexts>,
     read_at: Instant,
 }
@@ -100,7 +109,8 @@ impl Service {
     /// # Errors
     /// What is wrong with the deployment, with the fix.
     pub fn new(environment: Environment, clock: Clock) -> Result<Self, StartError> {
-        let Environment { role, root, trusted, table, tenant, bucket, secrets, public_url, account } = environment;
+        let Environment { role, root, trusted, table, tenant, bucket, secrets, public_url, account, .. } = environment;
+        let Environment { wakes, signing_role, stand_in, .. } = environment;
         let read = |file| fs::read_to_string(root.join(file)).map_err(|source| StartError::File { file, source });
         let config = Config::parse(&read(package::CONFIG_FILE)?)?;
         check_references(&config)?;
@@ -114,8 +124,12 @@ impl Service {
         }
         let public_url = public_url.or_else(|| config.public_url.clone());
         let aws = Aws::new(account);
-        let table = TableOf { table, tenant, bucket };
-        let parts = Parts { role, aws, config, connectors, table, secrets, public_url };
+        if let Some(address) = &stand_in {
+            StandInUsed { address }.emit();
+        }
+        let signing = signing_role.map(|arn| Arc::new(AssumedRole(aws.role(arn))) as Arc<dyn SigningRole>);
+        let (table, wakes) = (TableOf { table, tenant, bucket }, aws.queue(wakes, now));
+        let parts = Parts { role, aws, config, connectors, table, secrets, public_url, wakes, signing, stand_in };
         Ok(Self { parts: Arc::new(parts), running: Mutex::default(), clock })
     }
 
@@ -128,8 +142,8 @@ impl Service {
     pub async fn warm_up(&self) {
         let parts = Arc::clone(&self.parts);
         let engine = tokio::task::spawn_blocking(move || match parts.role {
-            Role::Webhook | Role::Feed => parts.connectors.start().map_err(|error| error.to_string()),
-            Role::Api | Role::Fold => Ok(()),
+            Role::Webhook | Role::Feed | Role::Send => parts.connectors.start().map_err(|error| error.to_string()),
+            Role::Api | Role::Fold | Role::Due => Ok(()),
         });
         let (running, engine) = tokio::join!(self.running(), engine);
         if let Err(error) = running {
@@ -166,7 +180,7 @@ impl Parts {
         let tenant_key = secrets.tenant_key(&self.config)?;
         let claim = match self.role {
             Role::Webhook | Role::Feed => Claim::IfFree,
-            Role::Api | Role::Fold => Claim::Never,
+            Role::Api | Role::Fold | Role::Send | Role::Due => Claim::Never,
         };
         let table =
             self.aws.table(self.table.clone(), tenant_key, claimant, claim).await?.under(self.config.identity.clone());
@@ -204,17 +218,21 @@ impl Parts {
             people: People { table: table.clone(), connections: names.clone().into(), now },
             keys: self.api_keys(&secrets)?,
             callers: CallerState::slowed(SlowDown::Refuse),
-            // No function sends yet: without senders the API refuses a message before anything of it is stored.
-            senders: Arc::default(),
-            wakes: Arc::new(NobodyToWake),
+            senders: self.senders(),
+            wakes: Arc::new(self.wakes.clone()),
         });
         let host = Arc::new(ConnectorHost {
             connections: Connections::lazy(names, self.loader(Arc::clone(&secrets))),
             certificates: Arc::default(),
-            egress: Egress::of_deployment(Network::Public),
+            egress: match self.stand_in {
+                None => Egress::of_deployment(Network::Public),
+                Some(_) => Egress::new(Network::Public),
+            },
             tenant_key: table.tenant_key().clone(),
             now,
         });
+        let sender = Host { host: Arc::clone(&host), table: table.clone(), aws: self.signing.clone() };
+        let worker = Outbound::new(table.clone(), Arc::new(sender), Arc::new(self.wakes.clone()), now);
         let inbound = Arc::new(Inbound {
             table: table.clone(),
             host,
@@ -226,20 +244,28 @@ impl Parts {
         });
         let routes = match self.role {
             Role::Webhook => hooks::served(Arc::clone(&inbound)),
-            Role::Feed | Role::Api | Role::Fold => {
+            Role::Feed | Role::Api | Role::Fold | Role::Send | Role::Due => {
                 let beside = hooks::routes().into_iter().map(|route| route.described()).collect();
                 router::served(Arc::clone(&api), beside)
             }
         };
         let router = served(routes, table);
-        Ok(Running { inbound, api, router, secrets, read_at })
+        let (worker, wakes) = (Worker::new(Arc::new(worker)), self.wakes.clone());
+        Ok(Running { inbound, api, router, worker, wakes, secrets, read_at })
+    }
+
+    /// Names of the connections that can send: the API loads no connector, and the package says of each.
+    fn senders(&self) -> Arc<[String]> {
+        let sends = |connection: &ConnectionConfig| self.connectors.sends(&connection.connector);
+        let senders = self.config.connections.iter().filter(|(_, connection)| sends(connection));
+        senders.map(|(name, _)| name.clone()).collect()
     }
 
     /// Only the API's function may read what opens the API.
     fn api_keys(&self, secrets: &SecretTexts) -> Result<ApiKeys, SecretsError> {
         match self.role {
             Role::Api => secrets.api_keys(&self.config),
-            Role::Webhook | Role::Feed | Role::Fold => Ok(ApiKeys::default()),
+            Role::Webhook | Role::Feed | Role::Fold | Role::Send | Role::Due => Ok(ApiKeys::default()),
         }
     }
 
@@ -247,18 +273,30 @@ impl Parts {
     fn loader(self: &Arc<Self>, secrets: Arc<SecretTexts>) -> Loader {
         let parts = Arc::clone(self);
         Box::new(move |name| {
-            let connection = &parts.config.connections[name];
-            let connector = parts.connectors.get(&connection.connector)?;
-            if let Some(lacking) = connections::lacking(name, connector.manifest(), connection) {
-                SecretMissing { connection: name, lacking: &lacking }.emit();
+            let loaded = parts.load(name, &secrets);
+            // The others tell whoever called; of a message nobody waits.
+            if let (Role::Send, Err(error)) = (parts.role, &loaded) {
+                ConnectionNotSetUp { connection: name, error }.emit();
             }
-            let values = secrets.of_connection(name, connection)?;
-            Ok(Connection::new(name, connector, connection, values)?)
+            loaded
         })
+    }
+
+    fn load(&self, name: &str, secrets: &SecretTexts) -> Result<Connection, NotLoaded> {
+        let mut connection = self.config.connections[name].clone();
+        let connector = self.connectors.get(&connection.connector)?;
+        if let Some(lacking) = connections::lacking(name, connector.manifest(), &connection) {
+            SecretMissing { connection: name, lacking: &lacking }.emit();
+        }
+        if self.stand_in.is_some() && connector.sends() {
+            connection.sending.base_url = self.stand_in;
+        }
+        let values = secrets.of_connection(name, &connection)?;
+        Ok(Connection::new(name, connector, &connection, values)?)
     }
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

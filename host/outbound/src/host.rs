@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use rapport_connections::{Asked, ConnectorHost, NotRun};
+use rapport_connections::{Asked, ConnectorHost, NotRun, SigningRole};
+use rapport_model::exchange::Authorization;
 use rapport_model::sending::Turn;
 use rapport_store::Table;
 
@@ -12,6 +13,8 @@ use crate::connectors::{Away, Connectors, LIMITS, Leaving, Limits, Reply, Versio
 pub struct Host {
     pub host: Arc<ConnectorHost>,
     pub table: Table,
+    /// Signs requests to AWS. `None`: such requests are denied.
+    pub aws: Option<Arc<dyn SigningRole>>,
 }
 
 impl Connectors for Host {
@@ -48,7 +51,13 @@ impl Connectors for Host {
             };
             let Leaving { work, request, limit_ms, entropy, owner, .. } = leaving;
             let table = &self.table;
-            let leaving = rapport_connections::Leaving { work, request, limit_ms, entropy, table, owner };
+            let role = self.aws.as_ref().filter(|_| matches!(request.authorization, Authorization::Aws { .. }));
+            let keys = match role {
+                Some(role) => Some(role.keys().await?),
+                None => None,
+            };
+            let aws = keys.as_ref();
+            let leaving = rapport_connections::Leaving { work, request, limit_ms, entropy, table, owner, aws };
             self.host.leave(&connection, leaving).await
         })
     }

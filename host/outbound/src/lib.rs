@@ -13,12 +13,14 @@
 //! | tokens of a connection's rate, taken some at a time | `leases` |
 //! | wakes of one process | [`wakes`] |
 //! | what is due at a minute | [`due`] |
+//! | a wake that failed again and again | [`given_up`] |
 //! | operations without an intent: media, read marks, typing | [`operate`] |
 //!
 //! The protocol, its promises and what is left of the risk are in the model that runs: `tests/it/outbound/model.rs`.
 
 pub mod connectors;
 pub mod due;
+pub mod given_up;
 pub mod health;
 mod host;
 mod leases;
@@ -30,5 +32,6 @@ pub mod wakes;
 pub mod worker;
 
 pub use connectors::{Connectors, Limits, Reply, Versions};
+pub use given_up::GivenUp;
 pub use host::Host;
 pub use worker::{Ended, Outbound, Worker};

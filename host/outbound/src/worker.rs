@@ -22,6 +22,9 @@ use crate::leases::Leases;
 pub const VISIBILITY_S: u64 = 150;
 /// Milliseconds of a turn. When the wake of one that was ended from outside comes back, its last marker is over.
 pub const TURN_MS_MAX: u64 = VISIBILITY_S * 1_000 - rapport_model::sending::lock::LEASE_MS - 10_000;
+/// Milliseconds that a look may take that is begun: a marker's life, and what storage takes before it. With less left in a turn no
+/// look is begun, so that no turn is cut off while a request of it is under way.
+pub const LOOK_MS_MIN: u64 = rapport_model::sending::lock::LEASE_MS + 5_000;
 /// Looks of one turn. What is left then has a wake of its own.
 pub const LOOKS: usize = 8;
 /// Milliseconds from a turn that used all its looks to the next.
@@ -96,7 +99,19 @@ impl Worker {
     /// Storage failed. Everything that was begun is in the table; the wake has to come again, and once more when a marker that
     /// may stand is over.
     pub async fn turn(&self, of: &Conversation) -> Result<Ended, StoreError> {
+        self.turn_for(of, u64::MAX).await
+    }
+
+    /// The same, for so many milliseconds: no look is begun that may take longer.
+    ///
+    /// # Errors
+    /// As of [`Worker::turn`].
+    pub async fn turn_for(&self, of: &Conversation, time_ms: u64) -> Result<Ended, StoreError> {
+        let until = self.now().saturating_add(time_ms);
         for _ in 0..LOOKS {
+            if self.now().saturating_add(LOOK_MS_MIN) > until {
+                break;
+            }
             match self.look(of).await? {
                 Look::Again => {}
                 Look::Drop(until) => return Ok(Ended::Dropped { until }),
@@ -154,7 +169,7 @@ impl Worker {
     }
 
     /// Reads the intent of a marker. One whose time is over is ended here.
-    async fn find(&self, of: &Conversation, marker: &Marker) -> Result<Found, StoreError> {
+    pub(crate) async fn find(&self, of: &Conversation, marker: &Marker) -> Result<Found, StoreError> {
         let read = match self.table().intent(&of.eid, &marker.intent).await {
             Ok(read) => read,
             // Its worker can do nothing more with it; a request of it may have left.

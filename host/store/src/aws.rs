@@ -1,14 +1,16 @@
-//! The real thing: DynamoDB over TLS, large bodies in a bucket, secrets from Secrets Manager. One of it a process.
+//! The real thing: DynamoDB over TLS, large bodies in a bucket, secrets from Secrets Manager, wakes in a queue. One of it a process.
 
 pub(crate) mod bucket;
 pub(crate) mod objects;
+pub mod queue;
+pub mod role;
 mod secrets;
 mod signed;
 
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
-use rapport_model::TenantKey;
+use rapport_model::{TenantKey, Timestamp};
 
 use crate::blobs::Blobs;
 use crate::client;
@@ -19,6 +21,8 @@ use crate::http_client::Tls;
 use crate::objects::Objects;
 use crate::table::{Access, Claim, Table};
 use bucket::Bucket;
+use queue::Queue;
+use role::Role;
 use signed::Signer;
 
 /// Who asks, and where.
@@ -43,6 +47,8 @@ pub struct Endpoints {
     pub dynamodb: Option<String>,
     pub s3: Option<String>,
     pub secrets_manager: Option<String>,
+    pub sqs: Option<String>,
+    pub sts: Option<String>,
 }
 
 /// The clients of one account in one region.
@@ -131,9 +137,23 @@ impl Aws {
     /// # Errors
     /// [`StoreError::Unavailable`], with what the service says.
     pub async fn secret(&self, name: &str) -> Result<String, StoreError> {
-        let regional = || format!("https://secretsmanager.{}.{}/", self.region, domain(&self.region));
-        let url = self.endpoints.secrets_manager.clone().unwrap_or_else(regional);
+        let url = self.service("secretsmanager", self.endpoints.secrets_manager.as_ref());
         secrets::text(&self.signer, &url, name).await
+    }
+
+    /// The queue of wakes with this URL.
+    pub fn queue(&self, queue: String, now: fn() -> Timestamp) -> Queue {
+        Queue::new(Arc::clone(&self.signer), self.service("sqs", self.endpoints.sqs.as_ref()), queue, now)
+    }
+
+    /// A role that this one may assume, by its ARN.
+    pub fn role(&self, arn: String) -> Role {
+        Role::new(Arc::clone(&self.signer), self.service("sts", self.endpoints.sts.as_ref()), arn)
+    }
+
+    /// The URL of a service in this region, unless it is elsewhere.
+    fn service(&self, name: &str, elsewhere: Option<&String>) -> String {
+        elsewhere.cloned().unwrap_or_else(|| format!("https://{name}.{}.{}/", self.region, domain(&self.region)))
     }
 }
 

@@ -26,7 +26,11 @@ pub enum Record {
         inserted: Box<Inserted>,
     },
     /// An intent was put: its conversation is to be looked at.
-    Intent(InsertedIntent),
+    Intent {
+        /// The record's name for Lambda.
+        number: String,
+        inserted: InsertedIntent,
+    },
     /// Something else happened in the table: nothing to do.
     Other,
     /// An event was put, and erased since: nothing to do.
@@ -52,7 +56,8 @@ impl Table {
         let Change { number, image } = change;
         let image = match image.map_or(Ok(Item::new()), item) {
             Ok(image) if !self.is_event(&image) => {
-                return Ok(self.inserted_intent(&image).map_or(Record::Other, Record::Intent));
+                let inserted = self.inserted_intent(&image);
+                return Ok(inserted.map_or(Record::Other, |inserted| Record::Intent { number, inserted }));
             }
             Ok(image) => image,
             Err(detail) => return Ok(Record::Odd(StoreError::corrupt(record_name(&number), detail))),

@@ -49,6 +49,15 @@ events! {
     /// The feed's function handled a batch.
     INFO BatchTaken "batch-taken": "batch taken" { deliveries: usize, not_taken: usize }
 
+    /// The sender's function handled a batch of wakes. Those that are given back come again.
+    INFO TurnsMade "turns-made": "turns made" { wakes: usize, turns: usize, given_back: usize }
+
+    /// Something was due at a minute: conversations were woken. Commands are left to whoever does them.
+    INFO DueWoken "due-woken": "what is due was woken" { woken: usize, commands: usize }
+
+    /// The function sends nothing to providers: its environment names a server on this machine that stands in their place.
+    WARN StandInUsed<'a> "stand-in-used": "messages go to a stand-in and not to providers" { address: DisplayRef<'a> }
+
     /// The local service could not accept a TCP connection.
     WARN ClientNotAccepted<'a> "client-not-accepted": "a connection was not accepted" { error: DisplayRef<'a> }
 
@@ -185,6 +194,21 @@ events! {
 
     /// A worker's turn failed, because storage did not answer. It is made again.
     WARN TurnFailed<'a> "turn-failed": "a worker's turn failed; it is made again" { error: DisplayRef<'a> }
+        counts turns_failed
+
+    /// A worker's turn was not done before its time was over. Its wake comes again.
+    WARN TurnCut "turn-cut": "a worker's turn took too long; its wake comes again" {}
+
+    /// A message of the workers' queue is not a wake: another release wrote it, or somebody else. It stays in the dead letters.
+    ERROR WakeNotRead<'a> "wake-not-read": "a wake cannot be read" { error: DisplayRef<'a> }
+        counts wakes_not_read
+
+    /// A wake failed again and again, and what it was for could not be ended either. It is tried again.
+    ERROR WakeNotEnded<'a> "wake-not-ended": "a wake that was given up could not be ended" { error: DisplayRef<'a> }
+        counts wakes_not_ended
+
+    /// A worker was not woken by the queue. The fold made a note instead, and the next minutes wake it.
+    WARN WakeNoted<'a> "wake-noted": "a worker was not woken; a note wakes it" { error: DisplayRef<'a> }
 
     // -------------------------------------------------------------------------------------------------- webhooks in
 
@@ -309,6 +333,10 @@ events! {
 
     /// The queue of the workers did not take a wake. The fold of the message repeats it.
     WARN NotWoken<'a> "not-woken": "a worker was not woken; the fold repeats it" { error: DisplayRef<'a> }
+
+    /// The fold could not look after a message that was put. Storage did not answer, and it is tried again; or its item is wrong.
+    ERROR NotFollowed<'a> "not-followed": "a message that was put is not followed" { intent: &'a str, error: DisplayRef<'a> }
+        counts not_followed
 
     /// An event came to an address that belongs to another person since. It is filed with that person.
     INFO EventHandedOver "event-handed-over": "an event is of whoever has its address now" {}

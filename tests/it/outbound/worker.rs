@@ -170,7 +170,7 @@ pub fn worker(table: &Table, provider: &Provider, config: &str, now: &Arc<Atomic
         tenant_key: table.tenant_key().clone(),
         now: || NOW,
     };
-    let sender = Host { host: Arc::new(host), table: table.clone() };
+    let sender = Host { host: Arc::new(host), table: table.clone(), aws: None };
     let (near, woken) = wakes::local();
     let clock = Arc::clone(now);
     let outbound =

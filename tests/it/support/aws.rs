@@ -1,4 +1,5 @@
-//! The two AWS services that are asked by hand, as far as they are asked: a secret of Secrets Manager, objects of S3.
+//! The AWS services that are asked by hand, as far as they are asked: a secret of Secrets Manager, objects of S3, messages to a queue
+//! of SQS, keys of a role by STS.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// Both services behind one address. They end when this is dropped.
+/// All services behind one address. They end when this is dropped.
 pub struct Services {
     pub address: SocketAddr,
     kept: Arc<Kept>,
@@ -34,7 +35,16 @@ struct Kept {
     denying: Mutex<u32>,
     /// How long an object takes.
     pace: Mutex<Duration>,
+    /// Messages to the queue, as they were sent.
+    queue: Mutex<Vec<Value>>,
+    /// How many of the next messages to the queue fail.
+    blocking: Mutex<u32>,
 }
+
+/// The URL of the one queue.
+pub const QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/111122223333/rapport-wakes";
+/// The one role that may be assumed.
+pub const SIGNING_ROLE: &str = "arn:aws:iam::111122223333:role/rapport-signing";
 
 impl Services {
     pub async fn start(secret: &Value) -> Self {
@@ -47,6 +57,8 @@ impl Services {
             failing: Mutex::default(),
             denying: Mutex::default(),
             pace: Mutex::default(),
+            queue: Mutex::default(),
+            blocking: Mutex::default(),
         });
         let routes = Router::new().fallback(answer).with_state(Arc::clone(&kept));
         let mut task = JoinSet::new();
@@ -65,6 +77,16 @@ impl Services {
 
     pub fn put_secret(&self, secret: &Value) {
         *self.kept.secret.lock().unwrap() = secret.to_string();
+    }
+
+    /// Takes the messages that wait in the queue: `MessageBody`, `DelaySeconds`, `MessageGroupId`, `QueueUrl`.
+    pub fn take_queue(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.kept.queue.lock().unwrap())
+    }
+
+    /// Answers as many messages to the queue with 503.
+    pub fn block_queue(&self, requests: u32) {
+        *self.kept.blocking.lock().unwrap() = requests;
     }
 
     pub fn asked(&self) -> Vec<String> {
@@ -105,7 +127,13 @@ async fn answer(State(kept): State<Arc<Kept>>, method: Method, uri: Uri, headers
     let target = header("x-amz-target");
     kept.asked.lock().unwrap().push(format!("{method} {uri}{target}"));
     let authorization = header("authorization");
-    let service = if target.is_empty() { "s3" } else { "secretsmanager" };
+    let is_form = header("content-type") == "application/x-www-form-urlencoded";
+    let service = match target.split_once('.') {
+        Some(("AmazonSQS", _)) => "sqs",
+        Some(_) => "secretsmanager",
+        None if is_form => "sts",
+        None => "s3",
+    };
     let signed = format!("/eu-west-1/{service}/aws4_request, SignedHeaders=");
     if !authorization.contains(&signed) || header("x-amz-security-token") != "token" {
         return (StatusCode::FORBIDDEN, "not signed").into_response();
@@ -115,6 +143,8 @@ async fn answer(State(kept): State<Arc<Kept>>, method: Method, uri: Uri, headers
     }
     match (method, target) {
         (Method::POST, "secretsmanager.GetSecretValue") => secret(&kept, &body),
+        (Method::POST, "AmazonSQS.SendMessage") => message(&kept, &body),
+        (Method::POST, "") if is_form => role(&body),
         (Method::PUT, "") => {
             kept.objects.lock().unwrap().insert(uri.path().to_owned(), body.to_vec());
             StatusCode::OK.into_response()
@@ -149,4 +179,29 @@ fn secret(kept: &Kept, body: &[u8]) -> Response {
         return (StatusCode::BAD_REQUEST, axum::Json(refusal)).into_response();
     }
     axum::Json(json!({"Name": "rapport-secrets", "SecretString": *kept.secret.lock().unwrap()})).into_response()
+}
+
+fn message(kept: &Kept, body: &[u8]) -> Response {
+    let message: Value = serde_json::from_slice(body).unwrap_or_default();
+    if counted_down(&kept.blocking) {
+        return (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({"__type": "ServiceUnavailable"}))).into_response();
+    }
+    if message["QueueUrl"] != QUEUE {
+        let refusal = json!({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "it does not exist"});
+        return (StatusCode::BAD_REQUEST, axum::Json(refusal)).into_response();
+    }
+    kept.queue.lock().unwrap().push(message);
+    axum::Json(json!({"MessageId": "m", "MD5OfMessageBody": "-"})).into_response()
+}
+
+fn role(body: &[u8]) -> Response {
+    let asked = String::from_utf8_lossy(body);
+    if !asked.contains(&SIGNING_ROLE.replace(':', "%3A").replace('/', "%2F")) {
+        let refusal = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
+        return (StatusCode::FORBIDDEN, refusal).into_response();
+    }
+    let keys = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIASIGNING</AccessKeyId>\
+        <SecretAccessKey>signing-secret</SecretAccessKey><SessionToken>signing-token</SessionToken>\
+        </Credentials></AssumeRoleResult></AssumeRoleResponse>";
+    keys.into_response()
 }

@@ -14,7 +14,7 @@ use ring::{digest, hmac};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::aws::Services;
+use super::aws::{QUEUE, Services};
 use super::events::Sent;
 use super::runtime_api::{Function, Outcome};
 use super::{API_KEY, Answer, Data, Proxy, Text, app_secret, fold_all, gateway, is_event, sandbox, wa_eu};
@@ -86,6 +86,7 @@ impl World {
             ("RAPPORT_TABLE", "rapport-development"),
             ("RAPPORT_BLOBS_BUCKET", "rapport-blobs"),
             ("RAPPORT_SECRETS", "rapport-secrets"),
+            ("RAPPORT_WAKES", QUEUE),
             ("AWS_REGION", "eu-west-1"),
             ("AWS_ACCESS_KEY_ID", "key"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
@@ -179,6 +180,7 @@ pub fn secrets() -> Value {
         "api-key": API_KEY,
         "wa-app": [app_secret(), "test-app-secret-of-last-month"],
         "wa-verify": "test-verify-token",
+        "wa-access": "test-access-token",
         "sms": SMS_TOKEN,
     })
 }
@@ -239,7 +241,7 @@ fn write_package(folder: &Path, connectors: &[&str], config: &str) {
             component_sha256: component,
             artefact_sha256: sha256(&artefact),
             bytes: artefact.len() as u64,
-            sends: false,
+            sends: *id == "whatsapp",
         };
         package.connectors.insert((*id).to_owned(), packaged);
     }

@@ -143,6 +143,12 @@ pub fn records(items: &[Item]) -> Vec<Value> {
     numbered.map(|(item, n)| record(&numbers(n)[30..], &image(item))).collect()
 }
 
+/// The messages to send of a table, likewise.
+pub fn records_of_intents(items: &[Item]) -> Vec<Value> {
+    let is_intent = |item: &&Item| super::text(item, "sk").starts_with("O#");
+    items.iter().filter(is_intent).zip(1..).map(|(item, n)| record(&format!("7{n:04}"), &image(item))).collect()
+}
+
 /// One `INSERT`.
 pub fn record(number: &str, image: &Value) -> Value {
     json!({

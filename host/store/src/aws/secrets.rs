@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::signed::{Request, Signer};
+use super::signed::{Request, Signer, refusal};
 use crate::error::StoreError;
 
 const OPERATION: &str = "GetSecretValue";
@@ -29,12 +29,4 @@ pub(crate) async fn text(signer: &Signer, url: &str, name: &str) -> Result<Strin
 struct Secret {
     #[serde(rename = "SecretString")]
     text: Option<String>,
-}
-
-/// The service's own code and message.
-fn refusal(body: &[u8]) -> Option<String> {
-    let refusal: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let code = refusal["__type"].as_str()?.rsplit('#').next()?;
-    let message = refusal["message"].as_str().or(refusal["Message"].as_str()).unwrap_or("no message");
-    Some(format!("{code}: {message}"))
 }

@@ -132,9 +132,18 @@ impl Signer {
     }
 }
 
+/// What a service that speaks JSON says against a request: its code and message.
+pub(super) fn refusal(body: &[u8]) -> Option<String> {
+    let refusal: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let code = refusal["__type"].as_str()?.rsplit('#').next()?;
+    let message = refusal["message"].as_str().or(refusal["Message"].as_str()).unwrap_or("no message");
+    Some(format!("{code}: {message}"))
+}
+
 /// Whether another attempt may be answered differently.
 fn is_passing(answer: &Answer) -> bool {
-    let throttled = || String::from_utf8_lossy(&answer.body).contains("Throttling");
+    // `ThrottlingException` of most services, `RequestThrottled` of SQS.
+    let throttled = || String::from_utf8_lossy(&answer.body).contains("Throttl");
     matches!(answer.status, 429 | 500..) || answer.status == 400 && throttled()
 }
 
