@@ -20,10 +20,10 @@ class Api:
         self.base, self.emulator = stack.outputs()["ApiBaseUrl"], stack.emulator
         self.headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
 
-    def call(self, method, path, body=None):
+    def call(self, method, path, body=None, headers=None):
         """The status, and what the JSON says."""
         body = None if body is None else json.dumps(body).encode()
-        status, answer = self.emulator.call(method, self.base + path, body, self.headers)
+        status, answer = self.emulator.call(method, self.base + path, body, {**self.headers, **(headers or {})})
         return status, json.loads(answer)
 
     def done(self, method, path, body=None):
@@ -43,11 +43,12 @@ class Webhooks:
         self.url, self.emulator, self.secret = stack.outputs()["WebhookBaseUrl"] + "wa-eu", stack.emulator, secret
         self.sample = json.dumps(delivered.body_of(stack, SAMPLE))
 
-    def text(self, name, text):
-        """A signed message: body and headers."""
+    def text(self, name, text, at=None):
+        """A signed message: body and headers. `at`: seconds; None: when the sample was sent."""
         webhook = json.loads(self.sample)
         (message,) = webhook["entry"][0]["changes"][0]["value"]["messages"]
         message["id"], message["text"]["body"] = f"wamid.{name}", text
+        message["timestamp"] = str(at or message["timestamp"])
         return self.signed(webhook)
 
     def half_readable(self, name):
@@ -113,7 +114,7 @@ def operate(stack, api):
     """What an operator asks: of the API, and of the fold, which has no other door."""
     api.done("POST", "repairs")
     keys = {key["name"]: key["last_used"] for key in api.done("GET", "keys")["items"]}
-    expect(set(keys), {"try", "looks"}, "keys")
+    expect(set(keys), {"try", "looks", "desk"}, "keys")
     expect(all(keys.values()), True, "each was used")
     audit = api.done("GET", "audit?limit=200")["items"]
     recorded = {(one["route"], one["key"]) for one in audit}

@@ -24,6 +24,7 @@ from botocore.config import Config
 
 import decided
 import delivered
+import sent
 from waiting import expect, until
 
 INFRA = Path(__file__).resolve().parent.parent
@@ -39,27 +40,32 @@ SECRETS = {
     "tenant-key": secrets.token_hex(32),
     "api-key": secrets.token_hex(16),
     "read-key": secrets.token_hex(16),
+    "desk-key": secrets.token_hex(16),
     "wa-app-secret": "test-app-secret",
     "wa-verify-token": "test-verify-token",
+    "wa-access-token": "test-access-token",
 }
 # Which of them is in which secret, as infra/README.md makes them: by the name of the parameter, the name of the secret.
 SPLIT = {
     "TenantSecretArn": ("rapport-tenant", ["tenant-key"]),
-    "ProviderSecretsArn": ("rapport-providers", ["wa-app-secret", "wa-verify-token"]),
-    "ApiSecretsArn": ("rapport-api", ["api-key", "read-key"]),
+    "ProviderSecretsArn": ("rapport-providers", ["wa-app-secret", "wa-verify-token", "wa-access-token"]),
+    "ApiSecretsArn": ("rapport-api", ["api-key", "read-key", "desk-key"]),
 }
+
+
+NUMBER_OF_AWS = "arn:aws:social-messaging:eu-west-1:000000000000:phone-number-id/0123456789abcdef"
 
 
 # What the emulator cannot do: how often it stands in the template, and what stands there instead.
 EMULATORS = [
     # It has no TLS, and would refuse everything: here it is TLS that is refused.
-    ("policies that ask for TLS", 4, "aws:SecureTransport: 'false'", "aws:SecureTransport: 'true'"),
+    ("policies that ask for TLS", 6, "aws:SecureTransport: 'false'", "aws:SecureTransport: 'true'"),
     # In a condition it knows the text of a list, and nothing that makes one.
-    ("conditions of lists", 4, r"!Equals \[!Join \['', (!Ref \w+)\], ''\]", r"!Equals [\1, '']"),
+    ("conditions of lists", 5, r"!Equals \[!Join \['', (!Ref \w+)\], ''\]", r"!Equals [\1, '']"),
     # It knows no leading keys, so none are ever there.
-    ("requests without leading keys", 11, r" +'Null': \{dynamodb:LeadingKeys: 'false'\}\n", ""),
+    ("requests without leading keys", 16, r" +'Null': \{dynamodb:LeadingKeys: 'false'\}\n", ""),
     # It does not make a number of a parameter that is one.
-    ("limits of a queue", 1, "MaximumConcurrency: !Ref FeedConcurrency", "MaximumConcurrency: 5"),
+    ("limits of a queue", 2, r"MaximumConcurrency: !Ref (Feed|Send)Concurrency", "MaximumConcurrency: 5"),
 ]
 
 
@@ -128,12 +134,15 @@ class Emulator:
 class Stack:
     """The stack under trial, as `sam` and the APIs of AWS see it."""
 
-    def __init__(self, emulator, options, folder, package, signer):
+    def __init__(self, emulator, options, folder, package, provider):
         self.emulator, self.options, self.folder, self.plugins = emulator, options, folder, PLUGINS
+        self.provider = provider
         self.template = folder / "template.yaml"
         source = (INFRA / "template.yaml").read_text(encoding="utf-8")
         for what, count, there, here in [
-            ("lines that name the package", 1, r"(CodeUri: &package )\S+", rf"\g<1>{package}"),
+            ("lines that name the package", 1, r"(CodeUri: &package )\S+", rf"\g<1>{package.path}"),
+            # No provider is asked: the template never says this.
+            ("what all functions are told", 1, r"( +)(RAPPORT_WAKES: .*)", rf"\1\2\n\1RAPPORT_STAND_IN: {provider.address}"),
             *EMULATORS,
         ]:
             source, changed = re.subn(there, here, source)
@@ -142,7 +151,7 @@ class Stack:
         translated = folder / "translated.json"
         subprocess.run([options.translate, INFRA / "translate.py", self.template, translated], check=True)
         self.translated = json.loads(translated.read_text(encoding="utf-8"))
-        self.parameters = {"Architecture": "x86_64", "TrustedKeys": signer, "AlarmEmail": "alarms@example.com"}
+        self.parameters = {"Architecture": "x86_64", "TrustedKeys": package.signer, "AlarmEmail": "alarms@example.com"}
         self.cloudformation = emulator.client("cloudformation")
         emulator.client("s3").create_bucket(
             Bucket="packages", CreateBucketConfiguration={"LocationConstraint": REGION}
@@ -224,7 +233,7 @@ def everything_is_there(stack):
     expect({alarm["AlarmName"] for alarm in alarms}, wanted, "alarms")
     groups = {group["logGroupName"] for group in client("logs").describe_log_groups()["logGroups"]}
     functions = client("lambda")
-    for name in ["Webhook", "Api", "Fold", *(["Feed"] if "FeedFunction" in ids else [])]:
+    for name in ["Webhook", "Api", "Fold", "Send", "Due", *(["Feed"] if "FeedFunction" in ids else [])]:
         function = functions.get_function_configuration(FunctionName=ids[f"{name}Function"])
         expect(function["Handler"], name.lower(), f"{name}Function, handler")
         expect(function["MemorySize"], int(stack.parameters.get("MemoryMb", 512)), f"{name}Function, memory")
@@ -233,6 +242,7 @@ def everything_is_there(stack):
         expect(ids[f"{name}Log"] in groups, True, f"{name}Log")
     source = functions.get_event_source_mapping(UUID=ids["FoldSource"])
     expect("V#" in source["FilterCriteria"]["Filters"][0]["Pattern"], True, "filter")
+    sent.is_there(stack, ids)
     if "FeedFunction" in ids:
         delivered.is_there(stack, ids)
     if "HttpApi" in ids:
@@ -263,6 +273,7 @@ class Probe:
         expect(call("POST", outputs["WebhookBaseUrl"] + event, "{}"), (200, "{}"), "webhook")
         expect(until("the stream reached the fold", lambda: stack.head_of(event)), "{}", "fold")
         expect(call("GET", outputs["ApiBaseUrl"] + "probe"), (200, "{}"), "api")
+        sent.try_roles(stack)
 
     def deliver(self, stack, origins):
         delivered.deliver_to_the_stand_in(stack, origins)
@@ -296,6 +307,8 @@ class Package:
         long = secrets.token_hex(20_000)
         expect(webhooks.post(*webhooks.text(f"long-{self.tried}", long)), 200, "one that is too large for the table")
         until("the API counts two more messages", lambda: decided.messages_of_ada(api) == counted + 2)
+        sent.send(stack, decided.Api(stack, SECRETS["desk-key"]), api, webhooks, stack.provider)
+        sent.tick(stack)
         decided.refused(stack, SECRETS["read-key"])
         decided.read(api, long)
         decided.decide(api, self.tried)
@@ -362,7 +375,8 @@ def what_stays(stack, ids):
 
 def run(options, emulator, folder):
     package = Package(options.package) if options.package else Probe(folder)
-    stack = Stack(emulator, options, folder, package.path, package.signer)
+    provider = sent.Provider()
+    stack = Stack(emulator, options, folder, package, provider)
 
     def step(name, *work):
         began = time.monotonic()
@@ -372,10 +386,10 @@ def run(options, emulator, folder):
 
     there, use = (lambda: everything_is_there(stack)), (lambda: package.try_it(stack))
     step("create, Front=function-url", lambda: stack.deploy(Front="function-url"), there)
-    step("a webhook is stored, folded and known to the API", use)
+    step("a webhook is stored, folded and known to the API, and an answer leaves once", use)
     origins = delivered.Origins(emulator.client)
-    feed = origins.parameters()
-    step("update, Front=http-api, MemoryMb=256, Feed…", lambda: stack.deploy(Front="http-api", MemoryMb="256", **feed), there)
+    more = {"MemoryMb": "256", "MessagingArns": NUMBER_OF_AWS, **origins.parameters()}
+    step("update, Front=http-api, MemoryMb=256, Feed…, MessagingArns", lambda: stack.deploy(Front="http-api", **more), there)
     step("the same over the HTTP API", use)
     step("what AWS delivers is stored, folded and known to the API", lambda: package.deliver(stack, origins))
     step("update, DomainName=hooks.example.com", lambda: use_a_domain(stack), there)
@@ -383,6 +397,7 @@ def run(options, emulator, folder):
     step("restore to a point in time, no feed any more", lambda: restore(stack, origins.nothing()), there, use)
     ids = stack.resources()
     step("delete", lambda: stack.sam("delete", "--no-prompts"), lambda: what_stays(stack, ids))
+    provider.end()
 
 
 def main():
