@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use crate::support::aws::SIGNING_ROLE;
 use crate::support::deployment::{Ran, World};
 use crate::support::events::{Door, Sent, batch, records, records_of_intents, signed, text_webhook};
+use crate::support::faults::{CLEAR, Faults};
 use crate::support::{API_KEY, TABLE, Text, app_secret, client, text};
 
 const ADA: &str = "16505551234";
@@ -30,6 +31,10 @@ const NUMBER: &str = "106540352242922";
 const ALL: u32 = 1_000;
 /// Milliseconds that the template gives to the function that sends.
 const SEND_MS: i64 = 125_000;
+
+/// Requests to the table for one text: of the call that takes it, and of the turn that sends it.
+const API_REQUESTS_MAX: u64 = 18;
+const TURN_REQUESTS_MAX: u64 = 18;
 
 const CONFIG: &str = r#"
 tenant-key = "secret:tenant-key"
@@ -108,10 +113,17 @@ impl Deployed {
 
     async fn with(config: &str) -> Self {
         let world = World::with(&["whatsapp"], config).await;
+        let table = format!("http://{}", world.storage.address);
+        Self::on(world, [&table, &table]).await
+    }
+
+    /// With these ways to the table: of the API, and of the sender.
+    async fn on(world: World, [api, send]: [&str; 2]) -> Self {
         let provider = Provider::start().await;
         let stand_in = provider.address.to_string();
-        let more = [("RAPPORT_STAND_IN", stand_in.as_str()), ("RAPPORT_SIGNING_ROLE", SIGNING_ROLE)];
-        let (api, send) = (world.start("api").await, world.start_with("send", &more).await);
+        let way = |table| ("AWS_ENDPOINT_URL_DYNAMODB", table);
+        let more = [way(send), ("RAPPORT_STAND_IN", stand_in.as_str()), ("RAPPORT_SIGNING_ROLE", SIGNING_ROLE)];
+        let (api, send) = (world.start_with("api", &[way(api)]).await, world.start_with("send", &more).await);
         Self { world, provider, api, send, asked: Mutex::default() }
     }
 
@@ -403,4 +415,36 @@ async fn a_message_of_a_connection_that_cannot_be_set_up_waits_and_the_log_says_
     let [again] = deployed.world.services.take_queue().try_into().unwrap();
     assert!(again["DelaySeconds"].as_u64() >= Some(50), "{again}");
     assert_eq!((&deployed.message(&message).await["state"], deployed.provider.texts().len()), (&"pending".into(), 0));
+}
+
+/// Of a customer who wrote before, by functions that are warm: the figures of infra/README.md.
+#[tokio::test]
+async fn what_a_text_costs_in_requests() {
+    let world = World::with(&["whatsapp"], CONFIG).await;
+    let address = world.data.embedded.address();
+    let (of_api, of_send) = (Faults::between(address, CLEAR, 0).await, Faults::between(address, CLEAR, 0).await);
+    let ways = [&of_api, &of_send].map(|way| format!("http://{}", way.address));
+    let deployed = Deployed::on(world, [&ways[0], &ways[1]]).await;
+    let total = |way: &Faults| way.asked().values().sum::<u64>();
+    for n in 0..2 {
+        let customer = format!("1650555000{n}");
+        deployed.writes(&customer).await;
+        let before = (deployed.world.services.asked().len(), total(&of_api), total(&of_send));
+        let message = deployed.answer(&customer, "Your order 4711 is on its way.").await;
+        let wakes = queued(&deployed);
+        assert_eq!(wakes.len(), 1);
+        assert_eq!(deployed.wake(&wakes).await, [""; 0]);
+        assert_eq!(queued(&deployed).len(), 0, "one wake, one turn");
+        let asked = deployed.world.services.asked();
+        let after = (asked.len() - before.0, total(&of_api) - before.1, total(&of_send) - before.2);
+        // The first one is asked of functions that have just started.
+        if n == 1 {
+            println!("of the table, API: {:?}", of_api.asked());
+            println!("of the table, sender: {:?}", of_send.asked());
+            println!("a text: {} of SQS, {} of the table by the API, {} by the sender", after.0, after.1, after.2);
+            assert_eq!((after.0, asked.last().map(String::as_str)), (1, Some("POST /AmazonSQS.SendMessage")));
+            assert!(after.1 <= API_REQUESTS_MAX && after.2 <= TURN_REQUESTS_MAX, "{after:?}");
+        }
+        assert_eq!(deployed.message(&message).await["state"], "sent");
+    }
 }

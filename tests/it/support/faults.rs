@@ -75,7 +75,12 @@ struct Course {
     /// The place in [`ORDER`].
     next: usize,
     fired: BTreeMap<Fault, u64>,
+    /// By operation.
+    asked: BTreeMap<String, u64>,
 }
+
+/// Nothing goes wrong.
+pub const CLEAR: Weather = Weather { per_mille: 0, throttled: 0 };
 
 /// Requests from one episode of throttling to the next.
 const EPISODE: u64 = 100;
@@ -85,7 +90,7 @@ impl Faults {
     pub async fn between(target: SocketAddr, weather: Weather, seed: u64) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let course = Mutex::new(Course { random: seed, requests: 0, next: 0, fired: BTreeMap::new() });
+        let course = Mutex::new(Course { random: seed, requests: 0, next: 0, fired: BTreeMap::new(), asked: BTreeMap::new() });
         let state = Arc::new(State { target, weather, course });
         let mut tasks = JoinSet::new();
         let of_connections = Arc::clone(&state);
@@ -96,6 +101,11 @@ impl Faults {
             }
         });
         Self { address, state, _tasks: tasks }
+    }
+
+    /// Which operations were asked for, and how often.
+    pub fn asked(&self) -> BTreeMap<String, u64> {
+        self.state.course.lock().unwrap().asked.clone()
     }
 
     /// What happened, and how often.
@@ -109,6 +119,7 @@ impl State {
     fn next(&self, operation: &str) -> Option<Fault> {
         let mut course = self.course.lock().unwrap();
         course.requests += 1;
+        *course.asked.entry(operation.to_owned()).or_default() += 1;
         let fault = match EPISODE - course.requests % EPISODE <= self.weather.throttled {
             true => Fault::Throughput,
             false if random(&mut course.random) % 1_000 >= self.weather.per_mille => return None,
