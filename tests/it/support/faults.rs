@@ -90,7 +90,8 @@ impl Faults {
     pub async fn between(target: SocketAddr, weather: Weather, seed: u64) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let course = Mutex::new(Course { random: seed, requests: 0, next: 0, fired: BTreeMap::new(), asked: BTreeMap::new() });
+        let course =
+            Mutex::new(Course { random: seed, requests: 0, next: 0, fired: BTreeMap::new(), asked: BTreeMap::new() });
         let state = Arc::new(State { target, weather, course });
         let mut tasks = JoinSet::new();
         let of_connections = Arc::clone(&state);

@@ -17,8 +17,8 @@ use crate::sending::Sending;
 const LOOKED_AT_MAX: usize = 100;
 
 /// Of a deployment in which no connection can send.
-const NO_SENDER: &str = "this deployment has no sender yet, so nothing is stored; fix: configure a connection whose \
-                         connector sends, and run `rapport dev`: on AWS nothing sends yet";
+const NO_SENDER: &str = "no connection of this deployment sends, so nothing is stored; fix: configure one whose \
+                         connector sends, with its secrets for sending";
 
 /// Whom a message is for.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
