@@ -15,6 +15,7 @@ pub mod table;
 pub mod tls;
 mod whatsapp;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -395,9 +396,7 @@ pub fn wa_eu() -> Connection {
 /// A connection of the hostile connector: `config` says what it does, see its documentation.
 pub fn hostile(name: &str, config: Value) -> Connection {
     let secrets = secret_values(&[("signing-secret", vec![HOSTILE_SECRET])]);
-    static CONNECTOR: OnceLock<Connector> = OnceLock::new();
-    let connector = CONNECTOR.get_or_init(|| sandbox().load_component(connectors::hostile(), "hostile").unwrap());
-    Connection::new(name, connector.clone(), &written(config), secrets).unwrap()
+    Connection::new(name, load(connectors::hostile(), "hostile"), &written(config), secrets).unwrap()
 }
 
 /// A connection of a provider that signs nothing: its connector verifies nothing, and `token` stands in the URL.
@@ -425,7 +424,7 @@ pub fn fed(
 ) -> Result<Connection, ConnectionError> {
     let manifest = format!("id = 'unsigned'\nname = 'Unsigned'\nversion = '0.1.0'\ncontract = '0.2'\n{lines}\n");
     let component = with_manifest(connectors::hostile(), &manifest).unwrap();
-    let connector = sandbox().load_component(&component, "unsigned").unwrap();
+    let connector = load(&component, "unsigned");
     if written.config.get("behaviour").is_none() {
         written.config["behaviour"] = json!("unverified-events");
     }
@@ -459,13 +458,25 @@ pub fn connection_as_written(name: &str, plugin: &str, written: &ConnectionConfi
 
 fn plugin_connector(plugin: &str) -> Connector {
     let (_, component) = connectors::plugins().iter().find(|(folder, _)| folder.ends_with(plugin)).unwrap();
-    sandbox().load_component(component, plugin).unwrap()
+    load(component, plugin)
 }
 
-/// The connector in `plugins/whatsapp`, loaded once.
+/// The connector in `plugins/whatsapp`.
 pub fn whatsapp() -> Connector {
-    static CONNECTOR: OnceLock<Connector> = OnceLock::new();
-    CONNECTOR.get_or_init(|| sandbox().load_component(connectors::whatsapp(), "whatsapp").unwrap()).clone()
+    load(connectors::whatsapp(), "whatsapp")
+}
+
+/// A connector of the sandbox that the tests share. Each component is compiled once: that takes a second.
+pub fn load(component: &[u8], id: &str) -> Connector {
+    static LOADED: std::sync::Mutex<BTreeMap<[u8; 32], Connector>> = std::sync::Mutex::new(BTreeMap::new());
+    let digest = ring::digest::digest(&ring::digest::SHA256, component).as_ref().try_into().unwrap();
+    let mut loaded = LOADED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    loaded.entry(digest).or_insert_with(|| sandbox().load_component(component, id).unwrap()).clone()
+}
+
+/// Rounds of a test that draws by seeds: `usual` of them, or `full` where `RAPPORT_TESTS=full` asks for all, as `.ci/run` does.
+pub fn rounds(usual: u64, full: u64) -> u64 {
+    if std::env::var("RAPPORT_TESTS").is_ok_and(|text| text == "full") { full } else { usual }
 }
 
 pub fn sandbox() -> &'static Sandbox {

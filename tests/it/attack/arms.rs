@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::strikes;
 use crate::connectors::plugins;
-use crate::support::{NOW, sandbox};
+use crate::support::{NOW, load};
 
 /// How the service calls itself, see `support::gateway_with`.
 const PUBLIC_URL: &str = "https://rapport.example";
@@ -58,7 +58,7 @@ impl Arm {
         let mut arms = Vec::new();
         for (folder, component) in plugins() {
             let plugin = folder.file_name().unwrap().to_str().unwrap();
-            let connector = sandbox().load_component(component, plugin).unwrap();
+            let connector = load(component, plugin);
             let mut groups: BTreeMap<String, Vec<Fixture>> = BTreeMap::new();
             for fixture in kit::inbound_fixtures(folder.to_str().unwrap()) {
                 let of = &fixture.connection;

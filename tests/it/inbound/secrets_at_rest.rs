@@ -17,7 +17,7 @@ use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::connectors::{hostile as hostile_component, plugins};
-use crate::support::{Data, HOSTILE_SECRET, Service, gateway_at, sandbox, secret_values, written};
+use crate::support::{Data, HOSTILE_SECRET, Service, gateway_at, load, secret_values, written};
 
 /// Bytes of the shortest secret that is searched for, as the host says.
 const SEARCHED_BYTES_MIN: usize = 8;
@@ -96,7 +96,7 @@ async fn after_all_fixtures_of_all_connectors_no_secret_is_in_table_blobs_or_log
     let (mut secrets, mut statuses, mut parked, mut logged_bytes) = (BTreeSet::new(), BTreeSet::new(), 0, 0);
     for (folder, component) in plugins() {
         let id = folder.file_name().unwrap().to_str().unwrap();
-        let connector = sandbox().load_component(component, id).unwrap();
+        let connector = load(component, id);
         for fixture in kit::inbound_fixtures(folder.to_str().unwrap()) {
             let of_fixture = &fixture.connection;
             let mut named: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -202,7 +202,7 @@ async fn a_parked_webhook_is_replayed_without_the_proof_that_it_came_with_and_af
         let manifest = "id = 'hostile'\nname = 'Hostile'\nversion = '0.1.0'\ncontract = '0.2'\n[redact]\n\
                         headers = ['x-hostile-signature']\n[secrets]\nsigning-secret = 'x'";
         let component = with_manifest(hostile_component(), manifest).unwrap();
-        let connector = sandbox().load_component(&component, "hostile").unwrap();
+        let connector = load(&component, "hostile");
         let config = json!({"behaviour": behaviour, "when": "after"});
         let secrets = secret_values(&[("signing-secret", vec![secret])]);
         rapport_connections::Connection::new("shop", connector, &written(config), secrets).unwrap()

@@ -12,7 +12,7 @@ use rapport_store::events::NewEvent;
 use rapport_store::identity::{Decision, EdgeState, Explanation, Party, SuggestionState};
 use serde_json::{Value, json};
 
-use crate::support::{Data, fold_all, gateway, new_event};
+use crate::support::{Data, fold_all, gateway, new_event, rounds};
 
 #[tokio::test]
 async fn a_wrong_merge_of_two_people_is_undone_as_if_it_had_never_been() {
@@ -79,7 +79,7 @@ async fn what_a_person_undid_does_not_come_back_with_the_next_message() {
 #[tokio::test]
 async fn any_sequence_of_links_and_unlinks_is_the_remaining_evidence() {
     const ENDPOINTS: usize = 8;
-    for seed in 1..=6 {
+    for seed in 1..=rounds(2, 6) {
         let data = Data::new().await;
         let table = &data.table;
         let mut random = Random(seed);
