@@ -69,7 +69,7 @@ class Webhooks:
 def messages_of_ada(api):
     """How many messages of hers the API knows."""
     status, profile = api.look_up(ADA)
-    return profile["counters"]["messages_received"] if status == 200 else 0
+    return profile["counters"].get("messages_received", 0) if status == 200 else 0
 
 
 def refused(stack, read_key):

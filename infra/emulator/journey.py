@@ -24,6 +24,7 @@ from botocore.config import Config
 
 import decided
 import delivered
+import leading_keys
 import sent
 from waiting import expect, until
 
@@ -53,6 +54,7 @@ SPLIT = {
 }
 
 
+ROLES = ["webhook", "feed", "api", "fold", "send", "due"]
 NUMBER_OF_AWS = "arn:aws:social-messaging:eu-west-1:000000000000:phone-number-id/0123456789abcdef"
 
 
@@ -62,7 +64,7 @@ EMULATORS = [
     ("policies that ask for TLS", 6, "aws:SecureTransport: 'false'", "aws:SecureTransport: 'true'"),
     # In a condition it knows the text of a list, and nothing that makes one.
     ("conditions of lists", 5, r"!Equals \[!Join \['', (!Ref \w+)\], ''\]", r"!Equals [\1, '']"),
-    # It knows no leading keys, so none are ever there.
+    # It knows no leading keys, so none are ever there: leading_keys.py knows them.
     ("requests without leading keys", 16, r" +'Null': \{dynamodb:LeadingKeys: 'false'\}\n", ""),
     # It does not make a number of a parameter that is one.
     ("limits of a queue", 2, r"MaximumConcurrency: !Ref (Feed|Send)Concurrency", "MaximumConcurrency: 5"),
@@ -136,7 +138,7 @@ class Stack:
 
     def __init__(self, emulator, options, folder, package, provider):
         self.emulator, self.options, self.folder, self.plugins = emulator, options, folder, PLUGINS
-        self.provider = provider
+        self.provider, self.ways = provider, leading_keys.Ways(ROLES, emulator.port)
         self.template = folder / "template.yaml"
         source = (INFRA / "template.yaml").read_text(encoding="utf-8")
         for what, count, there, here in [
@@ -147,6 +149,11 @@ class Stack:
         ]:
             source, changed = re.subn(there, here, source)
             expect(changed, count, what)
+        for role in ROLES:
+            # The way to the table that each function has.
+            there, here = rf"(Handler: {role}\n(?: .*\n)*?.*Variables: {{{{?)", rf"\1AWS_ENDPOINT_URL_DYNAMODB: '{self.ways.url(role)}', "
+            source, changed = re.subn(there, here, source)
+            expect(changed, 1, f"the variables of `{role}`")
         self.template.write_text(source, encoding="utf-8")
         translated = folder / "translated.json"
         subprocess.run([options.translate, INFRA / "translate.py", self.template, translated], check=True)
@@ -174,6 +181,7 @@ class Stack:
 
     def deploy(self, **changes):
         self.parameters.update(changes)
+        self.ways.hold_to(Chosen(self.translated, self.parameters).resolved("Resources"))
         overrides = [f"{name}={value or EMPTY}" for name, value in self.parameters.items()]
         self.sam(
             "deploy",
@@ -397,7 +405,9 @@ def run(options, emulator, folder):
     step("restore to a point in time, no feed any more", lambda: restore(stack, origins.nothing()), there, use)
     ids = stack.resources()
     step("delete", lambda: stack.sam("delete", "--no-prompts"), lambda: what_stays(stack, ids))
+    expect([role for role, used in stack.ways.used.items() if not used], [], "roles that touched no item")
     provider.end()
+    stack.ways.end()
 
 
 def main():
