@@ -502,6 +502,7 @@ def what_goes_wrong_rings(template, code):
         ("connections_paused", "program", "Sum"),
         ("providers_away", "program", "Sum"),
         ("turns_failed", "program", "Sum"),
+        ("token_not_obtained", "program", "Sum"),
         ("not_followed", "program", "Sum"),
     }
     expect(wanted - rings, set(), "alarms that are missing")

@@ -6,6 +6,7 @@ use rapport_connections::{Asked, ConnectorHost, NotRun, SigningRole};
 use rapport_model::exchange::Authorization;
 use rapport_model::sending::Turn;
 use rapport_store::Table;
+use rapport_telemetry::TokenNotObtained;
 
 use crate::connectors::{Away, Connectors, LIMITS, Leaving, Limits, Reply, Versions, Work};
 
@@ -53,7 +54,9 @@ impl Connectors for Host {
             let table = &self.table;
             let role = self.aws.as_ref().filter(|_| matches!(request.authorization, Authorization::Aws { .. }));
             let keys = match role {
-                Some(role) => Some(role.keys().await?),
+                Some(role) => Some(role.keys().await.inspect_err(|error| {
+                    TokenNotObtained { connection: leaving.connection, secret: "aws", error }.emit();
+                })?),
                 None => None,
             };
             let aws = keys.as_ref();

@@ -1,7 +1,9 @@
 //! Functions that send, driven as Lambda drives them: a message is taken, its wake comes through a queue, and a provider on loopback
 //! has a ledger.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,8 +23,8 @@ use tokio::task::JoinSet;
 use crate::support::aws::SIGNING_ROLE;
 use crate::support::deployment::{Ran, World};
 use crate::support::events::{Door, Sent, batch, records, records_of_intents, signed, text_webhook};
-use crate::support::faults::{CLEAR, Faults};
-use crate::support::{API_KEY, TABLE, Text, app_secret, client, text};
+use crate::support::faults::{CLEAR, Faults, Weather};
+use crate::support::{API_KEY, TABLE, Text, app_secret, client, eventually, text};
 
 const ADA: &str = "16505551234";
 const GRACE: &str = "16505550000";
@@ -55,8 +57,15 @@ sending = { hosts = ["social-messaging.eu-west-1.amazonaws.com"], aws = ["social
 /// Meta's API, and AWS's in its place: takes every message and gives it an id.
 struct Provider {
     address: SocketAddr,
-    ledger: Arc<Mutex<Vec<Taken>>>,
+    ledger: Arc<Ledger>,
     _task: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Ledger {
+    taken: Mutex<Vec<Taken>>,
+    /// It takes a message and does not answer.
+    is_silent: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -70,7 +79,7 @@ struct Taken {
 impl Provider {
     async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let (address, ledger) = (listener.local_addr().unwrap(), Arc::default());
+        let (address, ledger) = (listener.local_addr().unwrap(), Arc::<Ledger>::default());
         let routes = Router::new().fallback(take).with_state(Arc::clone(&ledger));
         let mut task = JoinSet::new();
         task.spawn(async move { axum::serve(listener, routes).await.unwrap() });
@@ -78,7 +87,7 @@ impl Provider {
     }
 
     fn ledger(&self) -> Vec<Taken> {
-        self.ledger.lock().unwrap().clone()
+        self.ledger.taken.lock().unwrap().clone()
     }
 
     /// The texts that it has, in the order in which they came.
@@ -87,13 +96,18 @@ impl Provider {
     }
 }
 
-async fn take(State(ledger): State<Arc<Mutex<Vec<Taken>>>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn take(State(ledger): State<Arc<Ledger>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let header = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
     let (authorization, session) = (header("authorization"), header("x-amz-security-token"));
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    let mut ledger = ledger.lock().unwrap();
-    ledger.push(Taken { path: uri.path().to_owned(), authorization, session, body });
-    let id = format!("wamid.OUT{}", ledger.len());
+    let id = {
+        let mut taken = ledger.taken.lock().unwrap();
+        taken.push(Taken { path: uri.path().to_owned(), authorization, session, body });
+        format!("wamid.OUT{}", taken.len())
+    };
+    if ledger.is_silent.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
     Json(json!({"messageId": id, "messages": [{"id": id}], "contacts": [{"input": ADA, "wa_id": ADA}]})).into_response()
 }
 
@@ -196,14 +210,18 @@ fn queued(deployed: &Deployed) -> Vec<String> {
     bodies.map(|message| message["MessageBody"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A batch of a queue, given to a function; its names are `m-0`, `m-1`, ….
-async fn given_back(function: &Ran, bodies: &[String], timeout_ms: i64) -> Vec<String> {
+/// A batch of a queue; the names of its messages are `m-0`, `m-1`, ….
+fn batch_of(bodies: &[String]) -> Value {
     let message = |(index, body): (usize, &String)| {
         json!({"messageId": format!("m-{index}"), "receiptHandle": "r", "body": body, "attributes": {},
             "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:111122223333:rapport-wakes"})
     };
-    let records: Vec<Value> = bodies.iter().enumerate().map(message).collect();
-    let answer = function.function.invoke_within(&json!({"Records": records}), timeout_ms).await.unwrap();
+    json!({"Records": bodies.iter().enumerate().map(message).collect::<Vec<_>>()})
+}
+
+/// Gives a batch to a function; gives the names that come again.
+async fn given_back(function: &Ran, bodies: &[String], timeout_ms: i64) -> Vec<String> {
+    let answer = function.function.invoke_within(&batch_of(bodies), timeout_ms).await.unwrap();
     let failures = answer["batchItemFailures"].as_array().unwrap();
     failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
 }
@@ -447,4 +465,72 @@ async fn what_a_text_costs_in_requests() {
         }
         assert_eq!(deployed.message(&message).await["state"], "sent");
     }
+}
+
+#[tokio::test]
+async fn a_function_that_is_killed_while_a_request_is_under_way_does_not_send_again_and_the_report_settles_it() {
+    let mut deployed = Deployed::new().await;
+    let webhook = deployed.world.start("webhook").await;
+    deployed.writes(ADA).await;
+    let message = deployed.answer(ADA, "hello").await;
+    let wakes = queued(&deployed);
+    deployed.provider.ledger.is_silent.store(true, Ordering::Relaxed);
+    let event = batch_of(&wakes);
+    drop(deployed.send.function.begin(&event, SEND_MS));
+    let provider = &deployed.provider;
+    eventually("the provider has it", async || (!provider.ledger().is_empty()).then_some(())).await;
+    deployed.send.function.restart().await;
+    deployed.provider.ledger.is_silent.store(false, Ordering::Relaxed);
+
+    // The queue hands the wake in again, and more than once.
+    for _ in 0..2 {
+        assert_eq!(deployed.wake(&wakes).await, [""; 0], "whoever has the marker looks after it");
+    }
+    assert_eq!((deployed.provider.ledger().len(), &deployed.message(&message).await["state"]), (1, &"pending".into()));
+    let report = status(&deployed.provider, "sent");
+    assert_eq!(webhook.ask(&report.through(Door::HttpApi)).await.status, 200);
+    deployed.world.fold().await;
+    assert_eq!(deployed.message(&message).await["state"], "sent");
+    assert_eq!(deployed.wake(&wakes).await, [""; 0]);
+    assert_eq!(deployed.provider.ledger().len(), 1);
+}
+
+#[tokio::test]
+async fn while_storage_fails_nobody_gets_a_message_twice_and_each_is_where_its_state_says() {
+    const CUSTOMERS: usize = 12;
+    let world = World::with(&["whatsapp"], CONFIG).await;
+    let address = world.data.embedded.address();
+    let clear = format!("http://{address}");
+    let storm = Faults::between(address, Weather { per_mille: 250, throttled: 12 }, 20_261_201).await;
+    let way = format!("http://{}", storm.address);
+    let deployed = Deployed::on(world, [&clear, &way]).await;
+    let mut messages = Vec::new();
+    for n in 0..CUSTOMERS {
+        let customer = format!("165055501{n:02}");
+        deployed.writes(&customer).await;
+        messages.push(deployed.answer(&customer, &customer).await);
+    }
+    let wakes = queued(&deployed);
+    assert_eq!(wakes.len(), CUSTOMERS);
+    let (some, others) = wakes.split_at(CUSTOMERS / 2);
+    for batch in [some, others, some, others] {
+        given_back(&deployed.send, batch, SEND_MS).await;
+    }
+    assert!(storm.fired().values().sum::<u64>() > 20, "{:?}", storm.fired());
+    let mut copies: BTreeMap<String, usize> = BTreeMap::new();
+    deployed.provider.texts().into_iter().for_each(|text| *copies.entry(text).or_default() += 1);
+    assert!(copies.values().all(|many| *many == 1), "{copies:?}");
+    let mut sent = 0;
+    for (n, message) in messages.iter().enumerate() {
+        let state = deployed.message(message).await["state"].as_str().unwrap().to_owned();
+        let has = copies.contains_key(&format!("165055501{n:02}"));
+        match state.as_str() {
+            "sent" => assert!(has, "{n}"),
+            // Under way, or to be tried again: what left is not said to be gone.
+            "pending" | "unknown" => {}
+            other => panic!("{other}"),
+        }
+        sent += usize::from(state == "sent");
+    }
+    assert!(sent > 0, "some get through");
 }
