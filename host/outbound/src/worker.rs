@@ -128,7 +128,10 @@ impl Worker {
     }
 
     /// A wake for soon, a note for later.
-    pub(crate) async fn wake(&self, of: &Conversation, at: Timestamp) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// The queue or storage failed.
+    pub async fn wake(&self, of: &Conversation, at: Timestamp) -> Result<(), StoreError> {
         let now = self.now();
         if at <= now + WAKE_AHEAD_MS_MAX {
             return self.0.wakes.wake(of, at).await;

@@ -306,12 +306,17 @@ async fn one_bad_wake_does_not_stop_the_batch() {
 }
 
 #[tokio::test]
-async fn a_turn_for_which_there_is_no_time_gives_back_its_wake_and_nothing_leaves() {
+async fn a_turn_for_which_there_is_no_time_has_a_new_wake_and_nothing_leaves() {
     let deployed = Deployed::new().await;
     deployed.writes(ADA).await;
     let message = deployed.answer(ADA, "hello").await;
     let wakes = queued(&deployed);
-    assert_eq!(given_back(&deployed.send, &wakes, 20_000).await, ["m-0"], "less than a request may take");
+    let none = "it is no attempt: twenty of those would end the message";
+    assert_eq!(given_back(&deployed.send, &wakes, 20_000).await, [""; 0], "less than a request may take; {none}");
+    assert_eq!(queued(&deployed), wakes);
+    deployed.world.services.block_queue(ALL);
+    assert_eq!(given_back(&deployed.send, &wakes, 20_000).await, ["m-0"], "no wake is lost with the queue");
+    deployed.world.services.block_queue(0);
     assert_eq!((deployed.provider.texts().len(), &deployed.message(&message).await["state"]), (0, &"pending".into()));
     let lock = deployed.world.data.table.lock(&deployed.of(ADA)).await.unwrap();
     assert_eq!(lock.out, None, "nothing was begun");
