@@ -311,7 +311,7 @@ async fn a_turn_for_which_there_is_no_time_has_a_new_wake_and_nothing_leaves() {
     deployed.writes(ADA).await;
     let message = deployed.answer(ADA, "hello").await;
     let wakes = queued(&deployed);
-    let none = "it is no attempt: twenty of those would end the message";
+    let none = "it does not count as an attempt: twenty of those would end the message";
     assert_eq!(given_back(&deployed.send, &wakes, 20_000).await, [""; 0], "less than a request may take; {none}");
     assert_eq!(queued(&deployed), wakes);
     deployed.world.services.block_queue(ALL);
