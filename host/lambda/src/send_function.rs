@@ -24,11 +24,13 @@ use crate::service::{Service, now};
 const ANSWER_MS: u64 = 1_000;
 /// Milliseconds until a conversation for which there was no time is looked at again. Another batch needs about as long.
 const AGAIN_MS: u64 = 5_000;
+/// Milliseconds until a turn is made again that storage let down. A marker that it may have left is over by then.
+const RETRY_MS: u64 = 60_000;
 /// Milliseconds that its new wake may take: half of what is kept for the answer.
 const AGAIN_WITHIN_MS: u64 = ANSWER_MS / 2;
 
-/// Makes the turns of a batch of wakes. Its answer names the wakes that have to come again: their turn failed or was cut, or nobody
-/// can read them.
+/// Makes the turns of a batch of wakes. Its answer names the wakes that have to come again: their turn failed for good or was cut, or
+/// nobody can read them.
 ///
 /// # Errors
 /// The event is no batch of a queue, or the service is not ready: Lambda hands in the whole batch again.
@@ -92,29 +94,29 @@ async fn turns_of(
     not_done
 }
 
-/// Puts a new wake in the place of one for which there was no time; whether that was done. Given back it would count as an attempt, and
-/// after twenty of those its message would end, although nobody had tried to send it.
-async fn later(worker: &Worker, of: &Conversation) -> bool {
-    let wake = worker.wake(of, now() + AGAIN_MS);
+/// Puts a new wake in the place of one for which there was no time or no storage; whether that was done. Given back it would count as
+/// an attempt, and after twenty of those its message would end, although nobody had tried to send it.
+async fn later(worker: &Worker, of: &Conversation, wait_ms: u64) -> bool {
+    let wake = worker.wake(of, now() + wait_ms);
     matches!(tokio::time::timeout(Duration::from_millis(AGAIN_WITHIN_MS), wake).await, Ok(Ok(())))
 }
 
 /// Whether a turn is done: its wake need not come again. What has to come again by itself has a wake of its own then.
 async fn turn(worker: Worker, of: Conversation, places: Arc<Semaphore>, until: Instant) -> bool {
     let Ok(Ok(_place)) = tokio::time::timeout_at(until, places.acquire()).await else {
-        return later(&worker, &of).await;
+        return later(&worker, &of, AGAIN_MS).await;
     };
     let time = until.saturating_duration_since(Instant::now()).min(Duration::from_millis(TURN_MS_MAX));
     let time_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     if time_ms < LOOK_MS_MIN {
-        return later(&worker, &of).await;
+        return later(&worker, &of, AGAIN_MS).await;
     }
     match tokio::time::timeout(time, worker.turn_for(&of, time_ms)).await {
         // Whoever has the marker looks again after it. If that one died, its own wake comes again.
         Ok(Ok(_)) => true,
         Ok(Err(error)) => {
             TurnFailed { error: &error }.emit();
-            false
+            error.is_passing() && later(&worker, &of, RETRY_MS).await
         }
         // When its wake comes again, a marker that it may have left is over.
         Err(_) => {

@@ -325,6 +325,24 @@ async fn a_turn_for_which_there_is_no_time_has_a_new_wake_and_nothing_leaves() {
 }
 
 #[tokio::test]
+async fn an_outage_of_storage_ends_no_message() {
+    let deployed = Deployed::new().await;
+    deployed.writes(ADA).await;
+    let message = deployed.answer(ADA, "hello").await;
+    let wakes = queued(&deployed);
+    assert_eq!(deployed.wake(&[]).await, [""; 0], "it is ready");
+    deployed.world.storage.close();
+    assert_eq!(deployed.wake(&wakes).await, [""; 0], "it does not count as an attempt");
+    let [again] = deployed.world.services.take_queue().try_into().unwrap();
+    assert_eq!(again["MessageBody"].as_str(), Some(wakes[0].as_str()));
+    assert!(again["DelaySeconds"].as_u64() > Some(50), "{again}");
+    assert_eq!(deployed.send.lines("a worker's turn failed; it is made again").len(), 1);
+    deployed.world.storage.open();
+    assert_eq!(deployed.wake(&wakes).await, [""; 0]);
+    assert_eq!((deployed.provider.texts().len(), &deployed.message(&message).await["state"]), (1, &"sent".into()));
+}
+
+#[tokio::test]
 async fn a_dead_letter_ends_its_message_and_wakes_the_others() {
     let deployed = Deployed::new().await;
     let due = deployed.world.start("due").await;
