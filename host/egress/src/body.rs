@@ -156,6 +156,11 @@ pub(crate) fn content(content: &Content, around: Around, filler: &mut Filler<'_>
             }
             Piece::Blob(key) => segments.0.push(Segment::Blob { key: key.clone(), bytes: 0, base64: false }),
             Piece::BlobBase64(key) => segments.0.push(Segment::Blob { key: key.clone(), bytes: 0, base64: true }),
+            Piece::BlobUrl(_) => {
+                return denied(
+                    "files are not served by URL yet; fix: upload the file, with `blob` or `blob-base64` in the body",
+                );
+            }
             Piece::StatusUrl => segments.push(in_place(filler.status_url()?)),
             Piece::UnsubscribeUrl => segments.push(in_place(filler.unsubscribe_url()?)),
         }

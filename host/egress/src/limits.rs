@@ -27,7 +27,7 @@ pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 << 10;
 /// Header fields of a response that a connector gets.
 pub const SHOWN_FIELDS_MAX: usize = 32;
 /// Bytes of a header field's value that a connector gets: as many as a URL may have. Longer ones are left out.
-pub const SHOWN_FIELD_BYTES_MAX: usize = 2_048;
+pub const SHOWN_FIELD_BYTES_MAX: usize = rapport_model::hosts::URL_BYTES_MAX;
 /// Bytes of a body that goes to the blob store. The largest file of any channel has 100 MB.
 pub const KEPT_BYTES_MAX: u64 = 100 << 20;
 /// Bytes of blobs that are read before a connection is made, so that a blob store that fails fails before anything leaves.

@@ -90,7 +90,7 @@ impl Filler<'_> {
                 }
                 Piece::StatusUrl => encoded(self.status_url()?),
                 Piece::UnsubscribeUrl => encoded(self.unsubscribe_url()?),
-                Piece::Blob(_) | Piece::BlobBase64(_) => return denied("a URL holds no blob"),
+                Piece::Blob(_) | Piece::BlobBase64(_) | Piece::BlobUrl(_) => return denied("a URL holds no blob"),
             };
             real.push_str(&filled);
         }
@@ -135,7 +135,9 @@ impl Filler<'_> {
                 }
                 Piece::StatusUrl => value.push_str(self.status_url()?),
                 Piece::UnsubscribeUrl => value.push_str(self.unsubscribe_url()?),
-                Piece::Blob(_) | Piece::BlobBase64(_) => return denied(format!("the header `{name}` holds no blob")),
+                Piece::Blob(_) | Piece::BlobBase64(_) | Piece::BlobUrl(_) => {
+                    return denied(format!("the header `{name}` holds no blob"));
+                }
             }
         }
         Ok(value)
@@ -277,7 +279,9 @@ mod tests {
         }
         assert!(url(&[text("https://api.example.com/a/"), text("../b")]).unwrap_err().contains("segment `.` or `..`"));
         assert!(
-            url(&[text("https://api.example.com/"), text(&"a".repeat(2_048))]).unwrap_err().contains("longer than")
+            url(&[text("https://api.example.com/"), text(&"a".repeat(hosts::URL_BYTES_MAX))])
+                .unwrap_err()
+                .contains("longer than")
         );
     }
 

@@ -30,6 +30,8 @@ pub enum Piece {
     Blob(String),
     /// The bytes of a blob, in base64 (RFC 4648, with padding).
     BlobBase64(String),
+    /// A URL at which the provider fetches the bytes of a blob. Only in a body.
+    BlobUrl(String),
     /// The URL for statuses of this message, with the credential that it needs.
     StatusUrl,
     /// The one-click unsubscribe URL of this message (RFC 8058).

@@ -6,8 +6,9 @@ use std::fmt;
 const FIXED_LABELS_MIN: usize = 2;
 /// Bytes of a host name, by RFC 1035 §2.3.4.
 const HOST_BYTES_MAX: usize = 253;
-/// Bytes of a URL that a connector may name.
-pub const URL_BYTES_MAX: usize = 2_048;
+/// Bytes of a URL, of a connector's requests and of every other that leaves. One that AWS signed with a session's token has up
+/// to 3 KiB; with the header fields it has to fit into a head, of which usual servers take 8 KiB.
+pub const URL_BYTES_MAX: usize = 4 * 1024;
 
 /// A host name such as `sns.*.amazonaws.com`, in which `*` stands for exactly one label.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -66,6 +66,8 @@ pub struct Outgoing {
     pub parts: Vec<Part>,
     /// The provider's id of the message that this one answers.
     pub in_reply_to: Option<String>,
+    /// The provider's thread that it belongs to: a ticket, a topic.
+    pub thread: Option<String>,
     /// The thread's earlier message ids, oldest first (e-mail).
     pub references: Vec<String>,
     /// Who else gets it (e-mail).
@@ -74,6 +76,8 @@ pub struct Outgoing {
     pub comment: Option<String>,
     /// The customer's last message on this route. `None`: they never wrote.
     pub last_customer_at: Option<Timestamp>,
+    /// It is not sent later, and the provider may drop it then.
+    pub expires_at: Timestamp,
     pub extensions: Extensions,
 }
 
@@ -86,6 +90,7 @@ pub struct OfMessage {
 }
 
 /// One thing that a connector can be asked to do.
+#[expect(clippy::large_enum_variant, reason = "one is made for each call, and nearly all of them are `Send`")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
@@ -109,6 +114,8 @@ pub enum Operation {
     FetchMedia {
         account: String,
         source: MediaSource,
+        /// The provider's id of the message that it came in.
+        message: Option<String>,
     },
     ListTemplates {
         account: String,
@@ -120,8 +127,10 @@ pub enum Operation {
     },
     /// Whether the provider has the message with this reference.
     LookUp {
-        account: String,
+        route: Route,
         reference: String,
+        /// When its request left.
+        sent_at: Timestamp,
     },
     EraseContact {
         account: String,
@@ -151,6 +160,7 @@ pub struct TemplateOffer {
     pub category: String,
     pub body: Option<String>,
     pub variables: Vec<String>,
+    pub extensions: Extensions,
 }
 
 /// A part of the message that the provider has taken, and its id there.

@@ -240,10 +240,12 @@ impl Worker {
             subject: draft.subject.clone(),
             parts: draft.parts.clone(),
             in_reply_to: draft.in_reply_to.clone(),
+            thread: draft.thread.clone(),
             references: draft.references.clone(),
             copies: draft.copies.clone(),
             comment: draft.comment.clone(),
             last_customer_at,
+            expires_at: intent.birth.expires_at,
             extensions: draft.extensions.clone(),
         };
         Asked {

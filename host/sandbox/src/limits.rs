@@ -63,8 +63,8 @@ pub const REQUESTS_A_STEP_MAX: usize = 16;
 /// Bytes that a connector itself writes into the body of one request, or has signed. The largest body of text that a provider
 /// documents is a mail of 1 MiB; files come from the blob store.
 pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes of text in a URL: what web servers take at most, as a rule.
-pub const URL_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of text in a URL: what the way out sends, which counts what it fills in as well.
+pub use rapport_model::hosts::URL_BYTES_MAX;
 /// Bytes of text in one header field: what web servers take at most, as a rule.
 pub const HEADER_BYTES_MAX: usize = 8 * 1024;
 /// Header fields of one request. A provider documents under ten.

@@ -2,7 +2,7 @@
 
 use rapport_model::Event;
 use rapport_model::exchange::{Exchange, Request};
-use rapport_model::sending::{Accepted, Operation, Turn};
+use rapport_model::sending::{Accepted, Failure, Operation, Turn};
 
 use crate::call::{Context, Log, Usage};
 
@@ -64,8 +64,8 @@ pub enum Step {
     Perform(Vec<Request>),
     /// This is new.
     Done(Batch),
-    /// Nothing is taken. One line for the operator.
-    Failed(String),
+    /// Nothing is taken: a limit, the account, the provider, or a sentence for the operator.
+    Failed(Failure),
 }
 
 /// The contract's `batch`.
@@ -73,6 +73,8 @@ pub enum Step {
 pub struct Batch {
     /// At most [`EVENTS_MAX`](crate::EVENTS_MAX), in the connector's order.
     pub events: Vec<Event>,
+    /// What could not be read, at most [`UNREAD_LINES_MAX`](crate::UNREAD_LINES_MAX) lines.
+    pub unread: Vec<String>,
     /// Where the next poll begins.
     pub cursor: Option<String>,
     /// Milliseconds until the next poll.

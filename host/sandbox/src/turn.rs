@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::limits::{
     ACCEPTED_MAX, CURSOR_BYTES_MAX, EVENTS_MAX, ID_BYTES_MAX, REQUESTS_A_STEP_MAX, STEPS_MAX, TEMPLATES_MAX,
+    UNREAD_LINES_MAX,
 };
 use crate::operation::{PollCall, RunCall, Step};
 
@@ -69,6 +70,7 @@ pub(crate) fn check_step(step: &Step, call: &PollCall<'_>) -> Result<(), Wrong> 
         }
         Step::Done(batch) => {
             at_most("events", batch.events.len(), EVENTS_MAX)?;
+            at_most("unread", batch.unread.len(), UNREAD_LINES_MAX)?;
             cursor(batch.cursor.as_deref())
         }
         Step::Failed(_) => Ok(()),

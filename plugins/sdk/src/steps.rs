@@ -28,7 +28,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::http::{Answer, Exchange, Kept, Request, Response, TransportError};
-use crate::polling::{Batch, Step};
+use crate::polling::{self, Batch, Step};
 use crate::sending::{Accepted, Failure, Outcome, Turn};
 use crate::{Event, ProviderError};
 
@@ -77,10 +77,11 @@ pub fn poll<'h>(history: &'h [Exchange], poll: impl FnOnce(&mut Steps<'h>) -> Re
     match poll(&mut Steps::of(history)) {
         Ok(batch) => Step::Done(batch),
         Err(Stop::Perform(requests)) if requests.iter().any(|request| !request.repeatable) => {
-            Step::Failed("a poll asks for a request that is not repeatable; fix: `.repeatable()`, if it is".into())
+            let why = "a poll asks for a request that is not repeatable; fix: `.repeatable()`, if it is";
+            Step::Failed(polling::Failure::Other(why.into()))
         }
         Err(Stop::Perform(requests)) => Step::Perform(requests),
-        Err(Stop::Failed(failure)) => Step::Failed(failure.describe()),
+        Err(Stop::Failed(failure)) => Step::Failed(failure.into()),
     }
 }
 
@@ -363,7 +364,7 @@ mod tests {
         let crate::sending::Next::Failed(Failure::Other(why)) = turn.next else { panic!("{turn:?}") };
         assert!(why.contains("; fix: "), "{why}");
         let failed = poll(&[], |steps| steps.perform(Request::post("https://a.test/")).map(|_| panic!("no answer")));
-        assert!(matches!(failed, Step::Failed(why) if why.contains("not repeatable")));
+        assert!(matches!(failed, Step::Failed(polling::Failure::Other(why)) if why.contains("not repeatable")));
     }
 
     #[test]

@@ -385,6 +385,7 @@ fn intents(table: &Table, eid: &Eid) -> Vec<Intent> {
             in_reply_to: None,
             references: vec![],
             copies: vec![],
+            thread: None,
             comment: None,
             extensions: Default::default(),
             client_ref: None,

@@ -62,7 +62,7 @@ async fn a_file_is_uploaded_first_and_a_second_worker_does_not_upload_it_again()
 async fn media_is_fetched_and_kept_and_a_message_is_marked_as_read_without_an_intent() {
     let world = World::new("").await;
     let source = MediaSource::ProviderId("photo".into());
-    let fetch = Operation::FetchMedia { account: "shop".into(), source };
+    let fetch = Operation::FetchMedia { account: "shop".into(), source, message: None };
     let direct = |operation| Direct { connection: "courier", eid: &world.of.eid, work: "test", operation };
     let outcome = world.worker.operate(&direct(fetch)).await.unwrap();
     let Some(Kept { blob, bytes: 3, .. }) = outcome.media else { panic!("{:?}", outcome.media) };

@@ -93,6 +93,7 @@ impl World {
             in_reply_to: None,
             references: vec![],
             copies: vec![],
+            thread: None,
             comment: None,
             extensions: Default::default(),
             client_ref: None,

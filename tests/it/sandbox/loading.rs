@@ -106,8 +106,8 @@ fn a_component_that_fails_while_it_starts_says_so() {
 #[test]
 fn a_connector_of_another_contract_is_refused_with_the_fix() {
     let wit = tempfile::tempdir().unwrap();
-    for file in std::fs::read_dir(repository().join("wit")).unwrap() {
-        let file = file.unwrap();
+    let files = std::fs::read_dir(repository().join("wit")).unwrap().map(|file| file.unwrap());
+    for file in files.filter(|file| file.path().is_file()) {
         let text = std::fs::read_to_string(file.path()).unwrap();
         std::fs::write(wit.path().join(file.file_name()), text.replace("@0.2.0", "@0.1.2")).unwrap();
     }

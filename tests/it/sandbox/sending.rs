@@ -119,8 +119,10 @@ fn operations() -> Vec<Operation> {
         in_reply_to: Some("m-0".into()),
         references: vec!["a".into(), "b".into()],
         copies: vec![to.clone()],
+        thread: Some("t-1".into()),
         comment: Some("c".into()),
         last_customer_at: Some(7),
+        expires_at: 9,
         extensions: [("com.acme.x".to_owned(), json!(true))].into(),
     };
     vec![
@@ -130,10 +132,14 @@ fn operations() -> Vec<Operation> {
         Operation::React { message: message.clone(), emoji: Some("👍".into()) },
         Operation::MarkRead(message),
         Operation::Typing { route: route.clone(), message: Some("m-1".into()), on: true },
-        Operation::FetchMedia { account: "w-1".into(), source: MediaSource::ProviderId("p".into()) },
+        Operation::FetchMedia {
+            account: "w-1".into(),
+            source: MediaSource::ProviderId("p".into()),
+            message: Some("m-0".into()),
+        },
         Operation::ListTemplates { account: "w-1".into(), cursor: Some("c".into()) },
         Operation::UpsertContact { account: "w-1".into(), contact },
-        Operation::LookUp { account: "w-1".into(), reference: "r1".into() },
+        Operation::LookUp { route: route.clone(), reference: "r1".into(), sent_at: 7 },
         Operation::EraseContact { account: "w-1".into(), who: to },
         Operation::TakeControl(control()),
         Operation::PassControl(control()),
@@ -148,6 +154,7 @@ fn what_no_turn_may_be_is_refused_by_name() {
         ("plain-http", "`requests[0].url`: it does not begin with `https://`"),
         ("secret-host", "`requests[0].url`: scheme and host are not text"),
         ("secret-in-body", "secret `access-token` stands in a body"),
+        ("foreign-blob-url", "a blob that is neither of the operation nor of its history"),
         ("foreign-blob", "a blob that is neither of the operation nor of its history"),
         ("out-of-range", "`accepted[0].part`: part 7 of 1"),
         ("forged-media", "`media`: it is not a body that the host kept"),
@@ -188,12 +195,21 @@ fn a_poll_goes_from_request_to_batch_and_repeats_nothing_else() {
     assert!(matches!(poll(None, &[]), Ok(Polled { step: Step::Perform(requests), .. }) if requests[0].repeatable));
     let Ok(Polled { step: Step::Done(batch), .. }) = poll(None, &[answered("{}")]) else { panic!("it is done") };
     assert_eq!((batch.cursor.as_deref(), batch.again_in_ms), (Some("next"), Some(60_000)));
-    for (cursor, detail) in [("not-repeatable", "`requests[0]` of a poll"), ("long-cursor", "`cursor`: 5000 bytes")] {
+    for (cursor, detail) in [
+        ("not-repeatable", "`requests[0]` of a poll"),
+        ("long-cursor", "`cursor`: 5000 bytes"),
+        ("many-unread", "`unread`: 65, at most 64"),
+    ] {
         let error = poll(Some(cursor), &[]).unwrap_err();
         assert!(error.detail.contains(detail) && error.kind == FailureKind::InvalidOutput, "{error}");
     }
     assert_eq!(poll(Some("trap"), &[]).unwrap_err().kind, FailureKind::Trap);
-    assert!(matches!(poll(Some("x"), &[]), Ok(Polled { step: Step::Failed(why), .. }) if why == "`x`"));
+    let failed = |cursor| match poll(Some(cursor), &[]) {
+        Ok(Polled { step: Step::Failed(failure), .. }) => failure,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(failed("x"), Failure::Other("`x`".into()));
+    assert_eq!(failed("limited"), Failure::RateLimited(Some(7_000)));
 }
 
 #[test]

@@ -86,6 +86,7 @@ fn intent(of: &Conversation, n: u64, parts: &[&str]) -> Intent {
         in_reply_to: None,
         references: vec![],
         copies: vec![],
+        thread: None,
         comment: None,
         extensions: Default::default(),
         client_ref: None,

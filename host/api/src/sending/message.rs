@@ -376,6 +376,7 @@ fn intent_of(
         in_reply_to: new.in_reply_to,
         references: Vec::new(),
         copies: Vec::new(),
+        thread: None,
         comment: None,
         extensions: Default::default(),
         client_ref: new.client_ref,

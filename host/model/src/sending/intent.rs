@@ -40,6 +40,9 @@ pub struct Draft {
     /// The provider's id of the message that this one answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<String>,
+    /// The provider's thread that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -81,7 +81,7 @@ impl Checked<'_> {
                     ));
                 }
                 Piece::Text(text) => bytes += text.len(),
-                Piece::Blob(_) | Piece::BlobBase64(_) => {
+                Piece::Blob(_) | Piece::BlobBase64(_) | Piece::BlobUrl(_) => {
                     return Err(self.wrong("url", "a blob stands in it", "put it into the body"));
                 }
                 Piece::Secret(_) | Piece::StatusUrl | Piece::UnsubscribeUrl => {}
@@ -107,7 +107,7 @@ impl Checked<'_> {
             for piece in value {
                 match piece {
                     Piece::Text(text) => self.header_text(&place, text)?,
-                    Piece::Blob(_) | Piece::BlobBase64(_) => {
+                    Piece::Blob(_) | Piece::BlobBase64(_) | Piece::BlobUrl(_) => {
                         return Err(self.wrong(&place, "a blob stands in it", "put it into the body"));
                     }
                     Piece::Secret(_) | Piece::StatusUrl | Piece::UnsubscribeUrl => {}
@@ -197,7 +197,9 @@ impl Checked<'_> {
                     let what = format!("secret `{name}` stands in a body");
                     return Err(self.wrong(place, what, "a secret stands in a header field or in the URL"));
                 }
-                Piece::Blob(key) | Piece::BlobBase64(key) if !self.blobs.contains(key.as_str()) => {
+                Piece::Blob(key) | Piece::BlobBase64(key) | Piece::BlobUrl(key)
+                    if !self.blobs.contains(key.as_str()) =>
+                {
                     let what = "it names a blob that is neither of the operation nor of its history";
                     return Err(self.wrong(place, what, "name a blob that the host gave"));
                 }

@@ -58,6 +58,8 @@ fn operation(parts: Vec<Part>) -> Operation {
         in_reply_to: None,
         references: Vec::new(),
         copies: Vec::new(),
+        thread: None,
+        expires_at: 1_790_755_200_000,
         comment: None,
         last_customer_at: None,
         extensions: Default::default(),
@@ -184,7 +186,7 @@ fn scheme_and_host_are_text() {
         refused(url(vec![text(bad)]), &["character that no URL has"]);
     }
     refused(url(vec![text("https://a.test/"), Piece::Blob("b-own".into())]), &["blob"]);
-    refused(url(vec![text(&format!("https://a.test/{}", "x".repeat(URL_BYTES_MAX)))]), &["at most 8192"]);
+    refused(url(vec![text(&format!("https://a.test/{}", "x".repeat(URL_BYTES_MAX)))]), &["at most 4096"]);
     refused(url(vec![text("https://a.test/"); PIECES_MAX + 1]), &["257 elements"]);
 }
 
@@ -239,7 +241,9 @@ fn a_poll_asks_only_for_what_may_be_sent_twice() {
     let said = |step: Step| check_step(&step, &call).err().map(|wrong| wrong.to_string());
     assert_eq!(said(Step::Perform(vec![repeatable()])), None);
     refused(said(Step::Perform(vec![request()])), &["`requests[0]` of a poll"]);
-    let done = |cursor: String| Step::Done(Batch { events: Vec::new(), cursor: Some(cursor), again_in_ms: None });
+    let done = |cursor: String| {
+        Step::Done(Batch { events: Vec::new(), unread: Vec::new(), cursor: Some(cursor), again_in_ms: None })
+    };
     assert_eq!(said(done("c".into())), None);
     refused(said(done("x".repeat(2_049))), &["`cursor`"]);
 }

@@ -3,6 +3,8 @@
 // Options used:
 //   * additional derives ["PartialEq", "Clone", "serde::Serialize"]
 //   * additional type attribute "rapport:connector/polling@0.2.0/batch" = "#[cfg_attr(not(target_arch = \"wasm32\"), derive(serde::Deserialize))]"
+//   * additional type attribute "rapport:connector/polling@0.2.0/failure" = "#[cfg_attr(not(target_arch = \"wasm32\"), derive(serde::Deserialize))]"
+//   * additional type attribute "rapport:connector/polling@0.2.0/failure" = "#[serde(rename_all = \"snake_case\")]"
 //   * additional type attribute "rapport:connector/polling@0.2.0/step" = "#[cfg_attr(not(target_arch = \"wasm32\"), derive(serde::Deserialize))]"
 //   * additional type attribute "rapport:connector/polling@0.2.0/step" = "#[serde(rename_all = \"snake_case\")]"
 //   * with "rapport:connector/types@0.2.0" = "super::inbound::rapport::connector::types"
@@ -32,6 +34,7 @@ pub mod exports {
     use super::super::super::super::_rt;
     pub type Context = super::super::super::super::__with_name1::Context;
     pub type Event = super::super::super::super::__with_name1::Event;
+    pub type ProviderError = super::super::super::super::__with_name1::ProviderError;
     pub type Exchange = super::super::super::super::__with_name2::Exchange;
     pub type Request = super::super::super::super::__with_name2::Request;
     /// What is new. Nothing of it counts before the host has stored it.
@@ -39,6 +42,8 @@ pub mod exports {
     #[cfg_attr(not(target_arch = "wasm32"), derive(serde::Deserialize))]
     pub struct Batch {
      pub events: _rt::Vec<Event>,
+     /// What the answers held besides and could not be read: as in `receipt.unread`.
+     pub unread: _rt::Vec<_rt::String>,
      /// Where the next poll begins; none: at the start.
      pub cursor: ::core::option::Option<_rt::String>,
      /// Milliseconds until the next poll; none: as the operator configured it.
@@ -51,9 +56,45 @@ pub mod exports {
      ) -> ::core::fmt::Result {
       f.debug_struct("Batch")
        .field("events", &self.events)
+       .field("unread", &self.unread)
        .field("cursor", &self.cursor)
        .field("again-in-ms", &self.again_in_ms)
        .finish()
+     }
+    }
+    /// Why nothing can be pulled. The case tells the host what to do about it.
+    #[derive(Clone, PartialEq, serde::Serialize)]
+    #[cfg_attr(not(target_arch = "wasm32"), derive(serde::Deserialize))]
+    #[serde(rename_all = "snake_case")]
+    pub enum Failure {
+     /// Milliseconds until it may be tried again.
+     RateLimited(::core::option::Option<u64>),
+     /// The account may not read: token, payment, policy. The host pauses the connection if it comes again.
+     Account(ProviderError),
+     /// `retryable`: the same may work later.
+     Provider(ProviderError),
+     /// A sentence for the operator.
+     Other(_rt::String),
+    }
+    impl ::core::fmt::Debug for Failure {
+     fn fmt(
+      &self,
+      f: &mut ::core::fmt::Formatter<'_>,
+     ) -> ::core::fmt::Result {
+      match self {
+       Failure::RateLimited(e) => {
+        f.debug_tuple("Failure::RateLimited").field(e).finish()
+       }
+       Failure::Account(e) => {
+        f.debug_tuple("Failure::Account").field(e).finish()
+       }
+       Failure::Provider(e) => {
+        f.debug_tuple("Failure::Provider").field(e).finish()
+       }
+       Failure::Other(e) => {
+        f.debug_tuple("Failure::Other").field(e).finish()
+       }
+      }
      }
     }
     /// What comes next.
@@ -64,8 +105,8 @@ pub mod exports {
      /// These requests, in order, all of them repeatable: at most 16.
      Perform(_rt::Vec<Request>),
      Done(Batch),
-     /// Nothing is taken, and the cursor stays. A sentence for the operator.
-     Failed(_rt::String),
+     /// Nothing is taken, and the cursor stays.
+     Failed(Failure),
     }
     impl ::core::fmt::Debug for Step {
      fn fmt(
@@ -357,21 +398,21 @@ pub mod exports {
       match result39 {
        Step::Perform(e) => {
         *ptr40.add(0).cast::<u8>() = (0i32) as u8;
-        let vec98 = e;
-        let len98 = vec98.len();
-        let layout98 = _rt::alloc::Layout::from_size_align(
-          vec98.len() * (19 * ::core::mem::size_of::<*const u8>()),
+        let vec102 = e;
+        let len102 = vec102.len();
+        let layout102 = _rt::alloc::Layout::from_size_align(
+          vec102.len() * (19 * ::core::mem::size_of::<*const u8>()),
           ::core::mem::size_of::<*const u8>(),
          )
          .unwrap();
-        let (result98, _cleanup98) = wit_bindgen::rt::Cleanup::new(
-         layout98,
+        let (result102, _cleanup102) = wit_bindgen::rt::Cleanup::new(
+         layout102,
         );
-        if let Some(cleanup) = _cleanup98 {
+        if let Some(cleanup) = _cleanup102 {
          cleanup.forget();
         }
-        for (i, e) in vec98.into_iter().enumerate() {
-         let base = result98
+        for (i, e) in vec102.into_iter().enumerate() {
+         let base = result102
           .add(i * (19 * ::core::mem::size_of::<*const u8>()));
          {
           let super::super::super::super::__with_name2::Request {
@@ -386,26 +427,26 @@ pub mod exports {
            extensions: extensions41,
           } = e;
           *base.add(0).cast::<u8>() = (method41.clone() as i32) as u8;
-          let vec47 = url41;
-          let len47 = vec47.len();
-          let layout47 = _rt::alloc::Layout::from_size_align(
-            vec47.len() * (3 * ::core::mem::size_of::<*const u8>()),
+          let vec48 = url41;
+          let len48 = vec48.len();
+          let layout48 = _rt::alloc::Layout::from_size_align(
+            vec48.len() * (3 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result47, _cleanup47) = wit_bindgen::rt::Cleanup::new(
-           layout47,
+          let (result48, _cleanup48) = wit_bindgen::rt::Cleanup::new(
+           layout48,
           );
-          if let Some(cleanup) = _cleanup47 {
+          if let Some(cleanup) = _cleanup48 {
            cleanup.forget();
           }
-          for (i, e) in vec47.into_iter().enumerate() {
-           let base = result47
+          for (i, e) in vec48.into_iter().enumerate() {
+           let base = result48
             .add(i * (3 * ::core::mem::size_of::<*const u8>()));
            {
-            use super::super::super::super::__with_name2::Piece as V46;
+            use super::super::super::super::__with_name2::Piece as V47;
             match e {
-             V46::Text(e) => {
+             V47::Text(e) => {
               *base.add(0).cast::<u8>() = (0i32) as u8;
               let vec42 = (e.into_bytes()).into_boxed_slice();
               let ptr42 = vec42.as_ptr().cast::<u8>();
@@ -418,7 +459,7 @@ pub mod exports {
                .add(::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>() = ptr42.cast_mut();
              }
-             V46::Secret(e) => {
+             V47::Secret(e) => {
               *base.add(0).cast::<u8>() = (1i32) as u8;
               let vec43 = (e.into_bytes()).into_boxed_slice();
               let ptr43 = vec43.as_ptr().cast::<u8>();
@@ -431,7 +472,7 @@ pub mod exports {
                .add(::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>() = ptr43.cast_mut();
              }
-             V46::Blob(e) => {
+             V47::Blob(e) => {
               *base.add(0).cast::<u8>() = (2i32) as u8;
               let vec44 = (e.into_bytes()).into_boxed_slice();
               let ptr44 = vec44.as_ptr().cast::<u8>();
@@ -444,7 +485,7 @@ pub mod exports {
                .add(::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>() = ptr44.cast_mut();
              }
-             V46::BlobBase64(e) => {
+             V47::BlobBase64(e) => {
               *base.add(0).cast::<u8>() = (3i32) as u8;
               let vec45 = (e.into_bytes()).into_boxed_slice();
               let ptr45 = vec45.as_ptr().cast::<u8>();
@@ -457,84 +498,84 @@ pub mod exports {
                .add(::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>() = ptr45.cast_mut();
              }
-             V46::StatusUrl => {
+             V47::BlobUrl(e) => {
               *base.add(0).cast::<u8>() = (4i32) as u8;
+              let vec46 = (e.into_bytes()).into_boxed_slice();
+              let ptr46 = vec46.as_ptr().cast::<u8>();
+              let len46 = vec46.len();
+              ::core::mem::forget(vec46);
+              *base
+               .add(2 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>() = len46;
+              *base
+               .add(::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>() = ptr46.cast_mut();
              }
-             V46::UnsubscribeUrl => {
+             V47::StatusUrl => {
               *base.add(0).cast::<u8>() = (5i32) as u8;
+             }
+             V47::UnsubscribeUrl => {
+              *base.add(0).cast::<u8>() = (6i32) as u8;
              }
             }
            }
           }
           *base
            .add(2 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len47;
+           .cast::<usize>() = len48;
           *base
            .add(::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result47;
-          let vec56 = headers41;
-          let len56 = vec56.len();
-          let layout56 = _rt::alloc::Layout::from_size_align(
-            vec56.len() * (4 * ::core::mem::size_of::<*const u8>()),
+           .cast::<*mut u8>() = result48;
+          let vec58 = headers41;
+          let len58 = vec58.len();
+          let layout58 = _rt::alloc::Layout::from_size_align(
+            vec58.len() * (4 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result56, _cleanup56) = wit_bindgen::rt::Cleanup::new(
-           layout56,
+          let (result58, _cleanup58) = wit_bindgen::rt::Cleanup::new(
+           layout58,
           );
-          if let Some(cleanup) = _cleanup56 {
+          if let Some(cleanup) = _cleanup58 {
            cleanup.forget();
           }
-          for (i, e) in vec56.into_iter().enumerate() {
-           let base = result56
+          for (i, e) in vec58.into_iter().enumerate() {
+           let base = result58
             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
            {
             let super::super::super::super::__with_name2::Field {
-             name: name48,
-             value: value48,
+             name: name49,
+             value: value49,
             } = e;
-            let vec49 = (name48.into_bytes()).into_boxed_slice();
-            let ptr49 = vec49.as_ptr().cast::<u8>();
-            let len49 = vec49.len();
-            ::core::mem::forget(vec49);
+            let vec50 = (name49.into_bytes()).into_boxed_slice();
+            let ptr50 = vec50.as_ptr().cast::<u8>();
+            let len50 = vec50.len();
+            ::core::mem::forget(vec50);
             *base
              .add(::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len49;
-            *base.add(0).cast::<*mut u8>() = ptr49.cast_mut();
-            let vec55 = value48;
-            let len55 = vec55.len();
-            let layout55 = _rt::alloc::Layout::from_size_align(
-              vec55.len() * (3 * ::core::mem::size_of::<*const u8>()),
+             .cast::<usize>() = len50;
+            *base.add(0).cast::<*mut u8>() = ptr50.cast_mut();
+            let vec57 = value49;
+            let len57 = vec57.len();
+            let layout57 = _rt::alloc::Layout::from_size_align(
+              vec57.len() * (3 * ::core::mem::size_of::<*const u8>()),
               ::core::mem::size_of::<*const u8>(),
              )
              .unwrap();
-            let (result55, _cleanup55) = wit_bindgen::rt::Cleanup::new(
-             layout55,
+            let (result57, _cleanup57) = wit_bindgen::rt::Cleanup::new(
+             layout57,
             );
-            if let Some(cleanup) = _cleanup55 {
+            if let Some(cleanup) = _cleanup57 {
              cleanup.forget();
             }
-            for (i, e) in vec55.into_iter().enumerate() {
-             let base = result55
+            for (i, e) in vec57.into_iter().enumerate() {
+             let base = result57
               .add(i * (3 * ::core::mem::size_of::<*const u8>()));
              {
-              use super::super::super::super::__with_name2::Piece as V54;
+              use super::super::super::super::__with_name2::Piece as V56;
               match e {
-               V54::Text(e) => {
+               V56::Text(e) => {
                 *base.add(0).cast::<u8>() = (0i32) as u8;
-                let vec50 = (e.into_bytes()).into_boxed_slice();
-                let ptr50 = vec50.as_ptr().cast::<u8>();
-                let len50 = vec50.len();
-                ::core::mem::forget(vec50);
-                *base
-                 .add(2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len50;
-                *base
-                 .add(::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr50.cast_mut();
-               }
-               V54::Secret(e) => {
-                *base.add(0).cast::<u8>() = (1i32) as u8;
                 let vec51 = (e.into_bytes()).into_boxed_slice();
                 let ptr51 = vec51.as_ptr().cast::<u8>();
                 let len51 = vec51.len();
@@ -546,8 +587,8 @@ pub mod exports {
                  .add(::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>() = ptr51.cast_mut();
                }
-               V54::Blob(e) => {
-                *base.add(0).cast::<u8>() = (2i32) as u8;
+               V56::Secret(e) => {
+                *base.add(0).cast::<u8>() = (1i32) as u8;
                 let vec52 = (e.into_bytes()).into_boxed_slice();
                 let ptr52 = vec52.as_ptr().cast::<u8>();
                 let len52 = vec52.len();
@@ -559,8 +600,8 @@ pub mod exports {
                  .add(::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>() = ptr52.cast_mut();
                }
-               V54::BlobBase64(e) => {
-                *base.add(0).cast::<u8>() = (3i32) as u8;
+               V56::Blob(e) => {
+                *base.add(0).cast::<u8>() = (2i32) as u8;
                 let vec53 = (e.into_bytes()).into_boxed_slice();
                 let ptr53 = vec53.as_ptr().cast::<u8>();
                 let len53 = vec53.len();
@@ -572,60 +613,67 @@ pub mod exports {
                  .add(::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>() = ptr53.cast_mut();
                }
-               V54::StatusUrl => {
-                *base.add(0).cast::<u8>() = (4i32) as u8;
+               V56::BlobBase64(e) => {
+                *base.add(0).cast::<u8>() = (3i32) as u8;
+                let vec54 = (e.into_bytes()).into_boxed_slice();
+                let ptr54 = vec54.as_ptr().cast::<u8>();
+                let len54 = vec54.len();
+                ::core::mem::forget(vec54);
+                *base
+                 .add(2 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len54;
+                *base
+                 .add(::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = ptr54.cast_mut();
                }
-               V54::UnsubscribeUrl => {
+               V56::BlobUrl(e) => {
+                *base.add(0).cast::<u8>() = (4i32) as u8;
+                let vec55 = (e.into_bytes()).into_boxed_slice();
+                let ptr55 = vec55.as_ptr().cast::<u8>();
+                let len55 = vec55.len();
+                ::core::mem::forget(vec55);
+                *base
+                 .add(2 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len55;
+                *base
+                 .add(::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = ptr55.cast_mut();
+               }
+               V56::StatusUrl => {
                 *base.add(0).cast::<u8>() = (5i32) as u8;
+               }
+               V56::UnsubscribeUrl => {
+                *base.add(0).cast::<u8>() = (6i32) as u8;
                }
               }
              }
             }
             *base
              .add(3 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len55;
+             .cast::<usize>() = len57;
             *base
              .add(2 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = result55;
+             .cast::<*mut u8>() = result57;
            }
           }
           *base
            .add(4 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len56;
+           .cast::<usize>() = len58;
           *base
            .add(3 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result56;
-          use super::super::super::super::__with_name2::Authorization as V65;
+           .cast::<*mut u8>() = result58;
+          use super::super::super::super::__with_name2::Authorization as V67;
           match authorization41 {
-           V65::None => {
+           V67::None => {
             *base
              .add(5 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
-           V65::Bearer(e) => {
+           V67::Bearer(e) => {
             *base
              .add(5 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec57 = (e.into_bytes()).into_boxed_slice();
-            let ptr57 = vec57.as_ptr().cast::<u8>();
-            let len57 = vec57.len();
-            ::core::mem::forget(vec57);
-            *base
-             .add(7 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len57;
-            *base
-             .add(6 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr57.cast_mut();
-           }
-           V65::Basic(e) => {
-            *base
-             .add(5 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (2i32) as u8;
-            let super::super::super::super::__with_name2::BasicAuth {
-             user: user58,
-             secret: secret58,
-            } = e;
-            let vec59 = (user58.into_bytes()).into_boxed_slice();
+            let vec59 = (e.into_bytes()).into_boxed_slice();
             let ptr59 = vec59.as_ptr().cast::<u8>();
             let len59 = vec59.len();
             ::core::mem::forget(vec59);
@@ -635,51 +683,45 @@ pub mod exports {
             *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>() = ptr59.cast_mut();
-            let vec60 = (secret58.into_bytes()).into_boxed_slice();
-            let ptr60 = vec60.as_ptr().cast::<u8>();
-            let len60 = vec60.len();
-            ::core::mem::forget(vec60);
-            *base
-             .add(9 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len60;
-            *base
-             .add(8 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr60.cast_mut();
            }
-           V65::Aws(e) => {
+           V67::Basic(e) => {
             *base
              .add(5 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (3i32) as u8;
-            let super::super::super::super::__with_name2::AwsAuth {
-             service: service61,
-             region: region61,
+             .cast::<u8>() = (2i32) as u8;
+            let super::super::super::super::__with_name2::BasicAuth {
+             user: user60,
+             secret: secret60,
             } = e;
-            let vec62 = (service61.into_bytes()).into_boxed_slice();
+            let vec61 = (user60.into_bytes()).into_boxed_slice();
+            let ptr61 = vec61.as_ptr().cast::<u8>();
+            let len61 = vec61.len();
+            ::core::mem::forget(vec61);
+            *base
+             .add(7 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len61;
+            *base
+             .add(6 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr61.cast_mut();
+            let vec62 = (secret60.into_bytes()).into_boxed_slice();
             let ptr62 = vec62.as_ptr().cast::<u8>();
             let len62 = vec62.len();
             ::core::mem::forget(vec62);
             *base
-             .add(7 * ::core::mem::size_of::<*const u8>())
+             .add(9 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len62;
             *base
-             .add(6 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr62.cast_mut();
-            let vec63 = (region61.into_bytes()).into_boxed_slice();
-            let ptr63 = vec63.as_ptr().cast::<u8>();
-            let len63 = vec63.len();
-            ::core::mem::forget(vec63);
-            *base
-             .add(9 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len63;
-            *base
              .add(8 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr63.cast_mut();
+             .cast::<*mut u8>() = ptr62.cast_mut();
            }
-           V65::Oauth2(e) => {
+           V67::Aws(e) => {
             *base
              .add(5 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (4i32) as u8;
-            let vec64 = (e.into_bytes()).into_boxed_slice();
+             .cast::<u8>() = (3i32) as u8;
+            let super::super::super::super::__with_name2::AwsAuth {
+             service: service63,
+             region: region63,
+            } = e;
+            let vec64 = (service63.into_bytes()).into_boxed_slice();
             let ptr64 = vec64.as_ptr().cast::<u8>();
             let len64 = vec64.len();
             ::core::mem::forget(vec64);
@@ -689,166 +731,165 @@ pub mod exports {
             *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>() = ptr64.cast_mut();
+            let vec65 = (region63.into_bytes()).into_boxed_slice();
+            let ptr65 = vec65.as_ptr().cast::<u8>();
+            let len65 = vec65.len();
+            ::core::mem::forget(vec65);
+            *base
+             .add(9 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len65;
+            *base
+             .add(8 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr65.cast_mut();
+           }
+           V67::Oauth2(e) => {
+            *base
+             .add(5 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (4i32) as u8;
+            let vec66 = (e.into_bytes()).into_boxed_slice();
+            let ptr66 = vec66.as_ptr().cast::<u8>();
+            let len66 = vec66.len();
+            ::core::mem::forget(vec66);
+            *base
+             .add(7 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len66;
+            *base
+             .add(6 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr66.cast_mut();
            }
           }
-          let vec71 = signed41;
-          let len71 = vec71.len();
-          let layout71 = _rt::alloc::Layout::from_size_align(
-            vec71.len() * (10 * ::core::mem::size_of::<*const u8>()),
+          let vec73 = signed41;
+          let len73 = vec73.len();
+          let layout73 = _rt::alloc::Layout::from_size_align(
+            vec73.len() * (10 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result71, _cleanup71) = wit_bindgen::rt::Cleanup::new(
-           layout71,
+          let (result73, _cleanup73) = wit_bindgen::rt::Cleanup::new(
+           layout73,
           );
-          if let Some(cleanup) = _cleanup71 {
+          if let Some(cleanup) = _cleanup73 {
            cleanup.forget();
           }
-          for (i, e) in vec71.into_iter().enumerate() {
-           let base = result71
+          for (i, e) in vec73.into_iter().enumerate() {
+           let base = result73
             .add(i * (10 * ::core::mem::size_of::<*const u8>()));
            {
             let super::super::super::super::__with_name2::SignedField {
-             name: name66,
-             prefix: prefix66,
-             algorithm: algorithm66,
-             secret: secret66,
-             data: data66,
-             encoding: encoding66,
+             name: name68,
+             prefix: prefix68,
+             algorithm: algorithm68,
+             secret: secret68,
+             data: data68,
+             encoding: encoding68,
             } = e;
-            let vec67 = (name66.into_bytes()).into_boxed_slice();
-            let ptr67 = vec67.as_ptr().cast::<u8>();
-            let len67 = vec67.len();
-            ::core::mem::forget(vec67);
-            *base
-             .add(::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len67;
-            *base.add(0).cast::<*mut u8>() = ptr67.cast_mut();
-            let vec68 = (prefix66.into_bytes()).into_boxed_slice();
-            let ptr68 = vec68.as_ptr().cast::<u8>();
-            let len68 = vec68.len();
-            ::core::mem::forget(vec68);
-            *base
-             .add(3 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len68;
-            *base
-             .add(2 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr68.cast_mut();
-            *base
-             .add(4 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (algorithm66.clone() as i32) as u8;
-            let vec69 = (secret66.into_bytes()).into_boxed_slice();
+            let vec69 = (name68.into_bytes()).into_boxed_slice();
             let ptr69 = vec69.as_ptr().cast::<u8>();
             let len69 = vec69.len();
             ::core::mem::forget(vec69);
             *base
-             .add(6 * ::core::mem::size_of::<*const u8>())
+             .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len69;
-            *base
-             .add(5 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr69.cast_mut();
-            let vec70 = <_ as Into<_rt::Vec<_>>>::into(data66)
-             .into_boxed_slice();
+            *base.add(0).cast::<*mut u8>() = ptr69.cast_mut();
+            let vec70 = (prefix68.into_bytes()).into_boxed_slice();
             let ptr70 = vec70.as_ptr().cast::<u8>();
             let len70 = vec70.len();
             ::core::mem::forget(vec70);
             *base
-             .add(8 * ::core::mem::size_of::<*const u8>())
+             .add(3 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len70;
             *base
-             .add(7 * ::core::mem::size_of::<*const u8>())
+             .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>() = ptr70.cast_mut();
             *base
+             .add(4 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (algorithm68.clone() as i32) as u8;
+            let vec71 = (secret68.into_bytes()).into_boxed_slice();
+            let ptr71 = vec71.as_ptr().cast::<u8>();
+            let len71 = vec71.len();
+            ::core::mem::forget(vec71);
+            *base
+             .add(6 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len71;
+            *base
+             .add(5 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr71.cast_mut();
+            let vec72 = <_ as Into<_rt::Vec<_>>>::into(data68)
+             .into_boxed_slice();
+            let ptr72 = vec72.as_ptr().cast::<u8>();
+            let len72 = vec72.len();
+            ::core::mem::forget(vec72);
+            *base
+             .add(8 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len72;
+            *base
+             .add(7 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr72.cast_mut();
+            *base
              .add(9 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (encoding66.clone() as i32) as u8;
+             .cast::<u8>() = (encoding68.clone() as i32) as u8;
            }
           }
           *base
            .add(11 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len71;
+           .cast::<usize>() = len73;
           *base
            .add(10 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result71;
-          use super::super::super::super::__with_name2::Body as V93;
+           .cast::<*mut u8>() = result73;
+          use super::super::super::super::__with_name2::Body as V97;
           match body41 {
-           V93::Empty => {
+           V97::Empty => {
             *base
              .add(12 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
-           V93::Content(e) => {
+           V97::Content(e) => {
             *base
              .add(12 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            use super::super::super::super::__with_name2::Content as V79;
+            use super::super::super::super::__with_name2::Content as V82;
             match e {
-             V79::Bytes(e) => {
+             V82::Bytes(e) => {
               *base
                .add(13 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (0i32) as u8;
-              let vec72 = <_ as Into<_rt::Vec<_>>>::into(e)
+              let vec74 = <_ as Into<_rt::Vec<_>>>::into(e)
                .into_boxed_slice();
-              let ptr72 = vec72.as_ptr().cast::<u8>();
-              let len72 = vec72.len();
-              ::core::mem::forget(vec72);
+              let ptr74 = vec74.as_ptr().cast::<u8>();
+              let len74 = vec74.len();
+              ::core::mem::forget(vec74);
               *base
                .add(15 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len72;
+               .cast::<usize>() = len74;
               *base
                .add(14 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr72.cast_mut();
+               .cast::<*mut u8>() = ptr74.cast_mut();
              }
-             V79::Pieces(e) => {
+             V82::Pieces(e) => {
               *base
                .add(13 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec78 = e;
-              let len78 = vec78.len();
-              let layout78 = _rt::alloc::Layout::from_size_align(
-                vec78.len() * (3 * ::core::mem::size_of::<*const u8>()),
+              let vec81 = e;
+              let len81 = vec81.len();
+              let layout81 = _rt::alloc::Layout::from_size_align(
+                vec81.len() * (3 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                )
                .unwrap();
-              let (result78, _cleanup78) = wit_bindgen::rt::Cleanup::new(
-               layout78,
+              let (result81, _cleanup81) = wit_bindgen::rt::Cleanup::new(
+               layout81,
               );
-              if let Some(cleanup) = _cleanup78 {
+              if let Some(cleanup) = _cleanup81 {
                cleanup.forget();
               }
-              for (i, e) in vec78.into_iter().enumerate() {
-               let base = result78
+              for (i, e) in vec81.into_iter().enumerate() {
+               let base = result81
                 .add(i * (3 * ::core::mem::size_of::<*const u8>()));
                {
-                use super::super::super::super::__with_name2::Piece as V77;
+                use super::super::super::super::__with_name2::Piece as V80;
                 match e {
-                 V77::Text(e) => {
+                 V80::Text(e) => {
                   *base.add(0).cast::<u8>() = (0i32) as u8;
-                  let vec73 = (e.into_bytes()).into_boxed_slice();
-                  let ptr73 = vec73.as_ptr().cast::<u8>();
-                  let len73 = vec73.len();
-                  ::core::mem::forget(vec73);
-                  *base
-                   .add(2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len73;
-                  *base
-                   .add(::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr73.cast_mut();
-                 }
-                 V77::Secret(e) => {
-                  *base.add(0).cast::<u8>() = (1i32) as u8;
-                  let vec74 = (e.into_bytes()).into_boxed_slice();
-                  let ptr74 = vec74.as_ptr().cast::<u8>();
-                  let len74 = vec74.len();
-                  ::core::mem::forget(vec74);
-                  *base
-                   .add(2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len74;
-                  *base
-                   .add(::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr74.cast_mut();
-                 }
-                 V77::Blob(e) => {
-                  *base.add(0).cast::<u8>() = (2i32) as u8;
                   let vec75 = (e.into_bytes()).into_boxed_slice();
                   let ptr75 = vec75.as_ptr().cast::<u8>();
                   let len75 = vec75.len();
@@ -860,8 +901,8 @@ pub mod exports {
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>() = ptr75.cast_mut();
                  }
-                 V77::BlobBase64(e) => {
-                  *base.add(0).cast::<u8>() = (3i32) as u8;
+                 V80::Secret(e) => {
+                  *base.add(0).cast::<u8>() = (1i32) as u8;
                   let vec76 = (e.into_bytes()).into_boxed_slice();
                   let ptr76 = vec76.as_ptr().cast::<u8>();
                   let len76 = vec76.len();
@@ -873,74 +914,113 @@ pub mod exports {
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>() = ptr76.cast_mut();
                  }
-                 V77::StatusUrl => {
-                  *base.add(0).cast::<u8>() = (4i32) as u8;
+                 V80::Blob(e) => {
+                  *base.add(0).cast::<u8>() = (2i32) as u8;
+                  let vec77 = (e.into_bytes()).into_boxed_slice();
+                  let ptr77 = vec77.as_ptr().cast::<u8>();
+                  let len77 = vec77.len();
+                  ::core::mem::forget(vec77);
+                  *base
+                   .add(2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len77;
+                  *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr77.cast_mut();
                  }
-                 V77::UnsubscribeUrl => {
+                 V80::BlobBase64(e) => {
+                  *base.add(0).cast::<u8>() = (3i32) as u8;
+                  let vec78 = (e.into_bytes()).into_boxed_slice();
+                  let ptr78 = vec78.as_ptr().cast::<u8>();
+                  let len78 = vec78.len();
+                  ::core::mem::forget(vec78);
+                  *base
+                   .add(2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len78;
+                  *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr78.cast_mut();
+                 }
+                 V80::BlobUrl(e) => {
+                  *base.add(0).cast::<u8>() = (4i32) as u8;
+                  let vec79 = (e.into_bytes()).into_boxed_slice();
+                  let ptr79 = vec79.as_ptr().cast::<u8>();
+                  let len79 = vec79.len();
+                  ::core::mem::forget(vec79);
+                  *base
+                   .add(2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len79;
+                  *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr79.cast_mut();
+                 }
+                 V80::StatusUrl => {
                   *base.add(0).cast::<u8>() = (5i32) as u8;
+                 }
+                 V80::UnsubscribeUrl => {
+                  *base.add(0).cast::<u8>() = (6i32) as u8;
                  }
                 }
                }
               }
               *base
                .add(15 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len78;
+               .cast::<usize>() = len81;
               *base
                .add(14 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = result78;
+               .cast::<*mut u8>() = result81;
              }
             }
            }
-           V93::Multipart(e) => {
+           V97::Multipart(e) => {
             *base
              .add(12 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (2i32) as u8;
-            let vec92 = e;
-            let len92 = vec92.len();
-            let layout92 = _rt::alloc::Layout::from_size_align(
-              vec92.len() * (11 * ::core::mem::size_of::<*const u8>()),
+            let vec96 = e;
+            let len96 = vec96.len();
+            let layout96 = _rt::alloc::Layout::from_size_align(
+              vec96.len() * (11 * ::core::mem::size_of::<*const u8>()),
               ::core::mem::size_of::<*const u8>(),
              )
              .unwrap();
-            let (result92, _cleanup92) = wit_bindgen::rt::Cleanup::new(
-             layout92,
+            let (result96, _cleanup96) = wit_bindgen::rt::Cleanup::new(
+             layout96,
             );
-            if let Some(cleanup) = _cleanup92 {
+            if let Some(cleanup) = _cleanup96 {
              cleanup.forget();
             }
-            for (i, e) in vec92.into_iter().enumerate() {
-             let base = result92
+            for (i, e) in vec96.into_iter().enumerate() {
+             let base = result96
               .add(i * (11 * ::core::mem::size_of::<*const u8>()));
              {
               let super::super::super::super::__with_name2::FormField {
-               name: name80,
-               file_name: file_name80,
-               content_type: content_type80,
-               content: content80,
+               name: name83,
+               file_name: file_name83,
+               content_type: content_type83,
+               content: content83,
               } = e;
-              let vec81 = (name80.into_bytes()).into_boxed_slice();
-              let ptr81 = vec81.as_ptr().cast::<u8>();
-              let len81 = vec81.len();
-              ::core::mem::forget(vec81);
+              let vec84 = (name83.into_bytes()).into_boxed_slice();
+              let ptr84 = vec84.as_ptr().cast::<u8>();
+              let len84 = vec84.len();
+              ::core::mem::forget(vec84);
               *base
                .add(::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len81;
-              *base.add(0).cast::<*mut u8>() = ptr81.cast_mut();
-              match file_name80 {
+               .cast::<usize>() = len84;
+              *base.add(0).cast::<*mut u8>() = ptr84.cast_mut();
+              match file_name83 {
                Some(e) => {
                 *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec82 = (e.into_bytes()).into_boxed_slice();
-                let ptr82 = vec82.as_ptr().cast::<u8>();
-                let len82 = vec82.len();
-                ::core::mem::forget(vec82);
+                let vec85 = (e.into_bytes()).into_boxed_slice();
+                let ptr85 = vec85.as_ptr().cast::<u8>();
+                let len85 = vec85.len();
+                ::core::mem::forget(vec85);
                 *base
                  .add(4 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len82;
+                 .cast::<usize>() = len85;
                 *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr82.cast_mut();
+                 .cast::<*mut u8>() = ptr85.cast_mut();
                }
                None => {
                 *base
@@ -948,21 +1028,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match content_type80 {
+              match content_type83 {
                Some(e) => {
                 *base
                  .add(5 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec83 = (e.into_bytes()).into_boxed_slice();
-                let ptr83 = vec83.as_ptr().cast::<u8>();
-                let len83 = vec83.len();
-                ::core::mem::forget(vec83);
+                let vec86 = (e.into_bytes()).into_boxed_slice();
+                let ptr86 = vec86.as_ptr().cast::<u8>();
+                let len86 = vec86.len();
+                ::core::mem::forget(vec86);
                 *base
                  .add(7 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len83;
+                 .cast::<usize>() = len86;
                 *base
                  .add(6 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr83.cast_mut();
+                 .cast::<*mut u8>() = ptr86.cast_mut();
                }
                None => {
                 *base
@@ -970,88 +1050,49 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              use super::super::super::super::__with_name2::Content as V91;
-              match content80 {
-               V91::Bytes(e) => {
+              use super::super::super::super::__with_name2::Content as V95;
+              match content83 {
+               V95::Bytes(e) => {
                 *base
                  .add(8 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (0i32) as u8;
-                let vec84 = <_ as Into<_rt::Vec<_>>>::into(e)
+                let vec87 = <_ as Into<_rt::Vec<_>>>::into(e)
                  .into_boxed_slice();
-                let ptr84 = vec84.as_ptr().cast::<u8>();
-                let len84 = vec84.len();
-                ::core::mem::forget(vec84);
+                let ptr87 = vec87.as_ptr().cast::<u8>();
+                let len87 = vec87.len();
+                ::core::mem::forget(vec87);
                 *base
                  .add(10 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len84;
+                 .cast::<usize>() = len87;
                 *base
                  .add(9 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr84.cast_mut();
+                 .cast::<*mut u8>() = ptr87.cast_mut();
                }
-               V91::Pieces(e) => {
+               V95::Pieces(e) => {
                 *base
                  .add(8 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec90 = e;
-                let len90 = vec90.len();
-                let layout90 = _rt::alloc::Layout::from_size_align(
-                  vec90.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                let vec94 = e;
+                let len94 = vec94.len();
+                let layout94 = _rt::alloc::Layout::from_size_align(
+                  vec94.len() * (3 * ::core::mem::size_of::<*const u8>()),
                   ::core::mem::size_of::<*const u8>(),
                  )
                  .unwrap();
-                let (result90, _cleanup90) = wit_bindgen::rt::Cleanup::new(
-                 layout90,
+                let (result94, _cleanup94) = wit_bindgen::rt::Cleanup::new(
+                 layout94,
                 );
-                if let Some(cleanup) = _cleanup90 {
+                if let Some(cleanup) = _cleanup94 {
                  cleanup.forget();
                 }
-                for (i, e) in vec90.into_iter().enumerate() {
-                 let base = result90
+                for (i, e) in vec94.into_iter().enumerate() {
+                 let base = result94
                   .add(i * (3 * ::core::mem::size_of::<*const u8>()));
                  {
-                  use super::super::super::super::__with_name2::Piece as V89;
+                  use super::super::super::super::__with_name2::Piece as V93;
                   match e {
-                   V89::Text(e) => {
+                   V93::Text(e) => {
                     *base.add(0).cast::<u8>() = (0i32) as u8;
-                    let vec85 = (e.into_bytes()).into_boxed_slice();
-                    let ptr85 = vec85.as_ptr().cast::<u8>();
-                    let len85 = vec85.len();
-                    ::core::mem::forget(vec85);
-                    *base
-                     .add(2 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>() = len85;
-                    *base
-                     .add(::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>() = ptr85.cast_mut();
-                   }
-                   V89::Secret(e) => {
-                    *base.add(0).cast::<u8>() = (1i32) as u8;
-                    let vec86 = (e.into_bytes()).into_boxed_slice();
-                    let ptr86 = vec86.as_ptr().cast::<u8>();
-                    let len86 = vec86.len();
-                    ::core::mem::forget(vec86);
-                    *base
-                     .add(2 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>() = len86;
-                    *base
-                     .add(::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>() = ptr86.cast_mut();
-                   }
-                   V89::Blob(e) => {
-                    *base.add(0).cast::<u8>() = (2i32) as u8;
-                    let vec87 = (e.into_bytes()).into_boxed_slice();
-                    let ptr87 = vec87.as_ptr().cast::<u8>();
-                    let len87 = vec87.len();
-                    ::core::mem::forget(vec87);
-                    *base
-                     .add(2 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>() = len87;
-                    *base
-                     .add(::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>() = ptr87.cast_mut();
-                   }
-                   V89::BlobBase64(e) => {
-                    *base.add(0).cast::<u8>() = (3i32) as u8;
                     let vec88 = (e.into_bytes()).into_boxed_slice();
                     let ptr88 = vec88.as_ptr().cast::<u8>();
                     let len88 = vec88.len();
@@ -1063,31 +1104,83 @@ pub mod exports {
                      .add(::core::mem::size_of::<*const u8>())
                      .cast::<*mut u8>() = ptr88.cast_mut();
                    }
-                   V89::StatusUrl => {
-                    *base.add(0).cast::<u8>() = (4i32) as u8;
+                   V93::Secret(e) => {
+                    *base.add(0).cast::<u8>() = (1i32) as u8;
+                    let vec89 = (e.into_bytes()).into_boxed_slice();
+                    let ptr89 = vec89.as_ptr().cast::<u8>();
+                    let len89 = vec89.len();
+                    ::core::mem::forget(vec89);
+                    *base
+                     .add(2 * ::core::mem::size_of::<*const u8>())
+                     .cast::<usize>() = len89;
+                    *base
+                     .add(::core::mem::size_of::<*const u8>())
+                     .cast::<*mut u8>() = ptr89.cast_mut();
                    }
-                   V89::UnsubscribeUrl => {
+                   V93::Blob(e) => {
+                    *base.add(0).cast::<u8>() = (2i32) as u8;
+                    let vec90 = (e.into_bytes()).into_boxed_slice();
+                    let ptr90 = vec90.as_ptr().cast::<u8>();
+                    let len90 = vec90.len();
+                    ::core::mem::forget(vec90);
+                    *base
+                     .add(2 * ::core::mem::size_of::<*const u8>())
+                     .cast::<usize>() = len90;
+                    *base
+                     .add(::core::mem::size_of::<*const u8>())
+                     .cast::<*mut u8>() = ptr90.cast_mut();
+                   }
+                   V93::BlobBase64(e) => {
+                    *base.add(0).cast::<u8>() = (3i32) as u8;
+                    let vec91 = (e.into_bytes()).into_boxed_slice();
+                    let ptr91 = vec91.as_ptr().cast::<u8>();
+                    let len91 = vec91.len();
+                    ::core::mem::forget(vec91);
+                    *base
+                     .add(2 * ::core::mem::size_of::<*const u8>())
+                     .cast::<usize>() = len91;
+                    *base
+                     .add(::core::mem::size_of::<*const u8>())
+                     .cast::<*mut u8>() = ptr91.cast_mut();
+                   }
+                   V93::BlobUrl(e) => {
+                    *base.add(0).cast::<u8>() = (4i32) as u8;
+                    let vec92 = (e.into_bytes()).into_boxed_slice();
+                    let ptr92 = vec92.as_ptr().cast::<u8>();
+                    let len92 = vec92.len();
+                    ::core::mem::forget(vec92);
+                    *base
+                     .add(2 * ::core::mem::size_of::<*const u8>())
+                     .cast::<usize>() = len92;
+                    *base
+                     .add(::core::mem::size_of::<*const u8>())
+                     .cast::<*mut u8>() = ptr92.cast_mut();
+                   }
+                   V93::StatusUrl => {
                     *base.add(0).cast::<u8>() = (5i32) as u8;
+                   }
+                   V93::UnsubscribeUrl => {
+                    *base.add(0).cast::<u8>() = (6i32) as u8;
                    }
                   }
                  }
                 }
                 *base
                  .add(10 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len90;
+                 .cast::<usize>() = len94;
                 *base
                  .add(9 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = result90;
+                 .cast::<*mut u8>() = result94;
                }
               }
              }
             }
             *base
              .add(14 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len92;
+             .cast::<usize>() = len96;
             *base
              .add(13 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = result92;
+             .cast::<*mut u8>() = result96;
            }
           }
           *base
@@ -1102,207 +1195,208 @@ pub mod exports {
            true => 1,
            false => 0,
           }) as u8;
-          let vec97 = extensions41;
-          let len97 = vec97.len();
-          let layout97 = _rt::alloc::Layout::from_size_align(
-            vec97.len() * (4 * ::core::mem::size_of::<*const u8>()),
+          let vec101 = extensions41;
+          let len101 = vec101.len();
+          let layout101 = _rt::alloc::Layout::from_size_align(
+            vec101.len() * (4 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result97, _cleanup97) = wit_bindgen::rt::Cleanup::new(
-           layout97,
+          let (result101, _cleanup101) = wit_bindgen::rt::Cleanup::new(
+           layout101,
           );
-          if let Some(cleanup) = _cleanup97 {
+          if let Some(cleanup) = _cleanup101 {
            cleanup.forget();
           }
-          for (i, e) in vec97.into_iter().enumerate() {
-           let base = result97
+          for (i, e) in vec101.into_iter().enumerate() {
+           let base = result101
             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
            {
-            let (t94_0, t94_1) = e;
-            let vec95 = (t94_0.into_bytes()).into_boxed_slice();
-            let ptr95 = vec95.as_ptr().cast::<u8>();
-            let len95 = vec95.len();
-            ::core::mem::forget(vec95);
+            let (t98_0, t98_1) = e;
+            let vec99 = (t98_0.into_bytes()).into_boxed_slice();
+            let ptr99 = vec99.as_ptr().cast::<u8>();
+            let len99 = vec99.len();
+            ::core::mem::forget(vec99);
             *base
              .add(::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len95;
-            *base.add(0).cast::<*mut u8>() = ptr95.cast_mut();
-            let vec96 = (t94_1.into_bytes()).into_boxed_slice();
-            let ptr96 = vec96.as_ptr().cast::<u8>();
-            let len96 = vec96.len();
-            ::core::mem::forget(vec96);
+             .cast::<usize>() = len99;
+            *base.add(0).cast::<*mut u8>() = ptr99.cast_mut();
+            let vec100 = (t98_1.into_bytes()).into_boxed_slice();
+            let ptr100 = vec100.as_ptr().cast::<u8>();
+            let len100 = vec100.len();
+            ::core::mem::forget(vec100);
             *base
              .add(3 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len96;
+             .cast::<usize>() = len100;
             *base
              .add(2 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr96.cast_mut();
+             .cast::<*mut u8>() = ptr100.cast_mut();
            }
           }
           *base
            .add(18 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len97;
+           .cast::<usize>() = len101;
           *base
            .add(17 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result97;
+           .cast::<*mut u8>() = result101;
          }
         }
         *ptr40
          .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len98;
-        *ptr40.add(8).cast::<*mut u8>() = result98;
+         .cast::<usize>() = len102;
+        *ptr40.add(8).cast::<*mut u8>() = result102;
        }
        Step::Done(e) => {
         *ptr40.add(0).cast::<u8>() = (1i32) as u8;
         let Batch {
-         events: events99,
-         cursor: cursor99,
-         again_in_ms: again_in_ms99,
+         events: events103,
+         unread: unread103,
+         cursor: cursor103,
+         again_in_ms: again_in_ms103,
         } = e;
-        let vec294 = events99;
-        let len294 = vec294.len();
-        let layout294 = _rt::alloc::Layout::from_size_align(
-          vec294.len()
+        let vec298 = events103;
+        let len298 = vec298.len();
+        let layout298 = _rt::alloc::Layout::from_size_align(
+          vec298.len()
            * (24 + 62 * ::core::mem::size_of::<*const u8>()),
           8,
          )
          .unwrap();
-        let (result294, _cleanup294) = wit_bindgen::rt::Cleanup::new(
-         layout294,
+        let (result298, _cleanup298) = wit_bindgen::rt::Cleanup::new(
+         layout298,
         );
-        if let Some(cleanup) = _cleanup294 {
+        if let Some(cleanup) = _cleanup298 {
          cleanup.forget();
         }
-        for (i, e) in vec294.into_iter().enumerate() {
-         let base = result294
+        for (i, e) in vec298.into_iter().enumerate() {
+         let base = result298
           .add(i * (24 + 62 * ::core::mem::size_of::<*const u8>()));
          {
           let super::super::super::super::__with_name1::Event {
-           id: id100,
-           at: at100,
-           account: account100,
-           contact: contact100,
-           body: body100,
-           extensions: extensions100,
+           id: id104,
+           at: at104,
+           account: account104,
+           contact: contact104,
+           body: body104,
+           extensions: extensions104,
           } = e;
-          let vec101 = (id100.into_bytes()).into_boxed_slice();
-          let ptr101 = vec101.as_ptr().cast::<u8>();
-          let len101 = vec101.len();
-          ::core::mem::forget(vec101);
+          let vec105 = (id104.into_bytes()).into_boxed_slice();
+          let ptr105 = vec105.as_ptr().cast::<u8>();
+          let len105 = vec105.len();
+          ::core::mem::forget(vec105);
           *base
            .add(::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len101;
-          *base.add(0).cast::<*mut u8>() = ptr101.cast_mut();
+           .cast::<usize>() = len105;
+          *base.add(0).cast::<*mut u8>() = ptr105.cast_mut();
           *base
            .add(2 * ::core::mem::size_of::<*const u8>())
-           .cast::<i64>() = _rt::as_i64(at100);
-          let vec102 = (account100.into_bytes()).into_boxed_slice();
-          let ptr102 = vec102.as_ptr().cast::<u8>();
-          let len102 = vec102.len();
-          ::core::mem::forget(vec102);
+           .cast::<i64>() = _rt::as_i64(at104);
+          let vec106 = (account104.into_bytes()).into_boxed_slice();
+          let ptr106 = vec106.as_ptr().cast::<u8>();
+          let len106 = vec106.len();
+          ::core::mem::forget(vec106);
           *base
            .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len102;
+           .cast::<usize>() = len106;
           *base
            .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr102.cast_mut();
+           .cast::<*mut u8>() = ptr106.cast_mut();
           let super::super::super::super::__with_name1::Contact {
-           identifiers: identifiers103,
-           display_name: display_name103,
-           locale: locale103,
-           time_zone: time_zone103,
-           traits: traits103,
-          } = contact100;
-          let vec108 = identifiers103;
-          let len108 = vec108.len();
-          let layout108 = _rt::alloc::Layout::from_size_align(
-            vec108.len() * (8 * ::core::mem::size_of::<*const u8>()),
+           identifiers: identifiers107,
+           display_name: display_name107,
+           locale: locale107,
+           time_zone: time_zone107,
+           traits: traits107,
+          } = contact104;
+          let vec112 = identifiers107;
+          let len112 = vec112.len();
+          let layout112 = _rt::alloc::Layout::from_size_align(
+            vec112.len() * (8 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result108, _cleanup108) = wit_bindgen::rt::Cleanup::new(
-           layout108,
+          let (result112, _cleanup112) = wit_bindgen::rt::Cleanup::new(
+           layout112,
           );
-          if let Some(cleanup) = _cleanup108 {
+          if let Some(cleanup) = _cleanup112 {
            cleanup.forget();
           }
-          for (i, e) in vec108.into_iter().enumerate() {
-           let base = result108
+          for (i, e) in vec112.into_iter().enumerate() {
+           let base = result112
             .add(i * (8 * ::core::mem::size_of::<*const u8>()));
            {
             let super::super::super::super::__with_name1::Identifier {
-             scheme: scheme104,
-             scope: scope104,
-             value: value104,
-             attestation: attestation104,
+             scheme: scheme108,
+             scope: scope108,
+             value: value108,
+             attestation: attestation108,
             } = e;
-            let vec105 = (scheme104.into_bytes()).into_boxed_slice();
-            let ptr105 = vec105.as_ptr().cast::<u8>();
-            let len105 = vec105.len();
-            ::core::mem::forget(vec105);
-            *base
-             .add(::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len105;
-            *base.add(0).cast::<*mut u8>() = ptr105.cast_mut();
-            match scope104 {
-             Some(e) => {
-              *base
-               .add(2 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (1i32) as u8;
-              let vec106 = (e.into_bytes()).into_boxed_slice();
-              let ptr106 = vec106.as_ptr().cast::<u8>();
-              let len106 = vec106.len();
-              ::core::mem::forget(vec106);
-              *base
-               .add(4 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len106;
-              *base
-               .add(3 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr106.cast_mut();
-             }
-             None => {
-              *base
-               .add(2 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (0i32) as u8;
-             }
-            };
-            let vec107 = (value104.into_bytes()).into_boxed_slice();
-            let ptr107 = vec107.as_ptr().cast::<u8>();
-            let len107 = vec107.len();
-            ::core::mem::forget(vec107);
-            *base
-             .add(6 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len107;
-            *base
-             .add(5 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr107.cast_mut();
-            *base
-             .add(7 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (attestation104.clone() as i32) as u8;
-           }
-          }
-          *base
-           .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len108;
-          *base
-           .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result108;
-          match display_name103 {
-           Some(e) => {
-            *base
-             .add(8 + 6 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (1i32) as u8;
-            let vec109 = (e.into_bytes()).into_boxed_slice();
+            let vec109 = (scheme108.into_bytes()).into_boxed_slice();
             let ptr109 = vec109.as_ptr().cast::<u8>();
             let len109 = vec109.len();
             ::core::mem::forget(vec109);
             *base
-             .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+             .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len109;
+            *base.add(0).cast::<*mut u8>() = ptr109.cast_mut();
+            match scope108 {
+             Some(e) => {
+              *base
+               .add(2 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (1i32) as u8;
+              let vec110 = (e.into_bytes()).into_boxed_slice();
+              let ptr110 = vec110.as_ptr().cast::<u8>();
+              let len110 = vec110.len();
+              ::core::mem::forget(vec110);
+              *base
+               .add(4 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>() = len110;
+              *base
+               .add(3 * ::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>() = ptr110.cast_mut();
+             }
+             None => {
+              *base
+               .add(2 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (0i32) as u8;
+             }
+            };
+            let vec111 = (value108.into_bytes()).into_boxed_slice();
+            let ptr111 = vec111.as_ptr().cast::<u8>();
+            let len111 = vec111.len();
+            ::core::mem::forget(vec111);
+            *base
+             .add(6 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len111;
+            *base
+             .add(5 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr111.cast_mut();
+            *base
+             .add(7 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (attestation108.clone() as i32) as u8;
+           }
+          }
+          *base
+           .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len112;
+          *base
+           .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = result112;
+          match display_name107 {
+           Some(e) => {
+            *base
+             .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (1i32) as u8;
+            let vec113 = (e.into_bytes()).into_boxed_slice();
+            let ptr113 = vec113.as_ptr().cast::<u8>();
+            let len113 = vec113.len();
+            ::core::mem::forget(vec113);
+            *base
+             .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len113;
             *base
              .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr109.cast_mut();
+             .cast::<*mut u8>() = ptr113.cast_mut();
            }
            None => {
             *base
@@ -1310,143 +1404,143 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          match locale103 {
+          match locale107 {
            Some(e) => {
             *base
              .add(8 + 9 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec110 = (e.into_bytes()).into_boxed_slice();
-            let ptr110 = vec110.as_ptr().cast::<u8>();
-            let len110 = vec110.len();
-            ::core::mem::forget(vec110);
-            *base
-             .add(8 + 11 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len110;
-            *base
-             .add(8 + 10 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr110.cast_mut();
-           }
-           None => {
-            *base
-             .add(8 + 9 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (0i32) as u8;
-           }
-          };
-          match time_zone103 {
-           Some(e) => {
-            *base
-             .add(8 + 12 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (1i32) as u8;
-            let vec111 = (e.into_bytes()).into_boxed_slice();
-            let ptr111 = vec111.as_ptr().cast::<u8>();
-            let len111 = vec111.len();
-            ::core::mem::forget(vec111);
-            *base
-             .add(8 + 14 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len111;
-            *base
-             .add(8 + 13 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr111.cast_mut();
-           }
-           None => {
-            *base
-             .add(8 + 12 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (0i32) as u8;
-           }
-          };
-          let vec115 = traits103;
-          let len115 = vec115.len();
-          let layout115 = _rt::alloc::Layout::from_size_align(
-            vec115.len() * (4 * ::core::mem::size_of::<*const u8>()),
-            ::core::mem::size_of::<*const u8>(),
-           )
-           .unwrap();
-          let (result115, _cleanup115) = wit_bindgen::rt::Cleanup::new(
-           layout115,
-          );
-          if let Some(cleanup) = _cleanup115 {
-           cleanup.forget();
-          }
-          for (i, e) in vec115.into_iter().enumerate() {
-           let base = result115
-            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-           {
-            let (t112_0, t112_1) = e;
-            let vec113 = (t112_0.into_bytes()).into_boxed_slice();
-            let ptr113 = vec113.as_ptr().cast::<u8>();
-            let len113 = vec113.len();
-            ::core::mem::forget(vec113);
-            *base
-             .add(::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len113;
-            *base.add(0).cast::<*mut u8>() = ptr113.cast_mut();
-            let vec114 = (t112_1.into_bytes()).into_boxed_slice();
+            let vec114 = (e.into_bytes()).into_boxed_slice();
             let ptr114 = vec114.as_ptr().cast::<u8>();
             let len114 = vec114.len();
             ::core::mem::forget(vec114);
             *base
-             .add(3 * ::core::mem::size_of::<*const u8>())
+             .add(8 + 11 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len114;
             *base
-             .add(2 * ::core::mem::size_of::<*const u8>())
+             .add(8 + 10 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>() = ptr114.cast_mut();
            }
-          }
-          *base
-           .add(8 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len115;
-          *base
-           .add(8 + 15 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result115;
-          use super::super::super::super::__with_name1::EventBody as V289;
-          match body100 {
-           V289::Message(e) => {
+           None => {
             *base
-             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
+             .add(8 + 9 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
-            let super::super::super::super::__with_name1::Message {
-             id: id116,
-             author: author116,
-             subject: subject116,
-             parts: parts116,
-             in_reply_to: in_reply_to116,
-             thread: thread116,
-             referral: referral116,
-             forwarded: forwarded116,
-             reference: reference116,
-             references: references116,
-             copies: copies116,
-             participant: participant116,
-             standby: standby116,
-            } = e;
-            let vec117 = (id116.into_bytes()).into_boxed_slice();
+           }
+          };
+          match time_zone107 {
+           Some(e) => {
+            *base
+             .add(8 + 12 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (1i32) as u8;
+            let vec115 = (e.into_bytes()).into_boxed_slice();
+            let ptr115 = vec115.as_ptr().cast::<u8>();
+            let len115 = vec115.len();
+            ::core::mem::forget(vec115);
+            *base
+             .add(8 + 14 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len115;
+            *base
+             .add(8 + 13 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr115.cast_mut();
+           }
+           None => {
+            *base
+             .add(8 + 12 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (0i32) as u8;
+           }
+          };
+          let vec119 = traits107;
+          let len119 = vec119.len();
+          let layout119 = _rt::alloc::Layout::from_size_align(
+            vec119.len() * (4 * ::core::mem::size_of::<*const u8>()),
+            ::core::mem::size_of::<*const u8>(),
+           )
+           .unwrap();
+          let (result119, _cleanup119) = wit_bindgen::rt::Cleanup::new(
+           layout119,
+          );
+          if let Some(cleanup) = _cleanup119 {
+           cleanup.forget();
+          }
+          for (i, e) in vec119.into_iter().enumerate() {
+           let base = result119
+            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+           {
+            let (t116_0, t116_1) = e;
+            let vec117 = (t116_0.into_bytes()).into_boxed_slice();
             let ptr117 = vec117.as_ptr().cast::<u8>();
             let len117 = vec117.len();
             ::core::mem::forget(vec117);
             *base
-             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
+             .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len117;
+            *base.add(0).cast::<*mut u8>() = ptr117.cast_mut();
+            let vec118 = (t116_1.into_bytes()).into_boxed_slice();
+            let ptr118 = vec118.as_ptr().cast::<u8>();
+            let len118 = vec118.len();
+            ::core::mem::forget(vec118);
+            *base
+             .add(3 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len118;
+            *base
+             .add(2 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr118.cast_mut();
+           }
+          }
+          *base
+           .add(8 + 16 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len119;
+          *base
+           .add(8 + 15 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = result119;
+          use super::super::super::super::__with_name1::EventBody as V293;
+          match body104 {
+           V293::Message(e) => {
+            *base
+             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (0i32) as u8;
+            let super::super::super::super::__with_name1::Message {
+             id: id120,
+             author: author120,
+             subject: subject120,
+             parts: parts120,
+             in_reply_to: in_reply_to120,
+             thread: thread120,
+             referral: referral120,
+             forwarded: forwarded120,
+             reference: reference120,
+             references: references120,
+             copies: copies120,
+             participant: participant120,
+             standby: standby120,
+            } = e;
+            let vec121 = (id120.into_bytes()).into_boxed_slice();
+            let ptr121 = vec121.as_ptr().cast::<u8>();
+            let len121 = vec121.len();
+            ::core::mem::forget(vec121);
+            *base
+             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len121;
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr117.cast_mut();
+             .cast::<*mut u8>() = ptr121.cast_mut();
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (author116.clone() as i32) as u8;
-            match subject116 {
+             .cast::<u8>() = (author120.clone() as i32) as u8;
+            match subject120 {
              Some(e) => {
               *base
                .add(24 + 19 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec118 = (e.into_bytes()).into_boxed_slice();
-              let ptr118 = vec118.as_ptr().cast::<u8>();
-              let len118 = vec118.len();
-              ::core::mem::forget(vec118);
+              let vec122 = (e.into_bytes()).into_boxed_slice();
+              let ptr122 = vec122.as_ptr().cast::<u8>();
+              let len122 = vec122.len();
+              ::core::mem::forget(vec122);
               *base
                .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len118;
+               .cast::<usize>() = len122;
               *base
                .add(24 + 20 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr118.cast_mut();
+               .cast::<*mut u8>() = ptr122.cast_mut();
              }
              None => {
               *base
@@ -1454,114 +1548,114 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            let vec162 = parts116;
-            let len162 = vec162.len();
-            let layout162 = _rt::alloc::Layout::from_size_align(
-              vec162.len()
+            let vec166 = parts120;
+            let len166 = vec166.len();
+            let layout166 = _rt::alloc::Layout::from_size_align(
+              vec166.len()
                * (40 + 10 * ::core::mem::size_of::<*const u8>()),
               8,
              )
              .unwrap();
-            let (result162, _cleanup162) = wit_bindgen::rt::Cleanup::new(
-             layout162,
+            let (result166, _cleanup166) = wit_bindgen::rt::Cleanup::new(
+             layout166,
             );
-            if let Some(cleanup) = _cleanup162 {
+            if let Some(cleanup) = _cleanup166 {
              cleanup.forget();
             }
-            for (i, e) in vec162.into_iter().enumerate() {
-             let base = result162
+            for (i, e) in vec166.into_iter().enumerate() {
+             let base = result166
               .add(i * (40 + 10 * ::core::mem::size_of::<*const u8>()));
              {
-              use super::super::super::super::__with_name1::Part as V161;
+              use super::super::super::super::__with_name1::Part as V165;
               match e {
-               V161::Text(e) => {
+               V165::Text(e) => {
                 *base.add(0).cast::<u8>() = (0i32) as u8;
-                let vec119 = (e.into_bytes()).into_boxed_slice();
-                let ptr119 = vec119.as_ptr().cast::<u8>();
-                let len119 = vec119.len();
-                ::core::mem::forget(vec119);
+                let vec123 = (e.into_bytes()).into_boxed_slice();
+                let ptr123 = vec123.as_ptr().cast::<u8>();
+                let len123 = vec123.len();
+                ::core::mem::forget(vec123);
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len119;
-                *base.add(8).cast::<*mut u8>() = ptr119.cast_mut();
+                 .cast::<usize>() = len123;
+                *base.add(8).cast::<*mut u8>() = ptr123.cast_mut();
                }
-               V161::Html(e) => {
+               V165::Html(e) => {
                 *base.add(0).cast::<u8>() = (1i32) as u8;
-                let vec120 = (e.into_bytes()).into_boxed_slice();
-                let ptr120 = vec120.as_ptr().cast::<u8>();
-                let len120 = vec120.len();
-                ::core::mem::forget(vec120);
+                let vec124 = (e.into_bytes()).into_boxed_slice();
+                let ptr124 = vec124.as_ptr().cast::<u8>();
+                let len124 = vec124.len();
+                ::core::mem::forget(vec124);
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len120;
-                *base.add(8).cast::<*mut u8>() = ptr120.cast_mut();
+                 .cast::<usize>() = len124;
+                *base.add(8).cast::<*mut u8>() = ptr124.cast_mut();
                }
-               V161::Media(e) => {
+               V165::Media(e) => {
                 *base.add(0).cast::<u8>() = (2i32) as u8;
                 let super::super::super::super::__with_name1::Media {
-                 source: source121,
-                 mime_type: mime_type121,
-                 file_name: file_name121,
-                 size: size121,
-                 content_id: content_id121,
+                 source: source125,
+                 mime_type: mime_type125,
+                 file_name: file_name125,
+                 size: size125,
+                 content_id: content_id125,
                 } = e;
-                use super::super::super::super::__with_name1::MediaSource as V125;
-                match source121 {
-                 V125::Url(e) => {
+                use super::super::super::super::__with_name1::MediaSource as V129;
+                match source125 {
+                 V129::Url(e) => {
                   *base.add(8).cast::<u8>() = (0i32) as u8;
-                  let vec122 = (e.into_bytes()).into_boxed_slice();
-                  let ptr122 = vec122.as_ptr().cast::<u8>();
-                  let len122 = vec122.len();
-                  ::core::mem::forget(vec122);
-                  *base
-                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len122;
-                  *base
-                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr122.cast_mut();
-                 }
-                 V125::ProviderId(e) => {
-                  *base.add(8).cast::<u8>() = (1i32) as u8;
-                  let vec123 = (e.into_bytes()).into_boxed_slice();
-                  let ptr123 = vec123.as_ptr().cast::<u8>();
-                  let len123 = vec123.len();
-                  ::core::mem::forget(vec123);
-                  *base
-                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len123;
-                  *base
-                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr123.cast_mut();
-                 }
-                 V125::Blob(e) => {
-                  *base.add(8).cast::<u8>() = (2i32) as u8;
-                  let vec124 = (e.into_bytes()).into_boxed_slice();
-                  let ptr124 = vec124.as_ptr().cast::<u8>();
-                  let len124 = vec124.len();
-                  ::core::mem::forget(vec124);
-                  *base
-                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len124;
-                  *base
-                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr124.cast_mut();
-                 }
-                }
-                match mime_type121 {
-                 Some(e) => {
-                  *base
-                   .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (1i32) as u8;
                   let vec126 = (e.into_bytes()).into_boxed_slice();
                   let ptr126 = vec126.as_ptr().cast::<u8>();
                   let len126 = vec126.len();
                   ::core::mem::forget(vec126);
                   *base
-                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>() = len126;
                   *base
-                   .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>() = ptr126.cast_mut();
+                 }
+                 V129::ProviderId(e) => {
+                  *base.add(8).cast::<u8>() = (1i32) as u8;
+                  let vec127 = (e.into_bytes()).into_boxed_slice();
+                  let ptr127 = vec127.as_ptr().cast::<u8>();
+                  let len127 = vec127.len();
+                  ::core::mem::forget(vec127);
+                  *base
+                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len127;
+                  *base
+                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr127.cast_mut();
+                 }
+                 V129::Blob(e) => {
+                  *base.add(8).cast::<u8>() = (2i32) as u8;
+                  let vec128 = (e.into_bytes()).into_boxed_slice();
+                  let ptr128 = vec128.as_ptr().cast::<u8>();
+                  let len128 = vec128.len();
+                  ::core::mem::forget(vec128);
+                  *base
+                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len128;
+                  *base
+                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr128.cast_mut();
+                 }
+                }
+                match mime_type125 {
+                 Some(e) => {
+                  *base
+                   .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (1i32) as u8;
+                  let vec130 = (e.into_bytes()).into_boxed_slice();
+                  let ptr130 = vec130.as_ptr().cast::<u8>();
+                  let len130 = vec130.len();
+                  ::core::mem::forget(vec130);
+                  *base
+                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len130;
+                  *base
+                   .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr130.cast_mut();
                  }
                  None => {
                   *base
@@ -1569,21 +1663,21 @@ pub mod exports {
                    .cast::<u8>() = (0i32) as u8;
                  }
                 };
-                match file_name121 {
+                match file_name125 {
                  Some(e) => {
                   *base
                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
                    .cast::<u8>() = (1i32) as u8;
-                  let vec127 = (e.into_bytes()).into_boxed_slice();
-                  let ptr127 = vec127.as_ptr().cast::<u8>();
-                  let len127 = vec127.len();
-                  ::core::mem::forget(vec127);
+                  let vec131 = (e.into_bytes()).into_boxed_slice();
+                  let ptr131 = vec131.as_ptr().cast::<u8>();
+                  let len131 = vec131.len();
+                  ::core::mem::forget(vec131);
                   *base
                    .add(8 + 8 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len127;
+                   .cast::<usize>() = len131;
                   *base
                    .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr127.cast_mut();
+                   .cast::<*mut u8>() = ptr131.cast_mut();
                  }
                  None => {
                   *base
@@ -1591,7 +1685,7 @@ pub mod exports {
                    .cast::<u8>() = (0i32) as u8;
                  }
                 };
-                match size121 {
+                match size125 {
                  Some(e) => {
                   *base
                    .add(16 + 8 * ::core::mem::size_of::<*const u8>())
@@ -1606,21 +1700,21 @@ pub mod exports {
                    .cast::<u8>() = (0i32) as u8;
                  }
                 };
-                match content_id121 {
+                match content_id125 {
                  Some(e) => {
                   *base
                    .add(32 + 8 * ::core::mem::size_of::<*const u8>())
                    .cast::<u8>() = (1i32) as u8;
-                  let vec128 = (e.into_bytes()).into_boxed_slice();
-                  let ptr128 = vec128.as_ptr().cast::<u8>();
-                  let len128 = vec128.len();
-                  ::core::mem::forget(vec128);
+                  let vec132 = (e.into_bytes()).into_boxed_slice();
+                  let ptr132 = vec132.as_ptr().cast::<u8>();
+                  let len132 = vec132.len();
+                  ::core::mem::forget(vec132);
                   *base
                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len128;
+                   .cast::<usize>() = len132;
                   *base
                    .add(32 + 9 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr128.cast_mut();
+                   .cast::<*mut u8>() = ptr132.cast_mut();
                  }
                  None => {
                   *base
@@ -1629,49 +1723,49 @@ pub mod exports {
                  }
                 };
                }
-               V161::Place(e) => {
+               V165::Place(e) => {
                 *base.add(0).cast::<u8>() = (3i32) as u8;
                 let super::super::super::super::__with_name1::Place {
-                 latitude: latitude129,
-                 longitude: longitude129,
-                 name: name129,
-                 address: address129,
+                 latitude: latitude133,
+                 longitude: longitude133,
+                 name: name133,
+                 address: address133,
                 } = e;
-                *base.add(8).cast::<f64>() = _rt::as_f64(latitude129);
-                *base.add(16).cast::<f64>() = _rt::as_f64(longitude129);
-                match name129 {
+                *base.add(8).cast::<f64>() = _rt::as_f64(latitude133);
+                *base.add(16).cast::<f64>() = _rt::as_f64(longitude133);
+                match name133 {
                  Some(e) => {
                   *base.add(24).cast::<u8>() = (1i32) as u8;
-                  let vec130 = (e.into_bytes()).into_boxed_slice();
-                  let ptr130 = vec130.as_ptr().cast::<u8>();
-                  let len130 = vec130.len();
-                  ::core::mem::forget(vec130);
+                  let vec134 = (e.into_bytes()).into_boxed_slice();
+                  let ptr134 = vec134.as_ptr().cast::<u8>();
+                  let len134 = vec134.len();
+                  ::core::mem::forget(vec134);
                   *base
                    .add(24 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len130;
+                   .cast::<usize>() = len134;
                   *base
                    .add(24 + 1 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr130.cast_mut();
+                   .cast::<*mut u8>() = ptr134.cast_mut();
                  }
                  None => {
                   *base.add(24).cast::<u8>() = (0i32) as u8;
                  }
                 };
-                match address129 {
+                match address133 {
                  Some(e) => {
                   *base
                    .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                    .cast::<u8>() = (1i32) as u8;
-                  let vec131 = (e.into_bytes()).into_boxed_slice();
-                  let ptr131 = vec131.as_ptr().cast::<u8>();
-                  let len131 = vec131.len();
-                  ::core::mem::forget(vec131);
+                  let vec135 = (e.into_bytes()).into_boxed_slice();
+                  let ptr135 = vec135.as_ptr().cast::<u8>();
+                  let len135 = vec135.len();
+                  ::core::mem::forget(vec135);
                   *base
                    .add(24 + 5 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len131;
+                   .cast::<usize>() = len135;
                   *base
                    .add(24 + 4 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr131.cast_mut();
+                   .cast::<*mut u8>() = ptr135.cast_mut();
                  }
                  None => {
                   *base
@@ -1680,61 +1774,61 @@ pub mod exports {
                  }
                 };
                }
-               V161::ContactCard(e) => {
+               V165::ContactCard(e) => {
                 *base.add(0).cast::<u8>() = (4i32) as u8;
                 let super::super::super::super::__with_name1::Contact {
-                 identifiers: identifiers132,
-                 display_name: display_name132,
-                 locale: locale132,
-                 time_zone: time_zone132,
-                 traits: traits132,
+                 identifiers: identifiers136,
+                 display_name: display_name136,
+                 locale: locale136,
+                 time_zone: time_zone136,
+                 traits: traits136,
                 } = e;
-                let vec137 = identifiers132;
-                let len137 = vec137.len();
-                let layout137 = _rt::alloc::Layout::from_size_align(
-                  vec137.len() * (8 * ::core::mem::size_of::<*const u8>()),
+                let vec141 = identifiers136;
+                let len141 = vec141.len();
+                let layout141 = _rt::alloc::Layout::from_size_align(
+                  vec141.len() * (8 * ::core::mem::size_of::<*const u8>()),
                   ::core::mem::size_of::<*const u8>(),
                  )
                  .unwrap();
-                let (result137, _cleanup137) = wit_bindgen::rt::Cleanup::new(
-                 layout137,
+                let (result141, _cleanup141) = wit_bindgen::rt::Cleanup::new(
+                 layout141,
                 );
-                if let Some(cleanup) = _cleanup137 {
+                if let Some(cleanup) = _cleanup141 {
                  cleanup.forget();
                 }
-                for (i, e) in vec137.into_iter().enumerate() {
-                 let base = result137
+                for (i, e) in vec141.into_iter().enumerate() {
+                 let base = result141
                   .add(i * (8 * ::core::mem::size_of::<*const u8>()));
                  {
                   let super::super::super::super::__with_name1::Identifier {
-                   scheme: scheme133,
-                   scope: scope133,
-                   value: value133,
-                   attestation: attestation133,
+                   scheme: scheme137,
+                   scope: scope137,
+                   value: value137,
+                   attestation: attestation137,
                   } = e;
-                  let vec134 = (scheme133.into_bytes()).into_boxed_slice();
-                  let ptr134 = vec134.as_ptr().cast::<u8>();
-                  let len134 = vec134.len();
-                  ::core::mem::forget(vec134);
+                  let vec138 = (scheme137.into_bytes()).into_boxed_slice();
+                  let ptr138 = vec138.as_ptr().cast::<u8>();
+                  let len138 = vec138.len();
+                  ::core::mem::forget(vec138);
                   *base
                    .add(::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len134;
-                  *base.add(0).cast::<*mut u8>() = ptr134.cast_mut();
-                  match scope133 {
+                   .cast::<usize>() = len138;
+                  *base.add(0).cast::<*mut u8>() = ptr138.cast_mut();
+                  match scope137 {
                    Some(e) => {
                     *base
                      .add(2 * ::core::mem::size_of::<*const u8>())
                      .cast::<u8>() = (1i32) as u8;
-                    let vec135 = (e.into_bytes()).into_boxed_slice();
-                    let ptr135 = vec135.as_ptr().cast::<u8>();
-                    let len135 = vec135.len();
-                    ::core::mem::forget(vec135);
+                    let vec139 = (e.into_bytes()).into_boxed_slice();
+                    let ptr139 = vec139.as_ptr().cast::<u8>();
+                    let len139 = vec139.len();
+                    ::core::mem::forget(vec139);
                     *base
                      .add(4 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>() = len135;
+                     .cast::<usize>() = len139;
                     *base
                      .add(3 * ::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>() = ptr135.cast_mut();
+                     .cast::<*mut u8>() = ptr139.cast_mut();
                    }
                    None => {
                     *base
@@ -1742,84 +1836,84 @@ pub mod exports {
                      .cast::<u8>() = (0i32) as u8;
                    }
                   };
-                  let vec136 = (value133.into_bytes()).into_boxed_slice();
-                  let ptr136 = vec136.as_ptr().cast::<u8>();
-                  let len136 = vec136.len();
-                  ::core::mem::forget(vec136);
-                  *base
-                   .add(6 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len136;
-                  *base
-                   .add(5 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr136.cast_mut();
-                  *base
-                   .add(7 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (attestation133.clone() as i32) as u8;
-                 }
-                }
-                *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len137;
-                *base.add(8).cast::<*mut u8>() = result137;
-                match display_name132 {
-                 Some(e) => {
-                  *base
-                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (1i32) as u8;
-                  let vec138 = (e.into_bytes()).into_boxed_slice();
-                  let ptr138 = vec138.as_ptr().cast::<u8>();
-                  let len138 = vec138.len();
-                  ::core::mem::forget(vec138);
-                  *base
-                   .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len138;
-                  *base
-                   .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr138.cast_mut();
-                 }
-                 None => {
-                  *base
-                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (0i32) as u8;
-                 }
-                };
-                match locale132 {
-                 Some(e) => {
-                  *base
-                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (1i32) as u8;
-                  let vec139 = (e.into_bytes()).into_boxed_slice();
-                  let ptr139 = vec139.as_ptr().cast::<u8>();
-                  let len139 = vec139.len();
-                  ::core::mem::forget(vec139);
-                  *base
-                   .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len139;
-                  *base
-                   .add(8 + 6 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr139.cast_mut();
-                 }
-                 None => {
-                  *base
-                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (0i32) as u8;
-                 }
-                };
-                match time_zone132 {
-                 Some(e) => {
-                  *base
-                   .add(8 + 8 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (1i32) as u8;
-                  let vec140 = (e.into_bytes()).into_boxed_slice();
+                  let vec140 = (value137.into_bytes()).into_boxed_slice();
                   let ptr140 = vec140.as_ptr().cast::<u8>();
                   let len140 = vec140.len();
                   ::core::mem::forget(vec140);
                   *base
-                   .add(8 + 10 * ::core::mem::size_of::<*const u8>())
+                   .add(6 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>() = len140;
                   *base
-                   .add(8 + 9 * ::core::mem::size_of::<*const u8>())
+                   .add(5 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>() = ptr140.cast_mut();
+                  *base
+                   .add(7 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (attestation137.clone() as i32) as u8;
+                 }
+                }
+                *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len141;
+                *base.add(8).cast::<*mut u8>() = result141;
+                match display_name136 {
+                 Some(e) => {
+                  *base
+                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (1i32) as u8;
+                  let vec142 = (e.into_bytes()).into_boxed_slice();
+                  let ptr142 = vec142.as_ptr().cast::<u8>();
+                  let len142 = vec142.len();
+                  ::core::mem::forget(vec142);
+                  *base
+                   .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len142;
+                  *base
+                   .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr142.cast_mut();
+                 }
+                 None => {
+                  *base
+                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (0i32) as u8;
+                 }
+                };
+                match locale136 {
+                 Some(e) => {
+                  *base
+                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (1i32) as u8;
+                  let vec143 = (e.into_bytes()).into_boxed_slice();
+                  let ptr143 = vec143.as_ptr().cast::<u8>();
+                  let len143 = vec143.len();
+                  ::core::mem::forget(vec143);
+                  *base
+                   .add(8 + 7 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len143;
+                  *base
+                   .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr143.cast_mut();
+                 }
+                 None => {
+                  *base
+                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (0i32) as u8;
+                 }
+                };
+                match time_zone136 {
+                 Some(e) => {
+                  *base
+                   .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (1i32) as u8;
+                  let vec144 = (e.into_bytes()).into_boxed_slice();
+                  let ptr144 = vec144.as_ptr().cast::<u8>();
+                  let len144 = vec144.len();
+                  ::core::mem::forget(vec144);
+                  *base
+                   .add(8 + 10 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len144;
+                  *base
+                   .add(8 + 9 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr144.cast_mut();
                  }
                  None => {
                   *base
@@ -1827,54 +1921,7 @@ pub mod exports {
                    .cast::<u8>() = (0i32) as u8;
                  }
                 };
-                let vec144 = traits132;
-                let len144 = vec144.len();
-                let layout144 = _rt::alloc::Layout::from_size_align(
-                  vec144.len() * (4 * ::core::mem::size_of::<*const u8>()),
-                  ::core::mem::size_of::<*const u8>(),
-                 )
-                 .unwrap();
-                let (result144, _cleanup144) = wit_bindgen::rt::Cleanup::new(
-                 layout144,
-                );
-                if let Some(cleanup) = _cleanup144 {
-                 cleanup.forget();
-                }
-                for (i, e) in vec144.into_iter().enumerate() {
-                 let base = result144
-                  .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                 {
-                  let (t141_0, t141_1) = e;
-                  let vec142 = (t141_0.into_bytes()).into_boxed_slice();
-                  let ptr142 = vec142.as_ptr().cast::<u8>();
-                  let len142 = vec142.len();
-                  ::core::mem::forget(vec142);
-                  *base
-                   .add(::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len142;
-                  *base.add(0).cast::<*mut u8>() = ptr142.cast_mut();
-                  let vec143 = (t141_1.into_bytes()).into_boxed_slice();
-                  let ptr143 = vec143.as_ptr().cast::<u8>();
-                  let len143 = vec143.len();
-                  ::core::mem::forget(vec143);
-                  *base
-                   .add(3 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len143;
-                  *base
-                   .add(2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr143.cast_mut();
-                 }
-                }
-                *base
-                 .add(8 + 12 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len144;
-                *base
-                 .add(8 + 11 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = result144;
-               }
-               V161::Choices(e) => {
-                *base.add(0).cast::<u8>() = (5i32) as u8;
-                let vec148 = e;
+                let vec148 = traits136;
                 let len148 = vec148.len();
                 let layout148 = _rt::alloc::Layout::from_size_align(
                   vec148.len() * (4 * ::core::mem::size_of::<*const u8>()),
@@ -1891,11 +1938,8 @@ pub mod exports {
                  let base = result148
                   .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let super::super::super::super::__with_name1::Choice {
-                   id: id145,
-                   title: title145,
-                  } = e;
-                  let vec146 = (id145.into_bytes()).into_boxed_slice();
+                  let (t145_0, t145_1) = e;
+                  let vec146 = (t145_0.into_bytes()).into_boxed_slice();
                   let ptr146 = vec146.as_ptr().cast::<u8>();
                   let len146 = vec146.len();
                   ::core::mem::forget(vec146);
@@ -1903,7 +1947,7 @@ pub mod exports {
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<usize>() = len146;
                   *base.add(0).cast::<*mut u8>() = ptr146.cast_mut();
-                  let vec147 = (title145.into_bytes()).into_boxed_slice();
+                  let vec147 = (t145_1.into_bytes()).into_boxed_slice();
                   let ptr147 = vec147.as_ptr().cast::<u8>();
                   let len147 = vec147.len();
                   ::core::mem::forget(vec147);
@@ -1916,54 +1960,67 @@ pub mod exports {
                  }
                 }
                 *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .add(8 + 12 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>() = len148;
-                *base.add(8).cast::<*mut u8>() = result148;
+                *base
+                 .add(8 + 11 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = result148;
                }
-               V161::Chosen(e) => {
-                *base.add(0).cast::<u8>() = (6i32) as u8;
-                let super::super::super::super::__with_name1::Choice {
-                 id: id149,
-                 title: title149,
-                } = e;
-                let vec150 = (id149.into_bytes()).into_boxed_slice();
-                let ptr150 = vec150.as_ptr().cast::<u8>();
-                let len150 = vec150.len();
-                ::core::mem::forget(vec150);
-                *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len150;
-                *base.add(8).cast::<*mut u8>() = ptr150.cast_mut();
-                let vec151 = (title149.into_bytes()).into_boxed_slice();
-                let ptr151 = vec151.as_ptr().cast::<u8>();
-                let len151 = vec151.len();
-                ::core::mem::forget(vec151);
-                *base
-                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len151;
-                *base
-                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr151.cast_mut();
-               }
-               V161::Form(e) => {
-                *base.add(0).cast::<u8>() = (7i32) as u8;
-                let vec152 = (e.into_bytes()).into_boxed_slice();
-                let ptr152 = vec152.as_ptr().cast::<u8>();
+               V165::Choices(e) => {
+                *base.add(0).cast::<u8>() = (5i32) as u8;
+                let vec152 = e;
                 let len152 = vec152.len();
-                ::core::mem::forget(vec152);
+                let layout152 = _rt::alloc::Layout::from_size_align(
+                  vec152.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                  ::core::mem::size_of::<*const u8>(),
+                 )
+                 .unwrap();
+                let (result152, _cleanup152) = wit_bindgen::rt::Cleanup::new(
+                 layout152,
+                );
+                if let Some(cleanup) = _cleanup152 {
+                 cleanup.forget();
+                }
+                for (i, e) in vec152.into_iter().enumerate() {
+                 let base = result152
+                  .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                 {
+                  let super::super::super::super::__with_name1::Choice {
+                   id: id149,
+                   title: title149,
+                  } = e;
+                  let vec150 = (id149.into_bytes()).into_boxed_slice();
+                  let ptr150 = vec150.as_ptr().cast::<u8>();
+                  let len150 = vec150.len();
+                  ::core::mem::forget(vec150);
+                  *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len150;
+                  *base.add(0).cast::<*mut u8>() = ptr150.cast_mut();
+                  let vec151 = (title149.into_bytes()).into_boxed_slice();
+                  let ptr151 = vec151.as_ptr().cast::<u8>();
+                  let len151 = vec151.len();
+                  ::core::mem::forget(vec151);
+                  *base
+                   .add(3 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len151;
+                  *base
+                   .add(2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr151.cast_mut();
+                 }
+                }
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>() = len152;
-                *base.add(8).cast::<*mut u8>() = ptr152.cast_mut();
+                *base.add(8).cast::<*mut u8>() = result152;
                }
-               V161::Template(e) => {
-                *base.add(0).cast::<u8>() = (8i32) as u8;
-                let super::super::super::super::__with_name1::Template {
-                 name: name153,
-                 locale: locale153,
-                 parameters: parameters153,
+               V165::Chosen(e) => {
+                *base.add(0).cast::<u8>() = (6i32) as u8;
+                let super::super::super::super::__with_name1::Choice {
+                 id: id153,
+                 title: title153,
                 } = e;
-                let vec154 = (name153.into_bytes()).into_boxed_slice();
+                let vec154 = (id153.into_bytes()).into_boxed_slice();
                 let ptr154 = vec154.as_ptr().cast::<u8>();
                 let len154 = vec154.len();
                 ::core::mem::forget(vec154);
@@ -1971,7 +2028,7 @@ pub mod exports {
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>() = len154;
                 *base.add(8).cast::<*mut u8>() = ptr154.cast_mut();
-                let vec155 = (locale153.into_bytes()).into_boxed_slice();
+                let vec155 = (title153.into_bytes()).into_boxed_slice();
                 let ptr155 = vec155.as_ptr().cast::<u8>();
                 let len155 = vec155.len();
                 ::core::mem::forget(vec155);
@@ -1981,86 +2038,123 @@ pub mod exports {
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>() = ptr155.cast_mut();
-                let vec157 = parameters153;
-                let len157 = vec157.len();
-                let layout157 = _rt::alloc::Layout::from_size_align(
-                  vec157.len() * (2 * ::core::mem::size_of::<*const u8>()),
-                  ::core::mem::size_of::<*const u8>(),
-                 )
-                 .unwrap();
-                let (result157, _cleanup157) = wit_bindgen::rt::Cleanup::new(
-                 layout157,
-                );
-                if let Some(cleanup) = _cleanup157 {
-                 cleanup.forget();
-                }
-                for (i, e) in vec157.into_iter().enumerate() {
-                 let base = result157
-                  .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                 {
-                  let vec156 = (e.into_bytes()).into_boxed_slice();
-                  let ptr156 = vec156.as_ptr().cast::<u8>();
-                  let len156 = vec156.len();
-                  ::core::mem::forget(vec156);
-                  *base
-                   .add(::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len156;
-                  *base.add(0).cast::<*mut u8>() = ptr156.cast_mut();
-                 }
-                }
-                *base
-                 .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len157;
-                *base
-                 .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = result157;
                }
-               V161::Other(e) => {
-                *base.add(0).cast::<u8>() = (9i32) as u8;
-                let (t158_0, t158_1) = e;
-                let vec159 = (t158_0.into_bytes()).into_boxed_slice();
+               V165::Form(e) => {
+                *base.add(0).cast::<u8>() = (7i32) as u8;
+                let vec156 = (e.into_bytes()).into_boxed_slice();
+                let ptr156 = vec156.as_ptr().cast::<u8>();
+                let len156 = vec156.len();
+                ::core::mem::forget(vec156);
+                *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len156;
+                *base.add(8).cast::<*mut u8>() = ptr156.cast_mut();
+               }
+               V165::Template(e) => {
+                *base.add(0).cast::<u8>() = (8i32) as u8;
+                let super::super::super::super::__with_name1::Template {
+                 name: name157,
+                 locale: locale157,
+                 parameters: parameters157,
+                } = e;
+                let vec158 = (name157.into_bytes()).into_boxed_slice();
+                let ptr158 = vec158.as_ptr().cast::<u8>();
+                let len158 = vec158.len();
+                ::core::mem::forget(vec158);
+                *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len158;
+                *base.add(8).cast::<*mut u8>() = ptr158.cast_mut();
+                let vec159 = (locale157.into_bytes()).into_boxed_slice();
                 let ptr159 = vec159.as_ptr().cast::<u8>();
                 let len159 = vec159.len();
                 ::core::mem::forget(vec159);
                 *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len159;
-                *base.add(8).cast::<*mut u8>() = ptr159.cast_mut();
-                let vec160 = (t158_1.into_bytes()).into_boxed_slice();
-                let ptr160 = vec160.as_ptr().cast::<u8>();
-                let len160 = vec160.len();
-                ::core::mem::forget(vec160);
-                *base
                  .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len160;
+                 .cast::<usize>() = len159;
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr160.cast_mut();
+                 .cast::<*mut u8>() = ptr159.cast_mut();
+                let vec161 = parameters157;
+                let len161 = vec161.len();
+                let layout161 = _rt::alloc::Layout::from_size_align(
+                  vec161.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                  ::core::mem::size_of::<*const u8>(),
+                 )
+                 .unwrap();
+                let (result161, _cleanup161) = wit_bindgen::rt::Cleanup::new(
+                 layout161,
+                );
+                if let Some(cleanup) = _cleanup161 {
+                 cleanup.forget();
+                }
+                for (i, e) in vec161.into_iter().enumerate() {
+                 let base = result161
+                  .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                 {
+                  let vec160 = (e.into_bytes()).into_boxed_slice();
+                  let ptr160 = vec160.as_ptr().cast::<u8>();
+                  let len160 = vec160.len();
+                  ::core::mem::forget(vec160);
+                  *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len160;
+                  *base.add(0).cast::<*mut u8>() = ptr160.cast_mut();
+                 }
+                }
+                *base
+                 .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len161;
+                *base
+                 .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = result161;
+               }
+               V165::Other(e) => {
+                *base.add(0).cast::<u8>() = (9i32) as u8;
+                let (t162_0, t162_1) = e;
+                let vec163 = (t162_0.into_bytes()).into_boxed_slice();
+                let ptr163 = vec163.as_ptr().cast::<u8>();
+                let len163 = vec163.len();
+                ::core::mem::forget(vec163);
+                *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len163;
+                *base.add(8).cast::<*mut u8>() = ptr163.cast_mut();
+                let vec164 = (t162_1.into_bytes()).into_boxed_slice();
+                let ptr164 = vec164.as_ptr().cast::<u8>();
+                let len164 = vec164.len();
+                ::core::mem::forget(vec164);
+                *base
+                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len164;
+                *base
+                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = ptr164.cast_mut();
                }
               }
              }
             }
             *base
              .add(24 + 23 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len162;
+             .cast::<usize>() = len166;
             *base
              .add(24 + 22 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = result162;
-            match in_reply_to116 {
+             .cast::<*mut u8>() = result166;
+            match in_reply_to120 {
              Some(e) => {
               *base
                .add(24 + 24 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec163 = (e.into_bytes()).into_boxed_slice();
-              let ptr163 = vec163.as_ptr().cast::<u8>();
-              let len163 = vec163.len();
-              ::core::mem::forget(vec163);
+              let vec167 = (e.into_bytes()).into_boxed_slice();
+              let ptr167 = vec167.as_ptr().cast::<u8>();
+              let len167 = vec167.len();
+              ::core::mem::forget(vec167);
               *base
                .add(24 + 26 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len163;
+               .cast::<usize>() = len167;
               *base
                .add(24 + 25 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr163.cast_mut();
+               .cast::<*mut u8>() = ptr167.cast_mut();
              }
              None => {
               *base
@@ -2068,21 +2162,21 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            match thread116 {
+            match thread120 {
              Some(e) => {
               *base
                .add(24 + 27 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec164 = (e.into_bytes()).into_boxed_slice();
-              let ptr164 = vec164.as_ptr().cast::<u8>();
-              let len164 = vec164.len();
-              ::core::mem::forget(vec164);
+              let vec168 = (e.into_bytes()).into_boxed_slice();
+              let ptr168 = vec168.as_ptr().cast::<u8>();
+              let len168 = vec168.len();
+              ::core::mem::forget(vec168);
               *base
                .add(24 + 29 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len164;
+               .cast::<usize>() = len168;
               *base
                .add(24 + 28 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr164.cast_mut();
+               .cast::<*mut u8>() = ptr168.cast_mut();
              }
              None => {
               *base
@@ -2090,42 +2184,42 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            match referral116 {
+            match referral120 {
              Some(e) => {
               *base
                .add(24 + 30 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
               let super::super::super::super::__with_name1::Referral {
-               source: source165,
-               id: id165,
-               url: url165,
-               details: details165,
+               source: source169,
+               id: id169,
+               url: url169,
+               details: details169,
               } = e;
-              let vec166 = (source165.into_bytes()).into_boxed_slice();
-              let ptr166 = vec166.as_ptr().cast::<u8>();
-              let len166 = vec166.len();
-              ::core::mem::forget(vec166);
+              let vec170 = (source169.into_bytes()).into_boxed_slice();
+              let ptr170 = vec170.as_ptr().cast::<u8>();
+              let len170 = vec170.len();
+              ::core::mem::forget(vec170);
               *base
                .add(24 + 32 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len166;
+               .cast::<usize>() = len170;
               *base
                .add(24 + 31 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr166.cast_mut();
-              match id165 {
+               .cast::<*mut u8>() = ptr170.cast_mut();
+              match id169 {
                Some(e) => {
                 *base
                  .add(24 + 33 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec167 = (e.into_bytes()).into_boxed_slice();
-                let ptr167 = vec167.as_ptr().cast::<u8>();
-                let len167 = vec167.len();
-                ::core::mem::forget(vec167);
+                let vec171 = (e.into_bytes()).into_boxed_slice();
+                let ptr171 = vec171.as_ptr().cast::<u8>();
+                let len171 = vec171.len();
+                ::core::mem::forget(vec171);
                 *base
                  .add(24 + 35 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len167;
+                 .cast::<usize>() = len171;
                 *base
                  .add(24 + 34 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr167.cast_mut();
+                 .cast::<*mut u8>() = ptr171.cast_mut();
                }
                None => {
                 *base
@@ -2133,21 +2227,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match url165 {
+              match url169 {
                Some(e) => {
                 *base
                  .add(24 + 36 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec168 = (e.into_bytes()).into_boxed_slice();
-                let ptr168 = vec168.as_ptr().cast::<u8>();
-                let len168 = vec168.len();
-                ::core::mem::forget(vec168);
+                let vec172 = (e.into_bytes()).into_boxed_slice();
+                let ptr172 = vec172.as_ptr().cast::<u8>();
+                let len172 = vec172.len();
+                ::core::mem::forget(vec172);
                 *base
                  .add(24 + 38 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len168;
+                 .cast::<usize>() = len172;
                 *base
                  .add(24 + 37 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr168.cast_mut();
+                 .cast::<*mut u8>() = ptr172.cast_mut();
                }
                None => {
                 *base
@@ -2155,21 +2249,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match details165 {
+              match details169 {
                Some(e) => {
                 *base
                  .add(24 + 39 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec169 = (e.into_bytes()).into_boxed_slice();
-                let ptr169 = vec169.as_ptr().cast::<u8>();
-                let len169 = vec169.len();
-                ::core::mem::forget(vec169);
+                let vec173 = (e.into_bytes()).into_boxed_slice();
+                let ptr173 = vec173.as_ptr().cast::<u8>();
+                let len173 = vec173.len();
+                ::core::mem::forget(vec173);
                 *base
                  .add(24 + 41 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len169;
+                 .cast::<usize>() = len173;
                 *base
                  .add(24 + 40 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr169.cast_mut();
+                 .cast::<*mut u8>() = ptr173.cast_mut();
                }
                None => {
                 *base
@@ -2186,25 +2280,25 @@ pub mod exports {
             };
             *base
              .add(24 + 42 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (match forwarded116 {
+             .cast::<u8>() = (match forwarded120 {
              true => 1,
              false => 0,
             }) as u8;
-            match reference116 {
+            match reference120 {
              Some(e) => {
               *base
                .add(24 + 43 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec170 = (e.into_bytes()).into_boxed_slice();
-              let ptr170 = vec170.as_ptr().cast::<u8>();
-              let len170 = vec170.len();
-              ::core::mem::forget(vec170);
+              let vec174 = (e.into_bytes()).into_boxed_slice();
+              let ptr174 = vec174.as_ptr().cast::<u8>();
+              let len174 = vec174.len();
+              ::core::mem::forget(vec174);
               *base
                .add(24 + 45 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len170;
+               .cast::<usize>() = len174;
               *base
                .add(24 + 44 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr170.cast_mut();
+               .cast::<*mut u8>() = ptr174.cast_mut();
              }
              None => {
               *base
@@ -2212,85 +2306,85 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            let vec172 = references116;
-            let len172 = vec172.len();
-            let layout172 = _rt::alloc::Layout::from_size_align(
-              vec172.len() * (2 * ::core::mem::size_of::<*const u8>()),
+            let vec176 = references120;
+            let len176 = vec176.len();
+            let layout176 = _rt::alloc::Layout::from_size_align(
+              vec176.len() * (2 * ::core::mem::size_of::<*const u8>()),
               ::core::mem::size_of::<*const u8>(),
              )
              .unwrap();
-            let (result172, _cleanup172) = wit_bindgen::rt::Cleanup::new(
-             layout172,
+            let (result176, _cleanup176) = wit_bindgen::rt::Cleanup::new(
+             layout176,
             );
-            if let Some(cleanup) = _cleanup172 {
+            if let Some(cleanup) = _cleanup176 {
              cleanup.forget();
             }
-            for (i, e) in vec172.into_iter().enumerate() {
-             let base = result172
+            for (i, e) in vec176.into_iter().enumerate() {
+             let base = result176
               .add(i * (2 * ::core::mem::size_of::<*const u8>()));
              {
-              let vec171 = (e.into_bytes()).into_boxed_slice();
-              let ptr171 = vec171.as_ptr().cast::<u8>();
-              let len171 = vec171.len();
-              ::core::mem::forget(vec171);
+              let vec175 = (e.into_bytes()).into_boxed_slice();
+              let ptr175 = vec175.as_ptr().cast::<u8>();
+              let len175 = vec175.len();
+              ::core::mem::forget(vec175);
               *base
                .add(::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len171;
-              *base.add(0).cast::<*mut u8>() = ptr171.cast_mut();
+               .cast::<usize>() = len175;
+              *base.add(0).cast::<*mut u8>() = ptr175.cast_mut();
              }
             }
             *base
              .add(24 + 47 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len172;
+             .cast::<usize>() = len176;
             *base
              .add(24 + 46 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = result172;
-            let vec177 = copies116;
-            let len177 = vec177.len();
-            let layout177 = _rt::alloc::Layout::from_size_align(
-              vec177.len() * (8 * ::core::mem::size_of::<*const u8>()),
+             .cast::<*mut u8>() = result176;
+            let vec181 = copies120;
+            let len181 = vec181.len();
+            let layout181 = _rt::alloc::Layout::from_size_align(
+              vec181.len() * (8 * ::core::mem::size_of::<*const u8>()),
               ::core::mem::size_of::<*const u8>(),
              )
              .unwrap();
-            let (result177, _cleanup177) = wit_bindgen::rt::Cleanup::new(
-             layout177,
+            let (result181, _cleanup181) = wit_bindgen::rt::Cleanup::new(
+             layout181,
             );
-            if let Some(cleanup) = _cleanup177 {
+            if let Some(cleanup) = _cleanup181 {
              cleanup.forget();
             }
-            for (i, e) in vec177.into_iter().enumerate() {
-             let base = result177
+            for (i, e) in vec181.into_iter().enumerate() {
+             let base = result181
               .add(i * (8 * ::core::mem::size_of::<*const u8>()));
              {
               let super::super::super::super::__with_name1::Identifier {
-               scheme: scheme173,
-               scope: scope173,
-               value: value173,
-               attestation: attestation173,
+               scheme: scheme177,
+               scope: scope177,
+               value: value177,
+               attestation: attestation177,
               } = e;
-              let vec174 = (scheme173.into_bytes()).into_boxed_slice();
-              let ptr174 = vec174.as_ptr().cast::<u8>();
-              let len174 = vec174.len();
-              ::core::mem::forget(vec174);
+              let vec178 = (scheme177.into_bytes()).into_boxed_slice();
+              let ptr178 = vec178.as_ptr().cast::<u8>();
+              let len178 = vec178.len();
+              ::core::mem::forget(vec178);
               *base
                .add(::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len174;
-              *base.add(0).cast::<*mut u8>() = ptr174.cast_mut();
-              match scope173 {
+               .cast::<usize>() = len178;
+              *base.add(0).cast::<*mut u8>() = ptr178.cast_mut();
+              match scope177 {
                Some(e) => {
                 *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec175 = (e.into_bytes()).into_boxed_slice();
-                let ptr175 = vec175.as_ptr().cast::<u8>();
-                let len175 = vec175.len();
-                ::core::mem::forget(vec175);
+                let vec179 = (e.into_bytes()).into_boxed_slice();
+                let ptr179 = vec179.as_ptr().cast::<u8>();
+                let len179 = vec179.len();
+                ::core::mem::forget(vec179);
                 *base
                  .add(4 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len175;
+                 .cast::<usize>() = len179;
                 *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr175.cast_mut();
+                 .cast::<*mut u8>() = ptr179.cast_mut();
                }
                None => {
                 *base
@@ -2298,63 +2392,63 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              let vec176 = (value173.into_bytes()).into_boxed_slice();
-              let ptr176 = vec176.as_ptr().cast::<u8>();
-              let len176 = vec176.len();
-              ::core::mem::forget(vec176);
+              let vec180 = (value177.into_bytes()).into_boxed_slice();
+              let ptr180 = vec180.as_ptr().cast::<u8>();
+              let len180 = vec180.len();
+              ::core::mem::forget(vec180);
               *base
                .add(6 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len176;
+               .cast::<usize>() = len180;
               *base
                .add(5 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr176.cast_mut();
+               .cast::<*mut u8>() = ptr180.cast_mut();
               *base
                .add(7 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (attestation173.clone() as i32) as u8;
+               .cast::<u8>() = (attestation177.clone() as i32) as u8;
              }
             }
             *base
              .add(24 + 49 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len177;
+             .cast::<usize>() = len181;
             *base
              .add(24 + 48 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = result177;
-            match participant116 {
+             .cast::<*mut u8>() = result181;
+            match participant120 {
              Some(e) => {
               *base
                .add(24 + 50 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
               let super::super::super::super::__with_name1::Identifier {
-               scheme: scheme178,
-               scope: scope178,
-               value: value178,
-               attestation: attestation178,
+               scheme: scheme182,
+               scope: scope182,
+               value: value182,
+               attestation: attestation182,
               } = e;
-              let vec179 = (scheme178.into_bytes()).into_boxed_slice();
-              let ptr179 = vec179.as_ptr().cast::<u8>();
-              let len179 = vec179.len();
-              ::core::mem::forget(vec179);
+              let vec183 = (scheme182.into_bytes()).into_boxed_slice();
+              let ptr183 = vec183.as_ptr().cast::<u8>();
+              let len183 = vec183.len();
+              ::core::mem::forget(vec183);
               *base
                .add(24 + 52 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len179;
+               .cast::<usize>() = len183;
               *base
                .add(24 + 51 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr179.cast_mut();
-              match scope178 {
+               .cast::<*mut u8>() = ptr183.cast_mut();
+              match scope182 {
                Some(e) => {
                 *base
                  .add(24 + 53 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec180 = (e.into_bytes()).into_boxed_slice();
-                let ptr180 = vec180.as_ptr().cast::<u8>();
-                let len180 = vec180.len();
-                ::core::mem::forget(vec180);
+                let vec184 = (e.into_bytes()).into_boxed_slice();
+                let ptr184 = vec184.as_ptr().cast::<u8>();
+                let len184 = vec184.len();
+                ::core::mem::forget(vec184);
                 *base
                  .add(24 + 55 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len180;
+                 .cast::<usize>() = len184;
                 *base
                  .add(24 + 54 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr180.cast_mut();
+                 .cast::<*mut u8>() = ptr184.cast_mut();
                }
                None => {
                 *base
@@ -2362,19 +2456,19 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              let vec181 = (value178.into_bytes()).into_boxed_slice();
-              let ptr181 = vec181.as_ptr().cast::<u8>();
-              let len181 = vec181.len();
-              ::core::mem::forget(vec181);
+              let vec185 = (value182.into_bytes()).into_boxed_slice();
+              let ptr185 = vec185.as_ptr().cast::<u8>();
+              let len185 = vec185.len();
+              ::core::mem::forget(vec185);
               *base
                .add(24 + 57 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len181;
+               .cast::<usize>() = len185;
               *base
                .add(24 + 56 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr181.cast_mut();
+               .cast::<*mut u8>() = ptr185.cast_mut();
               *base
                .add(24 + 58 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (attestation178.clone() as i32) as u8;
+               .cast::<u8>() = (attestation182.clone() as i32) as u8;
              }
              None => {
               *base
@@ -2384,138 +2478,138 @@ pub mod exports {
             };
             *base
              .add(24 + 59 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (match standby116 {
+             .cast::<u8>() = (match standby120 {
              true => 1,
              false => 0,
             }) as u8;
            }
-           V289::MessageEdited(e) => {
+           V293::MessageEdited(e) => {
             *base
              .add(16 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
             let super::super::super::super::__with_name1::Edit {
-             message_id: message_id182,
-             parts: parts182,
+             message_id: message_id186,
+             parts: parts186,
             } = e;
-            let vec183 = (message_id182.into_bytes())
+            let vec187 = (message_id186.into_bytes())
              .into_boxed_slice();
-            let ptr183 = vec183.as_ptr().cast::<u8>();
-            let len183 = vec183.len();
-            ::core::mem::forget(vec183);
+            let ptr187 = vec187.as_ptr().cast::<u8>();
+            let len187 = vec187.len();
+            ::core::mem::forget(vec187);
             *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len183;
+             .cast::<usize>() = len187;
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr183.cast_mut();
-            let vec227 = parts182;
-            let len227 = vec227.len();
-            let layout227 = _rt::alloc::Layout::from_size_align(
-              vec227.len()
+             .cast::<*mut u8>() = ptr187.cast_mut();
+            let vec231 = parts186;
+            let len231 = vec231.len();
+            let layout231 = _rt::alloc::Layout::from_size_align(
+              vec231.len()
                * (40 + 10 * ::core::mem::size_of::<*const u8>()),
               8,
              )
              .unwrap();
-            let (result227, _cleanup227) = wit_bindgen::rt::Cleanup::new(
-             layout227,
+            let (result231, _cleanup231) = wit_bindgen::rt::Cleanup::new(
+             layout231,
             );
-            if let Some(cleanup) = _cleanup227 {
+            if let Some(cleanup) = _cleanup231 {
              cleanup.forget();
             }
-            for (i, e) in vec227.into_iter().enumerate() {
-             let base = result227
+            for (i, e) in vec231.into_iter().enumerate() {
+             let base = result231
               .add(i * (40 + 10 * ::core::mem::size_of::<*const u8>()));
              {
-              use super::super::super::super::__with_name1::Part as V226;
+              use super::super::super::super::__with_name1::Part as V230;
               match e {
-               V226::Text(e) => {
+               V230::Text(e) => {
                 *base.add(0).cast::<u8>() = (0i32) as u8;
-                let vec184 = (e.into_bytes()).into_boxed_slice();
-                let ptr184 = vec184.as_ptr().cast::<u8>();
-                let len184 = vec184.len();
-                ::core::mem::forget(vec184);
+                let vec188 = (e.into_bytes()).into_boxed_slice();
+                let ptr188 = vec188.as_ptr().cast::<u8>();
+                let len188 = vec188.len();
+                ::core::mem::forget(vec188);
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len184;
-                *base.add(8).cast::<*mut u8>() = ptr184.cast_mut();
+                 .cast::<usize>() = len188;
+                *base.add(8).cast::<*mut u8>() = ptr188.cast_mut();
                }
-               V226::Html(e) => {
+               V230::Html(e) => {
                 *base.add(0).cast::<u8>() = (1i32) as u8;
-                let vec185 = (e.into_bytes()).into_boxed_slice();
-                let ptr185 = vec185.as_ptr().cast::<u8>();
-                let len185 = vec185.len();
-                ::core::mem::forget(vec185);
+                let vec189 = (e.into_bytes()).into_boxed_slice();
+                let ptr189 = vec189.as_ptr().cast::<u8>();
+                let len189 = vec189.len();
+                ::core::mem::forget(vec189);
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len185;
-                *base.add(8).cast::<*mut u8>() = ptr185.cast_mut();
+                 .cast::<usize>() = len189;
+                *base.add(8).cast::<*mut u8>() = ptr189.cast_mut();
                }
-               V226::Media(e) => {
+               V230::Media(e) => {
                 *base.add(0).cast::<u8>() = (2i32) as u8;
                 let super::super::super::super::__with_name1::Media {
-                 source: source186,
-                 mime_type: mime_type186,
-                 file_name: file_name186,
-                 size: size186,
-                 content_id: content_id186,
+                 source: source190,
+                 mime_type: mime_type190,
+                 file_name: file_name190,
+                 size: size190,
+                 content_id: content_id190,
                 } = e;
-                use super::super::super::super::__with_name1::MediaSource as V190;
-                match source186 {
-                 V190::Url(e) => {
+                use super::super::super::super::__with_name1::MediaSource as V194;
+                match source190 {
+                 V194::Url(e) => {
                   *base.add(8).cast::<u8>() = (0i32) as u8;
-                  let vec187 = (e.into_bytes()).into_boxed_slice();
-                  let ptr187 = vec187.as_ptr().cast::<u8>();
-                  let len187 = vec187.len();
-                  ::core::mem::forget(vec187);
-                  *base
-                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len187;
-                  *base
-                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr187.cast_mut();
-                 }
-                 V190::ProviderId(e) => {
-                  *base.add(8).cast::<u8>() = (1i32) as u8;
-                  let vec188 = (e.into_bytes()).into_boxed_slice();
-                  let ptr188 = vec188.as_ptr().cast::<u8>();
-                  let len188 = vec188.len();
-                  ::core::mem::forget(vec188);
-                  *base
-                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len188;
-                  *base
-                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr188.cast_mut();
-                 }
-                 V190::Blob(e) => {
-                  *base.add(8).cast::<u8>() = (2i32) as u8;
-                  let vec189 = (e.into_bytes()).into_boxed_slice();
-                  let ptr189 = vec189.as_ptr().cast::<u8>();
-                  let len189 = vec189.len();
-                  ::core::mem::forget(vec189);
-                  *base
-                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len189;
-                  *base
-                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr189.cast_mut();
-                 }
-                }
-                match mime_type186 {
-                 Some(e) => {
-                  *base
-                   .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (1i32) as u8;
                   let vec191 = (e.into_bytes()).into_boxed_slice();
                   let ptr191 = vec191.as_ptr().cast::<u8>();
                   let len191 = vec191.len();
                   ::core::mem::forget(vec191);
                   *base
-                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>() = len191;
                   *base
-                   .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>() = ptr191.cast_mut();
+                 }
+                 V194::ProviderId(e) => {
+                  *base.add(8).cast::<u8>() = (1i32) as u8;
+                  let vec192 = (e.into_bytes()).into_boxed_slice();
+                  let ptr192 = vec192.as_ptr().cast::<u8>();
+                  let len192 = vec192.len();
+                  ::core::mem::forget(vec192);
+                  *base
+                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len192;
+                  *base
+                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr192.cast_mut();
+                 }
+                 V194::Blob(e) => {
+                  *base.add(8).cast::<u8>() = (2i32) as u8;
+                  let vec193 = (e.into_bytes()).into_boxed_slice();
+                  let ptr193 = vec193.as_ptr().cast::<u8>();
+                  let len193 = vec193.len();
+                  ::core::mem::forget(vec193);
+                  *base
+                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len193;
+                  *base
+                   .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr193.cast_mut();
+                 }
+                }
+                match mime_type190 {
+                 Some(e) => {
+                  *base
+                   .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (1i32) as u8;
+                  let vec195 = (e.into_bytes()).into_boxed_slice();
+                  let ptr195 = vec195.as_ptr().cast::<u8>();
+                  let len195 = vec195.len();
+                  ::core::mem::forget(vec195);
+                  *base
+                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len195;
+                  *base
+                   .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr195.cast_mut();
                  }
                  None => {
                   *base
@@ -2523,21 +2617,21 @@ pub mod exports {
                    .cast::<u8>() = (0i32) as u8;
                  }
                 };
-                match file_name186 {
+                match file_name190 {
                  Some(e) => {
                   *base
                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
                    .cast::<u8>() = (1i32) as u8;
-                  let vec192 = (e.into_bytes()).into_boxed_slice();
-                  let ptr192 = vec192.as_ptr().cast::<u8>();
-                  let len192 = vec192.len();
-                  ::core::mem::forget(vec192);
+                  let vec196 = (e.into_bytes()).into_boxed_slice();
+                  let ptr196 = vec196.as_ptr().cast::<u8>();
+                  let len196 = vec196.len();
+                  ::core::mem::forget(vec196);
                   *base
                    .add(8 + 8 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len192;
+                   .cast::<usize>() = len196;
                   *base
                    .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr192.cast_mut();
+                   .cast::<*mut u8>() = ptr196.cast_mut();
                  }
                  None => {
                   *base
@@ -2545,7 +2639,7 @@ pub mod exports {
                    .cast::<u8>() = (0i32) as u8;
                  }
                 };
-                match size186 {
+                match size190 {
                  Some(e) => {
                   *base
                    .add(16 + 8 * ::core::mem::size_of::<*const u8>())
@@ -2560,21 +2654,21 @@ pub mod exports {
                    .cast::<u8>() = (0i32) as u8;
                  }
                 };
-                match content_id186 {
+                match content_id190 {
                  Some(e) => {
                   *base
                    .add(32 + 8 * ::core::mem::size_of::<*const u8>())
                    .cast::<u8>() = (1i32) as u8;
-                  let vec193 = (e.into_bytes()).into_boxed_slice();
-                  let ptr193 = vec193.as_ptr().cast::<u8>();
-                  let len193 = vec193.len();
-                  ::core::mem::forget(vec193);
+                  let vec197 = (e.into_bytes()).into_boxed_slice();
+                  let ptr197 = vec197.as_ptr().cast::<u8>();
+                  let len197 = vec197.len();
+                  ::core::mem::forget(vec197);
                   *base
                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len193;
+                   .cast::<usize>() = len197;
                   *base
                    .add(32 + 9 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr193.cast_mut();
+                   .cast::<*mut u8>() = ptr197.cast_mut();
                  }
                  None => {
                   *base
@@ -2583,49 +2677,49 @@ pub mod exports {
                  }
                 };
                }
-               V226::Place(e) => {
+               V230::Place(e) => {
                 *base.add(0).cast::<u8>() = (3i32) as u8;
                 let super::super::super::super::__with_name1::Place {
-                 latitude: latitude194,
-                 longitude: longitude194,
-                 name: name194,
-                 address: address194,
+                 latitude: latitude198,
+                 longitude: longitude198,
+                 name: name198,
+                 address: address198,
                 } = e;
-                *base.add(8).cast::<f64>() = _rt::as_f64(latitude194);
-                *base.add(16).cast::<f64>() = _rt::as_f64(longitude194);
-                match name194 {
+                *base.add(8).cast::<f64>() = _rt::as_f64(latitude198);
+                *base.add(16).cast::<f64>() = _rt::as_f64(longitude198);
+                match name198 {
                  Some(e) => {
                   *base.add(24).cast::<u8>() = (1i32) as u8;
-                  let vec195 = (e.into_bytes()).into_boxed_slice();
-                  let ptr195 = vec195.as_ptr().cast::<u8>();
-                  let len195 = vec195.len();
-                  ::core::mem::forget(vec195);
+                  let vec199 = (e.into_bytes()).into_boxed_slice();
+                  let ptr199 = vec199.as_ptr().cast::<u8>();
+                  let len199 = vec199.len();
+                  ::core::mem::forget(vec199);
                   *base
                    .add(24 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len195;
+                   .cast::<usize>() = len199;
                   *base
                    .add(24 + 1 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr195.cast_mut();
+                   .cast::<*mut u8>() = ptr199.cast_mut();
                  }
                  None => {
                   *base.add(24).cast::<u8>() = (0i32) as u8;
                  }
                 };
-                match address194 {
+                match address198 {
                  Some(e) => {
                   *base
                    .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                    .cast::<u8>() = (1i32) as u8;
-                  let vec196 = (e.into_bytes()).into_boxed_slice();
-                  let ptr196 = vec196.as_ptr().cast::<u8>();
-                  let len196 = vec196.len();
-                  ::core::mem::forget(vec196);
+                  let vec200 = (e.into_bytes()).into_boxed_slice();
+                  let ptr200 = vec200.as_ptr().cast::<u8>();
+                  let len200 = vec200.len();
+                  ::core::mem::forget(vec200);
                   *base
                    .add(24 + 5 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len196;
+                   .cast::<usize>() = len200;
                   *base
                    .add(24 + 4 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr196.cast_mut();
+                   .cast::<*mut u8>() = ptr200.cast_mut();
                  }
                  None => {
                   *base
@@ -2634,61 +2728,61 @@ pub mod exports {
                  }
                 };
                }
-               V226::ContactCard(e) => {
+               V230::ContactCard(e) => {
                 *base.add(0).cast::<u8>() = (4i32) as u8;
                 let super::super::super::super::__with_name1::Contact {
-                 identifiers: identifiers197,
-                 display_name: display_name197,
-                 locale: locale197,
-                 time_zone: time_zone197,
-                 traits: traits197,
+                 identifiers: identifiers201,
+                 display_name: display_name201,
+                 locale: locale201,
+                 time_zone: time_zone201,
+                 traits: traits201,
                 } = e;
-                let vec202 = identifiers197;
-                let len202 = vec202.len();
-                let layout202 = _rt::alloc::Layout::from_size_align(
-                  vec202.len() * (8 * ::core::mem::size_of::<*const u8>()),
+                let vec206 = identifiers201;
+                let len206 = vec206.len();
+                let layout206 = _rt::alloc::Layout::from_size_align(
+                  vec206.len() * (8 * ::core::mem::size_of::<*const u8>()),
                   ::core::mem::size_of::<*const u8>(),
                  )
                  .unwrap();
-                let (result202, _cleanup202) = wit_bindgen::rt::Cleanup::new(
-                 layout202,
+                let (result206, _cleanup206) = wit_bindgen::rt::Cleanup::new(
+                 layout206,
                 );
-                if let Some(cleanup) = _cleanup202 {
+                if let Some(cleanup) = _cleanup206 {
                  cleanup.forget();
                 }
-                for (i, e) in vec202.into_iter().enumerate() {
-                 let base = result202
+                for (i, e) in vec206.into_iter().enumerate() {
+                 let base = result206
                   .add(i * (8 * ::core::mem::size_of::<*const u8>()));
                  {
                   let super::super::super::super::__with_name1::Identifier {
-                   scheme: scheme198,
-                   scope: scope198,
-                   value: value198,
-                   attestation: attestation198,
+                   scheme: scheme202,
+                   scope: scope202,
+                   value: value202,
+                   attestation: attestation202,
                   } = e;
-                  let vec199 = (scheme198.into_bytes()).into_boxed_slice();
-                  let ptr199 = vec199.as_ptr().cast::<u8>();
-                  let len199 = vec199.len();
-                  ::core::mem::forget(vec199);
+                  let vec203 = (scheme202.into_bytes()).into_boxed_slice();
+                  let ptr203 = vec203.as_ptr().cast::<u8>();
+                  let len203 = vec203.len();
+                  ::core::mem::forget(vec203);
                   *base
                    .add(::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len199;
-                  *base.add(0).cast::<*mut u8>() = ptr199.cast_mut();
-                  match scope198 {
+                   .cast::<usize>() = len203;
+                  *base.add(0).cast::<*mut u8>() = ptr203.cast_mut();
+                  match scope202 {
                    Some(e) => {
                     *base
                      .add(2 * ::core::mem::size_of::<*const u8>())
                      .cast::<u8>() = (1i32) as u8;
-                    let vec200 = (e.into_bytes()).into_boxed_slice();
-                    let ptr200 = vec200.as_ptr().cast::<u8>();
-                    let len200 = vec200.len();
-                    ::core::mem::forget(vec200);
+                    let vec204 = (e.into_bytes()).into_boxed_slice();
+                    let ptr204 = vec204.as_ptr().cast::<u8>();
+                    let len204 = vec204.len();
+                    ::core::mem::forget(vec204);
                     *base
                      .add(4 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>() = len200;
+                     .cast::<usize>() = len204;
                     *base
                      .add(3 * ::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>() = ptr200.cast_mut();
+                     .cast::<*mut u8>() = ptr204.cast_mut();
                    }
                    None => {
                     *base
@@ -2696,84 +2790,84 @@ pub mod exports {
                      .cast::<u8>() = (0i32) as u8;
                    }
                   };
-                  let vec201 = (value198.into_bytes()).into_boxed_slice();
-                  let ptr201 = vec201.as_ptr().cast::<u8>();
-                  let len201 = vec201.len();
-                  ::core::mem::forget(vec201);
-                  *base
-                   .add(6 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len201;
-                  *base
-                   .add(5 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr201.cast_mut();
-                  *base
-                   .add(7 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (attestation198.clone() as i32) as u8;
-                 }
-                }
-                *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len202;
-                *base.add(8).cast::<*mut u8>() = result202;
-                match display_name197 {
-                 Some(e) => {
-                  *base
-                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (1i32) as u8;
-                  let vec203 = (e.into_bytes()).into_boxed_slice();
-                  let ptr203 = vec203.as_ptr().cast::<u8>();
-                  let len203 = vec203.len();
-                  ::core::mem::forget(vec203);
-                  *base
-                   .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len203;
-                  *base
-                   .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr203.cast_mut();
-                 }
-                 None => {
-                  *base
-                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (0i32) as u8;
-                 }
-                };
-                match locale197 {
-                 Some(e) => {
-                  *base
-                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (1i32) as u8;
-                  let vec204 = (e.into_bytes()).into_boxed_slice();
-                  let ptr204 = vec204.as_ptr().cast::<u8>();
-                  let len204 = vec204.len();
-                  ::core::mem::forget(vec204);
-                  *base
-                   .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len204;
-                  *base
-                   .add(8 + 6 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr204.cast_mut();
-                 }
-                 None => {
-                  *base
-                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (0i32) as u8;
-                 }
-                };
-                match time_zone197 {
-                 Some(e) => {
-                  *base
-                   .add(8 + 8 * ::core::mem::size_of::<*const u8>())
-                   .cast::<u8>() = (1i32) as u8;
-                  let vec205 = (e.into_bytes()).into_boxed_slice();
+                  let vec205 = (value202.into_bytes()).into_boxed_slice();
                   let ptr205 = vec205.as_ptr().cast::<u8>();
                   let len205 = vec205.len();
                   ::core::mem::forget(vec205);
                   *base
-                   .add(8 + 10 * ::core::mem::size_of::<*const u8>())
+                   .add(6 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>() = len205;
                   *base
-                   .add(8 + 9 * ::core::mem::size_of::<*const u8>())
+                   .add(5 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>() = ptr205.cast_mut();
+                  *base
+                   .add(7 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (attestation202.clone() as i32) as u8;
+                 }
+                }
+                *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len206;
+                *base.add(8).cast::<*mut u8>() = result206;
+                match display_name201 {
+                 Some(e) => {
+                  *base
+                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (1i32) as u8;
+                  let vec207 = (e.into_bytes()).into_boxed_slice();
+                  let ptr207 = vec207.as_ptr().cast::<u8>();
+                  let len207 = vec207.len();
+                  ::core::mem::forget(vec207);
+                  *base
+                   .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len207;
+                  *base
+                   .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr207.cast_mut();
+                 }
+                 None => {
+                  *base
+                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (0i32) as u8;
+                 }
+                };
+                match locale201 {
+                 Some(e) => {
+                  *base
+                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (1i32) as u8;
+                  let vec208 = (e.into_bytes()).into_boxed_slice();
+                  let ptr208 = vec208.as_ptr().cast::<u8>();
+                  let len208 = vec208.len();
+                  ::core::mem::forget(vec208);
+                  *base
+                   .add(8 + 7 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len208;
+                  *base
+                   .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr208.cast_mut();
+                 }
+                 None => {
+                  *base
+                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (0i32) as u8;
+                 }
+                };
+                match time_zone201 {
+                 Some(e) => {
+                  *base
+                   .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+                   .cast::<u8>() = (1i32) as u8;
+                  let vec209 = (e.into_bytes()).into_boxed_slice();
+                  let ptr209 = vec209.as_ptr().cast::<u8>();
+                  let len209 = vec209.len();
+                  ::core::mem::forget(vec209);
+                  *base
+                   .add(8 + 10 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len209;
+                  *base
+                   .add(8 + 9 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr209.cast_mut();
                  }
                  None => {
                   *base
@@ -2781,54 +2875,7 @@ pub mod exports {
                    .cast::<u8>() = (0i32) as u8;
                  }
                 };
-                let vec209 = traits197;
-                let len209 = vec209.len();
-                let layout209 = _rt::alloc::Layout::from_size_align(
-                  vec209.len() * (4 * ::core::mem::size_of::<*const u8>()),
-                  ::core::mem::size_of::<*const u8>(),
-                 )
-                 .unwrap();
-                let (result209, _cleanup209) = wit_bindgen::rt::Cleanup::new(
-                 layout209,
-                );
-                if let Some(cleanup) = _cleanup209 {
-                 cleanup.forget();
-                }
-                for (i, e) in vec209.into_iter().enumerate() {
-                 let base = result209
-                  .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                 {
-                  let (t206_0, t206_1) = e;
-                  let vec207 = (t206_0.into_bytes()).into_boxed_slice();
-                  let ptr207 = vec207.as_ptr().cast::<u8>();
-                  let len207 = vec207.len();
-                  ::core::mem::forget(vec207);
-                  *base
-                   .add(::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len207;
-                  *base.add(0).cast::<*mut u8>() = ptr207.cast_mut();
-                  let vec208 = (t206_1.into_bytes()).into_boxed_slice();
-                  let ptr208 = vec208.as_ptr().cast::<u8>();
-                  let len208 = vec208.len();
-                  ::core::mem::forget(vec208);
-                  *base
-                   .add(3 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len208;
-                  *base
-                   .add(2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr208.cast_mut();
-                 }
-                }
-                *base
-                 .add(8 + 12 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len209;
-                *base
-                 .add(8 + 11 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = result209;
-               }
-               V226::Choices(e) => {
-                *base.add(0).cast::<u8>() = (5i32) as u8;
-                let vec213 = e;
+                let vec213 = traits201;
                 let len213 = vec213.len();
                 let layout213 = _rt::alloc::Layout::from_size_align(
                   vec213.len() * (4 * ::core::mem::size_of::<*const u8>()),
@@ -2845,11 +2892,8 @@ pub mod exports {
                  let base = result213
                   .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let super::super::super::super::__with_name1::Choice {
-                   id: id210,
-                   title: title210,
-                  } = e;
-                  let vec211 = (id210.into_bytes()).into_boxed_slice();
+                  let (t210_0, t210_1) = e;
+                  let vec211 = (t210_0.into_bytes()).into_boxed_slice();
                   let ptr211 = vec211.as_ptr().cast::<u8>();
                   let len211 = vec211.len();
                   ::core::mem::forget(vec211);
@@ -2857,7 +2901,7 @@ pub mod exports {
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<usize>() = len211;
                   *base.add(0).cast::<*mut u8>() = ptr211.cast_mut();
-                  let vec212 = (title210.into_bytes()).into_boxed_slice();
+                  let vec212 = (t210_1.into_bytes()).into_boxed_slice();
                   let ptr212 = vec212.as_ptr().cast::<u8>();
                   let len212 = vec212.len();
                   ::core::mem::forget(vec212);
@@ -2870,54 +2914,67 @@ pub mod exports {
                  }
                 }
                 *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .add(8 + 12 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>() = len213;
-                *base.add(8).cast::<*mut u8>() = result213;
+                *base
+                 .add(8 + 11 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = result213;
                }
-               V226::Chosen(e) => {
-                *base.add(0).cast::<u8>() = (6i32) as u8;
-                let super::super::super::super::__with_name1::Choice {
-                 id: id214,
-                 title: title214,
-                } = e;
-                let vec215 = (id214.into_bytes()).into_boxed_slice();
-                let ptr215 = vec215.as_ptr().cast::<u8>();
-                let len215 = vec215.len();
-                ::core::mem::forget(vec215);
-                *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len215;
-                *base.add(8).cast::<*mut u8>() = ptr215.cast_mut();
-                let vec216 = (title214.into_bytes()).into_boxed_slice();
-                let ptr216 = vec216.as_ptr().cast::<u8>();
-                let len216 = vec216.len();
-                ::core::mem::forget(vec216);
-                *base
-                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len216;
-                *base
-                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr216.cast_mut();
-               }
-               V226::Form(e) => {
-                *base.add(0).cast::<u8>() = (7i32) as u8;
-                let vec217 = (e.into_bytes()).into_boxed_slice();
-                let ptr217 = vec217.as_ptr().cast::<u8>();
+               V230::Choices(e) => {
+                *base.add(0).cast::<u8>() = (5i32) as u8;
+                let vec217 = e;
                 let len217 = vec217.len();
-                ::core::mem::forget(vec217);
+                let layout217 = _rt::alloc::Layout::from_size_align(
+                  vec217.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                  ::core::mem::size_of::<*const u8>(),
+                 )
+                 .unwrap();
+                let (result217, _cleanup217) = wit_bindgen::rt::Cleanup::new(
+                 layout217,
+                );
+                if let Some(cleanup) = _cleanup217 {
+                 cleanup.forget();
+                }
+                for (i, e) in vec217.into_iter().enumerate() {
+                 let base = result217
+                  .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                 {
+                  let super::super::super::super::__with_name1::Choice {
+                   id: id214,
+                   title: title214,
+                  } = e;
+                  let vec215 = (id214.into_bytes()).into_boxed_slice();
+                  let ptr215 = vec215.as_ptr().cast::<u8>();
+                  let len215 = vec215.len();
+                  ::core::mem::forget(vec215);
+                  *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len215;
+                  *base.add(0).cast::<*mut u8>() = ptr215.cast_mut();
+                  let vec216 = (title214.into_bytes()).into_boxed_slice();
+                  let ptr216 = vec216.as_ptr().cast::<u8>();
+                  let len216 = vec216.len();
+                  ::core::mem::forget(vec216);
+                  *base
+                   .add(3 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len216;
+                  *base
+                   .add(2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr216.cast_mut();
+                 }
+                }
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>() = len217;
-                *base.add(8).cast::<*mut u8>() = ptr217.cast_mut();
+                *base.add(8).cast::<*mut u8>() = result217;
                }
-               V226::Template(e) => {
-                *base.add(0).cast::<u8>() = (8i32) as u8;
-                let super::super::super::super::__with_name1::Template {
-                 name: name218,
-                 locale: locale218,
-                 parameters: parameters218,
+               V230::Chosen(e) => {
+                *base.add(0).cast::<u8>() = (6i32) as u8;
+                let super::super::super::super::__with_name1::Choice {
+                 id: id218,
+                 title: title218,
                 } = e;
-                let vec219 = (name218.into_bytes()).into_boxed_slice();
+                let vec219 = (id218.into_bytes()).into_boxed_slice();
                 let ptr219 = vec219.as_ptr().cast::<u8>();
                 let len219 = vec219.len();
                 ::core::mem::forget(vec219);
@@ -2925,7 +2982,7 @@ pub mod exports {
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>() = len219;
                 *base.add(8).cast::<*mut u8>() = ptr219.cast_mut();
-                let vec220 = (locale218.into_bytes()).into_boxed_slice();
+                let vec220 = (title218.into_bytes()).into_boxed_slice();
                 let ptr220 = vec220.as_ptr().cast::<u8>();
                 let len220 = vec220.len();
                 ::core::mem::forget(vec220);
@@ -2935,125 +2992,162 @@ pub mod exports {
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>() = ptr220.cast_mut();
-                let vec222 = parameters218;
-                let len222 = vec222.len();
-                let layout222 = _rt::alloc::Layout::from_size_align(
-                  vec222.len() * (2 * ::core::mem::size_of::<*const u8>()),
-                  ::core::mem::size_of::<*const u8>(),
-                 )
-                 .unwrap();
-                let (result222, _cleanup222) = wit_bindgen::rt::Cleanup::new(
-                 layout222,
-                );
-                if let Some(cleanup) = _cleanup222 {
-                 cleanup.forget();
-                }
-                for (i, e) in vec222.into_iter().enumerate() {
-                 let base = result222
-                  .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                 {
-                  let vec221 = (e.into_bytes()).into_boxed_slice();
-                  let ptr221 = vec221.as_ptr().cast::<u8>();
-                  let len221 = vec221.len();
-                  ::core::mem::forget(vec221);
-                  *base
-                   .add(::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len221;
-                  *base.add(0).cast::<*mut u8>() = ptr221.cast_mut();
-                 }
-                }
-                *base
-                 .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len222;
-                *base
-                 .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = result222;
                }
-               V226::Other(e) => {
-                *base.add(0).cast::<u8>() = (9i32) as u8;
-                let (t223_0, t223_1) = e;
-                let vec224 = (t223_0.into_bytes()).into_boxed_slice();
+               V230::Form(e) => {
+                *base.add(0).cast::<u8>() = (7i32) as u8;
+                let vec221 = (e.into_bytes()).into_boxed_slice();
+                let ptr221 = vec221.as_ptr().cast::<u8>();
+                let len221 = vec221.len();
+                ::core::mem::forget(vec221);
+                *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len221;
+                *base.add(8).cast::<*mut u8>() = ptr221.cast_mut();
+               }
+               V230::Template(e) => {
+                *base.add(0).cast::<u8>() = (8i32) as u8;
+                let super::super::super::super::__with_name1::Template {
+                 name: name222,
+                 locale: locale222,
+                 parameters: parameters222,
+                } = e;
+                let vec223 = (name222.into_bytes()).into_boxed_slice();
+                let ptr223 = vec223.as_ptr().cast::<u8>();
+                let len223 = vec223.len();
+                ::core::mem::forget(vec223);
+                *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len223;
+                *base.add(8).cast::<*mut u8>() = ptr223.cast_mut();
+                let vec224 = (locale222.into_bytes()).into_boxed_slice();
                 let ptr224 = vec224.as_ptr().cast::<u8>();
                 let len224 = vec224.len();
                 ::core::mem::forget(vec224);
                 *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len224;
-                *base.add(8).cast::<*mut u8>() = ptr224.cast_mut();
-                let vec225 = (t223_1.into_bytes()).into_boxed_slice();
-                let ptr225 = vec225.as_ptr().cast::<u8>();
-                let len225 = vec225.len();
-                ::core::mem::forget(vec225);
-                *base
                  .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len225;
+                 .cast::<usize>() = len224;
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr225.cast_mut();
+                 .cast::<*mut u8>() = ptr224.cast_mut();
+                let vec226 = parameters222;
+                let len226 = vec226.len();
+                let layout226 = _rt::alloc::Layout::from_size_align(
+                  vec226.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                  ::core::mem::size_of::<*const u8>(),
+                 )
+                 .unwrap();
+                let (result226, _cleanup226) = wit_bindgen::rt::Cleanup::new(
+                 layout226,
+                );
+                if let Some(cleanup) = _cleanup226 {
+                 cleanup.forget();
+                }
+                for (i, e) in vec226.into_iter().enumerate() {
+                 let base = result226
+                  .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                 {
+                  let vec225 = (e.into_bytes()).into_boxed_slice();
+                  let ptr225 = vec225.as_ptr().cast::<u8>();
+                  let len225 = vec225.len();
+                  ::core::mem::forget(vec225);
+                  *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len225;
+                  *base.add(0).cast::<*mut u8>() = ptr225.cast_mut();
+                 }
+                }
+                *base
+                 .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len226;
+                *base
+                 .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = result226;
+               }
+               V230::Other(e) => {
+                *base.add(0).cast::<u8>() = (9i32) as u8;
+                let (t227_0, t227_1) = e;
+                let vec228 = (t227_0.into_bytes()).into_boxed_slice();
+                let ptr228 = vec228.as_ptr().cast::<u8>();
+                let len228 = vec228.len();
+                ::core::mem::forget(vec228);
+                *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len228;
+                *base.add(8).cast::<*mut u8>() = ptr228.cast_mut();
+                let vec229 = (t227_1.into_bytes()).into_boxed_slice();
+                let ptr229 = vec229.as_ptr().cast::<u8>();
+                let len229 = vec229.len();
+                ::core::mem::forget(vec229);
+                *base
+                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len229;
+                *base
+                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = ptr229.cast_mut();
                }
               }
              }
             }
             *base
              .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len227;
+             .cast::<usize>() = len231;
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = result227;
+             .cast::<*mut u8>() = result231;
            }
-           V289::MessageDeleted(e) => {
+           V293::MessageDeleted(e) => {
             *base
              .add(16 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (2i32) as u8;
-            let vec228 = (e.into_bytes()).into_boxed_slice();
-            let ptr228 = vec228.as_ptr().cast::<u8>();
-            let len228 = vec228.len();
-            ::core::mem::forget(vec228);
+            let vec232 = (e.into_bytes()).into_boxed_slice();
+            let ptr232 = vec232.as_ptr().cast::<u8>();
+            let len232 = vec232.len();
+            ::core::mem::forget(vec232);
             *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len228;
+             .cast::<usize>() = len232;
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr228.cast_mut();
+             .cast::<*mut u8>() = ptr232.cast_mut();
            }
-           V289::Reaction(e) => {
+           V293::Reaction(e) => {
             *base
              .add(16 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (3i32) as u8;
             let super::super::super::super::__with_name1::Reaction {
-             message_id: message_id229,
-             author: author229,
-             emoji: emoji229,
+             message_id: message_id233,
+             author: author233,
+             emoji: emoji233,
             } = e;
-            let vec230 = (message_id229.into_bytes())
+            let vec234 = (message_id233.into_bytes())
              .into_boxed_slice();
-            let ptr230 = vec230.as_ptr().cast::<u8>();
-            let len230 = vec230.len();
-            ::core::mem::forget(vec230);
+            let ptr234 = vec234.as_ptr().cast::<u8>();
+            let len234 = vec234.len();
+            ::core::mem::forget(vec234);
             *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len230;
+             .cast::<usize>() = len234;
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr230.cast_mut();
+             .cast::<*mut u8>() = ptr234.cast_mut();
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (author229.clone() as i32) as u8;
-            match emoji229 {
+             .cast::<u8>() = (author233.clone() as i32) as u8;
+            match emoji233 {
              Some(e) => {
               *base
                .add(24 + 19 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec231 = (e.into_bytes()).into_boxed_slice();
-              let ptr231 = vec231.as_ptr().cast::<u8>();
-              let len231 = vec231.len();
-              ::core::mem::forget(vec231);
+              let vec235 = (e.into_bytes()).into_boxed_slice();
+              let ptr235 = vec235.as_ptr().cast::<u8>();
+              let len235 = vec235.len();
+              ::core::mem::forget(vec235);
               *base
                .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len231;
+               .cast::<usize>() = len235;
               *base
                .add(24 + 20 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr231.cast_mut();
+               .cast::<*mut u8>() = ptr235.cast_mut();
              }
              None => {
               *base
@@ -3062,48 +3156,48 @@ pub mod exports {
              }
             };
            }
-           V289::Delivery(e) => {
+           V293::Delivery(e) => {
             *base
              .add(16 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (4i32) as u8;
             let super::super::super::super::__with_name1::Delivery {
-             covers: covers232,
-             state: state232,
-             reference: reference232,
+             covers: covers236,
+             state: state236,
+             reference: reference236,
             } = e;
-            use super::super::super::super::__with_name1::Covered as V235;
-            match covers232 {
-             V235::Message(e) => {
+            use super::super::super::super::__with_name1::Covered as V239;
+            match covers236 {
+             V239::Message(e) => {
               *base
                .add(24 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (0i32) as u8;
-              let vec233 = (e.into_bytes()).into_boxed_slice();
-              let ptr233 = vec233.as_ptr().cast::<u8>();
-              let len233 = vec233.len();
-              ::core::mem::forget(vec233);
+              let vec237 = (e.into_bytes()).into_boxed_slice();
+              let ptr237 = vec237.as_ptr().cast::<u8>();
+              let len237 = vec237.len();
+              ::core::mem::forget(vec237);
               *base
                .add(32 + 17 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len233;
+               .cast::<usize>() = len237;
               *base
                .add(32 + 16 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr233.cast_mut();
+               .cast::<*mut u8>() = ptr237.cast_mut();
              }
-             V235::Reference(e) => {
+             V239::Reference(e) => {
               *base
                .add(24 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec234 = (e.into_bytes()).into_boxed_slice();
-              let ptr234 = vec234.as_ptr().cast::<u8>();
-              let len234 = vec234.len();
-              ::core::mem::forget(vec234);
+              let vec238 = (e.into_bytes()).into_boxed_slice();
+              let ptr238 = vec238.as_ptr().cast::<u8>();
+              let len238 = vec238.len();
+              ::core::mem::forget(vec238);
               *base
                .add(32 + 17 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len234;
+               .cast::<usize>() = len238;
               *base
                .add(32 + 16 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr234.cast_mut();
+               .cast::<*mut u8>() = ptr238.cast_mut();
              }
-             V235::UpTo(e) => {
+             V239::UpTo(e) => {
               *base
                .add(24 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (2i32) as u8;
@@ -3111,79 +3205,79 @@ pub mod exports {
                .add(32 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<i64>() = _rt::as_i64(e);
              }
-             V235::Address => {
+             V239::Address => {
               *base
                .add(24 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (3i32) as u8;
              }
             }
-            use super::super::super::super::__with_name1::DeliveryState as V241;
-            match state232 {
-             V241::Queued => {
+            use super::super::super::super::__with_name1::DeliveryState as V245;
+            match state236 {
+             V245::Queued => {
               *base
                .add(32 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (0i32) as u8;
              }
-             V241::Sent => {
+             V245::Sent => {
               *base
                .add(32 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
              }
-             V241::Delivered => {
+             V245::Delivered => {
               *base
                .add(32 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (2i32) as u8;
              }
-             V241::Read => {
+             V245::Read => {
               *base
                .add(32 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (3i32) as u8;
              }
-             V241::Failed(e) => {
+             V245::Failed(e) => {
               *base
                .add(32 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (4i32) as u8;
               let super::super::super::super::__with_name1::ProviderError {
-               code: code236,
-               title: title236,
-               detail: detail236,
-               retryable: retryable236,
+               code: code240,
+               title: title240,
+               detail: detail240,
+               retryable: retryable240,
               } = e;
-              let vec237 = (code236.into_bytes()).into_boxed_slice();
-              let ptr237 = vec237.as_ptr().cast::<u8>();
-              let len237 = vec237.len();
-              ::core::mem::forget(vec237);
+              let vec241 = (code240.into_bytes()).into_boxed_slice();
+              let ptr241 = vec241.as_ptr().cast::<u8>();
+              let len241 = vec241.len();
+              ::core::mem::forget(vec241);
               *base
                .add(32 + 20 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len237;
+               .cast::<usize>() = len241;
               *base
                .add(32 + 19 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr237.cast_mut();
-              let vec238 = (title236.into_bytes()).into_boxed_slice();
-              let ptr238 = vec238.as_ptr().cast::<u8>();
-              let len238 = vec238.len();
-              ::core::mem::forget(vec238);
+               .cast::<*mut u8>() = ptr241.cast_mut();
+              let vec242 = (title240.into_bytes()).into_boxed_slice();
+              let ptr242 = vec242.as_ptr().cast::<u8>();
+              let len242 = vec242.len();
+              ::core::mem::forget(vec242);
               *base
                .add(32 + 22 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len238;
+               .cast::<usize>() = len242;
               *base
                .add(32 + 21 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr238.cast_mut();
-              match detail236 {
+               .cast::<*mut u8>() = ptr242.cast_mut();
+              match detail240 {
                Some(e) => {
                 *base
                  .add(32 + 23 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec239 = (e.into_bytes()).into_boxed_slice();
-                let ptr239 = vec239.as_ptr().cast::<u8>();
-                let len239 = vec239.len();
-                ::core::mem::forget(vec239);
+                let vec243 = (e.into_bytes()).into_boxed_slice();
+                let ptr243 = vec243.as_ptr().cast::<u8>();
+                let len243 = vec243.len();
+                ::core::mem::forget(vec243);
                 *base
                  .add(32 + 25 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len239;
+                 .cast::<usize>() = len243;
                 *base
                  .add(32 + 24 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr239.cast_mut();
+                 .cast::<*mut u8>() = ptr243.cast_mut();
                }
                None => {
                 *base
@@ -3193,149 +3287,98 @@ pub mod exports {
               };
               *base
                .add(32 + 26 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (match retryable236 {
+               .cast::<u8>() = (match retryable240 {
                true => 1,
                false => 0,
               }) as u8;
              }
-             V241::Other(e) => {
+             V245::Other(e) => {
               *base
                .add(32 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (5i32) as u8;
-              let vec240 = (e.into_bytes()).into_boxed_slice();
-              let ptr240 = vec240.as_ptr().cast::<u8>();
-              let len240 = vec240.len();
-              ::core::mem::forget(vec240);
+              let vec244 = (e.into_bytes()).into_boxed_slice();
+              let ptr244 = vec244.as_ptr().cast::<u8>();
+              let len244 = vec244.len();
+              ::core::mem::forget(vec244);
               *base
                .add(32 + 20 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len240;
+               .cast::<usize>() = len244;
               *base
                .add(32 + 19 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr240.cast_mut();
+               .cast::<*mut u8>() = ptr244.cast_mut();
              }
             }
-            match reference232 {
+            match reference236 {
              Some(e) => {
               *base
                .add(32 + 27 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (1i32) as u8;
-              let vec242 = (e.into_bytes()).into_boxed_slice();
-              let ptr242 = vec242.as_ptr().cast::<u8>();
-              let len242 = vec242.len();
-              ::core::mem::forget(vec242);
-              *base
-               .add(32 + 29 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len242;
-              *base
-               .add(32 + 28 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr242.cast_mut();
-             }
-             None => {
-              *base
-               .add(32 + 27 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (0i32) as u8;
-             }
-            };
-           }
-           V289::ContactUpdated => {
-            *base
-             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (5i32) as u8;
-           }
-           V289::IdentifierReplaced(e) => {
-            *base
-             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (6i32) as u8;
-            let super::super::super::super::__with_name1::Replacement {
-             old: old243,
-             new: new243,
-            } = e;
-            let super::super::super::super::__with_name1::Identifier {
-             scheme: scheme244,
-             scope: scope244,
-             value: value244,
-             attestation: attestation244,
-            } = old243;
-            let vec245 = (scheme244.into_bytes()).into_boxed_slice();
-            let ptr245 = vec245.as_ptr().cast::<u8>();
-            let len245 = vec245.len();
-            ::core::mem::forget(vec245);
-            *base
-             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len245;
-            *base
-             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr245.cast_mut();
-            match scope244 {
-             Some(e) => {
-              *base
-               .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
               let vec246 = (e.into_bytes()).into_boxed_slice();
               let ptr246 = vec246.as_ptr().cast::<u8>();
               let len246 = vec246.len();
               ::core::mem::forget(vec246);
               *base
-               .add(24 + 20 * ::core::mem::size_of::<*const u8>())
+               .add(32 + 29 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>() = len246;
               *base
-               .add(24 + 19 * ::core::mem::size_of::<*const u8>())
+               .add(32 + 28 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>() = ptr246.cast_mut();
              }
              None => {
               *base
-               .add(24 + 18 * ::core::mem::size_of::<*const u8>())
+               .add(32 + 27 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            let vec247 = (value244.into_bytes()).into_boxed_slice();
-            let ptr247 = vec247.as_ptr().cast::<u8>();
-            let len247 = vec247.len();
-            ::core::mem::forget(vec247);
+           }
+           V293::ContactUpdated => {
             *base
-             .add(24 + 22 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len247;
+             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (5i32) as u8;
+           }
+           V293::IdentifierReplaced(e) => {
             *base
-             .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr247.cast_mut();
-            *base
-             .add(24 + 23 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (attestation244.clone() as i32) as u8;
+             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (6i32) as u8;
+            let super::super::super::super::__with_name1::Replacement {
+             old: old247,
+             new: new247,
+            } = e;
             let super::super::super::super::__with_name1::Identifier {
              scheme: scheme248,
              scope: scope248,
              value: value248,
              attestation: attestation248,
-            } = new243;
+            } = old247;
             let vec249 = (scheme248.into_bytes()).into_boxed_slice();
             let ptr249 = vec249.as_ptr().cast::<u8>();
             let len249 = vec249.len();
             ::core::mem::forget(vec249);
             *base
-             .add(24 + 25 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len249;
             *base
-             .add(24 + 24 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>() = ptr249.cast_mut();
             match scope248 {
              Some(e) => {
               *base
-               .add(24 + 26 * ::core::mem::size_of::<*const u8>())
+               .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
               let vec250 = (e.into_bytes()).into_boxed_slice();
               let ptr250 = vec250.as_ptr().cast::<u8>();
               let len250 = vec250.len();
               ::core::mem::forget(vec250);
               *base
-               .add(24 + 28 * ::core::mem::size_of::<*const u8>())
+               .add(24 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>() = len250;
               *base
-               .add(24 + 27 * ::core::mem::size_of::<*const u8>())
+               .add(24 + 19 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>() = ptr250.cast_mut();
              }
              None => {
               *base
-               .add(24 + 26 * ::core::mem::size_of::<*const u8>())
+               .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (0i32) as u8;
              }
             };
@@ -3344,57 +3387,108 @@ pub mod exports {
             let len251 = vec251.len();
             ::core::mem::forget(vec251);
             *base
-             .add(24 + 30 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 22 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len251;
             *base
-             .add(24 + 29 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 21 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>() = ptr251.cast_mut();
             *base
-             .add(24 + 31 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 23 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (attestation248.clone() as i32) as u8;
-           }
-           V289::ContactErased => {
-            *base
-             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (7i32) as u8;
-           }
-           V289::Consent(e) => {
-            *base
-             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (8i32) as u8;
-            let super::super::super::super::__with_name1::Consent {
-             purpose: purpose252,
-             state: state252,
-             evidence: evidence252,
-            } = e;
-            let vec253 = (purpose252.into_bytes()).into_boxed_slice();
+            let super::super::super::super::__with_name1::Identifier {
+             scheme: scheme252,
+             scope: scope252,
+             value: value252,
+             attestation: attestation252,
+            } = new247;
+            let vec253 = (scheme252.into_bytes()).into_boxed_slice();
             let ptr253 = vec253.as_ptr().cast::<u8>();
             let len253 = vec253.len();
             ::core::mem::forget(vec253);
             *base
-             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 25 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len253;
             *base
-             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 24 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>() = ptr253.cast_mut();
-            *base
-             .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (state252.clone() as i32) as u8;
-            match evidence252 {
+            match scope252 {
              Some(e) => {
               *base
-               .add(24 + 19 * ::core::mem::size_of::<*const u8>())
+               .add(24 + 26 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
               let vec254 = (e.into_bytes()).into_boxed_slice();
               let ptr254 = vec254.as_ptr().cast::<u8>();
               let len254 = vec254.len();
               ::core::mem::forget(vec254);
               *base
-               .add(24 + 21 * ::core::mem::size_of::<*const u8>())
+               .add(24 + 28 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>() = len254;
               *base
-               .add(24 + 20 * ::core::mem::size_of::<*const u8>())
+               .add(24 + 27 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>() = ptr254.cast_mut();
+             }
+             None => {
+              *base
+               .add(24 + 26 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (0i32) as u8;
+             }
+            };
+            let vec255 = (value252.into_bytes()).into_boxed_slice();
+            let ptr255 = vec255.as_ptr().cast::<u8>();
+            let len255 = vec255.len();
+            ::core::mem::forget(vec255);
+            *base
+             .add(24 + 30 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len255;
+            *base
+             .add(24 + 29 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr255.cast_mut();
+            *base
+             .add(24 + 31 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (attestation252.clone() as i32) as u8;
+           }
+           V293::ContactErased => {
+            *base
+             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (7i32) as u8;
+           }
+           V293::Consent(e) => {
+            *base
+             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (8i32) as u8;
+            let super::super::super::super::__with_name1::Consent {
+             purpose: purpose256,
+             state: state256,
+             evidence: evidence256,
+            } = e;
+            let vec257 = (purpose256.into_bytes()).into_boxed_slice();
+            let ptr257 = vec257.as_ptr().cast::<u8>();
+            let len257 = vec257.len();
+            ::core::mem::forget(vec257);
+            *base
+             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len257;
+            *base
+             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr257.cast_mut();
+            *base
+             .add(24 + 18 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (state256.clone() as i32) as u8;
+            match evidence256 {
+             Some(e) => {
+              *base
+               .add(24 + 19 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (1i32) as u8;
+              let vec258 = (e.into_bytes()).into_boxed_slice();
+              let ptr258 = vec258.as_ptr().cast::<u8>();
+              let len258 = vec258.len();
+              ::core::mem::forget(vec258);
+              *base
+               .add(24 + 21 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>() = len258;
+              *base
+               .add(24 + 20 * ::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>() = ptr258.cast_mut();
              }
              None => {
               *base
@@ -3403,108 +3497,108 @@ pub mod exports {
              }
             };
            }
-           V289::Feedback(e) => {
+           V293::Feedback(e) => {
             *base
              .add(16 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (9i32) as u8;
             let super::super::super::super::__with_name1::Feedback {
-             metric: metric255,
-             score: score255,
-             scale: scale255,
-             comment: comment255,
-             about: about255,
-             response_id: response_id255,
+             metric: metric259,
+             score: score259,
+             scale: scale259,
+             comment: comment259,
+             about: about259,
+             response_id: response_id259,
             } = e;
-            use super::super::super::super::__with_name1::Metric as V257;
-            match metric255 {
-             V257::Nps => {
+            use super::super::super::super::__with_name1::Metric as V261;
+            match metric259 {
+             V261::Nps => {
               *base
                .add(24 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (0i32) as u8;
              }
-             V257::Csat => {
+             V261::Csat => {
               *base
                .add(24 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
              }
-             V257::Ces => {
+             V261::Ces => {
               *base
                .add(24 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (2i32) as u8;
              }
-             V257::Stars => {
+             V261::Stars => {
               *base
                .add(24 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (3i32) as u8;
              }
-             V257::Thumbs => {
+             V261::Thumbs => {
               *base
                .add(24 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (4i32) as u8;
              }
-             V257::Other(e) => {
+             V261::Other(e) => {
               *base
                .add(24 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (5i32) as u8;
-              let vec256 = (e.into_bytes()).into_boxed_slice();
-              let ptr256 = vec256.as_ptr().cast::<u8>();
-              let len256 = vec256.len();
-              ::core::mem::forget(vec256);
-              *base
-               .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len256;
-              *base
-               .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr256.cast_mut();
-             }
-            }
-            *base
-             .add(32 + 18 * ::core::mem::size_of::<*const u8>())
-             .cast::<f64>() = _rt::as_f64(score255);
-            let (t258_0, t258_1) = scale255;
-            *base
-             .add(40 + 18 * ::core::mem::size_of::<*const u8>())
-             .cast::<f64>() = _rt::as_f64(t258_0);
-            *base
-             .add(48 + 18 * ::core::mem::size_of::<*const u8>())
-             .cast::<f64>() = _rt::as_f64(t258_1);
-            match comment255 {
-             Some(e) => {
-              *base
-               .add(56 + 18 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (1i32) as u8;
-              let vec259 = (e.into_bytes()).into_boxed_slice();
-              let ptr259 = vec259.as_ptr().cast::<u8>();
-              let len259 = vec259.len();
-              ::core::mem::forget(vec259);
-              *base
-               .add(56 + 20 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len259;
-              *base
-               .add(56 + 19 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr259.cast_mut();
-             }
-             None => {
-              *base
-               .add(56 + 18 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (0i32) as u8;
-             }
-            };
-            match about255 {
-             Some(e) => {
-              *base
-               .add(56 + 21 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (1i32) as u8;
               let vec260 = (e.into_bytes()).into_boxed_slice();
               let ptr260 = vec260.as_ptr().cast::<u8>();
               let len260 = vec260.len();
               ::core::mem::forget(vec260);
               *base
-               .add(56 + 23 * ::core::mem::size_of::<*const u8>())
+               .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>() = len260;
               *base
-               .add(56 + 22 * ::core::mem::size_of::<*const u8>())
+               .add(24 + 17 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>() = ptr260.cast_mut();
+             }
+            }
+            *base
+             .add(32 + 18 * ::core::mem::size_of::<*const u8>())
+             .cast::<f64>() = _rt::as_f64(score259);
+            let (t262_0, t262_1) = scale259;
+            *base
+             .add(40 + 18 * ::core::mem::size_of::<*const u8>())
+             .cast::<f64>() = _rt::as_f64(t262_0);
+            *base
+             .add(48 + 18 * ::core::mem::size_of::<*const u8>())
+             .cast::<f64>() = _rt::as_f64(t262_1);
+            match comment259 {
+             Some(e) => {
+              *base
+               .add(56 + 18 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (1i32) as u8;
+              let vec263 = (e.into_bytes()).into_boxed_slice();
+              let ptr263 = vec263.as_ptr().cast::<u8>();
+              let len263 = vec263.len();
+              ::core::mem::forget(vec263);
+              *base
+               .add(56 + 20 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>() = len263;
+              *base
+               .add(56 + 19 * ::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>() = ptr263.cast_mut();
+             }
+             None => {
+              *base
+               .add(56 + 18 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (0i32) as u8;
+             }
+            };
+            match about259 {
+             Some(e) => {
+              *base
+               .add(56 + 21 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (1i32) as u8;
+              let vec264 = (e.into_bytes()).into_boxed_slice();
+              let ptr264 = vec264.as_ptr().cast::<u8>();
+              let len264 = vec264.len();
+              ::core::mem::forget(vec264);
+              *base
+               .add(56 + 23 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>() = len264;
+              *base
+               .add(56 + 22 * ::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>() = ptr264.cast_mut();
              }
              None => {
               *base
@@ -3512,86 +3606,86 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            let vec261 = (response_id255.into_bytes())
+            let vec265 = (response_id259.into_bytes())
              .into_boxed_slice();
-            let ptr261 = vec261.as_ptr().cast::<u8>();
-            let len261 = vec261.len();
-            ::core::mem::forget(vec261);
+            let ptr265 = vec265.as_ptr().cast::<u8>();
+            let len265 = vec265.len();
+            ::core::mem::forget(vec265);
             *base
              .add(56 + 25 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len261;
+             .cast::<usize>() = len265;
             *base
              .add(56 + 24 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr261.cast_mut();
+             .cast::<*mut u8>() = ptr265.cast_mut();
            }
-           V289::Call(e) => {
+           V293::Call(e) => {
             *base
              .add(16 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (10i32) as u8;
             let super::super::super::super::__with_name1::Call {
-             id: id262,
-             state: state262,
-             initiator: initiator262,
-             duration: duration262,
-             recording: recording262,
+             id: id266,
+             state: state266,
+             initiator: initiator266,
+             duration: duration266,
+             recording: recording266,
             } = e;
-            let vec263 = (id262.into_bytes()).into_boxed_slice();
-            let ptr263 = vec263.as_ptr().cast::<u8>();
-            let len263 = vec263.len();
-            ::core::mem::forget(vec263);
+            let vec267 = (id266.into_bytes()).into_boxed_slice();
+            let ptr267 = vec267.as_ptr().cast::<u8>();
+            let len267 = vec267.len();
+            ::core::mem::forget(vec267);
             *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len263;
+             .cast::<usize>() = len267;
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr263.cast_mut();
-            use super::super::super::super::__with_name1::CallState as V265;
-            match state262 {
-             V265::Ringing => {
+             .cast::<*mut u8>() = ptr267.cast_mut();
+            use super::super::super::super::__with_name1::CallState as V269;
+            match state266 {
+             V269::Ringing => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (0i32) as u8;
              }
-             V265::Answered => {
+             V269::Answered => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
              }
-             V265::Ended => {
+             V269::Ended => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (2i32) as u8;
              }
-             V265::Missed => {
+             V269::Missed => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (3i32) as u8;
              }
-             V265::Voicemail => {
+             V269::Voicemail => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (4i32) as u8;
              }
-             V265::Other(e) => {
+             V269::Other(e) => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (5i32) as u8;
-              let vec264 = (e.into_bytes()).into_boxed_slice();
-              let ptr264 = vec264.as_ptr().cast::<u8>();
-              let len264 = vec264.len();
-              ::core::mem::forget(vec264);
+              let vec268 = (e.into_bytes()).into_boxed_slice();
+              let ptr268 = vec268.as_ptr().cast::<u8>();
+              let len268 = vec268.len();
+              ::core::mem::forget(vec268);
               *base
                .add(24 + 20 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len264;
+               .cast::<usize>() = len268;
               *base
                .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr264.cast_mut();
+               .cast::<*mut u8>() = ptr268.cast_mut();
              }
             }
             *base
              .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (initiator262.clone() as i32) as u8;
-            match duration262 {
+             .cast::<u8>() = (initiator266.clone() as i32) as u8;
+            match duration266 {
              Some(e) => {
               *base
                .add(28 + 21 * ::core::mem::size_of::<*const u8>())
@@ -3606,103 +3700,103 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            match recording262 {
+            match recording266 {
              Some(e) => {
               *base
                .add(32 + 22 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
               let super::super::super::super::__with_name1::Media {
-               source: source266,
-               mime_type: mime_type266,
-               file_name: file_name266,
-               size: size266,
-               content_id: content_id266,
+               source: source270,
+               mime_type: mime_type270,
+               file_name: file_name270,
+               size: size270,
+               content_id: content_id270,
               } = e;
-              use super::super::super::super::__with_name1::MediaSource as V270;
-              match source266 {
-               V270::Url(e) => {
+              use super::super::super::super::__with_name1::MediaSource as V274;
+              match source270 {
+               V274::Url(e) => {
                 *base
                  .add(40 + 22 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (0i32) as u8;
-                let vec267 = (e.into_bytes()).into_boxed_slice();
-                let ptr267 = vec267.as_ptr().cast::<u8>();
-                let len267 = vec267.len();
-                ::core::mem::forget(vec267);
-                *base
-                 .add(40 + 24 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len267;
-                *base
-                 .add(40 + 23 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr267.cast_mut();
-               }
-               V270::ProviderId(e) => {
-                *base
-                 .add(40 + 22 * ::core::mem::size_of::<*const u8>())
-                 .cast::<u8>() = (1i32) as u8;
-                let vec268 = (e.into_bytes()).into_boxed_slice();
-                let ptr268 = vec268.as_ptr().cast::<u8>();
-                let len268 = vec268.len();
-                ::core::mem::forget(vec268);
-                *base
-                 .add(40 + 24 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len268;
-                *base
-                 .add(40 + 23 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr268.cast_mut();
-               }
-               V270::Blob(e) => {
-                *base
-                 .add(40 + 22 * ::core::mem::size_of::<*const u8>())
-                 .cast::<u8>() = (2i32) as u8;
-                let vec269 = (e.into_bytes()).into_boxed_slice();
-                let ptr269 = vec269.as_ptr().cast::<u8>();
-                let len269 = vec269.len();
-                ::core::mem::forget(vec269);
-                *base
-                 .add(40 + 24 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len269;
-                *base
-                 .add(40 + 23 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr269.cast_mut();
-               }
-              }
-              match mime_type266 {
-               Some(e) => {
-                *base
-                 .add(40 + 25 * ::core::mem::size_of::<*const u8>())
-                 .cast::<u8>() = (1i32) as u8;
                 let vec271 = (e.into_bytes()).into_boxed_slice();
                 let ptr271 = vec271.as_ptr().cast::<u8>();
                 let len271 = vec271.len();
                 ::core::mem::forget(vec271);
                 *base
-                 .add(40 + 27 * ::core::mem::size_of::<*const u8>())
+                 .add(40 + 24 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>() = len271;
                 *base
-                 .add(40 + 26 * ::core::mem::size_of::<*const u8>())
+                 .add(40 + 23 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>() = ptr271.cast_mut();
                }
-               None => {
+               V274::ProviderId(e) => {
                 *base
-                 .add(40 + 25 * ::core::mem::size_of::<*const u8>())
-                 .cast::<u8>() = (0i32) as u8;
-               }
-              };
-              match file_name266 {
-               Some(e) => {
-                *base
-                 .add(40 + 28 * ::core::mem::size_of::<*const u8>())
+                 .add(40 + 22 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
                 let vec272 = (e.into_bytes()).into_boxed_slice();
                 let ptr272 = vec272.as_ptr().cast::<u8>();
                 let len272 = vec272.len();
                 ::core::mem::forget(vec272);
                 *base
-                 .add(40 + 30 * ::core::mem::size_of::<*const u8>())
+                 .add(40 + 24 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>() = len272;
                 *base
-                 .add(40 + 29 * ::core::mem::size_of::<*const u8>())
+                 .add(40 + 23 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>() = ptr272.cast_mut();
+               }
+               V274::Blob(e) => {
+                *base
+                 .add(40 + 22 * ::core::mem::size_of::<*const u8>())
+                 .cast::<u8>() = (2i32) as u8;
+                let vec273 = (e.into_bytes()).into_boxed_slice();
+                let ptr273 = vec273.as_ptr().cast::<u8>();
+                let len273 = vec273.len();
+                ::core::mem::forget(vec273);
+                *base
+                 .add(40 + 24 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len273;
+                *base
+                 .add(40 + 23 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = ptr273.cast_mut();
+               }
+              }
+              match mime_type270 {
+               Some(e) => {
+                *base
+                 .add(40 + 25 * ::core::mem::size_of::<*const u8>())
+                 .cast::<u8>() = (1i32) as u8;
+                let vec275 = (e.into_bytes()).into_boxed_slice();
+                let ptr275 = vec275.as_ptr().cast::<u8>();
+                let len275 = vec275.len();
+                ::core::mem::forget(vec275);
+                *base
+                 .add(40 + 27 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len275;
+                *base
+                 .add(40 + 26 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = ptr275.cast_mut();
+               }
+               None => {
+                *base
+                 .add(40 + 25 * ::core::mem::size_of::<*const u8>())
+                 .cast::<u8>() = (0i32) as u8;
+               }
+              };
+              match file_name270 {
+               Some(e) => {
+                *base
+                 .add(40 + 28 * ::core::mem::size_of::<*const u8>())
+                 .cast::<u8>() = (1i32) as u8;
+                let vec276 = (e.into_bytes()).into_boxed_slice();
+                let ptr276 = vec276.as_ptr().cast::<u8>();
+                let len276 = vec276.len();
+                ::core::mem::forget(vec276);
+                *base
+                 .add(40 + 30 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len276;
+                *base
+                 .add(40 + 29 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = ptr276.cast_mut();
                }
                None => {
                 *base
@@ -3710,7 +3804,7 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match size266 {
+              match size270 {
                Some(e) => {
                 *base
                  .add(48 + 30 * ::core::mem::size_of::<*const u8>())
@@ -3725,21 +3819,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match content_id266 {
+              match content_id270 {
                Some(e) => {
                 *base
                  .add(64 + 30 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec273 = (e.into_bytes()).into_boxed_slice();
-                let ptr273 = vec273.as_ptr().cast::<u8>();
-                let len273 = vec273.len();
-                ::core::mem::forget(vec273);
+                let vec277 = (e.into_bytes()).into_boxed_slice();
+                let ptr277 = vec277.as_ptr().cast::<u8>();
+                let len277 = vec277.len();
+                ::core::mem::forget(vec277);
                 *base
                  .add(64 + 32 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len273;
+                 .cast::<usize>() = len277;
                 *base
                  .add(64 + 31 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr273.cast_mut();
+                 .cast::<*mut u8>() = ptr277.cast_mut();
                }
                None => {
                 *base
@@ -3755,163 +3849,163 @@ pub mod exports {
              }
             };
            }
-           V289::Ticket(e) => {
+           V293::Ticket(e) => {
             *base
              .add(16 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (11i32) as u8;
             let super::super::super::super::__with_name1::Ticket {
-             id: id274,
-             state: state274,
-             subject: subject274,
-             url: url274,
+             id: id278,
+             state: state278,
+             subject: subject278,
+             url: url278,
             } = e;
-            let vec275 = (id274.into_bytes()).into_boxed_slice();
-            let ptr275 = vec275.as_ptr().cast::<u8>();
-            let len275 = vec275.len();
-            ::core::mem::forget(vec275);
+            let vec279 = (id278.into_bytes()).into_boxed_slice();
+            let ptr279 = vec279.as_ptr().cast::<u8>();
+            let len279 = vec279.len();
+            ::core::mem::forget(vec279);
             *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len275;
+             .cast::<usize>() = len279;
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr275.cast_mut();
-            use super::super::super::super::__with_name1::TicketState as V277;
-            match state274 {
-             V277::Opened => {
+             .cast::<*mut u8>() = ptr279.cast_mut();
+            use super::super::super::super::__with_name1::TicketState as V281;
+            match state278 {
+             V281::Opened => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (0i32) as u8;
              }
-             V277::Pending => {
+             V281::Pending => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
              }
-             V277::Solved => {
+             V281::Solved => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (2i32) as u8;
              }
-             V277::Closed => {
+             V281::Closed => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (3i32) as u8;
              }
-             V277::Reopened => {
+             V281::Reopened => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (4i32) as u8;
              }
-             V277::Other(e) => {
+             V281::Other(e) => {
               *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (5i32) as u8;
-              let vec276 = (e.into_bytes()).into_boxed_slice();
-              let ptr276 = vec276.as_ptr().cast::<u8>();
-              let len276 = vec276.len();
-              ::core::mem::forget(vec276);
+              let vec280 = (e.into_bytes()).into_boxed_slice();
+              let ptr280 = vec280.as_ptr().cast::<u8>();
+              let len280 = vec280.len();
+              ::core::mem::forget(vec280);
               *base
                .add(24 + 20 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len276;
+               .cast::<usize>() = len280;
               *base
                .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr276.cast_mut();
+               .cast::<*mut u8>() = ptr280.cast_mut();
              }
             }
-            match subject274 {
+            match subject278 {
              Some(e) => {
               *base
                .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (1i32) as u8;
-              let vec278 = (e.into_bytes()).into_boxed_slice();
-              let ptr278 = vec278.as_ptr().cast::<u8>();
-              let len278 = vec278.len();
-              ::core::mem::forget(vec278);
-              *base
-               .add(24 + 23 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len278;
-              *base
-               .add(24 + 22 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr278.cast_mut();
-             }
-             None => {
-              *base
-               .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (0i32) as u8;
-             }
-            };
-            match url274 {
-             Some(e) => {
-              *base
-               .add(24 + 24 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (1i32) as u8;
-              let vec279 = (e.into_bytes()).into_boxed_slice();
-              let ptr279 = vec279.as_ptr().cast::<u8>();
-              let len279 = vec279.len();
-              ::core::mem::forget(vec279);
-              *base
-               .add(24 + 26 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len279;
-              *base
-               .add(24 + 25 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr279.cast_mut();
-             }
-             None => {
-              *base
-               .add(24 + 24 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (0i32) as u8;
-             }
-            };
-           }
-           V289::Control(e) => {
-            *base
-             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (12i32) as u8;
-            let super::super::super::super::__with_name1::Control {
-             holder: holder280,
-             role: role280,
-             by: by280,
-            } = e;
-            *base
-             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (holder280.clone() as i32) as u8;
-            match role280 {
-             Some(e) => {
-              *base
-               .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (1i32) as u8;
-              let vec281 = (e.into_bytes()).into_boxed_slice();
-              let ptr281 = vec281.as_ptr().cast::<u8>();
-              let len281 = vec281.len();
-              ::core::mem::forget(vec281);
-              *base
-               .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len281;
-              *base
-               .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr281.cast_mut();
-             }
-             None => {
-              *base
-               .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-               .cast::<u8>() = (0i32) as u8;
-             }
-            };
-            match by280 {
-             Some(e) => {
-              *base
-               .add(24 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
               let vec282 = (e.into_bytes()).into_boxed_slice();
               let ptr282 = vec282.as_ptr().cast::<u8>();
               let len282 = vec282.len();
               ::core::mem::forget(vec282);
               *base
-               .add(24 + 22 * ::core::mem::size_of::<*const u8>())
+               .add(24 + 23 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>() = len282;
               *base
-               .add(24 + 21 * ::core::mem::size_of::<*const u8>())
+               .add(24 + 22 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>() = ptr282.cast_mut();
+             }
+             None => {
+              *base
+               .add(24 + 21 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (0i32) as u8;
+             }
+            };
+            match url278 {
+             Some(e) => {
+              *base
+               .add(24 + 24 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (1i32) as u8;
+              let vec283 = (e.into_bytes()).into_boxed_slice();
+              let ptr283 = vec283.as_ptr().cast::<u8>();
+              let len283 = vec283.len();
+              ::core::mem::forget(vec283);
+              *base
+               .add(24 + 26 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>() = len283;
+              *base
+               .add(24 + 25 * ::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>() = ptr283.cast_mut();
+             }
+             None => {
+              *base
+               .add(24 + 24 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (0i32) as u8;
+             }
+            };
+           }
+           V293::Control(e) => {
+            *base
+             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (12i32) as u8;
+            let super::super::super::super::__with_name1::Control {
+             holder: holder284,
+             role: role284,
+             by: by284,
+            } = e;
+            *base
+             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (holder284.clone() as i32) as u8;
+            match role284 {
+             Some(e) => {
+              *base
+               .add(24 + 17 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (1i32) as u8;
+              let vec285 = (e.into_bytes()).into_boxed_slice();
+              let ptr285 = vec285.as_ptr().cast::<u8>();
+              let len285 = vec285.len();
+              ::core::mem::forget(vec285);
+              *base
+               .add(24 + 19 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>() = len285;
+              *base
+               .add(24 + 18 * ::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>() = ptr285.cast_mut();
+             }
+             None => {
+              *base
+               .add(24 + 17 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (0i32) as u8;
+             }
+            };
+            match by284 {
+             Some(e) => {
+              *base
+               .add(24 + 20 * ::core::mem::size_of::<*const u8>())
+               .cast::<u8>() = (1i32) as u8;
+              let vec286 = (e.into_bytes()).into_boxed_slice();
+              let ptr286 = vec286.as_ptr().cast::<u8>();
+              let len286 = vec286.len();
+              ::core::mem::forget(vec286);
+              *base
+               .add(24 + 22 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>() = len286;
+              *base
+               .add(24 + 21 * ::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>() = ptr286.cast_mut();
              }
              None => {
               *base
@@ -3920,157 +4014,317 @@ pub mod exports {
              }
             };
            }
-           V289::Activity(e) => {
+           V293::Activity(e) => {
             *base
              .add(16 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (13i32) as u8;
-            let (t283_0, t283_1) = e;
-            let vec284 = (t283_0.into_bytes()).into_boxed_slice();
-            let ptr284 = vec284.as_ptr().cast::<u8>();
-            let len284 = vec284.len();
-            ::core::mem::forget(vec284);
-            *base
-             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len284;
-            *base
-             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr284.cast_mut();
-            let vec285 = (t283_1.into_bytes()).into_boxed_slice();
-            let ptr285 = vec285.as_ptr().cast::<u8>();
-            let len285 = vec285.len();
-            ::core::mem::forget(vec285);
-            *base
-             .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len285;
-            *base
-             .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr285.cast_mut();
-           }
-           V289::Other(e) => {
-            *base
-             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (14i32) as u8;
-            let (t286_0, t286_1) = e;
-            let vec287 = (t286_0.into_bytes()).into_boxed_slice();
-            let ptr287 = vec287.as_ptr().cast::<u8>();
-            let len287 = vec287.len();
-            ::core::mem::forget(vec287);
-            *base
-             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len287;
-            *base
-             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr287.cast_mut();
-            let vec288 = (t286_1.into_bytes()).into_boxed_slice();
+            let (t287_0, t287_1) = e;
+            let vec288 = (t287_0.into_bytes()).into_boxed_slice();
             let ptr288 = vec288.as_ptr().cast::<u8>();
             let len288 = vec288.len();
             ::core::mem::forget(vec288);
             *base
-             .add(24 + 19 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len288;
             *base
-             .add(24 + 18 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>() = ptr288.cast_mut();
+            let vec289 = (t287_1.into_bytes()).into_boxed_slice();
+            let ptr289 = vec289.as_ptr().cast::<u8>();
+            let len289 = vec289.len();
+            ::core::mem::forget(vec289);
+            *base
+             .add(24 + 19 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len289;
+            *base
+             .add(24 + 18 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr289.cast_mut();
            }
-          }
-          let vec293 = extensions100;
-          let len293 = vec293.len();
-          let layout293 = _rt::alloc::Layout::from_size_align(
-            vec293.len() * (4 * ::core::mem::size_of::<*const u8>()),
-            ::core::mem::size_of::<*const u8>(),
-           )
-           .unwrap();
-          let (result293, _cleanup293) = wit_bindgen::rt::Cleanup::new(
-           layout293,
-          );
-          if let Some(cleanup) = _cleanup293 {
-           cleanup.forget();
-          }
-          for (i, e) in vec293.into_iter().enumerate() {
-           let base = result293
-            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-           {
+           V293::Other(e) => {
+            *base
+             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (14i32) as u8;
             let (t290_0, t290_1) = e;
             let vec291 = (t290_0.into_bytes()).into_boxed_slice();
             let ptr291 = vec291.as_ptr().cast::<u8>();
             let len291 = vec291.len();
             ::core::mem::forget(vec291);
             *base
-             .add(::core::mem::size_of::<*const u8>())
+             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len291;
-            *base.add(0).cast::<*mut u8>() = ptr291.cast_mut();
+            *base
+             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr291.cast_mut();
             let vec292 = (t290_1.into_bytes()).into_boxed_slice();
             let ptr292 = vec292.as_ptr().cast::<u8>();
             let len292 = vec292.len();
             ::core::mem::forget(vec292);
             *base
-             .add(3 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 19 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>() = len292;
             *base
-             .add(2 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>() = ptr292.cast_mut();
+           }
+          }
+          let vec297 = extensions104;
+          let len297 = vec297.len();
+          let layout297 = _rt::alloc::Layout::from_size_align(
+            vec297.len() * (4 * ::core::mem::size_of::<*const u8>()),
+            ::core::mem::size_of::<*const u8>(),
+           )
+           .unwrap();
+          let (result297, _cleanup297) = wit_bindgen::rt::Cleanup::new(
+           layout297,
+          );
+          if let Some(cleanup) = _cleanup297 {
+           cleanup.forget();
+          }
+          for (i, e) in vec297.into_iter().enumerate() {
+           let base = result297
+            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+           {
+            let (t294_0, t294_1) = e;
+            let vec295 = (t294_0.into_bytes()).into_boxed_slice();
+            let ptr295 = vec295.as_ptr().cast::<u8>();
+            let len295 = vec295.len();
+            ::core::mem::forget(vec295);
+            *base
+             .add(::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len295;
+            *base.add(0).cast::<*mut u8>() = ptr295.cast_mut();
+            let vec296 = (t294_1.into_bytes()).into_boxed_slice();
+            let ptr296 = vec296.as_ptr().cast::<u8>();
+            let len296 = vec296.len();
+            ::core::mem::forget(vec296);
+            *base
+             .add(3 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len296;
+            *base
+             .add(2 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr296.cast_mut();
            }
           }
           *base
            .add(24 + 61 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len293;
+           .cast::<usize>() = len297;
           *base
            .add(24 + 60 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result293;
+           .cast::<*mut u8>() = result297;
          }
         }
         *ptr40
          .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len294;
-        *ptr40.add(8).cast::<*mut u8>() = result294;
-        match cursor99 {
+         .cast::<usize>() = len298;
+        *ptr40.add(8).cast::<*mut u8>() = result298;
+        let vec300 = unread103;
+        let len300 = vec300.len();
+        let layout300 = _rt::alloc::Layout::from_size_align(
+          vec300.len() * (2 * ::core::mem::size_of::<*const u8>()),
+          ::core::mem::size_of::<*const u8>(),
+         )
+         .unwrap();
+        let (result300, _cleanup300) = wit_bindgen::rt::Cleanup::new(
+         layout300,
+        );
+        if let Some(cleanup) = _cleanup300 {
+         cleanup.forget();
+        }
+        for (i, e) in vec300.into_iter().enumerate() {
+         let base = result300
+          .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+         {
+          let vec299 = (e.into_bytes()).into_boxed_slice();
+          let ptr299 = vec299.as_ptr().cast::<u8>();
+          let len299 = vec299.len();
+          ::core::mem::forget(vec299);
+          *base
+           .add(::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len299;
+          *base.add(0).cast::<*mut u8>() = ptr299.cast_mut();
+         }
+        }
+        *ptr40
+         .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+         .cast::<usize>() = len300;
+        *ptr40
+         .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+         .cast::<*mut u8>() = result300;
+        match cursor103 {
          Some(e) => {
           *ptr40
-           .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (1i32) as u8;
-          let vec295 = (e.into_bytes()).into_boxed_slice();
-          let ptr295 = vec295.as_ptr().cast::<u8>();
-          let len295 = vec295.len();
-          ::core::mem::forget(vec295);
-          *ptr40
            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len295;
+           .cast::<u8>() = (1i32) as u8;
+          let vec301 = (e.into_bytes()).into_boxed_slice();
+          let ptr301 = vec301.as_ptr().cast::<u8>();
+          let len301 = vec301.len();
+          ::core::mem::forget(vec301);
           *ptr40
-           .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr295.cast_mut();
+           .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len301;
+          *ptr40
+           .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = ptr301.cast_mut();
          }
          None => {
           *ptr40
-           .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+           .add(8 + 4 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (0i32) as u8;
          }
         };
-        match again_in_ms99 {
+        match again_in_ms103 {
          Some(e) => {
           *ptr40
-           .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (1i32) as u8;
           *ptr40
-           .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+           .add(24 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<i64>() = _rt::as_i64(e);
          }
          None => {
           *ptr40
-           .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (0i32) as u8;
          }
         };
        }
        Step::Failed(e) => {
         *ptr40.add(0).cast::<u8>() = (2i32) as u8;
-        let vec296 = (e.into_bytes()).into_boxed_slice();
-        let ptr296 = vec296.as_ptr().cast::<u8>();
-        let len296 = vec296.len();
-        ::core::mem::forget(vec296);
-        *ptr40
-         .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len296;
-        *ptr40.add(8).cast::<*mut u8>() = ptr296.cast_mut();
+        match e {
+         Failure::RateLimited(e) => {
+          *ptr40.add(8).cast::<u8>() = (0i32) as u8;
+          match e {
+           Some(e) => {
+            *ptr40.add(16).cast::<u8>() = (1i32) as u8;
+            *ptr40.add(24).cast::<i64>() = _rt::as_i64(e);
+           }
+           None => {
+            *ptr40.add(16).cast::<u8>() = (0i32) as u8;
+           }
+          };
+         }
+         Failure::Account(e) => {
+          *ptr40.add(8).cast::<u8>() = (1i32) as u8;
+          let super::super::super::super::__with_name1::ProviderError {
+           code: code302,
+           title: title302,
+           detail: detail302,
+           retryable: retryable302,
+          } = e;
+          let vec303 = (code302.into_bytes()).into_boxed_slice();
+          let ptr303 = vec303.as_ptr().cast::<u8>();
+          let len303 = vec303.len();
+          ::core::mem::forget(vec303);
+          *ptr40
+           .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len303;
+          *ptr40.add(16).cast::<*mut u8>() = ptr303.cast_mut();
+          let vec304 = (title302.into_bytes()).into_boxed_slice();
+          let ptr304 = vec304.as_ptr().cast::<u8>();
+          let len304 = vec304.len();
+          ::core::mem::forget(vec304);
+          *ptr40
+           .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len304;
+          *ptr40
+           .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = ptr304.cast_mut();
+          match detail302 {
+           Some(e) => {
+            *ptr40
+             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (1i32) as u8;
+            let vec305 = (e.into_bytes()).into_boxed_slice();
+            let ptr305 = vec305.as_ptr().cast::<u8>();
+            let len305 = vec305.len();
+            ::core::mem::forget(vec305);
+            *ptr40
+             .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len305;
+            *ptr40
+             .add(16 + 5 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr305.cast_mut();
+           }
+           None => {
+            *ptr40
+             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (0i32) as u8;
+           }
+          };
+          *ptr40
+           .add(16 + 7 * ::core::mem::size_of::<*const u8>())
+           .cast::<u8>() = (match retryable302 {
+           true => 1,
+           false => 0,
+          }) as u8;
+         }
+         Failure::Provider(e) => {
+          *ptr40.add(8).cast::<u8>() = (2i32) as u8;
+          let super::super::super::super::__with_name1::ProviderError {
+           code: code306,
+           title: title306,
+           detail: detail306,
+           retryable: retryable306,
+          } = e;
+          let vec307 = (code306.into_bytes()).into_boxed_slice();
+          let ptr307 = vec307.as_ptr().cast::<u8>();
+          let len307 = vec307.len();
+          ::core::mem::forget(vec307);
+          *ptr40
+           .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len307;
+          *ptr40.add(16).cast::<*mut u8>() = ptr307.cast_mut();
+          let vec308 = (title306.into_bytes()).into_boxed_slice();
+          let ptr308 = vec308.as_ptr().cast::<u8>();
+          let len308 = vec308.len();
+          ::core::mem::forget(vec308);
+          *ptr40
+           .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len308;
+          *ptr40
+           .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = ptr308.cast_mut();
+          match detail306 {
+           Some(e) => {
+            *ptr40
+             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (1i32) as u8;
+            let vec309 = (e.into_bytes()).into_boxed_slice();
+            let ptr309 = vec309.as_ptr().cast::<u8>();
+            let len309 = vec309.len();
+            ::core::mem::forget(vec309);
+            *ptr40
+             .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>() = len309;
+            *ptr40
+             .add(16 + 5 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>() = ptr309.cast_mut();
+           }
+           None => {
+            *ptr40
+             .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+             .cast::<u8>() = (0i32) as u8;
+           }
+          };
+          *ptr40
+           .add(16 + 7 * ::core::mem::size_of::<*const u8>())
+           .cast::<u8>() = (match retryable306 {
+           true => 1,
+           false => 0,
+          }) as u8;
+         }
+         Failure::Other(e) => {
+          *ptr40.add(8).cast::<u8>() = (3i32) as u8;
+          let vec310 = (e.into_bytes()).into_boxed_slice();
+          let ptr310 = vec310.as_ptr().cast::<u8>();
+          let len310 = vec310.len();
+          ::core::mem::forget(vec310);
+          *ptr40
+           .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len310;
+          *ptr40.add(16).cast::<*mut u8>() = ptr310.cast_mut();
+         }
+        }
        }
       }
       ptr40
@@ -4087,10 +4341,10 @@ pub mod exports {
         let l2 = *arg0
          .add(8 + 1 * ::core::mem::size_of::<*const u8>())
          .cast::<usize>();
-        let base108 = l1;
-        let len108 = l2;
-        for i in 0..len108 {
-         let base = base108
+        let base116 = l1;
+        let len116 = l2;
+        for i in 0..len116 {
+         let base = base116
           .add(i * (19 * ::core::mem::size_of::<*const u8>()));
          {
           let l3 = *base
@@ -4099,10 +4353,10 @@ pub mod exports {
           let l4 = *base
            .add(2 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base14 = l3;
-          let len14 = l4;
-          for i in 0..len14 {
-           let base = base14
+          let base16 = l3;
+          let len16 = l4;
+          for i in 0..len16 {
+           let base = base16
             .add(i * (3 * ::core::mem::size_of::<*const u8>()));
            {
             let l5 = i32::from(*base.add(0).cast::<u8>());
@@ -4143,57 +4397,57 @@ pub mod exports {
                .cast::<usize>();
               _rt::cabi_dealloc(l12, l13, 1);
              }
-             4 => {}
+             4 => {
+              let l14 = *base
+               .add(::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>();
+              let l15 = *base
+               .add(2 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>();
+              _rt::cabi_dealloc(l14, l15, 1);
+             }
+             5 => {}
              _ => {}
             }
            }
           }
           _rt::cabi_dealloc(
-           base14,
-           len14 * (3 * ::core::mem::size_of::<*const u8>()),
+           base16,
+           len16 * (3 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
-          let l15 = *base
+          let l17 = *base
            .add(3 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l16 = *base
+          let l18 = *base
            .add(4 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base31 = l15;
-          let len31 = l16;
-          for i in 0..len31 {
-           let base = base31
+          let base35 = l17;
+          let len35 = l18;
+          for i in 0..len35 {
+           let base = base35
             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
            {
-            let l17 = *base.add(0).cast::<*mut u8>();
-            let l18 = *base
+            let l19 = *base.add(0).cast::<*mut u8>();
+            let l20 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l17, l18, 1);
-            let l19 = *base
+            _rt::cabi_dealloc(l19, l20, 1);
+            let l21 = *base
              .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l20 = *base
+            let l22 = *base
              .add(3 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let base30 = l19;
-            let len30 = l20;
-            for i in 0..len30 {
-             let base = base30
+            let base34 = l21;
+            let len34 = l22;
+            for i in 0..len34 {
+             let base = base34
               .add(i * (3 * ::core::mem::size_of::<*const u8>()));
              {
-              let l21 = i32::from(*base.add(0).cast::<u8>());
-              match l21 {
+              let l23 = i32::from(*base.add(0).cast::<u8>());
+              match l23 {
                0 => {
-                let l22 = *base
-                 .add(::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>();
-                let l23 = *base
-                 .add(2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>();
-                _rt::cabi_dealloc(l22, l23, 1);
-               }
-               1 => {
                 let l24 = *base
                  .add(::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
@@ -4202,7 +4456,7 @@ pub mod exports {
                  .cast::<usize>();
                 _rt::cabi_dealloc(l24, l25, 1);
                }
-               2 => {
+               1 => {
                 let l26 = *base
                  .add(::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
@@ -4211,7 +4465,7 @@ pub mod exports {
                  .cast::<usize>();
                 _rt::cabi_dealloc(l26, l27, 1);
                }
-               3 => {
+               2 => {
                 let l28 = *base
                  .add(::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
@@ -4220,56 +4474,58 @@ pub mod exports {
                  .cast::<usize>();
                 _rt::cabi_dealloc(l28, l29, 1);
                }
-               4 => {}
+               3 => {
+                let l30 = *base
+                 .add(::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>();
+                let l31 = *base
+                 .add(2 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                _rt::cabi_dealloc(l30, l31, 1);
+               }
+               4 => {
+                let l32 = *base
+                 .add(::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>();
+                let l33 = *base
+                 .add(2 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                _rt::cabi_dealloc(l32, l33, 1);
+               }
+               5 => {}
                _ => {}
               }
              }
             }
             _rt::cabi_dealloc(
-             base30,
-             len30 * (3 * ::core::mem::size_of::<*const u8>()),
+             base34,
+             len34 * (3 * ::core::mem::size_of::<*const u8>()),
              ::core::mem::size_of::<*const u8>(),
             );
            }
           }
           _rt::cabi_dealloc(
-           base31,
-           len31 * (4 * ::core::mem::size_of::<*const u8>()),
+           base35,
+           len35 * (4 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
-          let l32 = i32::from(
+          let l36 = i32::from(
            *base
             .add(5 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          match l32 {
+          match l36 {
            0 => {}
            1 => {
-            let l33 = *base
-             .add(6 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>();
-            let l34 = *base
-             .add(7 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>();
-            _rt::cabi_dealloc(l33, l34, 1);
-           }
-           2 => {
-            let l35 = *base
-             .add(6 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>();
-            let l36 = *base
-             .add(7 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>();
-            _rt::cabi_dealloc(l35, l36, 1);
             let l37 = *base
-             .add(8 * ::core::mem::size_of::<*const u8>())
+             .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
             let l38 = *base
-             .add(9 * ::core::mem::size_of::<*const u8>())
+             .add(7 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
             _rt::cabi_dealloc(l37, l38, 1);
            }
-           3 => {
+           2 => {
             let l39 = *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
@@ -4285,7 +4541,7 @@ pub mod exports {
              .cast::<usize>();
             _rt::cabi_dealloc(l41, l42, 1);
            }
-           _ => {
+           3 => {
             let l43 = *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
@@ -4293,114 +4549,112 @@ pub mod exports {
              .add(7 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
             _rt::cabi_dealloc(l43, l44, 1);
+            let l45 = *base
+             .add(8 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>();
+            let l46 = *base
+             .add(9 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>();
+            _rt::cabi_dealloc(l45, l46, 1);
            }
-          }
-          let l45 = *base
-           .add(10 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>();
-          let l46 = *base
-           .add(11 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>();
-          let base56 = l45;
-          let len56 = l46;
-          for i in 0..len56 {
-           let base = base56
-            .add(i * (10 * ::core::mem::size_of::<*const u8>()));
-           {
-            let l47 = *base.add(0).cast::<*mut u8>();
+           _ => {
+            let l47 = *base
+             .add(6 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>();
             let l48 = *base
-             .add(::core::mem::size_of::<*const u8>())
+             .add(7 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
             _rt::cabi_dealloc(l47, l48, 1);
-            let l49 = *base
-             .add(2 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>();
-            let l50 = *base
-             .add(3 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>();
-            _rt::cabi_dealloc(l49, l50, 1);
-            let l51 = *base
-             .add(5 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>();
+           }
+          }
+          let l49 = *base
+           .add(10 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l50 = *base
+           .add(11 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          let base60 = l49;
+          let len60 = l50;
+          for i in 0..len60 {
+           let base = base60
+            .add(i * (10 * ::core::mem::size_of::<*const u8>()));
+           {
+            let l51 = *base.add(0).cast::<*mut u8>();
             let l52 = *base
-             .add(6 * ::core::mem::size_of::<*const u8>())
+             .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
             _rt::cabi_dealloc(l51, l52, 1);
             let l53 = *base
-             .add(7 * ::core::mem::size_of::<*const u8>())
+             .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
             let l54 = *base
+             .add(3 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>();
+            _rt::cabi_dealloc(l53, l54, 1);
+            let l55 = *base
+             .add(5 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>();
+            let l56 = *base
+             .add(6 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>();
+            _rt::cabi_dealloc(l55, l56, 1);
+            let l57 = *base
+             .add(7 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>();
+            let l58 = *base
              .add(8 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let base55 = l53;
-            let len55 = l54;
-            _rt::cabi_dealloc(base55, len55 * 1, 1);
+            let base59 = l57;
+            let len59 = l58;
+            _rt::cabi_dealloc(base59, len59 * 1, 1);
            }
           }
           _rt::cabi_dealloc(
-           base56,
-           len56 * (10 * ::core::mem::size_of::<*const u8>()),
+           base60,
+           len60 * (10 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
-          let l57 = i32::from(
+          let l61 = i32::from(
            *base
             .add(12 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          match l57 {
+          match l61 {
            0 => {}
            1 => {
-            let l58 = i32::from(
+            let l62 = i32::from(
              *base
               .add(13 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l58 {
+            match l62 {
              0 => {
-              let l59 = *base
+              let l63 = *base
                .add(14 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l60 = *base
+              let l64 = *base
                .add(15 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let base61 = l59;
-              let len61 = l60;
-              _rt::cabi_dealloc(base61, len61 * 1, 1);
+              let base65 = l63;
+              let len65 = l64;
+              _rt::cabi_dealloc(base65, len65 * 1, 1);
              }
              _ => {
-              let l62 = *base
+              let l66 = *base
                .add(14 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l63 = *base
+              let l67 = *base
                .add(15 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let base73 = l62;
-              let len73 = l63;
-              for i in 0..len73 {
-               let base = base73
+              let base79 = l66;
+              let len79 = l67;
+              for i in 0..len79 {
+               let base = base79
                 .add(i * (3 * ::core::mem::size_of::<*const u8>()));
                {
-                let l64 = i32::from(*base.add(0).cast::<u8>());
-                match l64 {
+                let l68 = i32::from(*base.add(0).cast::<u8>());
+                match l68 {
                  0 => {
-                  let l65 = *base
-                   .add(::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>();
-                  let l66 = *base
-                   .add(2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>();
-                  _rt::cabi_dealloc(l65, l66, 1);
-                 }
-                 1 => {
-                  let l67 = *base
-                   .add(::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>();
-                  let l68 = *base
-                   .add(2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>();
-                  _rt::cabi_dealloc(l67, l68, 1);
-                 }
-                 2 => {
                   let l69 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
@@ -4409,7 +4663,7 @@ pub mod exports {
                    .cast::<usize>();
                   _rt::cabi_dealloc(l69, l70, 1);
                  }
-                 3 => {
+                 1 => {
                   let l71 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
@@ -4418,131 +4672,131 @@ pub mod exports {
                    .cast::<usize>();
                   _rt::cabi_dealloc(l71, l72, 1);
                  }
-                 4 => {}
+                 2 => {
+                  let l73 = *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>();
+                  let l74 = *base
+                   .add(2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>();
+                  _rt::cabi_dealloc(l73, l74, 1);
+                 }
+                 3 => {
+                  let l75 = *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>();
+                  let l76 = *base
+                   .add(2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>();
+                  _rt::cabi_dealloc(l75, l76, 1);
+                 }
+                 4 => {
+                  let l77 = *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>();
+                  let l78 = *base
+                   .add(2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>();
+                  _rt::cabi_dealloc(l77, l78, 1);
+                 }
+                 5 => {}
                  _ => {}
                 }
                }
               }
               _rt::cabi_dealloc(
-               base73,
-               len73 * (3 * ::core::mem::size_of::<*const u8>()),
+               base79,
+               len79 * (3 * ::core::mem::size_of::<*const u8>()),
                ::core::mem::size_of::<*const u8>(),
               );
              }
             }
            }
            _ => {
-            let l74 = *base
+            let l80 = *base
              .add(13 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l75 = *base
+            let l81 = *base
              .add(14 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let base100 = l74;
-            let len100 = l75;
-            for i in 0..len100 {
-             let base = base100
+            let base108 = l80;
+            let len108 = l81;
+            for i in 0..len108 {
+             let base = base108
               .add(i * (11 * ::core::mem::size_of::<*const u8>()));
              {
-              let l76 = *base.add(0).cast::<*mut u8>();
-              let l77 = *base
+              let l82 = *base.add(0).cast::<*mut u8>();
+              let l83 = *base
                .add(::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l76, l77, 1);
-              let l78 = i32::from(
+              _rt::cabi_dealloc(l82, l83, 1);
+              let l84 = i32::from(
                *base
                 .add(2 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l78 {
+              match l84 {
                0 => {}
                _ => {
-                let l79 = *base
+                let l85 = *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l80 = *base
+                let l86 = *base
                  .add(4 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l79, l80, 1);
+                _rt::cabi_dealloc(l85, l86, 1);
                }
               }
-              let l81 = i32::from(
+              let l87 = i32::from(
                *base
                 .add(5 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l81 {
+              match l87 {
                0 => {}
                _ => {
-                let l82 = *base
+                let l88 = *base
                  .add(6 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l83 = *base
+                let l89 = *base
                  .add(7 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l82, l83, 1);
+                _rt::cabi_dealloc(l88, l89, 1);
                }
               }
-              let l84 = i32::from(
+              let l90 = i32::from(
                *base
                 .add(8 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l84 {
+              match l90 {
                0 => {
-                let l85 = *base
+                let l91 = *base
                  .add(9 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l86 = *base
+                let l92 = *base
                  .add(10 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base87 = l85;
-                let len87 = l86;
-                _rt::cabi_dealloc(base87, len87 * 1, 1);
+                let base93 = l91;
+                let len93 = l92;
+                _rt::cabi_dealloc(base93, len93 * 1, 1);
                }
                _ => {
-                let l88 = *base
+                let l94 = *base
                  .add(9 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l89 = *base
+                let l95 = *base
                  .add(10 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base99 = l88;
-                let len99 = l89;
-                for i in 0..len99 {
-                 let base = base99
+                let base107 = l94;
+                let len107 = l95;
+                for i in 0..len107 {
+                 let base = base107
                   .add(i * (3 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let l90 = i32::from(*base.add(0).cast::<u8>());
-                  match l90 {
+                  let l96 = i32::from(*base.add(0).cast::<u8>());
+                  match l96 {
                    0 => {
-                    let l91 = *base
-                     .add(::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>();
-                    let l92 = *base
-                     .add(2 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>();
-                    _rt::cabi_dealloc(l91, l92, 1);
-                   }
-                   1 => {
-                    let l93 = *base
-                     .add(::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>();
-                    let l94 = *base
-                     .add(2 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>();
-                    _rt::cabi_dealloc(l93, l94, 1);
-                   }
-                   2 => {
-                    let l95 = *base
-                     .add(::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>();
-                    let l96 = *base
-                     .add(2 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>();
-                    _rt::cabi_dealloc(l95, l96, 1);
-                   }
-                   3 => {
                     let l97 = *base
                      .add(::core::mem::size_of::<*const u8>())
                      .cast::<*mut u8>();
@@ -4551,14 +4805,50 @@ pub mod exports {
                      .cast::<usize>();
                     _rt::cabi_dealloc(l97, l98, 1);
                    }
-                   4 => {}
+                   1 => {
+                    let l99 = *base
+                     .add(::core::mem::size_of::<*const u8>())
+                     .cast::<*mut u8>();
+                    let l100 = *base
+                     .add(2 * ::core::mem::size_of::<*const u8>())
+                     .cast::<usize>();
+                    _rt::cabi_dealloc(l99, l100, 1);
+                   }
+                   2 => {
+                    let l101 = *base
+                     .add(::core::mem::size_of::<*const u8>())
+                     .cast::<*mut u8>();
+                    let l102 = *base
+                     .add(2 * ::core::mem::size_of::<*const u8>())
+                     .cast::<usize>();
+                    _rt::cabi_dealloc(l101, l102, 1);
+                   }
+                   3 => {
+                    let l103 = *base
+                     .add(::core::mem::size_of::<*const u8>())
+                     .cast::<*mut u8>();
+                    let l104 = *base
+                     .add(2 * ::core::mem::size_of::<*const u8>())
+                     .cast::<usize>();
+                    _rt::cabi_dealloc(l103, l104, 1);
+                   }
+                   4 => {
+                    let l105 = *base
+                     .add(::core::mem::size_of::<*const u8>())
+                     .cast::<*mut u8>();
+                    let l106 = *base
+                     .add(2 * ::core::mem::size_of::<*const u8>())
+                     .cast::<usize>();
+                    _rt::cabi_dealloc(l105, l106, 1);
+                   }
+                   5 => {}
                    _ => {}
                   }
                  }
                 }
                 _rt::cabi_dealloc(
-                 base99,
-                 len99 * (3 * ::core::mem::size_of::<*const u8>()),
+                 base107,
+                 len107 * (3 * ::core::mem::size_of::<*const u8>()),
                  ::core::mem::size_of::<*const u8>(),
                 );
                }
@@ -4566,1857 +4856,1949 @@ pub mod exports {
              }
             }
             _rt::cabi_dealloc(
-             base100,
-             len100 * (11 * ::core::mem::size_of::<*const u8>()),
+             base108,
+             len108 * (11 * ::core::mem::size_of::<*const u8>()),
              ::core::mem::size_of::<*const u8>(),
             );
            }
           }
-          let l101 = *base
+          let l109 = *base
            .add(17 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l102 = *base
+          let l110 = *base
            .add(18 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base107 = l101;
-          let len107 = l102;
-          for i in 0..len107 {
-           let base = base107
+          let base115 = l109;
+          let len115 = l110;
+          for i in 0..len115 {
+           let base = base115
             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
            {
-            let l103 = *base.add(0).cast::<*mut u8>();
-            let l104 = *base
+            let l111 = *base.add(0).cast::<*mut u8>();
+            let l112 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l103, l104, 1);
-            let l105 = *base
+            _rt::cabi_dealloc(l111, l112, 1);
+            let l113 = *base
              .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l106 = *base
+            let l114 = *base
              .add(3 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l105, l106, 1);
+            _rt::cabi_dealloc(l113, l114, 1);
            }
           }
           _rt::cabi_dealloc(
-           base107,
-           len107 * (4 * ::core::mem::size_of::<*const u8>()),
+           base115,
+           len115 * (4 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
          }
         }
         _rt::cabi_dealloc(
-         base108,
-         len108 * (19 * ::core::mem::size_of::<*const u8>()),
+         base116,
+         len116 * (19 * ::core::mem::size_of::<*const u8>()),
          ::core::mem::size_of::<*const u8>(),
         );
        }
        1 => {
-        let l109 = *arg0.add(8).cast::<*mut u8>();
-        let l110 = *arg0
+        let l117 = *arg0.add(8).cast::<*mut u8>();
+        let l118 = *arg0
          .add(8 + 1 * ::core::mem::size_of::<*const u8>())
          .cast::<usize>();
-        let base466 = l109;
-        let len466 = l110;
-        for i in 0..len466 {
-         let base = base466
+        let base474 = l117;
+        let len474 = l118;
+        for i in 0..len474 {
+         let base = base474
           .add(i * (24 + 62 * ::core::mem::size_of::<*const u8>()));
          {
-          let l111 = *base.add(0).cast::<*mut u8>();
-          let l112 = *base
+          let l119 = *base.add(0).cast::<*mut u8>();
+          let l120 = *base
            .add(::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          _rt::cabi_dealloc(l111, l112, 1);
-          let l113 = *base
+          _rt::cabi_dealloc(l119, l120, 1);
+          let l121 = *base
            .add(8 + 2 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l114 = *base
+          let l122 = *base
            .add(8 + 3 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          _rt::cabi_dealloc(l113, l114, 1);
-          let l115 = *base
+          _rt::cabi_dealloc(l121, l122, 1);
+          let l123 = *base
            .add(8 + 4 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l116 = *base
+          let l124 = *base
            .add(8 + 5 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base124 = l115;
-          let len124 = l116;
-          for i in 0..len124 {
-           let base = base124
+          let base132 = l123;
+          let len132 = l124;
+          for i in 0..len132 {
+           let base = base132
             .add(i * (8 * ::core::mem::size_of::<*const u8>()));
            {
-            let l117 = *base.add(0).cast::<*mut u8>();
-            let l118 = *base
+            let l125 = *base.add(0).cast::<*mut u8>();
+            let l126 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l117, l118, 1);
-            let l119 = i32::from(
+            _rt::cabi_dealloc(l125, l126, 1);
+            let l127 = i32::from(
              *base
               .add(2 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l119 {
+            match l127 {
              0 => {}
              _ => {
-              let l120 = *base
+              let l128 = *base
                .add(3 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l121 = *base
+              let l129 = *base
                .add(4 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l120, l121, 1);
+              _rt::cabi_dealloc(l128, l129, 1);
              }
             }
-            let l122 = *base
+            let l130 = *base
              .add(5 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l123 = *base
+            let l131 = *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l122, l123, 1);
+            _rt::cabi_dealloc(l130, l131, 1);
            }
           }
           _rt::cabi_dealloc(
-           base124,
-           len124 * (8 * ::core::mem::size_of::<*const u8>()),
+           base132,
+           len132 * (8 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
-          let l125 = i32::from(
+          let l133 = i32::from(
            *base
             .add(8 + 6 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          match l125 {
+          match l133 {
            0 => {}
            _ => {
-            let l126 = *base
+            let l134 = *base
              .add(8 + 7 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l127 = *base
+            let l135 = *base
              .add(8 + 8 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l126, l127, 1);
+            _rt::cabi_dealloc(l134, l135, 1);
            }
           }
-          let l128 = i32::from(
+          let l136 = i32::from(
            *base
             .add(8 + 9 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          match l128 {
+          match l136 {
            0 => {}
            _ => {
-            let l129 = *base
+            let l137 = *base
              .add(8 + 10 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l130 = *base
+            let l138 = *base
              .add(8 + 11 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l129, l130, 1);
+            _rt::cabi_dealloc(l137, l138, 1);
            }
           }
-          let l131 = i32::from(
+          let l139 = i32::from(
            *base
             .add(8 + 12 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          match l131 {
+          match l139 {
            0 => {}
            _ => {
-            let l132 = *base
+            let l140 = *base
              .add(8 + 13 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l133 = *base
+            let l141 = *base
              .add(8 + 14 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l132, l133, 1);
+            _rt::cabi_dealloc(l140, l141, 1);
            }
           }
-          let l134 = *base
+          let l142 = *base
            .add(8 + 15 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l135 = *base
+          let l143 = *base
            .add(8 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base140 = l134;
-          let len140 = l135;
-          for i in 0..len140 {
-           let base = base140
+          let base148 = l142;
+          let len148 = l143;
+          for i in 0..len148 {
+           let base = base148
             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
            {
-            let l136 = *base.add(0).cast::<*mut u8>();
-            let l137 = *base
+            let l144 = *base.add(0).cast::<*mut u8>();
+            let l145 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l136, l137, 1);
-            let l138 = *base
+            _rt::cabi_dealloc(l144, l145, 1);
+            let l146 = *base
              .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l139 = *base
+            let l147 = *base
              .add(3 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l138, l139, 1);
+            _rt::cabi_dealloc(l146, l147, 1);
            }
           }
           _rt::cabi_dealloc(
-           base140,
-           len140 * (4 * ::core::mem::size_of::<*const u8>()),
+           base148,
+           len148 * (4 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
-          let l141 = i32::from(
+          let l149 = i32::from(
            *base
             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          match l141 {
+          match l149 {
            0 => {
-            let l142 = *base
+            let l150 = *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l143 = *base
+            let l151 = *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l142, l143, 1);
-            let l144 = i32::from(
+            _rt::cabi_dealloc(l150, l151, 1);
+            let l152 = i32::from(
              *base
               .add(24 + 19 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l144 {
+            match l152 {
              0 => {}
              _ => {
-              let l145 = *base
+              let l153 = *base
                .add(24 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l146 = *base
+              let l154 = *base
                .add(24 + 21 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l145, l146, 1);
+              _rt::cabi_dealloc(l153, l154, 1);
              }
             }
-            let l147 = *base
+            let l155 = *base
              .add(24 + 22 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l148 = *base
+            let l156 = *base
              .add(24 + 23 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let base228 = l147;
-            let len228 = l148;
-            for i in 0..len228 {
-             let base = base228
+            let base236 = l155;
+            let len236 = l156;
+            for i in 0..len236 {
+             let base = base236
               .add(i * (40 + 10 * ::core::mem::size_of::<*const u8>()));
              {
-              let l149 = i32::from(*base.add(0).cast::<u8>());
-              match l149 {
+              let l157 = i32::from(*base.add(0).cast::<u8>());
+              match l157 {
                0 => {
-                let l150 = *base.add(8).cast::<*mut u8>();
-                let l151 = *base
+                let l158 = *base.add(8).cast::<*mut u8>();
+                let l159 = *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l150, l151, 1);
+                _rt::cabi_dealloc(l158, l159, 1);
                }
                1 => {
-                let l152 = *base.add(8).cast::<*mut u8>();
-                let l153 = *base
+                let l160 = *base.add(8).cast::<*mut u8>();
+                let l161 = *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l152, l153, 1);
+                _rt::cabi_dealloc(l160, l161, 1);
                }
                2 => {
-                let l154 = i32::from(*base.add(8).cast::<u8>());
-                match l154 {
+                let l162 = i32::from(*base.add(8).cast::<u8>());
+                match l162 {
                  0 => {
-                  let l155 = *base
+                  let l163 = *base
                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l156 = *base
+                  let l164 = *base
                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l155, l156, 1);
+                  _rt::cabi_dealloc(l163, l164, 1);
                  }
                  1 => {
-                  let l157 = *base
+                  let l165 = *base
                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l158 = *base
+                  let l166 = *base
                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l157, l158, 1);
+                  _rt::cabi_dealloc(l165, l166, 1);
                  }
                  _ => {
-                  let l159 = *base
+                  let l167 = *base
                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l160 = *base
+                  let l168 = *base
                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l159, l160, 1);
+                  _rt::cabi_dealloc(l167, l168, 1);
                  }
                 }
-                let l161 = i32::from(
+                let l169 = i32::from(
                  *base
                   .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l161 {
+                match l169 {
                  0 => {}
                  _ => {
-                  let l162 = *base
+                  let l170 = *base
                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l163 = *base
+                  let l171 = *base
                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l162, l163, 1);
+                  _rt::cabi_dealloc(l170, l171, 1);
                  }
                 }
-                let l164 = i32::from(
+                let l172 = i32::from(
                  *base
                   .add(8 + 6 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l164 {
+                match l172 {
                  0 => {}
                  _ => {
-                  let l165 = *base
+                  let l173 = *base
                    .add(8 + 7 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l166 = *base
+                  let l174 = *base
                    .add(8 + 8 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l165, l166, 1);
+                  _rt::cabi_dealloc(l173, l174, 1);
                  }
                 }
-                let l167 = i32::from(
+                let l175 = i32::from(
                  *base
                   .add(32 + 8 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l167 {
+                match l175 {
                  0 => {}
                  _ => {
-                  let l168 = *base
+                  let l176 = *base
                    .add(32 + 9 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l169 = *base
+                  let l177 = *base
                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l168, l169, 1);
+                  _rt::cabi_dealloc(l176, l177, 1);
                  }
                 }
                }
                3 => {
-                let l170 = i32::from(*base.add(24).cast::<u8>());
-                match l170 {
+                let l178 = i32::from(*base.add(24).cast::<u8>());
+                match l178 {
                  0 => {}
                  _ => {
-                  let l171 = *base
+                  let l179 = *base
                    .add(24 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l172 = *base
+                  let l180 = *base
                    .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l171, l172, 1);
+                  _rt::cabi_dealloc(l179, l180, 1);
                  }
                 }
-                let l173 = i32::from(
+                let l181 = i32::from(
                  *base
                   .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l173 {
+                match l181 {
                  0 => {}
                  _ => {
-                  let l174 = *base
+                  let l182 = *base
                    .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l175 = *base
+                  let l183 = *base
                    .add(24 + 5 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l174, l175, 1);
+                  _rt::cabi_dealloc(l182, l183, 1);
                  }
                 }
                }
                4 => {
-                let l176 = *base.add(8).cast::<*mut u8>();
-                let l177 = *base
+                let l184 = *base.add(8).cast::<*mut u8>();
+                let l185 = *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base185 = l176;
-                let len185 = l177;
-                for i in 0..len185 {
-                 let base = base185
+                let base193 = l184;
+                let len193 = l185;
+                for i in 0..len193 {
+                 let base = base193
                   .add(i * (8 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let l178 = *base.add(0).cast::<*mut u8>();
-                  let l179 = *base
+                  let l186 = *base.add(0).cast::<*mut u8>();
+                  let l187 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l178, l179, 1);
-                  let l180 = i32::from(
+                  _rt::cabi_dealloc(l186, l187, 1);
+                  let l188 = i32::from(
                    *base
                     .add(2 * ::core::mem::size_of::<*const u8>())
                     .cast::<u8>(),
                   );
-                  match l180 {
+                  match l188 {
                    0 => {}
                    _ => {
-                    let l181 = *base
+                    let l189 = *base
                      .add(3 * ::core::mem::size_of::<*const u8>())
                      .cast::<*mut u8>();
-                    let l182 = *base
+                    let l190 = *base
                      .add(4 * ::core::mem::size_of::<*const u8>())
                      .cast::<usize>();
-                    _rt::cabi_dealloc(l181, l182, 1);
+                    _rt::cabi_dealloc(l189, l190, 1);
                    }
                   }
-                  let l183 = *base
+                  let l191 = *base
                    .add(5 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l184 = *base
+                  let l192 = *base
                    .add(6 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l183, l184, 1);
+                  _rt::cabi_dealloc(l191, l192, 1);
                  }
                 }
                 _rt::cabi_dealloc(
-                 base185,
-                 len185 * (8 * ::core::mem::size_of::<*const u8>()),
+                 base193,
+                 len193 * (8 * ::core::mem::size_of::<*const u8>()),
                  ::core::mem::size_of::<*const u8>(),
                 );
-                let l186 = i32::from(
+                let l194 = i32::from(
                  *base
                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l186 {
+                match l194 {
                  0 => {}
                  _ => {
-                  let l187 = *base
+                  let l195 = *base
                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l188 = *base
+                  let l196 = *base
                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l187, l188, 1);
+                  _rt::cabi_dealloc(l195, l196, 1);
                  }
                 }
-                let l189 = i32::from(
+                let l197 = i32::from(
                  *base
                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l189 {
+                match l197 {
                  0 => {}
                  _ => {
-                  let l190 = *base
+                  let l198 = *base
                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l191 = *base
+                  let l199 = *base
                    .add(8 + 7 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l190, l191, 1);
+                  _rt::cabi_dealloc(l198, l199, 1);
                  }
                 }
-                let l192 = i32::from(
+                let l200 = i32::from(
                  *base
                   .add(8 + 8 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l192 {
+                match l200 {
                  0 => {}
                  _ => {
-                  let l193 = *base
+                  let l201 = *base
                    .add(8 + 9 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l194 = *base
+                  let l202 = *base
                    .add(8 + 10 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l193, l194, 1);
+                  _rt::cabi_dealloc(l201, l202, 1);
                  }
                 }
-                let l195 = *base
+                let l203 = *base
                  .add(8 + 11 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l196 = *base
+                let l204 = *base
                  .add(8 + 12 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base201 = l195;
-                let len201 = l196;
-                for i in 0..len201 {
-                 let base = base201
+                let base209 = l203;
+                let len209 = l204;
+                for i in 0..len209 {
+                 let base = base209
                   .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let l197 = *base.add(0).cast::<*mut u8>();
-                  let l198 = *base
+                  let l205 = *base.add(0).cast::<*mut u8>();
+                  let l206 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l197, l198, 1);
-                  let l199 = *base
+                  _rt::cabi_dealloc(l205, l206, 1);
+                  let l207 = *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l200 = *base
+                  let l208 = *base
                    .add(3 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l199, l200, 1);
+                  _rt::cabi_dealloc(l207, l208, 1);
                  }
                 }
                 _rt::cabi_dealloc(
-                 base201,
-                 len201 * (4 * ::core::mem::size_of::<*const u8>()),
+                 base209,
+                 len209 * (4 * ::core::mem::size_of::<*const u8>()),
                  ::core::mem::size_of::<*const u8>(),
                 );
                }
                5 => {
-                let l202 = *base.add(8).cast::<*mut u8>();
-                let l203 = *base
+                let l210 = *base.add(8).cast::<*mut u8>();
+                let l211 = *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base208 = l202;
-                let len208 = l203;
-                for i in 0..len208 {
-                 let base = base208
+                let base216 = l210;
+                let len216 = l211;
+                for i in 0..len216 {
+                 let base = base216
                   .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let l204 = *base.add(0).cast::<*mut u8>();
-                  let l205 = *base
+                  let l212 = *base.add(0).cast::<*mut u8>();
+                  let l213 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l204, l205, 1);
-                  let l206 = *base
+                  _rt::cabi_dealloc(l212, l213, 1);
+                  let l214 = *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l207 = *base
+                  let l215 = *base
                    .add(3 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l206, l207, 1);
+                  _rt::cabi_dealloc(l214, l215, 1);
                  }
                 }
                 _rt::cabi_dealloc(
-                 base208,
-                 len208 * (4 * ::core::mem::size_of::<*const u8>()),
+                 base216,
+                 len216 * (4 * ::core::mem::size_of::<*const u8>()),
                  ::core::mem::size_of::<*const u8>(),
                 );
                }
                6 => {
-                let l209 = *base.add(8).cast::<*mut u8>();
-                let l210 = *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>();
-                _rt::cabi_dealloc(l209, l210, 1);
-                let l211 = *base
-                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>();
-                let l212 = *base
-                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>();
-                _rt::cabi_dealloc(l211, l212, 1);
-               }
-               7 => {
-                let l213 = *base.add(8).cast::<*mut u8>();
-                let l214 = *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>();
-                _rt::cabi_dealloc(l213, l214, 1);
-               }
-               8 => {
-                let l215 = *base.add(8).cast::<*mut u8>();
-                let l216 = *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>();
-                _rt::cabi_dealloc(l215, l216, 1);
-                let l217 = *base
-                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>();
+                let l217 = *base.add(8).cast::<*mut u8>();
                 let l218 = *base
-                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
                 _rt::cabi_dealloc(l217, l218, 1);
                 let l219 = *base
-                 .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
                 let l220 = *base
+                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                _rt::cabi_dealloc(l219, l220, 1);
+               }
+               7 => {
+                let l221 = *base.add(8).cast::<*mut u8>();
+                let l222 = *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                _rt::cabi_dealloc(l221, l222, 1);
+               }
+               8 => {
+                let l223 = *base.add(8).cast::<*mut u8>();
+                let l224 = *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                _rt::cabi_dealloc(l223, l224, 1);
+                let l225 = *base
+                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>();
+                let l226 = *base
+                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                _rt::cabi_dealloc(l225, l226, 1);
+                let l227 = *base
+                 .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>();
+                let l228 = *base
                  .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base223 = l219;
-                let len223 = l220;
-                for i in 0..len223 {
-                 let base = base223
+                let base231 = l227;
+                let len231 = l228;
+                for i in 0..len231 {
+                 let base = base231
                   .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let l221 = *base.add(0).cast::<*mut u8>();
-                  let l222 = *base
+                  let l229 = *base.add(0).cast::<*mut u8>();
+                  let l230 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l221, l222, 1);
+                  _rt::cabi_dealloc(l229, l230, 1);
                  }
                 }
                 _rt::cabi_dealloc(
-                 base223,
-                 len223 * (2 * ::core::mem::size_of::<*const u8>()),
+                 base231,
+                 len231 * (2 * ::core::mem::size_of::<*const u8>()),
                  ::core::mem::size_of::<*const u8>(),
                 );
                }
                _ => {
-                let l224 = *base.add(8).cast::<*mut u8>();
-                let l225 = *base
+                let l232 = *base.add(8).cast::<*mut u8>();
+                let l233 = *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l224, l225, 1);
-                let l226 = *base
+                _rt::cabi_dealloc(l232, l233, 1);
+                let l234 = *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l227 = *base
+                let l235 = *base
                  .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l226, l227, 1);
+                _rt::cabi_dealloc(l234, l235, 1);
                }
               }
              }
             }
             _rt::cabi_dealloc(
-             base228,
-             len228 * (40 + 10 * ::core::mem::size_of::<*const u8>()),
+             base236,
+             len236 * (40 + 10 * ::core::mem::size_of::<*const u8>()),
              8,
             );
-            let l229 = i32::from(
+            let l237 = i32::from(
              *base
               .add(24 + 24 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l229 {
+            match l237 {
              0 => {}
              _ => {
-              let l230 = *base
+              let l238 = *base
                .add(24 + 25 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l231 = *base
+              let l239 = *base
                .add(24 + 26 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l230, l231, 1);
+              _rt::cabi_dealloc(l238, l239, 1);
              }
             }
-            let l232 = i32::from(
+            let l240 = i32::from(
              *base
               .add(24 + 27 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l232 {
+            match l240 {
              0 => {}
              _ => {
-              let l233 = *base
+              let l241 = *base
                .add(24 + 28 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l234 = *base
+              let l242 = *base
                .add(24 + 29 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l233, l234, 1);
+              _rt::cabi_dealloc(l241, l242, 1);
              }
             }
-            let l235 = i32::from(
+            let l243 = i32::from(
              *base
               .add(24 + 30 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l235 {
+            match l243 {
              0 => {}
              _ => {
-              let l236 = *base
+              let l244 = *base
                .add(24 + 31 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l237 = *base
+              let l245 = *base
                .add(24 + 32 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l236, l237, 1);
-              let l238 = i32::from(
+              _rt::cabi_dealloc(l244, l245, 1);
+              let l246 = i32::from(
                *base
                 .add(24 + 33 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l238 {
+              match l246 {
                0 => {}
                _ => {
-                let l239 = *base
+                let l247 = *base
                  .add(24 + 34 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l240 = *base
+                let l248 = *base
                  .add(24 + 35 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l239, l240, 1);
+                _rt::cabi_dealloc(l247, l248, 1);
                }
               }
-              let l241 = i32::from(
+              let l249 = i32::from(
                *base
                 .add(24 + 36 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l241 {
+              match l249 {
                0 => {}
                _ => {
-                let l242 = *base
+                let l250 = *base
                  .add(24 + 37 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l243 = *base
+                let l251 = *base
                  .add(24 + 38 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l242, l243, 1);
+                _rt::cabi_dealloc(l250, l251, 1);
                }
               }
-              let l244 = i32::from(
+              let l252 = i32::from(
                *base
                 .add(24 + 39 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l244 {
+              match l252 {
                0 => {}
                _ => {
-                let l245 = *base
+                let l253 = *base
                  .add(24 + 40 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l246 = *base
+                let l254 = *base
                  .add(24 + 41 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l245, l246, 1);
+                _rt::cabi_dealloc(l253, l254, 1);
                }
               }
              }
             }
-            let l247 = i32::from(
+            let l255 = i32::from(
              *base
               .add(24 + 43 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l247 {
+            match l255 {
              0 => {}
              _ => {
-              let l248 = *base
+              let l256 = *base
                .add(24 + 44 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l249 = *base
+              let l257 = *base
                .add(24 + 45 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l248, l249, 1);
+              _rt::cabi_dealloc(l256, l257, 1);
              }
             }
-            let l250 = *base
+            let l258 = *base
              .add(24 + 46 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l251 = *base
+            let l259 = *base
              .add(24 + 47 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let base254 = l250;
-            let len254 = l251;
-            for i in 0..len254 {
-             let base = base254
+            let base262 = l258;
+            let len262 = l259;
+            for i in 0..len262 {
+             let base = base262
               .add(i * (2 * ::core::mem::size_of::<*const u8>()));
              {
-              let l252 = *base.add(0).cast::<*mut u8>();
-              let l253 = *base
+              let l260 = *base.add(0).cast::<*mut u8>();
+              let l261 = *base
                .add(::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l252, l253, 1);
+              _rt::cabi_dealloc(l260, l261, 1);
              }
             }
             _rt::cabi_dealloc(
-             base254,
-             len254 * (2 * ::core::mem::size_of::<*const u8>()),
+             base262,
+             len262 * (2 * ::core::mem::size_of::<*const u8>()),
              ::core::mem::size_of::<*const u8>(),
             );
-            let l255 = *base
+            let l263 = *base
              .add(24 + 48 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l256 = *base
+            let l264 = *base
              .add(24 + 49 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let base264 = l255;
-            let len264 = l256;
-            for i in 0..len264 {
-             let base = base264
+            let base272 = l263;
+            let len272 = l264;
+            for i in 0..len272 {
+             let base = base272
               .add(i * (8 * ::core::mem::size_of::<*const u8>()));
              {
-              let l257 = *base.add(0).cast::<*mut u8>();
-              let l258 = *base
+              let l265 = *base.add(0).cast::<*mut u8>();
+              let l266 = *base
                .add(::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l257, l258, 1);
-              let l259 = i32::from(
+              _rt::cabi_dealloc(l265, l266, 1);
+              let l267 = i32::from(
                *base
                 .add(2 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l259 {
+              match l267 {
                0 => {}
                _ => {
-                let l260 = *base
+                let l268 = *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l261 = *base
+                let l269 = *base
                  .add(4 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l260, l261, 1);
+                _rt::cabi_dealloc(l268, l269, 1);
                }
               }
-              let l262 = *base
+              let l270 = *base
                .add(5 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l263 = *base
+              let l271 = *base
                .add(6 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l262, l263, 1);
+              _rt::cabi_dealloc(l270, l271, 1);
              }
             }
             _rt::cabi_dealloc(
-             base264,
-             len264 * (8 * ::core::mem::size_of::<*const u8>()),
+             base272,
+             len272 * (8 * ::core::mem::size_of::<*const u8>()),
              ::core::mem::size_of::<*const u8>(),
             );
-            let l265 = i32::from(
+            let l273 = i32::from(
              *base
               .add(24 + 50 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l265 {
+            match l273 {
              0 => {}
              _ => {
-              let l266 = *base
+              let l274 = *base
                .add(24 + 51 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l267 = *base
+              let l275 = *base
                .add(24 + 52 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l266, l267, 1);
-              let l268 = i32::from(
+              _rt::cabi_dealloc(l274, l275, 1);
+              let l276 = i32::from(
                *base
                 .add(24 + 53 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l268 {
+              match l276 {
                0 => {}
                _ => {
-                let l269 = *base
+                let l277 = *base
                  .add(24 + 54 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l270 = *base
+                let l278 = *base
                  .add(24 + 55 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l269, l270, 1);
+                _rt::cabi_dealloc(l277, l278, 1);
                }
               }
-              let l271 = *base
+              let l279 = *base
                .add(24 + 56 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l272 = *base
+              let l280 = *base
                .add(24 + 57 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l271, l272, 1);
+              _rt::cabi_dealloc(l279, l280, 1);
              }
             }
            }
            1 => {
-            let l273 = *base
+            let l281 = *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l274 = *base
+            let l282 = *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l273, l274, 1);
-            let l275 = *base
+            _rt::cabi_dealloc(l281, l282, 1);
+            let l283 = *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l276 = *base
+            let l284 = *base
              .add(24 + 19 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let base356 = l275;
-            let len356 = l276;
-            for i in 0..len356 {
-             let base = base356
+            let base364 = l283;
+            let len364 = l284;
+            for i in 0..len364 {
+             let base = base364
               .add(i * (40 + 10 * ::core::mem::size_of::<*const u8>()));
              {
-              let l277 = i32::from(*base.add(0).cast::<u8>());
-              match l277 {
+              let l285 = i32::from(*base.add(0).cast::<u8>());
+              match l285 {
                0 => {
-                let l278 = *base.add(8).cast::<*mut u8>();
-                let l279 = *base
+                let l286 = *base.add(8).cast::<*mut u8>();
+                let l287 = *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l278, l279, 1);
+                _rt::cabi_dealloc(l286, l287, 1);
                }
                1 => {
-                let l280 = *base.add(8).cast::<*mut u8>();
-                let l281 = *base
+                let l288 = *base.add(8).cast::<*mut u8>();
+                let l289 = *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l280, l281, 1);
+                _rt::cabi_dealloc(l288, l289, 1);
                }
                2 => {
-                let l282 = i32::from(*base.add(8).cast::<u8>());
-                match l282 {
+                let l290 = i32::from(*base.add(8).cast::<u8>());
+                match l290 {
                  0 => {
-                  let l283 = *base
+                  let l291 = *base
                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l284 = *base
+                  let l292 = *base
                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l283, l284, 1);
+                  _rt::cabi_dealloc(l291, l292, 1);
                  }
                  1 => {
-                  let l285 = *base
+                  let l293 = *base
                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l286 = *base
+                  let l294 = *base
                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l285, l286, 1);
+                  _rt::cabi_dealloc(l293, l294, 1);
                  }
                  _ => {
-                  let l287 = *base
+                  let l295 = *base
                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l288 = *base
+                  let l296 = *base
                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l287, l288, 1);
+                  _rt::cabi_dealloc(l295, l296, 1);
                  }
                 }
-                let l289 = i32::from(
+                let l297 = i32::from(
                  *base
                   .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l289 {
+                match l297 {
                  0 => {}
                  _ => {
-                  let l290 = *base
+                  let l298 = *base
                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l291 = *base
+                  let l299 = *base
                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l290, l291, 1);
+                  _rt::cabi_dealloc(l298, l299, 1);
                  }
                 }
-                let l292 = i32::from(
+                let l300 = i32::from(
                  *base
                   .add(8 + 6 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l292 {
+                match l300 {
                  0 => {}
                  _ => {
-                  let l293 = *base
+                  let l301 = *base
                    .add(8 + 7 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l294 = *base
+                  let l302 = *base
                    .add(8 + 8 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l293, l294, 1);
+                  _rt::cabi_dealloc(l301, l302, 1);
                  }
                 }
-                let l295 = i32::from(
+                let l303 = i32::from(
                  *base
                   .add(32 + 8 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l295 {
+                match l303 {
                  0 => {}
                  _ => {
-                  let l296 = *base
+                  let l304 = *base
                    .add(32 + 9 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l297 = *base
+                  let l305 = *base
                    .add(32 + 10 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l296, l297, 1);
+                  _rt::cabi_dealloc(l304, l305, 1);
                  }
                 }
                }
                3 => {
-                let l298 = i32::from(*base.add(24).cast::<u8>());
-                match l298 {
+                let l306 = i32::from(*base.add(24).cast::<u8>());
+                match l306 {
                  0 => {}
                  _ => {
-                  let l299 = *base
+                  let l307 = *base
                    .add(24 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l300 = *base
+                  let l308 = *base
                    .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l299, l300, 1);
+                  _rt::cabi_dealloc(l307, l308, 1);
                  }
                 }
-                let l301 = i32::from(
+                let l309 = i32::from(
                  *base
                   .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l301 {
+                match l309 {
                  0 => {}
                  _ => {
-                  let l302 = *base
+                  let l310 = *base
                    .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l303 = *base
+                  let l311 = *base
                    .add(24 + 5 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l302, l303, 1);
+                  _rt::cabi_dealloc(l310, l311, 1);
                  }
                 }
                }
                4 => {
-                let l304 = *base.add(8).cast::<*mut u8>();
-                let l305 = *base
+                let l312 = *base.add(8).cast::<*mut u8>();
+                let l313 = *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base313 = l304;
-                let len313 = l305;
-                for i in 0..len313 {
-                 let base = base313
+                let base321 = l312;
+                let len321 = l313;
+                for i in 0..len321 {
+                 let base = base321
                   .add(i * (8 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let l306 = *base.add(0).cast::<*mut u8>();
-                  let l307 = *base
+                  let l314 = *base.add(0).cast::<*mut u8>();
+                  let l315 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l306, l307, 1);
-                  let l308 = i32::from(
+                  _rt::cabi_dealloc(l314, l315, 1);
+                  let l316 = i32::from(
                    *base
                     .add(2 * ::core::mem::size_of::<*const u8>())
                     .cast::<u8>(),
                   );
-                  match l308 {
+                  match l316 {
                    0 => {}
                    _ => {
-                    let l309 = *base
+                    let l317 = *base
                      .add(3 * ::core::mem::size_of::<*const u8>())
                      .cast::<*mut u8>();
-                    let l310 = *base
+                    let l318 = *base
                      .add(4 * ::core::mem::size_of::<*const u8>())
                      .cast::<usize>();
-                    _rt::cabi_dealloc(l309, l310, 1);
+                    _rt::cabi_dealloc(l317, l318, 1);
                    }
                   }
-                  let l311 = *base
+                  let l319 = *base
                    .add(5 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l312 = *base
+                  let l320 = *base
                    .add(6 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l311, l312, 1);
+                  _rt::cabi_dealloc(l319, l320, 1);
                  }
                 }
                 _rt::cabi_dealloc(
-                 base313,
-                 len313 * (8 * ::core::mem::size_of::<*const u8>()),
+                 base321,
+                 len321 * (8 * ::core::mem::size_of::<*const u8>()),
                  ::core::mem::size_of::<*const u8>(),
                 );
-                let l314 = i32::from(
+                let l322 = i32::from(
                  *base
                   .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l314 {
+                match l322 {
                  0 => {}
                  _ => {
-                  let l315 = *base
+                  let l323 = *base
                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l316 = *base
+                  let l324 = *base
                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l315, l316, 1);
+                  _rt::cabi_dealloc(l323, l324, 1);
                  }
                 }
-                let l317 = i32::from(
+                let l325 = i32::from(
                  *base
                   .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l317 {
+                match l325 {
                  0 => {}
                  _ => {
-                  let l318 = *base
+                  let l326 = *base
                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l319 = *base
+                  let l327 = *base
                    .add(8 + 7 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l318, l319, 1);
+                  _rt::cabi_dealloc(l326, l327, 1);
                  }
                 }
-                let l320 = i32::from(
+                let l328 = i32::from(
                  *base
                   .add(8 + 8 * ::core::mem::size_of::<*const u8>())
                   .cast::<u8>(),
                 );
-                match l320 {
+                match l328 {
                  0 => {}
                  _ => {
-                  let l321 = *base
+                  let l329 = *base
                    .add(8 + 9 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l322 = *base
+                  let l330 = *base
                    .add(8 + 10 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l321, l322, 1);
+                  _rt::cabi_dealloc(l329, l330, 1);
                  }
                 }
-                let l323 = *base
+                let l331 = *base
                  .add(8 + 11 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l324 = *base
+                let l332 = *base
                  .add(8 + 12 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base329 = l323;
-                let len329 = l324;
-                for i in 0..len329 {
-                 let base = base329
+                let base337 = l331;
+                let len337 = l332;
+                for i in 0..len337 {
+                 let base = base337
                   .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let l325 = *base.add(0).cast::<*mut u8>();
-                  let l326 = *base
+                  let l333 = *base.add(0).cast::<*mut u8>();
+                  let l334 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l325, l326, 1);
-                  let l327 = *base
+                  _rt::cabi_dealloc(l333, l334, 1);
+                  let l335 = *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l328 = *base
+                  let l336 = *base
                    .add(3 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l327, l328, 1);
+                  _rt::cabi_dealloc(l335, l336, 1);
                  }
                 }
                 _rt::cabi_dealloc(
-                 base329,
-                 len329 * (4 * ::core::mem::size_of::<*const u8>()),
+                 base337,
+                 len337 * (4 * ::core::mem::size_of::<*const u8>()),
                  ::core::mem::size_of::<*const u8>(),
                 );
                }
                5 => {
-                let l330 = *base.add(8).cast::<*mut u8>();
-                let l331 = *base
+                let l338 = *base.add(8).cast::<*mut u8>();
+                let l339 = *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base336 = l330;
-                let len336 = l331;
-                for i in 0..len336 {
-                 let base = base336
+                let base344 = l338;
+                let len344 = l339;
+                for i in 0..len344 {
+                 let base = base344
                   .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let l332 = *base.add(0).cast::<*mut u8>();
-                  let l333 = *base
+                  let l340 = *base.add(0).cast::<*mut u8>();
+                  let l341 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l332, l333, 1);
-                  let l334 = *base
+                  _rt::cabi_dealloc(l340, l341, 1);
+                  let l342 = *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l335 = *base
+                  let l343 = *base
                    .add(3 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l334, l335, 1);
+                  _rt::cabi_dealloc(l342, l343, 1);
                  }
                 }
                 _rt::cabi_dealloc(
-                 base336,
-                 len336 * (4 * ::core::mem::size_of::<*const u8>()),
+                 base344,
+                 len344 * (4 * ::core::mem::size_of::<*const u8>()),
                  ::core::mem::size_of::<*const u8>(),
                 );
                }
                6 => {
-                let l337 = *base.add(8).cast::<*mut u8>();
-                let l338 = *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>();
-                _rt::cabi_dealloc(l337, l338, 1);
-                let l339 = *base
-                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>();
-                let l340 = *base
-                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>();
-                _rt::cabi_dealloc(l339, l340, 1);
-               }
-               7 => {
-                let l341 = *base.add(8).cast::<*mut u8>();
-                let l342 = *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>();
-                _rt::cabi_dealloc(l341, l342, 1);
-               }
-               8 => {
-                let l343 = *base.add(8).cast::<*mut u8>();
-                let l344 = *base
-                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>();
-                _rt::cabi_dealloc(l343, l344, 1);
-                let l345 = *base
-                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>();
+                let l345 = *base.add(8).cast::<*mut u8>();
                 let l346 = *base
-                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
                 _rt::cabi_dealloc(l345, l346, 1);
                 let l347 = *base
-                 .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
                 let l348 = *base
+                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                _rt::cabi_dealloc(l347, l348, 1);
+               }
+               7 => {
+                let l349 = *base.add(8).cast::<*mut u8>();
+                let l350 = *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                _rt::cabi_dealloc(l349, l350, 1);
+               }
+               8 => {
+                let l351 = *base.add(8).cast::<*mut u8>();
+                let l352 = *base
+                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                _rt::cabi_dealloc(l351, l352, 1);
+                let l353 = *base
+                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>();
+                let l354 = *base
+                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                _rt::cabi_dealloc(l353, l354, 1);
+                let l355 = *base
+                 .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>();
+                let l356 = *base
                  .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base351 = l347;
-                let len351 = l348;
-                for i in 0..len351 {
-                 let base = base351
+                let base359 = l355;
+                let len359 = l356;
+                for i in 0..len359 {
+                 let base = base359
                   .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let l349 = *base.add(0).cast::<*mut u8>();
-                  let l350 = *base
+                  let l357 = *base.add(0).cast::<*mut u8>();
+                  let l358 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l349, l350, 1);
+                  _rt::cabi_dealloc(l357, l358, 1);
                  }
                 }
                 _rt::cabi_dealloc(
-                 base351,
-                 len351 * (2 * ::core::mem::size_of::<*const u8>()),
+                 base359,
+                 len359 * (2 * ::core::mem::size_of::<*const u8>()),
                  ::core::mem::size_of::<*const u8>(),
                 );
                }
                _ => {
-                let l352 = *base.add(8).cast::<*mut u8>();
-                let l353 = *base
+                let l360 = *base.add(8).cast::<*mut u8>();
+                let l361 = *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l352, l353, 1);
-                let l354 = *base
+                _rt::cabi_dealloc(l360, l361, 1);
+                let l362 = *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l355 = *base
+                let l363 = *base
                  .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l354, l355, 1);
+                _rt::cabi_dealloc(l362, l363, 1);
                }
               }
              }
             }
             _rt::cabi_dealloc(
-             base356,
-             len356 * (40 + 10 * ::core::mem::size_of::<*const u8>()),
+             base364,
+             len364 * (40 + 10 * ::core::mem::size_of::<*const u8>()),
              8,
             );
            }
            2 => {
-            let l357 = *base
+            let l365 = *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l358 = *base
+            let l366 = *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l357, l358, 1);
+            _rt::cabi_dealloc(l365, l366, 1);
            }
            3 => {
-            let l359 = *base
+            let l367 = *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l360 = *base
+            let l368 = *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l359, l360, 1);
-            let l361 = i32::from(
+            _rt::cabi_dealloc(l367, l368, 1);
+            let l369 = i32::from(
              *base
               .add(24 + 19 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l361 {
+            match l369 {
              0 => {}
              _ => {
-              let l362 = *base
+              let l370 = *base
                .add(24 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l363 = *base
+              let l371 = *base
                .add(24 + 21 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l362, l363, 1);
+              _rt::cabi_dealloc(l370, l371, 1);
              }
             }
            }
            4 => {
-            let l364 = i32::from(
+            let l372 = i32::from(
              *base
               .add(24 + 16 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l364 {
+            match l372 {
              0 => {
-              let l365 = *base
+              let l373 = *base
                .add(32 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l366 = *base
+              let l374 = *base
                .add(32 + 17 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l365, l366, 1);
+              _rt::cabi_dealloc(l373, l374, 1);
              }
              1 => {
-              let l367 = *base
+              let l375 = *base
                .add(32 + 16 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l368 = *base
+              let l376 = *base
                .add(32 + 17 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l367, l368, 1);
+              _rt::cabi_dealloc(l375, l376, 1);
              }
              2 => {}
              _ => {}
             }
-            let l369 = i32::from(
+            let l377 = i32::from(
              *base
               .add(32 + 18 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l369 {
+            match l377 {
              0 => {}
              1 => {}
              2 => {}
              3 => {}
              4 => {
-              let l370 = *base
+              let l378 = *base
                .add(32 + 19 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l371 = *base
+              let l379 = *base
                .add(32 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l370, l371, 1);
-              let l372 = *base
+              _rt::cabi_dealloc(l378, l379, 1);
+              let l380 = *base
                .add(32 + 21 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l373 = *base
+              let l381 = *base
                .add(32 + 22 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l372, l373, 1);
-              let l374 = i32::from(
+              _rt::cabi_dealloc(l380, l381, 1);
+              let l382 = i32::from(
                *base
                 .add(32 + 23 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l374 {
+              match l382 {
                0 => {}
                _ => {
-                let l375 = *base
+                let l383 = *base
                  .add(32 + 24 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l376 = *base
+                let l384 = *base
                  .add(32 + 25 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l375, l376, 1);
+                _rt::cabi_dealloc(l383, l384, 1);
                }
               }
              }
              _ => {
-              let l377 = *base
+              let l385 = *base
                .add(32 + 19 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l378 = *base
+              let l386 = *base
                .add(32 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l377, l378, 1);
+              _rt::cabi_dealloc(l385, l386, 1);
              }
             }
-            let l379 = i32::from(
+            let l387 = i32::from(
              *base
               .add(32 + 27 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l379 {
+            match l387 {
              0 => {}
              _ => {
-              let l380 = *base
+              let l388 = *base
                .add(32 + 28 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l381 = *base
+              let l389 = *base
                .add(32 + 29 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l380, l381, 1);
+              _rt::cabi_dealloc(l388, l389, 1);
              }
             }
            }
            5 => {}
            6 => {
-            let l382 = *base
+            let l390 = *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l383 = *base
+            let l391 = *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l382, l383, 1);
-            let l384 = i32::from(
+            _rt::cabi_dealloc(l390, l391, 1);
+            let l392 = i32::from(
              *base
               .add(24 + 18 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l384 {
+            match l392 {
              0 => {}
              _ => {
-              let l385 = *base
+              let l393 = *base
                .add(24 + 19 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l386 = *base
+              let l394 = *base
                .add(24 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l385, l386, 1);
+              _rt::cabi_dealloc(l393, l394, 1);
              }
             }
-            let l387 = *base
+            let l395 = *base
              .add(24 + 21 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l388 = *base
+            let l396 = *base
              .add(24 + 22 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l387, l388, 1);
-            let l389 = *base
+            _rt::cabi_dealloc(l395, l396, 1);
+            let l397 = *base
              .add(24 + 24 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l390 = *base
+            let l398 = *base
              .add(24 + 25 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l389, l390, 1);
-            let l391 = i32::from(
+            _rt::cabi_dealloc(l397, l398, 1);
+            let l399 = i32::from(
              *base
               .add(24 + 26 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l391 {
+            match l399 {
              0 => {}
              _ => {
-              let l392 = *base
+              let l400 = *base
                .add(24 + 27 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l393 = *base
+              let l401 = *base
                .add(24 + 28 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l392, l393, 1);
+              _rt::cabi_dealloc(l400, l401, 1);
              }
             }
-            let l394 = *base
+            let l402 = *base
              .add(24 + 29 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l395 = *base
+            let l403 = *base
              .add(24 + 30 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l394, l395, 1);
+            _rt::cabi_dealloc(l402, l403, 1);
            }
            7 => {}
            8 => {
-            let l396 = *base
+            let l404 = *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l397 = *base
+            let l405 = *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l396, l397, 1);
-            let l398 = i32::from(
+            _rt::cabi_dealloc(l404, l405, 1);
+            let l406 = i32::from(
              *base
               .add(24 + 19 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l398 {
+            match l406 {
              0 => {}
              _ => {
-              let l399 = *base
+              let l407 = *base
                .add(24 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l400 = *base
+              let l408 = *base
                .add(24 + 21 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l399, l400, 1);
+              _rt::cabi_dealloc(l407, l408, 1);
              }
             }
            }
            9 => {
-            let l401 = i32::from(
+            let l409 = i32::from(
              *base
               .add(24 + 16 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l401 {
+            match l409 {
              0 => {}
              1 => {}
              2 => {}
              3 => {}
              4 => {}
              _ => {
-              let l402 = *base
+              let l410 = *base
                .add(24 + 17 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l403 = *base
+              let l411 = *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l402, l403, 1);
+              _rt::cabi_dealloc(l410, l411, 1);
              }
             }
-            let l404 = i32::from(
+            let l412 = i32::from(
              *base
               .add(56 + 18 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l404 {
+            match l412 {
              0 => {}
              _ => {
-              let l405 = *base
+              let l413 = *base
                .add(56 + 19 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l406 = *base
+              let l414 = *base
                .add(56 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l405, l406, 1);
+              _rt::cabi_dealloc(l413, l414, 1);
              }
             }
-            let l407 = i32::from(
+            let l415 = i32::from(
              *base
               .add(56 + 21 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l407 {
+            match l415 {
              0 => {}
              _ => {
-              let l408 = *base
+              let l416 = *base
                .add(56 + 22 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l409 = *base
+              let l417 = *base
                .add(56 + 23 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l408, l409, 1);
+              _rt::cabi_dealloc(l416, l417, 1);
              }
             }
-            let l410 = *base
+            let l418 = *base
              .add(56 + 24 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l411 = *base
+            let l419 = *base
              .add(56 + 25 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l410, l411, 1);
+            _rt::cabi_dealloc(l418, l419, 1);
            }
            10 => {
-            let l412 = *base
+            let l420 = *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l413 = *base
+            let l421 = *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l412, l413, 1);
-            let l414 = i32::from(
+            _rt::cabi_dealloc(l420, l421, 1);
+            let l422 = i32::from(
              *base
               .add(24 + 18 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l414 {
+            match l422 {
              0 => {}
              1 => {}
              2 => {}
              3 => {}
              4 => {}
              _ => {
-              let l415 = *base
+              let l423 = *base
                .add(24 + 19 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l416 = *base
+              let l424 = *base
                .add(24 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l415, l416, 1);
+              _rt::cabi_dealloc(l423, l424, 1);
              }
             }
-            let l417 = i32::from(
+            let l425 = i32::from(
              *base
               .add(32 + 22 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l417 {
+            match l425 {
              0 => {}
              _ => {
-              let l418 = i32::from(
+              let l426 = i32::from(
                *base
                 .add(40 + 22 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l418 {
+              match l426 {
                0 => {
-                let l419 = *base
+                let l427 = *base
                  .add(40 + 23 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l420 = *base
+                let l428 = *base
                  .add(40 + 24 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l419, l420, 1);
+                _rt::cabi_dealloc(l427, l428, 1);
                }
                1 => {
-                let l421 = *base
+                let l429 = *base
                  .add(40 + 23 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l422 = *base
+                let l430 = *base
                  .add(40 + 24 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l421, l422, 1);
+                _rt::cabi_dealloc(l429, l430, 1);
                }
                _ => {
-                let l423 = *base
+                let l431 = *base
                  .add(40 + 23 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l424 = *base
+                let l432 = *base
                  .add(40 + 24 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l423, l424, 1);
+                _rt::cabi_dealloc(l431, l432, 1);
                }
               }
-              let l425 = i32::from(
+              let l433 = i32::from(
                *base
                 .add(40 + 25 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l425 {
+              match l433 {
                0 => {}
                _ => {
-                let l426 = *base
+                let l434 = *base
                  .add(40 + 26 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l427 = *base
+                let l435 = *base
                  .add(40 + 27 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l426, l427, 1);
+                _rt::cabi_dealloc(l434, l435, 1);
                }
               }
-              let l428 = i32::from(
+              let l436 = i32::from(
                *base
                 .add(40 + 28 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l428 {
+              match l436 {
                0 => {}
                _ => {
-                let l429 = *base
+                let l437 = *base
                  .add(40 + 29 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l430 = *base
+                let l438 = *base
                  .add(40 + 30 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l429, l430, 1);
+                _rt::cabi_dealloc(l437, l438, 1);
                }
               }
-              let l431 = i32::from(
+              let l439 = i32::from(
                *base
                 .add(64 + 30 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l431 {
+              match l439 {
                0 => {}
                _ => {
-                let l432 = *base
+                let l440 = *base
                  .add(64 + 31 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l433 = *base
+                let l441 = *base
                  .add(64 + 32 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l432, l433, 1);
+                _rt::cabi_dealloc(l440, l441, 1);
                }
               }
              }
             }
            }
            11 => {
-            let l434 = *base
+            let l442 = *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l435 = *base
+            let l443 = *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l434, l435, 1);
-            let l436 = i32::from(
+            _rt::cabi_dealloc(l442, l443, 1);
+            let l444 = i32::from(
              *base
               .add(24 + 18 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l436 {
+            match l444 {
              0 => {}
              1 => {}
              2 => {}
              3 => {}
              4 => {}
              _ => {
-              let l437 = *base
+              let l445 = *base
                .add(24 + 19 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l438 = *base
+              let l446 = *base
                .add(24 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l437, l438, 1);
+              _rt::cabi_dealloc(l445, l446, 1);
              }
             }
-            let l439 = i32::from(
+            let l447 = i32::from(
              *base
               .add(24 + 21 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l439 {
+            match l447 {
              0 => {}
              _ => {
-              let l440 = *base
+              let l448 = *base
                .add(24 + 22 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l441 = *base
+              let l449 = *base
                .add(24 + 23 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l440, l441, 1);
+              _rt::cabi_dealloc(l448, l449, 1);
              }
             }
-            let l442 = i32::from(
+            let l450 = i32::from(
              *base
               .add(24 + 24 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l442 {
+            match l450 {
              0 => {}
              _ => {
-              let l443 = *base
+              let l451 = *base
                .add(24 + 25 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l444 = *base
+              let l452 = *base
                .add(24 + 26 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l443, l444, 1);
+              _rt::cabi_dealloc(l451, l452, 1);
              }
             }
            }
            12 => {
-            let l445 = i32::from(
+            let l453 = i32::from(
              *base
               .add(24 + 17 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l445 {
+            match l453 {
              0 => {}
              _ => {
-              let l446 = *base
+              let l454 = *base
                .add(24 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l447 = *base
+              let l455 = *base
                .add(24 + 19 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l446, l447, 1);
+              _rt::cabi_dealloc(l454, l455, 1);
              }
             }
-            let l448 = i32::from(
+            let l456 = i32::from(
              *base
               .add(24 + 20 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l448 {
+            match l456 {
              0 => {}
              _ => {
-              let l449 = *base
+              let l457 = *base
                .add(24 + 21 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l450 = *base
+              let l458 = *base
                .add(24 + 22 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l449, l450, 1);
+              _rt::cabi_dealloc(l457, l458, 1);
              }
             }
            }
            13 => {
-            let l451 = *base
+            let l459 = *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l452 = *base
+            let l460 = *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l451, l452, 1);
-            let l453 = *base
+            _rt::cabi_dealloc(l459, l460, 1);
+            let l461 = *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l454 = *base
-             .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>();
-            _rt::cabi_dealloc(l453, l454, 1);
-           }
-           _ => {
-            let l455 = *base
-             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>();
-            let l456 = *base
-             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>();
-            _rt::cabi_dealloc(l455, l456, 1);
-            let l457 = *base
-             .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>();
-            let l458 = *base
-             .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>();
-            _rt::cabi_dealloc(l457, l458, 1);
-           }
-          }
-          let l459 = *base
-           .add(24 + 60 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>();
-          let l460 = *base
-           .add(24 + 61 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>();
-          let base465 = l459;
-          let len465 = l460;
-          for i in 0..len465 {
-           let base = base465
-            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-           {
-            let l461 = *base.add(0).cast::<*mut u8>();
             let l462 = *base
-             .add(::core::mem::size_of::<*const u8>())
+             .add(24 + 19 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
             _rt::cabi_dealloc(l461, l462, 1);
+           }
+           _ => {
             let l463 = *base
-             .add(2 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
             let l464 = *base
-             .add(3 * ::core::mem::size_of::<*const u8>())
+             .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
             _rt::cabi_dealloc(l463, l464, 1);
+            let l465 = *base
+             .add(24 + 18 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>();
+            let l466 = *base
+             .add(24 + 19 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>();
+            _rt::cabi_dealloc(l465, l466, 1);
+           }
+          }
+          let l467 = *base
+           .add(24 + 60 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l468 = *base
+           .add(24 + 61 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          let base473 = l467;
+          let len473 = l468;
+          for i in 0..len473 {
+           let base = base473
+            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+           {
+            let l469 = *base.add(0).cast::<*mut u8>();
+            let l470 = *base
+             .add(::core::mem::size_of::<*const u8>())
+             .cast::<usize>();
+            _rt::cabi_dealloc(l469, l470, 1);
+            let l471 = *base
+             .add(2 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>();
+            let l472 = *base
+             .add(3 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>();
+            _rt::cabi_dealloc(l471, l472, 1);
            }
           }
           _rt::cabi_dealloc(
-           base465,
-           len465 * (4 * ::core::mem::size_of::<*const u8>()),
+           base473,
+           len473 * (4 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
          }
         }
         _rt::cabi_dealloc(
-         base466,
-         len466 * (24 + 62 * ::core::mem::size_of::<*const u8>()),
+         base474,
+         len474 * (24 + 62 * ::core::mem::size_of::<*const u8>()),
          8,
         );
-        let l467 = i32::from(
+        let l475 = *arg0
+         .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+         .cast::<*mut u8>();
+        let l476 = *arg0
+         .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+         .cast::<usize>();
+        let base479 = l475;
+        let len479 = l476;
+        for i in 0..len479 {
+         let base = base479
+          .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+         {
+          let l477 = *base.add(0).cast::<*mut u8>();
+          let l478 = *base
+           .add(::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l477, l478, 1);
+         }
+        }
+        _rt::cabi_dealloc(
+         base479,
+         len479 * (2 * ::core::mem::size_of::<*const u8>()),
+         ::core::mem::size_of::<*const u8>(),
+        );
+        let l480 = i32::from(
          *arg0
-          .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+          .add(8 + 4 * ::core::mem::size_of::<*const u8>())
           .cast::<u8>(),
         );
-        match l467 {
+        match l480 {
          0 => {}
          _ => {
-          let l468 = *arg0
-           .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+          let l481 = *arg0
+           .add(8 + 5 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l469 = *arg0
-           .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+          let l482 = *arg0
+           .add(8 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          _rt::cabi_dealloc(l468, l469, 1);
+          _rt::cabi_dealloc(l481, l482, 1);
          }
         }
        }
        _ => {
-        let l470 = *arg0.add(8).cast::<*mut u8>();
-        let l471 = *arg0
-         .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>();
-        _rt::cabi_dealloc(l470, l471, 1);
+        let l483 = i32::from(*arg0.add(8).cast::<u8>());
+        match l483 {
+         0 => {}
+         1 => {
+          let l484 = *arg0.add(16).cast::<*mut u8>();
+          let l485 = *arg0
+           .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l484, l485, 1);
+          let l486 = *arg0
+           .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l487 = *arg0
+           .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l486, l487, 1);
+          let l488 = i32::from(
+           *arg0
+            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+            .cast::<u8>(),
+          );
+          match l488 {
+           0 => {}
+           _ => {
+            let l489 = *arg0
+             .add(16 + 5 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>();
+            let l490 = *arg0
+             .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>();
+            _rt::cabi_dealloc(l489, l490, 1);
+           }
+          }
+         }
+         2 => {
+          let l491 = *arg0.add(16).cast::<*mut u8>();
+          let l492 = *arg0
+           .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l491, l492, 1);
+          let l493 = *arg0
+           .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l494 = *arg0
+           .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l493, l494, 1);
+          let l495 = i32::from(
+           *arg0
+            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+            .cast::<u8>(),
+          );
+          match l495 {
+           0 => {}
+           _ => {
+            let l496 = *arg0
+             .add(16 + 5 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>();
+            let l497 = *arg0
+             .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>();
+            _rt::cabi_dealloc(l496, l497, 1);
+           }
+          }
+         }
+         _ => {
+          let l498 = *arg0.add(16).cast::<*mut u8>();
+          let l499 = *arg0
+           .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l498, l499, 1);
+         }
+        }
        }
       }
      }
@@ -6453,11 +6835,11 @@ pub mod exports {
     struct _RetArea(
      [::core::mem::MaybeUninit<
       u8,
-     >; 32 + 4 * ::core::mem::size_of::<*const u8>()],
+     >; 32 + 6 * ::core::mem::size_of::<*const u8>()],
     );
     static mut _RET_AREA: _RetArea = _RetArea(
      [::core::mem::MaybeUninit::uninit(); 32
-      + 4 * ::core::mem::size_of::<*const u8>()],
+      + 6 * ::core::mem::size_of::<*const u8>()],
     );
    }
   }
@@ -6629,10 +7011,10 @@ macro_rules! __export_polling_connector_impl {
   (link_section =
   "component-type:wit-bindgen:0.61.1:rapport:connector@0.2.0:polling-connector:imports and exports")]
   #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-  __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3831] = *
+  __WIT_BINDGEN_COMPONENT_TYPE : [u8; 3962] = *
   b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xef\x1c\x01A\x02\x01\
-A\x0e\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf2\x1d\x01A\x02\x01\
+A\x0f\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1brapport\
 :connector/log@0.2.0\x05\0\x01BX\x01w\x04\0\x09timestamp\x03\0\0\x01s\x04\0\x04j\
 son\x03\0\x02\x01o\x02ss\x01p\x04\x04\0\x07headers\x03\0\x05\x01o\x02s\x03\x01p\x07\
@@ -6684,38 +7066,41 @@ V\x03\0\x1drapport:connector/types@0.2.0\x05\x01\x02\x03\0\x01\x07headers\x02\x0
 \0\x01\x0aextensions\x01B0\x02\x03\x02\x01\x02\x04\0\x07headers\x03\0\0\x02\x03\x02\
 \x01\x03\x04\0\x0aextensions\x03\0\x02\x01p}\x01r\x03\x06status{\x07headers\x01\x04\
 body\x04\x04\0\x05reply\x03\0\x05\x01m\x06\x03get\x04head\x04post\x03put\x05patc\
-h\x06delete\x04\0\x06method\x03\0\x07\x01q\x06\x04text\x01s\0\x06secret\x01s\0\x04\
-blob\x01s\0\x0bblob-base64\x01s\0\x0astatus-url\0\0\x0funsubscribe-url\0\0\x04\0\
-\x05piece\x03\0\x09\x01p\x0a\x01r\x02\x04names\x05value\x0b\x04\0\x05field\x03\0\
-\x0c\x01r\x02\x04users\x06secrets\x04\0\x0abasic-auth\x03\0\x0e\x01r\x02\x07serv\
-ices\x06regions\x04\0\x08aws-auth\x03\0\x10\x01q\x05\x04none\0\0\x06bearer\x01s\0\
-\x05basic\x01\x0f\0\x03aws\x01\x11\0\x06oauth2\x01s\0\x04\0\x0dauthorization\x03\
-\0\x12\x01m\x03\x09hmac-sha1\x0bhmac-sha256\x0bhmac-sha512\x04\0\x0dmac-algorith\
-m\x03\0\x14\x01m\x02\x03hex\x06base64\x04\0\x0cmac-encoding\x03\0\x16\x01r\x06\x04\
-names\x06prefixs\x09algorithm\x15\x06secrets\x04data\x04\x08encoding\x17\x04\0\x0c\
-signed-field\x03\0\x18\x01q\x02\x05bytes\x01\x04\0\x06pieces\x01\x0b\0\x04\0\x07\
-content\x03\0\x1a\x01ks\x01r\x04\x04names\x09file-name\x1c\x0ccontent-type\x1c\x07\
-content\x1b\x04\0\x0aform-field\x03\0\x1d\x01p\x1e\x01q\x03\x05empty\0\0\x07cont\
-ent\x01\x1b\0\x09multipart\x01\x1f\0\x04\0\x04body\x03\0\x20\x01p\x0d\x01p\x19\x01\
-r\x09\x06method\x08\x03url\x0b\x07headers\"\x0dauthorization\x13\x06signed#\x04b\
-ody!\x0arepeatable\x7f\x04keep\x7f\x0aextensions\x03\x04\0\x07request\x03\0$\x01\
-r\x04\x04blobs\x05bytesw\x09mime-type\x1c\x06sha256s\x04\0\x04kept\x03\0&\x01q\x02\
-\x05bytes\x01\x04\0\x04kept\x01'\0\x04\0\x06answer\x03\0(\x01r\x03\x06status{\x07\
-headers\x01\x04body)\x04\0\x08response\x03\0*\x01q\x08\x06denied\x01s\0\x03dns\0\
-\0\x07connect\0\0\x03tls\0\0\x11request-too-large\x01w\0\x0binterrupted\0\0\x07t\
-imeout\0\0\x12response-too-large\x01{\0\x04\0\x0ftransport-error\x03\0,\x01j\x01\
-+\x01-\x04\0\x08exchange\x03\0.\x03\0\x1crapport:connector/http@0.2.0\x05\x04\x02\
-\x03\0\x01\x07context\x02\x03\0\x01\x05event\x02\x03\0\x02\x08exchange\x02\x03\0\
-\x02\x07request\x01B\x13\x02\x03\x02\x01\x05\x04\0\x07context\x03\0\0\x02\x03\x02\
-\x01\x06\x04\0\x05event\x03\0\x02\x02\x03\x02\x01\x07\x04\0\x08exchange\x03\0\x04\
-\x02\x03\x02\x01\x08\x04\0\x07request\x03\0\x06\x01p\x03\x01ks\x01kw\x01r\x03\x06\
-events\x08\x06cursor\x09\x0bagain-in-ms\x0a\x04\0\x05batch\x03\0\x0b\x01p\x07\x01\
-q\x03\x07perform\x01\x0d\0\x04done\x01\x0c\0\x06failed\x01s\0\x04\0\x04step\x03\0\
-\x0e\x01p\x05\x01@\x03\x07context\x01\x06cursor\x09\x07history\x10\0\x0f\x04\0\x04\
-poll\x01\x11\x04\0\x1frapport:connector/polling@0.2.0\x05\x09\x04\0)rapport:conn\
-ector/polling-connector@0.2.0\x04\0\x0b\x17\x01\0\x11polling-connector\x03\0\0\0\
-G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindge\
-n-rust\x060.61.1";
+h\x06delete\x04\0\x06method\x03\0\x07\x01q\x07\x04text\x01s\0\x06secret\x01s\0\x04\
+blob\x01s\0\x0bblob-base64\x01s\0\x08blob-url\x01s\0\x0astatus-url\0\0\x0funsubs\
+cribe-url\0\0\x04\0\x05piece\x03\0\x09\x01p\x0a\x01r\x02\x04names\x05value\x0b\x04\
+\0\x05field\x03\0\x0c\x01r\x02\x04users\x06secrets\x04\0\x0abasic-auth\x03\0\x0e\
+\x01r\x02\x07services\x06regions\x04\0\x08aws-auth\x03\0\x10\x01q\x05\x04none\0\0\
+\x06bearer\x01s\0\x05basic\x01\x0f\0\x03aws\x01\x11\0\x06oauth2\x01s\0\x04\0\x0d\
+authorization\x03\0\x12\x01m\x03\x09hmac-sha1\x0bhmac-sha256\x0bhmac-sha512\x04\0\
+\x0dmac-algorithm\x03\0\x14\x01m\x02\x03hex\x06base64\x04\0\x0cmac-encoding\x03\0\
+\x16\x01r\x06\x04names\x06prefixs\x09algorithm\x15\x06secrets\x04data\x04\x08enc\
+oding\x17\x04\0\x0csigned-field\x03\0\x18\x01q\x02\x05bytes\x01\x04\0\x06pieces\x01\
+\x0b\0\x04\0\x07content\x03\0\x1a\x01ks\x01r\x04\x04names\x09file-name\x1c\x0cco\
+ntent-type\x1c\x07content\x1b\x04\0\x0aform-field\x03\0\x1d\x01p\x1e\x01q\x03\x05\
+empty\0\0\x07content\x01\x1b\0\x09multipart\x01\x1f\0\x04\0\x04body\x03\0\x20\x01\
+p\x0d\x01p\x19\x01r\x09\x06method\x08\x03url\x0b\x07headers\"\x0dauthorization\x13\
+\x06signed#\x04body!\x0arepeatable\x7f\x04keep\x7f\x0aextensions\x03\x04\0\x07re\
+quest\x03\0$\x01r\x04\x04blobs\x05bytesw\x09mime-type\x1c\x06sha256s\x04\0\x04ke\
+pt\x03\0&\x01q\x02\x05bytes\x01\x04\0\x04kept\x01'\0\x04\0\x06answer\x03\0(\x01r\
+\x03\x06status{\x07headers\x01\x04body)\x04\0\x08response\x03\0*\x01q\x08\x06den\
+ied\x01s\0\x03dns\0\0\x07connect\0\0\x03tls\0\0\x11request-too-large\x01w\0\x0bi\
+nterrupted\0\0\x07timeout\0\0\x12response-too-large\x01{\0\x04\0\x0ftransport-er\
+ror\x03\0,\x01j\x01+\x01-\x04\0\x08exchange\x03\0.\x03\0\x1crapport:connector/ht\
+tp@0.2.0\x05\x04\x02\x03\0\x01\x07context\x02\x03\0\x01\x05event\x02\x03\0\x01\x0e\
+provider-error\x02\x03\0\x02\x08exchange\x02\x03\0\x02\x07request\x01B\x18\x02\x03\
+\x02\x01\x05\x04\0\x07context\x03\0\0\x02\x03\x02\x01\x06\x04\0\x05event\x03\0\x02\
+\x02\x03\x02\x01\x07\x04\0\x0eprovider-error\x03\0\x04\x02\x03\x02\x01\x08\x04\0\
+\x08exchange\x03\0\x06\x02\x03\x02\x01\x09\x04\0\x07request\x03\0\x08\x01p\x03\x01\
+ps\x01ks\x01kw\x01r\x04\x06events\x0a\x06unread\x0b\x06cursor\x0c\x0bagain-in-ms\
+\x0d\x04\0\x05batch\x03\0\x0e\x01q\x04\x0crate-limited\x01\x0d\0\x07account\x01\x05\
+\0\x08provider\x01\x05\0\x05other\x01s\0\x04\0\x07failure\x03\0\x10\x01p\x09\x01\
+q\x03\x07perform\x01\x12\0\x04done\x01\x0f\0\x06failed\x01\x11\0\x04\0\x04step\x03\
+\0\x13\x01p\x07\x01@\x03\x07context\x01\x06cursor\x0c\x07history\x15\0\x14\x04\0\
+\x04poll\x01\x16\x04\0\x1frapport:connector/polling@0.2.0\x05\x0a\x04\0)rapport:\
+connector/polling-connector@0.2.0\x04\0\x0b\x17\x01\0\x11polling-connector\x03\0\
+\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bi\
+ndgen-rust\x060.61.1";
   };
  };
 }
@@ -6728,8 +7113,8 @@ pub use __export_polling_connector_impl as export_polling;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3598] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe6\x1a\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3610] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf2\x1a\x01A\x02\x01\
 A\x08\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1brapport\
 :connector/log@0.2.0\x05\0\x01BX\x01w\x04\0\x09timestamp\x03\0\0\x01s\x04\0\x04j\
@@ -6782,31 +7167,31 @@ V\x03\0\x1drapport:connector/types@0.2.0\x05\x01\x02\x03\0\x01\x07headers\x02\x0
 \0\x01\x0aextensions\x01B0\x02\x03\x02\x01\x02\x04\0\x07headers\x03\0\0\x02\x03\x02\
 \x01\x03\x04\0\x0aextensions\x03\0\x02\x01p}\x01r\x03\x06status{\x07headers\x01\x04\
 body\x04\x04\0\x05reply\x03\0\x05\x01m\x06\x03get\x04head\x04post\x03put\x05patc\
-h\x06delete\x04\0\x06method\x03\0\x07\x01q\x06\x04text\x01s\0\x06secret\x01s\0\x04\
-blob\x01s\0\x0bblob-base64\x01s\0\x0astatus-url\0\0\x0funsubscribe-url\0\0\x04\0\
-\x05piece\x03\0\x09\x01p\x0a\x01r\x02\x04names\x05value\x0b\x04\0\x05field\x03\0\
-\x0c\x01r\x02\x04users\x06secrets\x04\0\x0abasic-auth\x03\0\x0e\x01r\x02\x07serv\
-ices\x06regions\x04\0\x08aws-auth\x03\0\x10\x01q\x05\x04none\0\0\x06bearer\x01s\0\
-\x05basic\x01\x0f\0\x03aws\x01\x11\0\x06oauth2\x01s\0\x04\0\x0dauthorization\x03\
-\0\x12\x01m\x03\x09hmac-sha1\x0bhmac-sha256\x0bhmac-sha512\x04\0\x0dmac-algorith\
-m\x03\0\x14\x01m\x02\x03hex\x06base64\x04\0\x0cmac-encoding\x03\0\x16\x01r\x06\x04\
-names\x06prefixs\x09algorithm\x15\x06secrets\x04data\x04\x08encoding\x17\x04\0\x0c\
-signed-field\x03\0\x18\x01q\x02\x05bytes\x01\x04\0\x06pieces\x01\x0b\0\x04\0\x07\
-content\x03\0\x1a\x01ks\x01r\x04\x04names\x09file-name\x1c\x0ccontent-type\x1c\x07\
-content\x1b\x04\0\x0aform-field\x03\0\x1d\x01p\x1e\x01q\x03\x05empty\0\0\x07cont\
-ent\x01\x1b\0\x09multipart\x01\x1f\0\x04\0\x04body\x03\0\x20\x01p\x0d\x01p\x19\x01\
-r\x09\x06method\x08\x03url\x0b\x07headers\"\x0dauthorization\x13\x06signed#\x04b\
-ody!\x0arepeatable\x7f\x04keep\x7f\x0aextensions\x03\x04\0\x07request\x03\0$\x01\
-r\x04\x04blobs\x05bytesw\x09mime-type\x1c\x06sha256s\x04\0\x04kept\x03\0&\x01q\x02\
-\x05bytes\x01\x04\0\x04kept\x01'\0\x04\0\x06answer\x03\0(\x01r\x03\x06status{\x07\
-headers\x01\x04body)\x04\0\x08response\x03\0*\x01q\x08\x06denied\x01s\0\x03dns\0\
-\0\x07connect\0\0\x03tls\0\0\x11request-too-large\x01w\0\x0binterrupted\0\0\x07t\
-imeout\0\0\x12response-too-large\x01{\0\x04\0\x0ftransport-error\x03\0,\x01j\x01\
-+\x01-\x04\0\x08exchange\x03\0.\x03\0\x1crapport:connector/http@0.2.0\x05\x04\x04\
-\0Irapport:connector/polling-connector-with-all-of-its-exports-removed@0.2.0\x04\
-\0\x0b7\x01\01polling-connector-with-all-of-its-exports-removed\x03\0\0\0G\x09pr\
-oducers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x06\
-0.61.1";
+h\x06delete\x04\0\x06method\x03\0\x07\x01q\x07\x04text\x01s\0\x06secret\x01s\0\x04\
+blob\x01s\0\x0bblob-base64\x01s\0\x08blob-url\x01s\0\x0astatus-url\0\0\x0funsubs\
+cribe-url\0\0\x04\0\x05piece\x03\0\x09\x01p\x0a\x01r\x02\x04names\x05value\x0b\x04\
+\0\x05field\x03\0\x0c\x01r\x02\x04users\x06secrets\x04\0\x0abasic-auth\x03\0\x0e\
+\x01r\x02\x07services\x06regions\x04\0\x08aws-auth\x03\0\x10\x01q\x05\x04none\0\0\
+\x06bearer\x01s\0\x05basic\x01\x0f\0\x03aws\x01\x11\0\x06oauth2\x01s\0\x04\0\x0d\
+authorization\x03\0\x12\x01m\x03\x09hmac-sha1\x0bhmac-sha256\x0bhmac-sha512\x04\0\
+\x0dmac-algorithm\x03\0\x14\x01m\x02\x03hex\x06base64\x04\0\x0cmac-encoding\x03\0\
+\x16\x01r\x06\x04names\x06prefixs\x09algorithm\x15\x06secrets\x04data\x04\x08enc\
+oding\x17\x04\0\x0csigned-field\x03\0\x18\x01q\x02\x05bytes\x01\x04\0\x06pieces\x01\
+\x0b\0\x04\0\x07content\x03\0\x1a\x01ks\x01r\x04\x04names\x09file-name\x1c\x0cco\
+ntent-type\x1c\x07content\x1b\x04\0\x0aform-field\x03\0\x1d\x01p\x1e\x01q\x03\x05\
+empty\0\0\x07content\x01\x1b\0\x09multipart\x01\x1f\0\x04\0\x04body\x03\0\x20\x01\
+p\x0d\x01p\x19\x01r\x09\x06method\x08\x03url\x0b\x07headers\"\x0dauthorization\x13\
+\x06signed#\x04body!\x0arepeatable\x7f\x04keep\x7f\x0aextensions\x03\x04\0\x07re\
+quest\x03\0$\x01r\x04\x04blobs\x05bytesw\x09mime-type\x1c\x06sha256s\x04\0\x04ke\
+pt\x03\0&\x01q\x02\x05bytes\x01\x04\0\x04kept\x01'\0\x04\0\x06answer\x03\0(\x01r\
+\x03\x06status{\x07headers\x01\x04body)\x04\0\x08response\x03\0*\x01q\x08\x06den\
+ied\x01s\0\x03dns\0\0\x07connect\0\0\x03tls\0\0\x11request-too-large\x01w\0\x0bi\
+nterrupted\0\0\x07timeout\0\0\x12response-too-large\x01{\0\x04\0\x0ftransport-er\
+ror\x03\0,\x01j\x01+\x01-\x04\0\x08exchange\x03\0.\x03\0\x1crapport:connector/ht\
+tp@0.2.0\x05\x04\x04\0Irapport:connector/polling-connector-with-all-of-its-expor\
+ts-removed@0.2.0\x04\0\x0b7\x01\01polling-connector-with-all-of-its-exports-remo\
+ved\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10\
+wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -30,6 +30,7 @@
 //   * additional type attribute "rapport:connector/sending@0.2.0/turn" = "#[cfg_attr(not(target_arch = \"wasm32\"), derive(serde::Deserialize))]"
 //   * additional member attribute "rapport:connector/sending@0.2.0/outgoing.extensions" = "#[serde(with = \"crate::contract_json::object\")]"
 //   * additional member attribute "rapport:connector/sending@0.2.0/operation.other" = "#[serde(with = \"crate::contract_json::named\")]"
+//   * additional member attribute "rapport:connector/sending@0.2.0/template-offer.extensions" = "#[serde(with = \"crate::contract_json::object\")]"
 //   * additional member attribute "rapport:connector/sending@0.2.0/outcome.extensions" = "#[serde(with = \"crate::contract_json::object\")]"
 //   * with "rapport:connector/types@0.2.0" = "super::inbound::rapport::connector::types"
 //   * with "rapport:connector/http@0.2.0" = "super::inbound::rapport::connector::http"
@@ -138,6 +139,8 @@ pub mod exports {
      pub parts: _rt::Vec<Part>,
      /// The provider's id of the message that this one answers.
      pub in_reply_to: ::core::option::Option<_rt::String>,
+     /// The provider's thread that it belongs to, as in `message.thread`: a ticket, a topic.
+     pub thread: ::core::option::Option<_rt::String>,
      /// The ids of the thread's earlier messages, oldest first (e-mail).
      pub references: _rt::Vec<_rt::String>,
      /// Who else gets it (e-mail).
@@ -146,6 +149,8 @@ pub mod exports {
      pub comment: ::core::option::Option<_rt::String>,
      /// The customer's last message on this route; none: they never wrote.
      pub last_customer_at: ::core::option::Option<Timestamp>,
+     /// The host does not send it later. Tell the provider, where it can drop what it could not deliver by then.
+     pub expires_at: Timestamp,
      #[serde(with = "crate::contract_json::object")]
      pub extensions: Extensions,
     }
@@ -163,10 +168,12 @@ pub mod exports {
        .field("subject", &self.subject)
        .field("parts", &self.parts)
        .field("in-reply-to", &self.in_reply_to)
+       .field("thread", &self.thread)
        .field("references", &self.references)
        .field("copies", &self.copies)
        .field("comment", &self.comment)
        .field("last-customer-at", &self.last_customer_at)
+       .field("expires-at", &self.expires_at)
        .field("extensions", &self.extensions)
        .finish()
      }
@@ -245,12 +252,14 @@ pub mod exports {
        .finish()
      }
     }
-    /// A medium that an event named.
+    /// A medium that an event named. `message` is the provider's id of the message that it came in: where a URL has ended,
+    /// the provider gives a new one by it.
     #[derive(Clone, PartialEq, serde::Serialize)]
     #[cfg_attr(not(target_arch = "wasm32"), derive(serde::Deserialize))]
     pub struct Fetching {
      pub account: _rt::String,
      pub source: MediaSource,
+     pub message: ::core::option::Option<_rt::String>,
     }
     impl ::core::fmt::Debug for Fetching {
      fn fmt(
@@ -260,6 +269,7 @@ pub mod exports {
       f.debug_struct("Fetching")
        .field("account", &self.account)
        .field("source", &self.source)
+       .field("message", &self.message)
        .finish()
      }
     }
@@ -299,12 +309,13 @@ pub mod exports {
        .finish()
      }
     }
-    /// A message of the host, by its reference.
+    /// A message of the host, by its reference, and when its request left: providers list by address and time.
     #[derive(Clone, PartialEq, serde::Serialize)]
     #[cfg_attr(not(target_arch = "wasm32"), derive(serde::Deserialize))]
     pub struct LookingUp {
-     pub account: _rt::String,
+     pub route: Route,
      pub reference: _rt::String,
+     pub sent_at: Timestamp,
     }
     impl ::core::fmt::Debug for LookingUp {
      fn fmt(
@@ -312,8 +323,9 @@ pub mod exports {
       f: &mut ::core::fmt::Formatter<'_>,
      ) -> ::core::fmt::Result {
       f.debug_struct("LookingUp")
-       .field("account", &self.account)
+       .field("route", &self.route)
        .field("reference", &self.reference)
+       .field("sent-at", &self.sent_at)
        .finish()
      }
     }
@@ -451,6 +463,8 @@ pub mod exports {
      pub body: ::core::option::Option<_rt::String>,
      /// The names of what is filled in.
      pub variables: _rt::Vec<_rt::String>,
+     #[serde(with = "crate::contract_json::object")]
+     pub extensions: Extensions,
     }
     impl ::core::fmt::Debug for TemplateOffer {
      fn fmt(
@@ -464,6 +478,7 @@ pub mod exports {
        .field("category", &self.category)
        .field("body", &self.body)
        .field("variables", &self.variables)
+       .field("extensions", &self.extensions)
        .finish()
      }
     }
@@ -668,7 +683,7 @@ pub mod exports {
     pub unsafe fn _export_run_cabi<T_: Guest>(arg0: *mut u8) -> *mut u8 {
      unsafe {
       #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-      let result590 = {
+      let result611 = {
        let l0 = *arg0.add(0).cast::<*mut u8>();
        let l1 = *arg0
         .add(::core::mem::size_of::<*const u8>())
@@ -698,9 +713,9 @@ pub mod exports {
          .add(8 + 6 * ::core::mem::size_of::<*const u8>())
          .cast::<u8>(),
        );
-       let v552 = match l10 {
+       let v573 = match l10 {
         0 => {
-         let e552 = {
+         let e573 = {
           let l11 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
@@ -1481,172 +1496,180 @@ pub mod exports {
             .add(16 + 26 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l158 = *arg0
-           .add(16 + 29 * ::core::mem::size_of::<*const u8>())
+          let l158 = i32::from(
+           *arg0
+            .add(16 + 29 * ::core::mem::size_of::<*const u8>())
+            .cast::<u8>(),
+          );
+          let l162 = *arg0
+           .add(16 + 32 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l159 = *arg0
-           .add(16 + 30 * ::core::mem::size_of::<*const u8>())
+          let l163 = *arg0
+           .add(16 + 33 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base163 = l158;
-          let len163 = l159;
-          let mut result163 = _rt::Vec::with_capacity(len163);
-          for i in 0..len163 {
-           let base = base163
+          let base167 = l162;
+          let len167 = l163;
+          let mut result167 = _rt::Vec::with_capacity(len167);
+          for i in 0..len167 {
+           let base = base167
             .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-           let e163 = {
-            let l160 = *base.add(0).cast::<*mut u8>();
-            let l161 = *base
+           let e167 = {
+            let l164 = *base.add(0).cast::<*mut u8>();
+            let l165 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let len162 = l161;
-            let bytes162 = _rt::Vec::from_raw_parts(
-             l160.cast(),
-             len162,
-             len162,
+            let len166 = l165;
+            let bytes166 = _rt::Vec::from_raw_parts(
+             l164.cast(),
+             len166,
+             len166,
             );
-            _rt::string_lift(bytes162)
+            _rt::string_lift(bytes166)
            };
-           result163.push(e163);
+           result167.push(e167);
           }
           _rt::cabi_dealloc(
-           base163,
-           len163 * (2 * ::core::mem::size_of::<*const u8>()),
+           base167,
+           len167 * (2 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
-          let l164 = *arg0
-           .add(16 + 31 * ::core::mem::size_of::<*const u8>())
+          let l168 = *arg0
+           .add(16 + 34 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l165 = *arg0
-           .add(16 + 32 * ::core::mem::size_of::<*const u8>())
+          let l169 = *arg0
+           .add(16 + 35 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base177 = l164;
-          let len177 = l165;
-          let mut result177 = _rt::Vec::with_capacity(len177);
-          for i in 0..len177 {
-           let base = base177
+          let base181 = l168;
+          let len181 = l169;
+          let mut result181 = _rt::Vec::with_capacity(len181);
+          for i in 0..len181 {
+           let base = base181
             .add(i * (8 * ::core::mem::size_of::<*const u8>()));
-           let e177 = {
-            let l166 = *base.add(0).cast::<*mut u8>();
-            let l167 = *base
+           let e181 = {
+            let l170 = *base.add(0).cast::<*mut u8>();
+            let l171 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let len168 = l167;
-            let bytes168 = _rt::Vec::from_raw_parts(
-             l166.cast(),
-             len168,
-             len168,
+            let len172 = l171;
+            let bytes172 = _rt::Vec::from_raw_parts(
+             l170.cast(),
+             len172,
+             len172,
             );
-            let l169 = i32::from(
+            let l173 = i32::from(
              *base
               .add(2 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            let l173 = *base
+            let l177 = *base
              .add(5 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l174 = *base
+            let l178 = *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let len175 = l174;
-            let bytes175 = _rt::Vec::from_raw_parts(
-             l173.cast(),
-             len175,
-             len175,
+            let len179 = l178;
+            let bytes179 = _rt::Vec::from_raw_parts(
+             l177.cast(),
+             len179,
+             len179,
             );
-            let l176 = i32::from(
+            let l180 = i32::from(
              *base
               .add(7 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
             super::super::super::super::__with_name1::Identifier {
-             scheme: _rt::string_lift(bytes168),
-             scope: match l169 {
+             scheme: _rt::string_lift(bytes172),
+             scope: match l173 {
               0 => None,
               1 => {
                let e = {
-                let l170 = *base
+                let l174 = *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l171 = *base
+                let l175 = *base
                  .add(4 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let len172 = l171;
-                let bytes172 = _rt::Vec::from_raw_parts(
-                 l170.cast(),
-                 len172,
-                 len172,
+                let len176 = l175;
+                let bytes176 = _rt::Vec::from_raw_parts(
+                 l174.cast(),
+                 len176,
+                 len176,
                 );
-                _rt::string_lift(bytes172)
+                _rt::string_lift(bytes176)
                };
                Some(e)
               }
               _ => _rt::invalid_enum_discriminant(),
              },
-             value: _rt::string_lift(bytes175),
+             value: _rt::string_lift(bytes179),
              attestation: super::super::super::super::__with_name1::Attestation::_lift(
-              l176 as u8,
+              l180 as u8,
              ),
             }
            };
-           result177.push(e177);
+           result181.push(e181);
           }
           _rt::cabi_dealloc(
-           base177,
-           len177 * (8 * ::core::mem::size_of::<*const u8>()),
+           base181,
+           len181 * (8 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
-          );
-          let l178 = i32::from(
-           *arg0
-            .add(16 + 33 * ::core::mem::size_of::<*const u8>())
-            .cast::<u8>(),
           );
           let l182 = i32::from(
            *arg0
             .add(16 + 36 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l184 = *arg0
-           .add(32 + 36 * ::core::mem::size_of::<*const u8>())
+          let l186 = i32::from(
+           *arg0
+            .add(24 + 38 * ::core::mem::size_of::<*const u8>())
+            .cast::<u8>(),
+          );
+          let l188 = *arg0
+           .add(40 + 38 * ::core::mem::size_of::<*const u8>())
+           .cast::<i64>();
+          let l189 = *arg0
+           .add(48 + 38 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l185 = *arg0
-           .add(32 + 37 * ::core::mem::size_of::<*const u8>())
+          let l190 = *arg0
+           .add(48 + 39 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base192 = l184;
-          let len192 = l185;
-          let mut result192 = _rt::Vec::with_capacity(len192);
-          for i in 0..len192 {
-           let base = base192
+          let base197 = l189;
+          let len197 = l190;
+          let mut result197 = _rt::Vec::with_capacity(len197);
+          for i in 0..len197 {
+           let base = base197
             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-           let e192 = {
-            let l186 = *base.add(0).cast::<*mut u8>();
-            let l187 = *base
+           let e197 = {
+            let l191 = *base.add(0).cast::<*mut u8>();
+            let l192 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let len188 = l187;
-            let bytes188 = _rt::Vec::from_raw_parts(
-             l186.cast(),
-             len188,
-             len188,
+            let len193 = l192;
+            let bytes193 = _rt::Vec::from_raw_parts(
+             l191.cast(),
+             len193,
+             len193,
             );
-            let l189 = *base
+            let l194 = *base
              .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l190 = *base
+            let l195 = *base
              .add(3 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let len191 = l190;
-            let bytes191 = _rt::Vec::from_raw_parts(
-             l189.cast(),
-             len191,
-             len191,
+            let len196 = l195;
+            let bytes196 = _rt::Vec::from_raw_parts(
+             l194.cast(),
+             len196,
+             len196,
             );
-            (_rt::string_lift(bytes188), _rt::string_lift(bytes191))
+            (_rt::string_lift(bytes193), _rt::string_lift(bytes196))
            };
-           result192.push(e192);
+           result197.push(e197);
           }
           _rt::cabi_dealloc(
-           base192,
-           len192 * (4 * ::core::mem::size_of::<*const u8>()),
+           base197,
+           len197 * (4 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
           Outgoing {
@@ -1733,313 +1756,336 @@ pub mod exports {
             }
             _ => _rt::invalid_enum_discriminant(),
            },
-           references: result163,
-           copies: result177,
-           comment: match l178 {
+           thread: match l158 {
             0 => None,
             1 => {
              let e = {
-              let l179 = *arg0
-               .add(16 + 34 * ::core::mem::size_of::<*const u8>())
+              let l159 = *arg0
+               .add(16 + 30 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l180 = *arg0
-               .add(16 + 35 * ::core::mem::size_of::<*const u8>())
+              let l160 = *arg0
+               .add(16 + 31 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len181 = l180;
-              let bytes181 = _rt::Vec::from_raw_parts(
-               l179.cast(),
-               len181,
-               len181,
+              let len161 = l160;
+              let bytes161 = _rt::Vec::from_raw_parts(
+               l159.cast(),
+               len161,
+               len161,
               );
-              _rt::string_lift(bytes181)
+              _rt::string_lift(bytes161)
              };
              Some(e)
             }
             _ => _rt::invalid_enum_discriminant(),
            },
-           last_customer_at: match l182 {
+           references: result167,
+           copies: result181,
+           comment: match l182 {
             0 => None,
             1 => {
              let e = {
               let l183 = *arg0
-               .add(24 + 36 * ::core::mem::size_of::<*const u8>())
-               .cast::<i64>();
-              l183 as u64
+               .add(16 + 37 * ::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>();
+              let l184 = *arg0
+               .add(16 + 38 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>();
+              let len185 = l184;
+              let bytes185 = _rt::Vec::from_raw_parts(
+               l183.cast(),
+               len185,
+               len185,
+              );
+              _rt::string_lift(bytes185)
              };
              Some(e)
             }
             _ => _rt::invalid_enum_discriminant(),
            },
-           extensions: result192,
+           last_customer_at: match l186 {
+            0 => None,
+            1 => {
+             let e = {
+              let l187 = *arg0
+               .add(32 + 38 * ::core::mem::size_of::<*const u8>())
+               .cast::<i64>();
+              l187 as u64
+             };
+             Some(e)
+            }
+            _ => _rt::invalid_enum_discriminant(),
+           },
+           expires_at: l188 as u64,
+           extensions: result197,
           }
          };
-         Operation::Send(e552)
+         Operation::Send(e573)
         }
         1 => {
-         let e552 = {
-          let l193 = *arg0
+         let e573 = {
+          let l198 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l194 = *arg0
+          let l199 = *arg0
            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len195 = l194;
-          let bytes195 = _rt::Vec::from_raw_parts(
-           l193.cast(),
-           len195,
-           len195,
+          let len200 = l199;
+          let bytes200 = _rt::Vec::from_raw_parts(
+           l198.cast(),
+           len200,
+           len200,
           );
-          let l196 = i32::from(
+          let l201 = i32::from(
            *arg0
             .add(16 + 8 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l200 = *arg0
+          let l205 = *arg0
            .add(16 + 11 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l201 = *arg0
+          let l206 = *arg0
            .add(16 + 12 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len202 = l201;
-          let bytes202 = _rt::Vec::from_raw_parts(
-           l200.cast(),
-           len202,
-           len202,
+          let len207 = l206;
+          let bytes207 = _rt::Vec::from_raw_parts(
+           l205.cast(),
+           len207,
+           len207,
           );
-          let l203 = i32::from(
+          let l208 = i32::from(
            *arg0
             .add(16 + 13 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l204 = *arg0
+          let l209 = *arg0
            .add(16 + 14 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l205 = *arg0
+          let l210 = *arg0
            .add(16 + 15 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len206 = l205;
-          let bytes206 = _rt::Vec::from_raw_parts(
-           l204.cast(),
-           len206,
-           len206,
+          let len211 = l210;
+          let bytes211 = _rt::Vec::from_raw_parts(
+           l209.cast(),
+           len211,
+           len211,
           );
-          let l207 = *arg0
+          let l212 = *arg0
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l208 = *arg0
+          let l213 = *arg0
            .add(16 + 17 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len209 = l208;
-          let bytes209 = _rt::Vec::from_raw_parts(
-           l207.cast(),
-           len209,
-           len209,
+          let len214 = l213;
+          let bytes214 = _rt::Vec::from_raw_parts(
+           l212.cast(),
+           len214,
+           len214,
           );
-          let l210 = *arg0
+          let l215 = *arg0
            .add(16 + 18 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l211 = *arg0
+          let l216 = *arg0
            .add(16 + 19 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base326 = l210;
-          let len326 = l211;
-          let mut result326 = _rt::Vec::with_capacity(len326);
-          for i in 0..len326 {
-           let base = base326
+          let base331 = l215;
+          let len331 = l216;
+          let mut result331 = _rt::Vec::with_capacity(len331);
+          for i in 0..len331 {
+           let base = base331
             .add(i * (40 + 10 * ::core::mem::size_of::<*const u8>()));
-           let e326 = {
-            let l212 = i32::from(*base.add(0).cast::<u8>());
-            use super::super::super::super::__with_name1::Part as V325;
-            let v325 = match l212 {
+           let e331 = {
+            let l217 = i32::from(*base.add(0).cast::<u8>());
+            use super::super::super::super::__with_name1::Part as V330;
+            let v330 = match l217 {
              0 => {
-              let e325 = {
-               let l213 = *base.add(8).cast::<*mut u8>();
-               let l214 = *base
+              let e330 = {
+               let l218 = *base.add(8).cast::<*mut u8>();
+               let l219 = *base
                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len215 = l214;
-               let bytes215 = _rt::Vec::from_raw_parts(
-                l213.cast(),
-                len215,
-                len215,
+               let len220 = l219;
+               let bytes220 = _rt::Vec::from_raw_parts(
+                l218.cast(),
+                len220,
+                len220,
                );
-               _rt::string_lift(bytes215)
+               _rt::string_lift(bytes220)
               };
-              V325::Text(e325)
+              V330::Text(e330)
              }
              1 => {
-              let e325 = {
-               let l216 = *base.add(8).cast::<*mut u8>();
-               let l217 = *base
+              let e330 = {
+               let l221 = *base.add(8).cast::<*mut u8>();
+               let l222 = *base
                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len218 = l217;
-               let bytes218 = _rt::Vec::from_raw_parts(
-                l216.cast(),
-                len218,
-                len218,
+               let len223 = l222;
+               let bytes223 = _rt::Vec::from_raw_parts(
+                l221.cast(),
+                len223,
+                len223,
                );
-               _rt::string_lift(bytes218)
+               _rt::string_lift(bytes223)
               };
-              V325::Html(e325)
+              V330::Html(e330)
              }
              2 => {
-              let e325 = {
-               let l219 = i32::from(*base.add(8).cast::<u8>());
-               use super::super::super::super::__with_name1::MediaSource as V229;
-               let v229 = match l219 {
+              let e330 = {
+               let l224 = i32::from(*base.add(8).cast::<u8>());
+               use super::super::super::super::__with_name1::MediaSource as V234;
+               let v234 = match l224 {
                 0 => {
-                 let e229 = {
-                  let l220 = *base
+                 let e234 = {
+                  let l225 = *base
                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l221 = *base
+                  let l226 = *base
                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  let len222 = l221;
-                  let bytes222 = _rt::Vec::from_raw_parts(
-                   l220.cast(),
-                   len222,
-                   len222,
+                  let len227 = l226;
+                  let bytes227 = _rt::Vec::from_raw_parts(
+                   l225.cast(),
+                   len227,
+                   len227,
                   );
-                  _rt::string_lift(bytes222)
+                  _rt::string_lift(bytes227)
                  };
-                 V229::Url(e229)
+                 V234::Url(e234)
                 }
                 1 => {
-                 let e229 = {
-                  let l223 = *base
+                 let e234 = {
+                  let l228 = *base
                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l224 = *base
+                  let l229 = *base
                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  let len225 = l224;
-                  let bytes225 = _rt::Vec::from_raw_parts(
-                   l223.cast(),
-                   len225,
-                   len225,
+                  let len230 = l229;
+                  let bytes230 = _rt::Vec::from_raw_parts(
+                   l228.cast(),
+                   len230,
+                   len230,
                   );
-                  _rt::string_lift(bytes225)
+                  _rt::string_lift(bytes230)
                  };
-                 V229::ProviderId(e229)
+                 V234::ProviderId(e234)
                 }
                 n => {
                  debug_assert_eq!(n, 2, "invalid enum discriminant");
-                 let e229 = {
-                  let l226 = *base
+                 let e234 = {
+                  let l231 = *base
                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l227 = *base
+                  let l232 = *base
                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  let len228 = l227;
-                  let bytes228 = _rt::Vec::from_raw_parts(
-                   l226.cast(),
-                   len228,
-                   len228,
+                  let len233 = l232;
+                  let bytes233 = _rt::Vec::from_raw_parts(
+                   l231.cast(),
+                   len233,
+                   len233,
                   );
-                  _rt::string_lift(bytes228)
+                  _rt::string_lift(bytes233)
                  };
-                 V229::Blob(e229)
+                 V234::Blob(e234)
                 }
                };
-               let l230 = i32::from(
+               let l235 = i32::from(
                 *base
                  .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>(),
                );
-               let l234 = i32::from(
+               let l239 = i32::from(
                 *base
                  .add(8 + 6 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>(),
                );
-               let l238 = i32::from(
+               let l243 = i32::from(
                 *base
                  .add(16 + 8 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>(),
                );
-               let l240 = i32::from(
+               let l245 = i32::from(
                 *base
                  .add(32 + 8 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>(),
                );
                super::super::super::super::__with_name1::Media {
-                source: v229,
-                mime_type: match l230 {
+                source: v234,
+                mime_type: match l235 {
                  0 => None,
                  1 => {
                   let e = {
-                   let l231 = *base
+                   let l236 = *base
                     .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
-                   let l232 = *base
+                   let l237 = *base
                     .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
-                   let len233 = l232;
-                   let bytes233 = _rt::Vec::from_raw_parts(
-                    l231.cast(),
-                    len233,
-                    len233,
+                   let len238 = l237;
+                   let bytes238 = _rt::Vec::from_raw_parts(
+                    l236.cast(),
+                    len238,
+                    len238,
                    );
-                   _rt::string_lift(bytes233)
+                   _rt::string_lift(bytes238)
                   };
                   Some(e)
                  }
                  _ => _rt::invalid_enum_discriminant(),
                 },
-                file_name: match l234 {
+                file_name: match l239 {
                  0 => None,
                  1 => {
                   let e = {
-                   let l235 = *base
+                   let l240 = *base
                     .add(8 + 7 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
-                   let l236 = *base
+                   let l241 = *base
                     .add(8 + 8 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
-                   let len237 = l236;
-                   let bytes237 = _rt::Vec::from_raw_parts(
-                    l235.cast(),
-                    len237,
-                    len237,
+                   let len242 = l241;
+                   let bytes242 = _rt::Vec::from_raw_parts(
+                    l240.cast(),
+                    len242,
+                    len242,
                    );
-                   _rt::string_lift(bytes237)
+                   _rt::string_lift(bytes242)
                   };
                   Some(e)
                  }
                  _ => _rt::invalid_enum_discriminant(),
                 },
-                size: match l238 {
+                size: match l243 {
                  0 => None,
                  1 => {
                   let e = {
-                   let l239 = *base
+                   let l244 = *base
                     .add(24 + 8 * ::core::mem::size_of::<*const u8>())
                     .cast::<i64>();
-                   l239 as u64
+                   l244 as u64
                   };
                   Some(e)
                  }
                  _ => _rt::invalid_enum_discriminant(),
                 },
-                content_id: match l240 {
+                content_id: match l245 {
                  0 => None,
                  1 => {
                   let e = {
-                   let l241 = *base
+                   let l246 = *base
                     .add(32 + 9 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
-                   let l242 = *base
+                   let l247 = *base
                     .add(32 + 10 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
-                   let len243 = l242;
-                   let bytes243 = _rt::Vec::from_raw_parts(
-                    l241.cast(),
-                    len243,
-                    len243,
+                   let len248 = l247;
+                   let bytes248 = _rt::Vec::from_raw_parts(
+                    l246.cast(),
+                    len248,
+                    len248,
                    );
-                   _rt::string_lift(bytes243)
+                   _rt::string_lift(bytes248)
                   };
                   Some(e)
                  }
@@ -2047,60 +2093,60 @@ pub mod exports {
                 },
                }
               };
-              V325::Media(e325)
+              V330::Media(e330)
              }
              3 => {
-              let e325 = {
-               let l244 = *base.add(8).cast::<f64>();
-               let l245 = *base.add(16).cast::<f64>();
-               let l246 = i32::from(*base.add(24).cast::<u8>());
-               let l250 = i32::from(
+              let e330 = {
+               let l249 = *base.add(8).cast::<f64>();
+               let l250 = *base.add(16).cast::<f64>();
+               let l251 = i32::from(*base.add(24).cast::<u8>());
+               let l255 = i32::from(
                 *base
                  .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>(),
                );
                super::super::super::super::__with_name1::Place {
-                latitude: l244,
-                longitude: l245,
-                name: match l246 {
+                latitude: l249,
+                longitude: l250,
+                name: match l251 {
                  0 => None,
                  1 => {
                   let e = {
-                   let l247 = *base
+                   let l252 = *base
                     .add(24 + 1 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
-                   let l248 = *base
+                   let l253 = *base
                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
-                   let len249 = l248;
-                   let bytes249 = _rt::Vec::from_raw_parts(
-                    l247.cast(),
-                    len249,
-                    len249,
+                   let len254 = l253;
+                   let bytes254 = _rt::Vec::from_raw_parts(
+                    l252.cast(),
+                    len254,
+                    len254,
                    );
-                   _rt::string_lift(bytes249)
+                   _rt::string_lift(bytes254)
                   };
                   Some(e)
                  }
                  _ => _rt::invalid_enum_discriminant(),
                 },
-                address: match l250 {
+                address: match l255 {
                  0 => None,
                  1 => {
                   let e = {
-                   let l251 = *base
+                   let l256 = *base
                     .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
-                   let l252 = *base
+                   let l257 = *base
                     .add(24 + 5 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
-                   let len253 = l252;
-                   let bytes253 = _rt::Vec::from_raw_parts(
-                    l251.cast(),
-                    len253,
-                    len253,
+                   let len258 = l257;
+                   let bytes258 = _rt::Vec::from_raw_parts(
+                    l256.cast(),
+                    len258,
+                    len258,
                    );
-                   _rt::string_lift(bytes253)
+                   _rt::string_lift(bytes258)
                   };
                   Some(e)
                  }
@@ -2108,623 +2154,623 @@ pub mod exports {
                 },
                }
               };
-              V325::Place(e325)
+              V330::Place(e330)
              }
              4 => {
-              let e325 = {
-               let l254 = *base.add(8).cast::<*mut u8>();
-               let l255 = *base
+              let e330 = {
+               let l259 = *base.add(8).cast::<*mut u8>();
+               let l260 = *base
                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let base267 = l254;
-               let len267 = l255;
-               let mut result267 = _rt::Vec::with_capacity(len267);
-               for i in 0..len267 {
-                let base = base267
+               let base272 = l259;
+               let len272 = l260;
+               let mut result272 = _rt::Vec::with_capacity(len272);
+               for i in 0..len272 {
+                let base = base272
                  .add(i * (8 * ::core::mem::size_of::<*const u8>()));
-                let e267 = {
-                 let l256 = *base.add(0).cast::<*mut u8>();
-                 let l257 = *base
+                let e272 = {
+                 let l261 = *base.add(0).cast::<*mut u8>();
+                 let l262 = *base
                   .add(::core::mem::size_of::<*const u8>())
                   .cast::<usize>();
-                 let len258 = l257;
-                 let bytes258 = _rt::Vec::from_raw_parts(
-                  l256.cast(),
-                  len258,
-                  len258,
+                 let len263 = l262;
+                 let bytes263 = _rt::Vec::from_raw_parts(
+                  l261.cast(),
+                  len263,
+                  len263,
                  );
-                 let l259 = i32::from(
+                 let l264 = i32::from(
                   *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
                    .cast::<u8>(),
                  );
-                 let l263 = *base
+                 let l268 = *base
                   .add(5 * ::core::mem::size_of::<*const u8>())
                   .cast::<*mut u8>();
-                 let l264 = *base
+                 let l269 = *base
                   .add(6 * ::core::mem::size_of::<*const u8>())
                   .cast::<usize>();
-                 let len265 = l264;
-                 let bytes265 = _rt::Vec::from_raw_parts(
-                  l263.cast(),
-                  len265,
-                  len265,
+                 let len270 = l269;
+                 let bytes270 = _rt::Vec::from_raw_parts(
+                  l268.cast(),
+                  len270,
+                  len270,
                  );
-                 let l266 = i32::from(
+                 let l271 = i32::from(
                   *base
                    .add(7 * ::core::mem::size_of::<*const u8>())
                    .cast::<u8>(),
                  );
                  super::super::super::super::__with_name1::Identifier {
-                  scheme: _rt::string_lift(bytes258),
-                  scope: match l259 {
+                  scheme: _rt::string_lift(bytes263),
+                  scope: match l264 {
                    0 => None,
                    1 => {
                     let e = {
-                     let l260 = *base
+                     let l265 = *base
                       .add(3 * ::core::mem::size_of::<*const u8>())
                       .cast::<*mut u8>();
-                     let l261 = *base
+                     let l266 = *base
                       .add(4 * ::core::mem::size_of::<*const u8>())
                       .cast::<usize>();
-                     let len262 = l261;
-                     let bytes262 = _rt::Vec::from_raw_parts(
-                      l260.cast(),
-                      len262,
-                      len262,
+                     let len267 = l266;
+                     let bytes267 = _rt::Vec::from_raw_parts(
+                      l265.cast(),
+                      len267,
+                      len267,
                      );
-                     _rt::string_lift(bytes262)
+                     _rt::string_lift(bytes267)
                     };
                     Some(e)
                    }
                    _ => _rt::invalid_enum_discriminant(),
                   },
-                  value: _rt::string_lift(bytes265),
+                  value: _rt::string_lift(bytes270),
                   attestation: super::super::super::super::__with_name1::Attestation::_lift(
-                   l266 as u8,
+                   l271 as u8,
                   ),
                  }
                 };
-                result267.push(e267);
+                result272.push(e272);
                }
                _rt::cabi_dealloc(
-                base267,
-                len267 * (8 * ::core::mem::size_of::<*const u8>()),
+                base272,
+                len272 * (8 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                );
-               let l268 = i32::from(
+               let l273 = i32::from(
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>(),
                );
-               let l272 = i32::from(
+               let l277 = i32::from(
                 *base
                  .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>(),
                );
-               let l276 = i32::from(
+               let l281 = i32::from(
                 *base
                  .add(8 + 8 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>(),
                );
-               let l280 = *base
+               let l285 = *base
                 .add(8 + 11 * ::core::mem::size_of::<*const u8>())
                 .cast::<*mut u8>();
-               let l281 = *base
+               let l286 = *base
                 .add(8 + 12 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let base288 = l280;
-               let len288 = l281;
-               let mut result288 = _rt::Vec::with_capacity(len288);
-               for i in 0..len288 {
-                let base = base288
+               let base293 = l285;
+               let len293 = l286;
+               let mut result293 = _rt::Vec::with_capacity(len293);
+               for i in 0..len293 {
+                let base = base293
                  .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                let e288 = {
-                 let l282 = *base.add(0).cast::<*mut u8>();
-                 let l283 = *base
+                let e293 = {
+                 let l287 = *base.add(0).cast::<*mut u8>();
+                 let l288 = *base
                   .add(::core::mem::size_of::<*const u8>())
                   .cast::<usize>();
-                 let len284 = l283;
-                 let bytes284 = _rt::Vec::from_raw_parts(
-                  l282.cast(),
-                  len284,
-                  len284,
+                 let len289 = l288;
+                 let bytes289 = _rt::Vec::from_raw_parts(
+                  l287.cast(),
+                  len289,
+                  len289,
                  );
-                 let l285 = *base
+                 let l290 = *base
                   .add(2 * ::core::mem::size_of::<*const u8>())
                   .cast::<*mut u8>();
-                 let l286 = *base
+                 let l291 = *base
                   .add(3 * ::core::mem::size_of::<*const u8>())
                   .cast::<usize>();
-                 let len287 = l286;
-                 let bytes287 = _rt::Vec::from_raw_parts(
-                  l285.cast(),
-                  len287,
-                  len287,
+                 let len292 = l291;
+                 let bytes292 = _rt::Vec::from_raw_parts(
+                  l290.cast(),
+                  len292,
+                  len292,
                  );
-                 (_rt::string_lift(bytes284), _rt::string_lift(bytes287))
+                 (_rt::string_lift(bytes289), _rt::string_lift(bytes292))
                 };
-                result288.push(e288);
+                result293.push(e293);
                }
                _rt::cabi_dealloc(
-                base288,
-                len288 * (4 * ::core::mem::size_of::<*const u8>()),
+                base293,
+                len293 * (4 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                );
                super::super::super::super::__with_name1::Contact {
-                identifiers: result267,
-                display_name: match l268 {
+                identifiers: result272,
+                display_name: match l273 {
                  0 => None,
                  1 => {
                   let e = {
-                   let l269 = *base
+                   let l274 = *base
                     .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
-                   let l270 = *base
+                   let l275 = *base
                     .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
-                   let len271 = l270;
-                   let bytes271 = _rt::Vec::from_raw_parts(
-                    l269.cast(),
-                    len271,
-                    len271,
+                   let len276 = l275;
+                   let bytes276 = _rt::Vec::from_raw_parts(
+                    l274.cast(),
+                    len276,
+                    len276,
                    );
-                   _rt::string_lift(bytes271)
+                   _rt::string_lift(bytes276)
                   };
                   Some(e)
                  }
                  _ => _rt::invalid_enum_discriminant(),
                 },
-                locale: match l272 {
+                locale: match l277 {
                  0 => None,
                  1 => {
                   let e = {
-                   let l273 = *base
+                   let l278 = *base
                     .add(8 + 6 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
-                   let l274 = *base
+                   let l279 = *base
                     .add(8 + 7 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
-                   let len275 = l274;
-                   let bytes275 = _rt::Vec::from_raw_parts(
-                    l273.cast(),
-                    len275,
-                    len275,
+                   let len280 = l279;
+                   let bytes280 = _rt::Vec::from_raw_parts(
+                    l278.cast(),
+                    len280,
+                    len280,
                    );
-                   _rt::string_lift(bytes275)
+                   _rt::string_lift(bytes280)
                   };
                   Some(e)
                  }
                  _ => _rt::invalid_enum_discriminant(),
                 },
-                time_zone: match l276 {
+                time_zone: match l281 {
                  0 => None,
                  1 => {
                   let e = {
-                   let l277 = *base
+                   let l282 = *base
                     .add(8 + 9 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
-                   let l278 = *base
+                   let l283 = *base
                     .add(8 + 10 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
-                   let len279 = l278;
-                   let bytes279 = _rt::Vec::from_raw_parts(
-                    l277.cast(),
-                    len279,
-                    len279,
+                   let len284 = l283;
+                   let bytes284 = _rt::Vec::from_raw_parts(
+                    l282.cast(),
+                    len284,
+                    len284,
                    );
-                   _rt::string_lift(bytes279)
+                   _rt::string_lift(bytes284)
                   };
                   Some(e)
                  }
                  _ => _rt::invalid_enum_discriminant(),
                 },
-                traits: result288,
+                traits: result293,
                }
               };
-              V325::ContactCard(e325)
+              V330::ContactCard(e330)
              }
              5 => {
-              let e325 = {
-               let l289 = *base.add(8).cast::<*mut u8>();
-               let l290 = *base
+              let e330 = {
+               let l294 = *base.add(8).cast::<*mut u8>();
+               let l295 = *base
                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let base297 = l289;
-               let len297 = l290;
-               let mut result297 = _rt::Vec::with_capacity(len297);
-               for i in 0..len297 {
-                let base = base297
+               let base302 = l294;
+               let len302 = l295;
+               let mut result302 = _rt::Vec::with_capacity(len302);
+               for i in 0..len302 {
+                let base = base302
                  .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                let e297 = {
-                 let l291 = *base.add(0).cast::<*mut u8>();
-                 let l292 = *base
+                let e302 = {
+                 let l296 = *base.add(0).cast::<*mut u8>();
+                 let l297 = *base
                   .add(::core::mem::size_of::<*const u8>())
                   .cast::<usize>();
-                 let len293 = l292;
-                 let bytes293 = _rt::Vec::from_raw_parts(
-                  l291.cast(),
-                  len293,
-                  len293,
+                 let len298 = l297;
+                 let bytes298 = _rt::Vec::from_raw_parts(
+                  l296.cast(),
+                  len298,
+                  len298,
                  );
-                 let l294 = *base
+                 let l299 = *base
                   .add(2 * ::core::mem::size_of::<*const u8>())
                   .cast::<*mut u8>();
-                 let l295 = *base
+                 let l300 = *base
                   .add(3 * ::core::mem::size_of::<*const u8>())
                   .cast::<usize>();
-                 let len296 = l295;
-                 let bytes296 = _rt::Vec::from_raw_parts(
-                  l294.cast(),
-                  len296,
-                  len296,
+                 let len301 = l300;
+                 let bytes301 = _rt::Vec::from_raw_parts(
+                  l299.cast(),
+                  len301,
+                  len301,
                  );
                  super::super::super::super::__with_name1::Choice {
-                  id: _rt::string_lift(bytes293),
-                  title: _rt::string_lift(bytes296),
+                  id: _rt::string_lift(bytes298),
+                  title: _rt::string_lift(bytes301),
                  }
                 };
-                result297.push(e297);
+                result302.push(e302);
                }
                _rt::cabi_dealloc(
-                base297,
-                len297 * (4 * ::core::mem::size_of::<*const u8>()),
+                base302,
+                len302 * (4 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                );
-               result297
+               result302
               };
-              V325::Choices(e325)
+              V330::Choices(e330)
              }
              6 => {
-              let e325 = {
-               let l298 = *base.add(8).cast::<*mut u8>();
-               let l299 = *base
+              let e330 = {
+               let l303 = *base.add(8).cast::<*mut u8>();
+               let l304 = *base
                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len300 = l299;
-               let bytes300 = _rt::Vec::from_raw_parts(
-                l298.cast(),
-                len300,
-                len300,
+               let len305 = l304;
+               let bytes305 = _rt::Vec::from_raw_parts(
+                l303.cast(),
+                len305,
+                len305,
                );
-               let l301 = *base
+               let l306 = *base
                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                 .cast::<*mut u8>();
-               let l302 = *base
+               let l307 = *base
                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len303 = l302;
-               let bytes303 = _rt::Vec::from_raw_parts(
-                l301.cast(),
-                len303,
-                len303,
+               let len308 = l307;
+               let bytes308 = _rt::Vec::from_raw_parts(
+                l306.cast(),
+                len308,
+                len308,
                );
                super::super::super::super::__with_name1::Choice {
-                id: _rt::string_lift(bytes300),
-                title: _rt::string_lift(bytes303),
+                id: _rt::string_lift(bytes305),
+                title: _rt::string_lift(bytes308),
                }
               };
-              V325::Chosen(e325)
+              V330::Chosen(e330)
              }
              7 => {
-              let e325 = {
-               let l304 = *base.add(8).cast::<*mut u8>();
-               let l305 = *base
+              let e330 = {
+               let l309 = *base.add(8).cast::<*mut u8>();
+               let l310 = *base
                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len306 = l305;
-               let bytes306 = _rt::Vec::from_raw_parts(
-                l304.cast(),
-                len306,
-                len306,
+               let len311 = l310;
+               let bytes311 = _rt::Vec::from_raw_parts(
+                l309.cast(),
+                len311,
+                len311,
                );
-               _rt::string_lift(bytes306)
+               _rt::string_lift(bytes311)
               };
-              V325::Form(e325)
+              V330::Form(e330)
              }
              8 => {
-              let e325 = {
-               let l307 = *base.add(8).cast::<*mut u8>();
-               let l308 = *base
+              let e330 = {
+               let l312 = *base.add(8).cast::<*mut u8>();
+               let l313 = *base
                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len309 = l308;
-               let bytes309 = _rt::Vec::from_raw_parts(
-                l307.cast(),
-                len309,
-                len309,
+               let len314 = l313;
+               let bytes314 = _rt::Vec::from_raw_parts(
+                l312.cast(),
+                len314,
+                len314,
                );
-               let l310 = *base
+               let l315 = *base
                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                 .cast::<*mut u8>();
-               let l311 = *base
+               let l316 = *base
                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len312 = l311;
-               let bytes312 = _rt::Vec::from_raw_parts(
-                l310.cast(),
-                len312,
-                len312,
+               let len317 = l316;
+               let bytes317 = _rt::Vec::from_raw_parts(
+                l315.cast(),
+                len317,
+                len317,
                );
-               let l313 = *base
+               let l318 = *base
                 .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                 .cast::<*mut u8>();
-               let l314 = *base
+               let l319 = *base
                 .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let base318 = l313;
-               let len318 = l314;
-               let mut result318 = _rt::Vec::with_capacity(len318);
-               for i in 0..len318 {
-                let base = base318
+               let base323 = l318;
+               let len323 = l319;
+               let mut result323 = _rt::Vec::with_capacity(len323);
+               for i in 0..len323 {
+                let base = base323
                  .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-                let e318 = {
-                 let l315 = *base.add(0).cast::<*mut u8>();
-                 let l316 = *base
+                let e323 = {
+                 let l320 = *base.add(0).cast::<*mut u8>();
+                 let l321 = *base
                   .add(::core::mem::size_of::<*const u8>())
                   .cast::<usize>();
-                 let len317 = l316;
-                 let bytes317 = _rt::Vec::from_raw_parts(
-                  l315.cast(),
-                  len317,
-                  len317,
+                 let len322 = l321;
+                 let bytes322 = _rt::Vec::from_raw_parts(
+                  l320.cast(),
+                  len322,
+                  len322,
                  );
-                 _rt::string_lift(bytes317)
+                 _rt::string_lift(bytes322)
                 };
-                result318.push(e318);
+                result323.push(e323);
                }
                _rt::cabi_dealloc(
-                base318,
-                len318 * (2 * ::core::mem::size_of::<*const u8>()),
+                base323,
+                len323 * (2 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                );
                super::super::super::super::__with_name1::Template {
-                name: _rt::string_lift(bytes309),
-                locale: _rt::string_lift(bytes312),
-                parameters: result318,
+                name: _rt::string_lift(bytes314),
+                locale: _rt::string_lift(bytes317),
+                parameters: result323,
                }
               };
-              V325::Template(e325)
+              V330::Template(e330)
              }
              n => {
               debug_assert_eq!(n, 9, "invalid enum discriminant");
-              let e325 = {
-               let l319 = *base.add(8).cast::<*mut u8>();
-               let l320 = *base
+              let e330 = {
+               let l324 = *base.add(8).cast::<*mut u8>();
+               let l325 = *base
                 .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len321 = l320;
-               let bytes321 = _rt::Vec::from_raw_parts(
-                l319.cast(),
-                len321,
-                len321,
+               let len326 = l325;
+               let bytes326 = _rt::Vec::from_raw_parts(
+                l324.cast(),
+                len326,
+                len326,
                );
-               let l322 = *base
+               let l327 = *base
                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                 .cast::<*mut u8>();
-               let l323 = *base
+               let l328 = *base
                 .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len324 = l323;
-               let bytes324 = _rt::Vec::from_raw_parts(
-                l322.cast(),
-                len324,
-                len324,
+               let len329 = l328;
+               let bytes329 = _rt::Vec::from_raw_parts(
+                l327.cast(),
+                len329,
+                len329,
                );
-               (_rt::string_lift(bytes321), _rt::string_lift(bytes324))
+               (_rt::string_lift(bytes326), _rt::string_lift(bytes329))
               };
-              V325::Other(e325)
+              V330::Other(e330)
              }
             };
-            v325
+            v330
            };
-           result326.push(e326);
+           result331.push(e331);
           }
           _rt::cabi_dealloc(
-           base326,
-           len326 * (40 + 10 * ::core::mem::size_of::<*const u8>()),
+           base331,
+           len331 * (40 + 10 * ::core::mem::size_of::<*const u8>()),
            8,
           );
           Editing {
            message: OfMessage {
             route: Route {
              to: super::super::super::super::__with_name1::Identifier {
-              scheme: _rt::string_lift(bytes195),
-              scope: match l196 {
+              scheme: _rt::string_lift(bytes200),
+              scope: match l201 {
                0 => None,
                1 => {
                 let e = {
-                 let l197 = *arg0
+                 let l202 = *arg0
                   .add(16 + 9 * ::core::mem::size_of::<*const u8>())
                   .cast::<*mut u8>();
-                 let l198 = *arg0
+                 let l203 = *arg0
                   .add(16 + 10 * ::core::mem::size_of::<*const u8>())
                   .cast::<usize>();
-                 let len199 = l198;
-                 let bytes199 = _rt::Vec::from_raw_parts(
-                  l197.cast(),
-                  len199,
-                  len199,
+                 let len204 = l203;
+                 let bytes204 = _rt::Vec::from_raw_parts(
+                  l202.cast(),
+                  len204,
+                  len204,
                  );
-                 _rt::string_lift(bytes199)
+                 _rt::string_lift(bytes204)
                 };
                 Some(e)
                }
                _ => _rt::invalid_enum_discriminant(),
               },
-              value: _rt::string_lift(bytes202),
+              value: _rt::string_lift(bytes207),
               attestation: super::super::super::super::__with_name1::Attestation::_lift(
-               l203 as u8,
+               l208 as u8,
               ),
              },
-             account: _rt::string_lift(bytes206),
+             account: _rt::string_lift(bytes211),
             },
-            message: _rt::string_lift(bytes209),
+            message: _rt::string_lift(bytes214),
            },
-           parts: result326,
+           parts: result331,
           }
          };
-         Operation::Edit(e552)
+         Operation::Edit(e573)
         }
         2 => {
-         let e552 = {
-          let l327 = *arg0
+         let e573 = {
+          let l332 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l328 = *arg0
+          let l333 = *arg0
            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len329 = l328;
-          let bytes329 = _rt::Vec::from_raw_parts(
-           l327.cast(),
-           len329,
-           len329,
+          let len334 = l333;
+          let bytes334 = _rt::Vec::from_raw_parts(
+           l332.cast(),
+           len334,
+           len334,
           );
-          let l330 = i32::from(
+          let l335 = i32::from(
            *arg0
             .add(16 + 8 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l334 = *arg0
+          let l339 = *arg0
            .add(16 + 11 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l335 = *arg0
+          let l340 = *arg0
            .add(16 + 12 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len336 = l335;
-          let bytes336 = _rt::Vec::from_raw_parts(
-           l334.cast(),
-           len336,
-           len336,
+          let len341 = l340;
+          let bytes341 = _rt::Vec::from_raw_parts(
+           l339.cast(),
+           len341,
+           len341,
           );
-          let l337 = i32::from(
+          let l342 = i32::from(
            *arg0
             .add(16 + 13 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l338 = *arg0
+          let l343 = *arg0
            .add(16 + 14 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l339 = *arg0
+          let l344 = *arg0
            .add(16 + 15 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len340 = l339;
-          let bytes340 = _rt::Vec::from_raw_parts(
-           l338.cast(),
-           len340,
-           len340,
+          let len345 = l344;
+          let bytes345 = _rt::Vec::from_raw_parts(
+           l343.cast(),
+           len345,
+           len345,
           );
-          let l341 = *arg0
+          let l346 = *arg0
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l342 = *arg0
+          let l347 = *arg0
            .add(16 + 17 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len343 = l342;
-          let bytes343 = _rt::Vec::from_raw_parts(
-           l341.cast(),
-           len343,
-           len343,
+          let len348 = l347;
+          let bytes348 = _rt::Vec::from_raw_parts(
+           l346.cast(),
+           len348,
+           len348,
           );
           OfMessage {
            route: Route {
             to: super::super::super::super::__with_name1::Identifier {
-             scheme: _rt::string_lift(bytes329),
-             scope: match l330 {
+             scheme: _rt::string_lift(bytes334),
+             scope: match l335 {
               0 => None,
               1 => {
                let e = {
-                let l331 = *arg0
+                let l336 = *arg0
                  .add(16 + 9 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l332 = *arg0
+                let l337 = *arg0
                  .add(16 + 10 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let len333 = l332;
-                let bytes333 = _rt::Vec::from_raw_parts(
-                 l331.cast(),
-                 len333,
-                 len333,
+                let len338 = l337;
+                let bytes338 = _rt::Vec::from_raw_parts(
+                 l336.cast(),
+                 len338,
+                 len338,
                 );
-                _rt::string_lift(bytes333)
+                _rt::string_lift(bytes338)
                };
                Some(e)
               }
               _ => _rt::invalid_enum_discriminant(),
              },
-             value: _rt::string_lift(bytes336),
+             value: _rt::string_lift(bytes341),
              attestation: super::super::super::super::__with_name1::Attestation::_lift(
-              l337 as u8,
+              l342 as u8,
              ),
             },
-            account: _rt::string_lift(bytes340),
+            account: _rt::string_lift(bytes345),
            },
-           message: _rt::string_lift(bytes343),
+           message: _rt::string_lift(bytes348),
           }
          };
-         Operation::Retract(e552)
+         Operation::Retract(e573)
         }
         3 => {
-         let e552 = {
-          let l344 = *arg0
+         let e573 = {
+          let l349 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l345 = *arg0
+          let l350 = *arg0
            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len346 = l345;
-          let bytes346 = _rt::Vec::from_raw_parts(
-           l344.cast(),
-           len346,
-           len346,
+          let len351 = l350;
+          let bytes351 = _rt::Vec::from_raw_parts(
+           l349.cast(),
+           len351,
+           len351,
           );
-          let l347 = i32::from(
+          let l352 = i32::from(
            *arg0
             .add(16 + 8 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l351 = *arg0
+          let l356 = *arg0
            .add(16 + 11 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l352 = *arg0
+          let l357 = *arg0
            .add(16 + 12 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len353 = l352;
-          let bytes353 = _rt::Vec::from_raw_parts(
-           l351.cast(),
-           len353,
-           len353,
+          let len358 = l357;
+          let bytes358 = _rt::Vec::from_raw_parts(
+           l356.cast(),
+           len358,
+           len358,
           );
-          let l354 = i32::from(
+          let l359 = i32::from(
            *arg0
             .add(16 + 13 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l355 = *arg0
+          let l360 = *arg0
            .add(16 + 14 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l356 = *arg0
+          let l361 = *arg0
            .add(16 + 15 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len357 = l356;
-          let bytes357 = _rt::Vec::from_raw_parts(
-           l355.cast(),
-           len357,
-           len357,
+          let len362 = l361;
+          let bytes362 = _rt::Vec::from_raw_parts(
+           l360.cast(),
+           len362,
+           len362,
           );
-          let l358 = *arg0
+          let l363 = *arg0
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l359 = *arg0
+          let l364 = *arg0
            .add(16 + 17 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len360 = l359;
-          let bytes360 = _rt::Vec::from_raw_parts(
-           l358.cast(),
-           len360,
-           len360,
+          let len365 = l364;
+          let bytes365 = _rt::Vec::from_raw_parts(
+           l363.cast(),
+           len365,
+           len365,
           );
-          let l361 = i32::from(
+          let l366 = i32::from(
            *arg0
             .add(16 + 18 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
@@ -2733,55 +2779,55 @@ pub mod exports {
            message: OfMessage {
             route: Route {
              to: super::super::super::super::__with_name1::Identifier {
-              scheme: _rt::string_lift(bytes346),
-              scope: match l347 {
+              scheme: _rt::string_lift(bytes351),
+              scope: match l352 {
                0 => None,
                1 => {
                 let e = {
-                 let l348 = *arg0
+                 let l353 = *arg0
                   .add(16 + 9 * ::core::mem::size_of::<*const u8>())
                   .cast::<*mut u8>();
-                 let l349 = *arg0
+                 let l354 = *arg0
                   .add(16 + 10 * ::core::mem::size_of::<*const u8>())
                   .cast::<usize>();
-                 let len350 = l349;
-                 let bytes350 = _rt::Vec::from_raw_parts(
-                  l348.cast(),
-                  len350,
-                  len350,
+                 let len355 = l354;
+                 let bytes355 = _rt::Vec::from_raw_parts(
+                  l353.cast(),
+                  len355,
+                  len355,
                  );
-                 _rt::string_lift(bytes350)
+                 _rt::string_lift(bytes355)
                 };
                 Some(e)
                }
                _ => _rt::invalid_enum_discriminant(),
               },
-              value: _rt::string_lift(bytes353),
+              value: _rt::string_lift(bytes358),
               attestation: super::super::super::super::__with_name1::Attestation::_lift(
-               l354 as u8,
+               l359 as u8,
               ),
              },
-             account: _rt::string_lift(bytes357),
+             account: _rt::string_lift(bytes362),
             },
-            message: _rt::string_lift(bytes360),
+            message: _rt::string_lift(bytes365),
            },
-           emoji: match l361 {
+           emoji: match l366 {
             0 => None,
             1 => {
              let e = {
-              let l362 = *arg0
+              let l367 = *arg0
                .add(16 + 19 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l363 = *arg0
+              let l368 = *arg0
                .add(16 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len364 = l363;
-              let bytes364 = _rt::Vec::from_raw_parts(
-               l362.cast(),
-               len364,
-               len364,
+              let len369 = l368;
+              let bytes369 = _rt::Vec::from_raw_parts(
+               l367.cast(),
+               len369,
+               len369,
               );
-              _rt::string_lift(bytes364)
+              _rt::string_lift(bytes369)
              };
              Some(e)
             }
@@ -2789,160 +2835,160 @@ pub mod exports {
            },
           }
          };
-         Operation::React(e552)
+         Operation::React(e573)
         }
         4 => {
-         let e552 = {
-          let l365 = *arg0
+         let e573 = {
+          let l370 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l366 = *arg0
+          let l371 = *arg0
            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len367 = l366;
-          let bytes367 = _rt::Vec::from_raw_parts(
-           l365.cast(),
-           len367,
-           len367,
+          let len372 = l371;
+          let bytes372 = _rt::Vec::from_raw_parts(
+           l370.cast(),
+           len372,
+           len372,
           );
-          let l368 = i32::from(
+          let l373 = i32::from(
            *arg0
             .add(16 + 8 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l372 = *arg0
+          let l377 = *arg0
            .add(16 + 11 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l373 = *arg0
+          let l378 = *arg0
            .add(16 + 12 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len374 = l373;
-          let bytes374 = _rt::Vec::from_raw_parts(
-           l372.cast(),
-           len374,
-           len374,
+          let len379 = l378;
+          let bytes379 = _rt::Vec::from_raw_parts(
+           l377.cast(),
+           len379,
+           len379,
           );
-          let l375 = i32::from(
+          let l380 = i32::from(
            *arg0
             .add(16 + 13 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l376 = *arg0
+          let l381 = *arg0
            .add(16 + 14 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l377 = *arg0
+          let l382 = *arg0
            .add(16 + 15 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len378 = l377;
-          let bytes378 = _rt::Vec::from_raw_parts(
-           l376.cast(),
-           len378,
-           len378,
+          let len383 = l382;
+          let bytes383 = _rt::Vec::from_raw_parts(
+           l381.cast(),
+           len383,
+           len383,
           );
-          let l379 = *arg0
+          let l384 = *arg0
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l380 = *arg0
+          let l385 = *arg0
            .add(16 + 17 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len381 = l380;
-          let bytes381 = _rt::Vec::from_raw_parts(
-           l379.cast(),
-           len381,
-           len381,
+          let len386 = l385;
+          let bytes386 = _rt::Vec::from_raw_parts(
+           l384.cast(),
+           len386,
+           len386,
           );
           OfMessage {
            route: Route {
             to: super::super::super::super::__with_name1::Identifier {
-             scheme: _rt::string_lift(bytes367),
-             scope: match l368 {
+             scheme: _rt::string_lift(bytes372),
+             scope: match l373 {
               0 => None,
               1 => {
                let e = {
-                let l369 = *arg0
+                let l374 = *arg0
                  .add(16 + 9 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l370 = *arg0
+                let l375 = *arg0
                  .add(16 + 10 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let len371 = l370;
-                let bytes371 = _rt::Vec::from_raw_parts(
-                 l369.cast(),
-                 len371,
-                 len371,
+                let len376 = l375;
+                let bytes376 = _rt::Vec::from_raw_parts(
+                 l374.cast(),
+                 len376,
+                 len376,
                 );
-                _rt::string_lift(bytes371)
+                _rt::string_lift(bytes376)
                };
                Some(e)
               }
               _ => _rt::invalid_enum_discriminant(),
              },
-             value: _rt::string_lift(bytes374),
+             value: _rt::string_lift(bytes379),
              attestation: super::super::super::super::__with_name1::Attestation::_lift(
-              l375 as u8,
+              l380 as u8,
              ),
             },
-            account: _rt::string_lift(bytes378),
+            account: _rt::string_lift(bytes383),
            },
-           message: _rt::string_lift(bytes381),
+           message: _rt::string_lift(bytes386),
           }
          };
-         Operation::MarkRead(e552)
+         Operation::MarkRead(e573)
         }
         5 => {
-         let e552 = {
-          let l382 = *arg0
+         let e573 = {
+          let l387 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l383 = *arg0
+          let l388 = *arg0
            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len384 = l383;
-          let bytes384 = _rt::Vec::from_raw_parts(
-           l382.cast(),
-           len384,
-           len384,
+          let len389 = l388;
+          let bytes389 = _rt::Vec::from_raw_parts(
+           l387.cast(),
+           len389,
+           len389,
           );
-          let l385 = i32::from(
+          let l390 = i32::from(
            *arg0
             .add(16 + 8 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l389 = *arg0
+          let l394 = *arg0
            .add(16 + 11 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l390 = *arg0
+          let l395 = *arg0
            .add(16 + 12 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len391 = l390;
-          let bytes391 = _rt::Vec::from_raw_parts(
-           l389.cast(),
-           len391,
-           len391,
+          let len396 = l395;
+          let bytes396 = _rt::Vec::from_raw_parts(
+           l394.cast(),
+           len396,
+           len396,
           );
-          let l392 = i32::from(
+          let l397 = i32::from(
            *arg0
             .add(16 + 13 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l393 = *arg0
+          let l398 = *arg0
            .add(16 + 14 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l394 = *arg0
+          let l399 = *arg0
            .add(16 + 15 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len395 = l394;
-          let bytes395 = _rt::Vec::from_raw_parts(
-           l393.cast(),
-           len395,
-           len395,
+          let len400 = l399;
+          let bytes400 = _rt::Vec::from_raw_parts(
+           l398.cast(),
+           len400,
+           len400,
           );
-          let l396 = i32::from(
+          let l401 = i32::from(
            *arg0
             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l400 = i32::from(
+          let l405 = i32::from(
            *arg0
             .add(16 + 19 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
@@ -2950,185 +2996,212 @@ pub mod exports {
           Typing {
            route: Route {
             to: super::super::super::super::__with_name1::Identifier {
-             scheme: _rt::string_lift(bytes384),
-             scope: match l385 {
+             scheme: _rt::string_lift(bytes389),
+             scope: match l390 {
               0 => None,
               1 => {
                let e = {
-                let l386 = *arg0
+                let l391 = *arg0
                  .add(16 + 9 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l387 = *arg0
+                let l392 = *arg0
                  .add(16 + 10 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let len388 = l387;
-                let bytes388 = _rt::Vec::from_raw_parts(
-                 l386.cast(),
-                 len388,
-                 len388,
+                let len393 = l392;
+                let bytes393 = _rt::Vec::from_raw_parts(
+                 l391.cast(),
+                 len393,
+                 len393,
                 );
-                _rt::string_lift(bytes388)
+                _rt::string_lift(bytes393)
                };
                Some(e)
               }
               _ => _rt::invalid_enum_discriminant(),
              },
-             value: _rt::string_lift(bytes391),
+             value: _rt::string_lift(bytes396),
              attestation: super::super::super::super::__with_name1::Attestation::_lift(
-              l392 as u8,
+              l397 as u8,
              ),
             },
-            account: _rt::string_lift(bytes395),
+            account: _rt::string_lift(bytes400),
            },
-           message: match l396 {
+           message: match l401 {
             0 => None,
             1 => {
              let e = {
-              let l397 = *arg0
+              let l402 = *arg0
                .add(16 + 17 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l398 = *arg0
+              let l403 = *arg0
                .add(16 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len399 = l398;
-              let bytes399 = _rt::Vec::from_raw_parts(
-               l397.cast(),
-               len399,
-               len399,
+              let len404 = l403;
+              let bytes404 = _rt::Vec::from_raw_parts(
+               l402.cast(),
+               len404,
+               len404,
               );
-              _rt::string_lift(bytes399)
+              _rt::string_lift(bytes404)
              };
              Some(e)
             }
             _ => _rt::invalid_enum_discriminant(),
            },
-           on: _rt::bool_lift(l400 as u8),
+           on: _rt::bool_lift(l405 as u8),
           }
          };
-         Operation::Typing(e552)
+         Operation::Typing(e573)
         }
         6 => {
-         let e552 = {
-          let l401 = *arg0
+         let e573 = {
+          let l406 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l402 = *arg0
+          let l407 = *arg0
            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len403 = l402;
-          let bytes403 = _rt::Vec::from_raw_parts(
-           l401.cast(),
-           len403,
-           len403,
+          let len408 = l407;
+          let bytes408 = _rt::Vec::from_raw_parts(
+           l406.cast(),
+           len408,
+           len408,
           );
-          let l404 = i32::from(
+          let l409 = i32::from(
            *arg0
             .add(16 + 8 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          use super::super::super::super::__with_name1::MediaSource as V414;
-          let v414 = match l404 {
+          use super::super::super::super::__with_name1::MediaSource as V419;
+          let v419 = match l409 {
            0 => {
-            let e414 = {
-             let l405 = *arg0
+            let e419 = {
+             let l410 = *arg0
               .add(16 + 9 * ::core::mem::size_of::<*const u8>())
               .cast::<*mut u8>();
-             let l406 = *arg0
+             let l411 = *arg0
               .add(16 + 10 * ::core::mem::size_of::<*const u8>())
               .cast::<usize>();
-             let len407 = l406;
-             let bytes407 = _rt::Vec::from_raw_parts(
-              l405.cast(),
-              len407,
-              len407,
+             let len412 = l411;
+             let bytes412 = _rt::Vec::from_raw_parts(
+              l410.cast(),
+              len412,
+              len412,
              );
-             _rt::string_lift(bytes407)
+             _rt::string_lift(bytes412)
             };
-            V414::Url(e414)
+            V419::Url(e419)
            }
            1 => {
-            let e414 = {
-             let l408 = *arg0
+            let e419 = {
+             let l413 = *arg0
               .add(16 + 9 * ::core::mem::size_of::<*const u8>())
               .cast::<*mut u8>();
-             let l409 = *arg0
+             let l414 = *arg0
               .add(16 + 10 * ::core::mem::size_of::<*const u8>())
               .cast::<usize>();
-             let len410 = l409;
-             let bytes410 = _rt::Vec::from_raw_parts(
-              l408.cast(),
-              len410,
-              len410,
+             let len415 = l414;
+             let bytes415 = _rt::Vec::from_raw_parts(
+              l413.cast(),
+              len415,
+              len415,
              );
-             _rt::string_lift(bytes410)
+             _rt::string_lift(bytes415)
             };
-            V414::ProviderId(e414)
+            V419::ProviderId(e419)
            }
            n => {
             debug_assert_eq!(n, 2, "invalid enum discriminant");
-            let e414 = {
-             let l411 = *arg0
+            let e419 = {
+             let l416 = *arg0
               .add(16 + 9 * ::core::mem::size_of::<*const u8>())
               .cast::<*mut u8>();
-             let l412 = *arg0
+             let l417 = *arg0
               .add(16 + 10 * ::core::mem::size_of::<*const u8>())
               .cast::<usize>();
-             let len413 = l412;
-             let bytes413 = _rt::Vec::from_raw_parts(
-              l411.cast(),
-              len413,
-              len413,
+             let len418 = l417;
+             let bytes418 = _rt::Vec::from_raw_parts(
+              l416.cast(),
+              len418,
+              len418,
              );
-             _rt::string_lift(bytes413)
+             _rt::string_lift(bytes418)
             };
-            V414::Blob(e414)
+            V419::Blob(e419)
            }
           };
+          let l420 = i32::from(
+           *arg0
+            .add(16 + 11 * ::core::mem::size_of::<*const u8>())
+            .cast::<u8>(),
+          );
           Fetching {
-           account: _rt::string_lift(bytes403),
-           source: v414,
+           account: _rt::string_lift(bytes408),
+           source: v419,
+           message: match l420 {
+            0 => None,
+            1 => {
+             let e = {
+              let l421 = *arg0
+               .add(16 + 12 * ::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>();
+              let l422 = *arg0
+               .add(16 + 13 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>();
+              let len423 = l422;
+              let bytes423 = _rt::Vec::from_raw_parts(
+               l421.cast(),
+               len423,
+               len423,
+              );
+              _rt::string_lift(bytes423)
+             };
+             Some(e)
+            }
+            _ => _rt::invalid_enum_discriminant(),
+           },
           }
          };
-         Operation::FetchMedia(e552)
+         Operation::FetchMedia(e573)
         }
         7 => {
-         let e552 = {
-          let l415 = *arg0
+         let e573 = {
+          let l424 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l416 = *arg0
+          let l425 = *arg0
            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len417 = l416;
-          let bytes417 = _rt::Vec::from_raw_parts(
-           l415.cast(),
-           len417,
-           len417,
+          let len426 = l425;
+          let bytes426 = _rt::Vec::from_raw_parts(
+           l424.cast(),
+           len426,
+           len426,
           );
-          let l418 = i32::from(
+          let l427 = i32::from(
            *arg0
             .add(16 + 8 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
           Listing {
-           account: _rt::string_lift(bytes417),
-           cursor: match l418 {
+           account: _rt::string_lift(bytes426),
+           cursor: match l427 {
             0 => None,
             1 => {
              let e = {
-              let l419 = *arg0
+              let l428 = *arg0
                .add(16 + 9 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l420 = *arg0
+              let l429 = *arg0
                .add(16 + 10 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len421 = l420;
-              let bytes421 = _rt::Vec::from_raw_parts(
-               l419.cast(),
-               len421,
-               len421,
+              let len430 = l429;
+              let bytes430 = _rt::Vec::from_raw_parts(
+               l428.cast(),
+               len430,
+               len430,
               );
-              _rt::string_lift(bytes421)
+              _rt::string_lift(bytes430)
              };
              Some(e)
             }
@@ -3136,291 +3209,246 @@ pub mod exports {
            },
           }
          };
-         Operation::ListTemplates(e552)
+         Operation::ListTemplates(e573)
         }
         8 => {
-         let e552 = {
-          let l422 = *arg0
+         let e573 = {
+          let l431 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l423 = *arg0
+          let l432 = *arg0
            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len424 = l423;
-          let bytes424 = _rt::Vec::from_raw_parts(
-           l422.cast(),
-           len424,
-           len424,
+          let len433 = l432;
+          let bytes433 = _rt::Vec::from_raw_parts(
+           l431.cast(),
+           len433,
+           len433,
           );
-          let l425 = *arg0
+          let l434 = *arg0
            .add(16 + 8 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l426 = *arg0
+          let l435 = *arg0
            .add(16 + 9 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base438 = l425;
-          let len438 = l426;
-          let mut result438 = _rt::Vec::with_capacity(len438);
-          for i in 0..len438 {
-           let base = base438
+          let base447 = l434;
+          let len447 = l435;
+          let mut result447 = _rt::Vec::with_capacity(len447);
+          for i in 0..len447 {
+           let base = base447
             .add(i * (8 * ::core::mem::size_of::<*const u8>()));
-           let e438 = {
-            let l427 = *base.add(0).cast::<*mut u8>();
-            let l428 = *base
+           let e447 = {
+            let l436 = *base.add(0).cast::<*mut u8>();
+            let l437 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let len429 = l428;
-            let bytes429 = _rt::Vec::from_raw_parts(
-             l427.cast(),
-             len429,
-             len429,
+            let len438 = l437;
+            let bytes438 = _rt::Vec::from_raw_parts(
+             l436.cast(),
+             len438,
+             len438,
             );
-            let l430 = i32::from(
+            let l439 = i32::from(
              *base
               .add(2 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            let l434 = *base
+            let l443 = *base
              .add(5 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l435 = *base
+            let l444 = *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let len436 = l435;
-            let bytes436 = _rt::Vec::from_raw_parts(
-             l434.cast(),
-             len436,
-             len436,
+            let len445 = l444;
+            let bytes445 = _rt::Vec::from_raw_parts(
+             l443.cast(),
+             len445,
+             len445,
             );
-            let l437 = i32::from(
+            let l446 = i32::from(
              *base
               .add(7 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
             super::super::super::super::__with_name1::Identifier {
-             scheme: _rt::string_lift(bytes429),
-             scope: match l430 {
+             scheme: _rt::string_lift(bytes438),
+             scope: match l439 {
               0 => None,
               1 => {
                let e = {
-                let l431 = *base
+                let l440 = *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l432 = *base
+                let l441 = *base
                  .add(4 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let len433 = l432;
-                let bytes433 = _rt::Vec::from_raw_parts(
-                 l431.cast(),
-                 len433,
-                 len433,
+                let len442 = l441;
+                let bytes442 = _rt::Vec::from_raw_parts(
+                 l440.cast(),
+                 len442,
+                 len442,
                 );
-                _rt::string_lift(bytes433)
+                _rt::string_lift(bytes442)
                };
                Some(e)
               }
               _ => _rt::invalid_enum_discriminant(),
              },
-             value: _rt::string_lift(bytes436),
+             value: _rt::string_lift(bytes445),
              attestation: super::super::super::super::__with_name1::Attestation::_lift(
-              l437 as u8,
+              l446 as u8,
              ),
             }
            };
-           result438.push(e438);
+           result447.push(e447);
           }
           _rt::cabi_dealloc(
-           base438,
-           len438 * (8 * ::core::mem::size_of::<*const u8>()),
+           base447,
+           len447 * (8 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
-          let l439 = i32::from(
+          let l448 = i32::from(
            *arg0
             .add(16 + 10 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l443 = i32::from(
+          let l452 = i32::from(
            *arg0
             .add(16 + 13 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l447 = i32::from(
+          let l456 = i32::from(
            *arg0
             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l451 = *arg0
+          let l460 = *arg0
            .add(16 + 19 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l452 = *arg0
+          let l461 = *arg0
            .add(16 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base459 = l451;
-          let len459 = l452;
-          let mut result459 = _rt::Vec::with_capacity(len459);
-          for i in 0..len459 {
-           let base = base459
+          let base468 = l460;
+          let len468 = l461;
+          let mut result468 = _rt::Vec::with_capacity(len468);
+          for i in 0..len468 {
+           let base = base468
             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-           let e459 = {
-            let l453 = *base.add(0).cast::<*mut u8>();
-            let l454 = *base
+           let e468 = {
+            let l462 = *base.add(0).cast::<*mut u8>();
+            let l463 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let len455 = l454;
-            let bytes455 = _rt::Vec::from_raw_parts(
-             l453.cast(),
-             len455,
-             len455,
+            let len464 = l463;
+            let bytes464 = _rt::Vec::from_raw_parts(
+             l462.cast(),
+             len464,
+             len464,
             );
-            let l456 = *base
+            let l465 = *base
              .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l457 = *base
+            let l466 = *base
              .add(3 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let len458 = l457;
-            let bytes458 = _rt::Vec::from_raw_parts(
-             l456.cast(),
-             len458,
-             len458,
+            let len467 = l466;
+            let bytes467 = _rt::Vec::from_raw_parts(
+             l465.cast(),
+             len467,
+             len467,
             );
-            (_rt::string_lift(bytes455), _rt::string_lift(bytes458))
+            (_rt::string_lift(bytes464), _rt::string_lift(bytes467))
            };
-           result459.push(e459);
+           result468.push(e468);
           }
           _rt::cabi_dealloc(
-           base459,
-           len459 * (4 * ::core::mem::size_of::<*const u8>()),
+           base468,
+           len468 * (4 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
           Upserting {
-           account: _rt::string_lift(bytes424),
+           account: _rt::string_lift(bytes433),
            contact: super::super::super::super::__with_name1::Contact {
-            identifiers: result438,
-            display_name: match l439 {
+            identifiers: result447,
+            display_name: match l448 {
              0 => None,
              1 => {
               let e = {
-               let l440 = *arg0
+               let l449 = *arg0
                 .add(16 + 11 * ::core::mem::size_of::<*const u8>())
                 .cast::<*mut u8>();
-               let l441 = *arg0
+               let l450 = *arg0
                 .add(16 + 12 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len442 = l441;
-               let bytes442 = _rt::Vec::from_raw_parts(
-                l440.cast(),
-                len442,
-                len442,
+               let len451 = l450;
+               let bytes451 = _rt::Vec::from_raw_parts(
+                l449.cast(),
+                len451,
+                len451,
                );
-               _rt::string_lift(bytes442)
+               _rt::string_lift(bytes451)
               };
               Some(e)
              }
              _ => _rt::invalid_enum_discriminant(),
             },
-            locale: match l443 {
+            locale: match l452 {
              0 => None,
              1 => {
               let e = {
-               let l444 = *arg0
+               let l453 = *arg0
                 .add(16 + 14 * ::core::mem::size_of::<*const u8>())
                 .cast::<*mut u8>();
-               let l445 = *arg0
+               let l454 = *arg0
                 .add(16 + 15 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len446 = l445;
-               let bytes446 = _rt::Vec::from_raw_parts(
-                l444.cast(),
-                len446,
-                len446,
+               let len455 = l454;
+               let bytes455 = _rt::Vec::from_raw_parts(
+                l453.cast(),
+                len455,
+                len455,
                );
-               _rt::string_lift(bytes446)
+               _rt::string_lift(bytes455)
               };
               Some(e)
              }
              _ => _rt::invalid_enum_discriminant(),
             },
-            time_zone: match l447 {
+            time_zone: match l456 {
              0 => None,
              1 => {
               let e = {
-               let l448 = *arg0
+               let l457 = *arg0
                 .add(16 + 17 * ::core::mem::size_of::<*const u8>())
                 .cast::<*mut u8>();
-               let l449 = *arg0
+               let l458 = *arg0
                 .add(16 + 18 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len450 = l449;
-               let bytes450 = _rt::Vec::from_raw_parts(
-                l448.cast(),
-                len450,
-                len450,
+               let len459 = l458;
+               let bytes459 = _rt::Vec::from_raw_parts(
+                l457.cast(),
+                len459,
+                len459,
                );
-               _rt::string_lift(bytes450)
+               _rt::string_lift(bytes459)
               };
               Some(e)
              }
              _ => _rt::invalid_enum_discriminant(),
             },
-            traits: result459,
+            traits: result468,
            },
           }
          };
-         Operation::UpsertContact(e552)
+         Operation::UpsertContact(e573)
         }
         9 => {
-         let e552 = {
-          let l460 = *arg0
-           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>();
-          let l461 = *arg0
-           .add(16 + 7 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>();
-          let len462 = l461;
-          let bytes462 = _rt::Vec::from_raw_parts(
-           l460.cast(),
-           len462,
-           len462,
-          );
-          let l463 = *arg0
-           .add(16 + 8 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>();
-          let l464 = *arg0
-           .add(16 + 9 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>();
-          let len465 = l464;
-          let bytes465 = _rt::Vec::from_raw_parts(
-           l463.cast(),
-           len465,
-           len465,
-          );
-          LookingUp {
-           account: _rt::string_lift(bytes462),
-           reference: _rt::string_lift(bytes465),
-          }
-         };
-         Operation::LookUp(e552)
-        }
-        10 => {
-         let e552 = {
-          let l466 = *arg0
-           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>();
-          let l467 = *arg0
-           .add(16 + 7 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>();
-          let len468 = l467;
-          let bytes468 = _rt::Vec::from_raw_parts(
-           l466.cast(),
-           len468,
-           len468,
-          );
+         let e573 = {
           let l469 = *arg0
-           .add(16 + 8 * ::core::mem::size_of::<*const u8>())
+           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
           let l470 = *arg0
-           .add(16 + 9 * ::core::mem::size_of::<*const u8>())
+           .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
           let len471 = l470;
           let bytes471 = _rt::Vec::from_raw_parts(
@@ -3430,14 +3458,14 @@ pub mod exports {
           );
           let l472 = i32::from(
            *arg0
-            .add(16 + 10 * ::core::mem::size_of::<*const u8>())
+            .add(16 + 8 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
           let l476 = *arg0
-           .add(16 + 13 * ::core::mem::size_of::<*const u8>())
+           .add(16 + 11 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
           let l477 = *arg0
-           .add(16 + 14 * ::core::mem::size_of::<*const u8>())
+           .add(16 + 12 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
           let len478 = l477;
           let bytes478 = _rt::Vec::from_raw_parts(
@@ -3447,51 +3475,14 @@ pub mod exports {
           );
           let l479 = i32::from(
            *arg0
-            .add(16 + 15 * ::core::mem::size_of::<*const u8>())
+            .add(16 + 13 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          Erasing {
-           account: _rt::string_lift(bytes468),
-           who: super::super::super::super::__with_name1::Identifier {
-            scheme: _rt::string_lift(bytes471),
-            scope: match l472 {
-             0 => None,
-             1 => {
-              let e = {
-               let l473 = *arg0
-                .add(16 + 11 * ::core::mem::size_of::<*const u8>())
-                .cast::<*mut u8>();
-               let l474 = *arg0
-                .add(16 + 12 * ::core::mem::size_of::<*const u8>())
-                .cast::<usize>();
-               let len475 = l474;
-               let bytes475 = _rt::Vec::from_raw_parts(
-                l473.cast(),
-                len475,
-                len475,
-               );
-               _rt::string_lift(bytes475)
-              };
-              Some(e)
-             }
-             _ => _rt::invalid_enum_discriminant(),
-            },
-            value: _rt::string_lift(bytes478),
-            attestation: super::super::super::super::__with_name1::Attestation::_lift(
-             l479 as u8,
-            ),
-           },
-          }
-         };
-         Operation::EraseContact(e552)
-        }
-        11 => {
-         let e552 = {
           let l480 = *arg0
-           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+           .add(16 + 14 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
           let l481 = *arg0
-           .add(16 + 7 * ::core::mem::size_of::<*const u8>())
+           .add(16 + 15 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
           let len482 = l481;
           let bytes482 = _rt::Vec::from_raw_parts(
@@ -3499,16 +3490,67 @@ pub mod exports {
            len482,
            len482,
           );
-          let l483 = i32::from(
-           *arg0
-            .add(16 + 8 * ::core::mem::size_of::<*const u8>())
-            .cast::<u8>(),
+          let l483 = *arg0
+           .add(16 + 16 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l484 = *arg0
+           .add(16 + 17 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          let len485 = l484;
+          let bytes485 = _rt::Vec::from_raw_parts(
+           l483.cast(),
+           len485,
+           len485,
           );
+          let l486 = *arg0
+           .add(16 + 18 * ::core::mem::size_of::<*const u8>())
+           .cast::<i64>();
+          LookingUp {
+           route: Route {
+            to: super::super::super::super::__with_name1::Identifier {
+             scheme: _rt::string_lift(bytes471),
+             scope: match l472 {
+              0 => None,
+              1 => {
+               let e = {
+                let l473 = *arg0
+                 .add(16 + 9 * ::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>();
+                let l474 = *arg0
+                 .add(16 + 10 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                let len475 = l474;
+                let bytes475 = _rt::Vec::from_raw_parts(
+                 l473.cast(),
+                 len475,
+                 len475,
+                );
+                _rt::string_lift(bytes475)
+               };
+               Some(e)
+              }
+              _ => _rt::invalid_enum_discriminant(),
+             },
+             value: _rt::string_lift(bytes478),
+             attestation: super::super::super::super::__with_name1::Attestation::_lift(
+              l479 as u8,
+             ),
+            },
+            account: _rt::string_lift(bytes482),
+           },
+           reference: _rt::string_lift(bytes485),
+           sent_at: l486 as u64,
+          }
+         };
+         Operation::LookUp(e573)
+        }
+        10 => {
+         let e573 = {
           let l487 = *arg0
-           .add(16 + 11 * ::core::mem::size_of::<*const u8>())
+           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
           let l488 = *arg0
-           .add(16 + 12 * ::core::mem::size_of::<*const u8>())
+           .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
           let len489 = l488;
           let bytes489 = _rt::Vec::from_raw_parts(
@@ -3516,29 +3558,129 @@ pub mod exports {
            len489,
            len489,
           );
-          let l490 = i32::from(
+          let l490 = *arg0
+           .add(16 + 8 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l491 = *arg0
+           .add(16 + 9 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          let len492 = l491;
+          let bytes492 = _rt::Vec::from_raw_parts(
+           l490.cast(),
+           len492,
+           len492,
+          );
+          let l493 = i32::from(
+           *arg0
+            .add(16 + 10 * ::core::mem::size_of::<*const u8>())
+            .cast::<u8>(),
+          );
+          let l497 = *arg0
+           .add(16 + 13 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l498 = *arg0
+           .add(16 + 14 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          let len499 = l498;
+          let bytes499 = _rt::Vec::from_raw_parts(
+           l497.cast(),
+           len499,
+           len499,
+          );
+          let l500 = i32::from(
+           *arg0
+            .add(16 + 15 * ::core::mem::size_of::<*const u8>())
+            .cast::<u8>(),
+          );
+          Erasing {
+           account: _rt::string_lift(bytes489),
+           who: super::super::super::super::__with_name1::Identifier {
+            scheme: _rt::string_lift(bytes492),
+            scope: match l493 {
+             0 => None,
+             1 => {
+              let e = {
+               let l494 = *arg0
+                .add(16 + 11 * ::core::mem::size_of::<*const u8>())
+                .cast::<*mut u8>();
+               let l495 = *arg0
+                .add(16 + 12 * ::core::mem::size_of::<*const u8>())
+                .cast::<usize>();
+               let len496 = l495;
+               let bytes496 = _rt::Vec::from_raw_parts(
+                l494.cast(),
+                len496,
+                len496,
+               );
+               _rt::string_lift(bytes496)
+              };
+              Some(e)
+             }
+             _ => _rt::invalid_enum_discriminant(),
+            },
+            value: _rt::string_lift(bytes499),
+            attestation: super::super::super::super::__with_name1::Attestation::_lift(
+             l500 as u8,
+            ),
+           },
+          }
+         };
+         Operation::EraseContact(e573)
+        }
+        11 => {
+         let e573 = {
+          let l501 = *arg0
+           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l502 = *arg0
+           .add(16 + 7 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          let len503 = l502;
+          let bytes503 = _rt::Vec::from_raw_parts(
+           l501.cast(),
+           len503,
+           len503,
+          );
+          let l504 = i32::from(
+           *arg0
+            .add(16 + 8 * ::core::mem::size_of::<*const u8>())
+            .cast::<u8>(),
+          );
+          let l508 = *arg0
+           .add(16 + 11 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l509 = *arg0
+           .add(16 + 12 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          let len510 = l509;
+          let bytes510 = _rt::Vec::from_raw_parts(
+           l508.cast(),
+           len510,
+           len510,
+          );
+          let l511 = i32::from(
            *arg0
             .add(16 + 13 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l491 = *arg0
+          let l512 = *arg0
            .add(16 + 14 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l492 = *arg0
+          let l513 = *arg0
            .add(16 + 15 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len493 = l492;
-          let bytes493 = _rt::Vec::from_raw_parts(
-           l491.cast(),
-           len493,
-           len493,
+          let len514 = l513;
+          let bytes514 = _rt::Vec::from_raw_parts(
+           l512.cast(),
+           len514,
+           len514,
           );
-          let l494 = i32::from(
+          let l515 = i32::from(
            *arg0
             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l498 = i32::from(
+          let l519 = i32::from(
            *arg0
             .add(16 + 19 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
@@ -3546,75 +3688,75 @@ pub mod exports {
           ThreadControl {
            route: Route {
             to: super::super::super::super::__with_name1::Identifier {
-             scheme: _rt::string_lift(bytes482),
-             scope: match l483 {
+             scheme: _rt::string_lift(bytes503),
+             scope: match l504 {
               0 => None,
               1 => {
                let e = {
-                let l484 = *arg0
+                let l505 = *arg0
                  .add(16 + 9 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l485 = *arg0
+                let l506 = *arg0
                  .add(16 + 10 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let len486 = l485;
-                let bytes486 = _rt::Vec::from_raw_parts(
-                 l484.cast(),
-                 len486,
-                 len486,
+                let len507 = l506;
+                let bytes507 = _rt::Vec::from_raw_parts(
+                 l505.cast(),
+                 len507,
+                 len507,
                 );
-                _rt::string_lift(bytes486)
+                _rt::string_lift(bytes507)
                };
                Some(e)
               }
               _ => _rt::invalid_enum_discriminant(),
              },
-             value: _rt::string_lift(bytes489),
+             value: _rt::string_lift(bytes510),
              attestation: super::super::super::super::__with_name1::Attestation::_lift(
-              l490 as u8,
+              l511 as u8,
              ),
             },
-            account: _rt::string_lift(bytes493),
+            account: _rt::string_lift(bytes514),
            },
-           target: match l494 {
+           target: match l515 {
             0 => None,
             1 => {
              let e = {
-              let l495 = *arg0
+              let l516 = *arg0
                .add(16 + 17 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l496 = *arg0
+              let l517 = *arg0
                .add(16 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len497 = l496;
-              let bytes497 = _rt::Vec::from_raw_parts(
-               l495.cast(),
-               len497,
-               len497,
+              let len518 = l517;
+              let bytes518 = _rt::Vec::from_raw_parts(
+               l516.cast(),
+               len518,
+               len518,
               );
-              _rt::string_lift(bytes497)
+              _rt::string_lift(bytes518)
              };
              Some(e)
             }
             _ => _rt::invalid_enum_discriminant(),
            },
-           metadata: match l498 {
+           metadata: match l519 {
             0 => None,
             1 => {
              let e = {
-              let l499 = *arg0
+              let l520 = *arg0
                .add(16 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l500 = *arg0
+              let l521 = *arg0
                .add(16 + 21 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len501 = l500;
-              let bytes501 = _rt::Vec::from_raw_parts(
-               l499.cast(),
-               len501,
-               len501,
+              let len522 = l521;
+              let bytes522 = _rt::Vec::from_raw_parts(
+               l520.cast(),
+               len522,
+               len522,
               );
-              _rt::string_lift(bytes501)
+              _rt::string_lift(bytes522)
              };
              Some(e)
             }
@@ -3622,62 +3764,62 @@ pub mod exports {
            },
           }
          };
-         Operation::TakeControl(e552)
+         Operation::TakeControl(e573)
         }
         12 => {
-         let e552 = {
-          let l502 = *arg0
+         let e573 = {
+          let l523 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l503 = *arg0
+          let l524 = *arg0
            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len504 = l503;
-          let bytes504 = _rt::Vec::from_raw_parts(
-           l502.cast(),
-           len504,
-           len504,
+          let len525 = l524;
+          let bytes525 = _rt::Vec::from_raw_parts(
+           l523.cast(),
+           len525,
+           len525,
           );
-          let l505 = i32::from(
+          let l526 = i32::from(
            *arg0
             .add(16 + 8 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l509 = *arg0
+          let l530 = *arg0
            .add(16 + 11 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l510 = *arg0
+          let l531 = *arg0
            .add(16 + 12 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len511 = l510;
-          let bytes511 = _rt::Vec::from_raw_parts(
-           l509.cast(),
-           len511,
-           len511,
+          let len532 = l531;
+          let bytes532 = _rt::Vec::from_raw_parts(
+           l530.cast(),
+           len532,
+           len532,
           );
-          let l512 = i32::from(
+          let l533 = i32::from(
            *arg0
             .add(16 + 13 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l513 = *arg0
+          let l534 = *arg0
            .add(16 + 14 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l514 = *arg0
+          let l535 = *arg0
            .add(16 + 15 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len515 = l514;
-          let bytes515 = _rt::Vec::from_raw_parts(
-           l513.cast(),
-           len515,
-           len515,
+          let len536 = l535;
+          let bytes536 = _rt::Vec::from_raw_parts(
+           l534.cast(),
+           len536,
+           len536,
           );
-          let l516 = i32::from(
+          let l537 = i32::from(
            *arg0
             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l520 = i32::from(
+          let l541 = i32::from(
            *arg0
             .add(16 + 19 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
@@ -3685,75 +3827,75 @@ pub mod exports {
           ThreadControl {
            route: Route {
             to: super::super::super::super::__with_name1::Identifier {
-             scheme: _rt::string_lift(bytes504),
-             scope: match l505 {
+             scheme: _rt::string_lift(bytes525),
+             scope: match l526 {
               0 => None,
               1 => {
                let e = {
-                let l506 = *arg0
+                let l527 = *arg0
                  .add(16 + 9 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l507 = *arg0
+                let l528 = *arg0
                  .add(16 + 10 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let len508 = l507;
-                let bytes508 = _rt::Vec::from_raw_parts(
-                 l506.cast(),
-                 len508,
-                 len508,
+                let len529 = l528;
+                let bytes529 = _rt::Vec::from_raw_parts(
+                 l527.cast(),
+                 len529,
+                 len529,
                 );
-                _rt::string_lift(bytes508)
+                _rt::string_lift(bytes529)
                };
                Some(e)
               }
               _ => _rt::invalid_enum_discriminant(),
              },
-             value: _rt::string_lift(bytes511),
+             value: _rt::string_lift(bytes532),
              attestation: super::super::super::super::__with_name1::Attestation::_lift(
-              l512 as u8,
+              l533 as u8,
              ),
             },
-            account: _rt::string_lift(bytes515),
+            account: _rt::string_lift(bytes536),
            },
-           target: match l516 {
+           target: match l537 {
             0 => None,
             1 => {
              let e = {
-              let l517 = *arg0
+              let l538 = *arg0
                .add(16 + 17 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l518 = *arg0
+              let l539 = *arg0
                .add(16 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len519 = l518;
-              let bytes519 = _rt::Vec::from_raw_parts(
-               l517.cast(),
-               len519,
-               len519,
+              let len540 = l539;
+              let bytes540 = _rt::Vec::from_raw_parts(
+               l538.cast(),
+               len540,
+               len540,
               );
-              _rt::string_lift(bytes519)
+              _rt::string_lift(bytes540)
              };
              Some(e)
             }
             _ => _rt::invalid_enum_discriminant(),
            },
-           metadata: match l520 {
+           metadata: match l541 {
             0 => None,
             1 => {
              let e = {
-              let l521 = *arg0
+              let l542 = *arg0
                .add(16 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l522 = *arg0
+              let l543 = *arg0
                .add(16 + 21 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len523 = l522;
-              let bytes523 = _rt::Vec::from_raw_parts(
-               l521.cast(),
-               len523,
-               len523,
+              let len544 = l543;
+              let bytes544 = _rt::Vec::from_raw_parts(
+               l542.cast(),
+               len544,
+               len544,
               );
-              _rt::string_lift(bytes523)
+              _rt::string_lift(bytes544)
              };
              Some(e)
             }
@@ -3761,62 +3903,62 @@ pub mod exports {
            },
           }
          };
-         Operation::PassControl(e552)
+         Operation::PassControl(e573)
         }
         13 => {
-         let e552 = {
-          let l524 = *arg0
+         let e573 = {
+          let l545 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l525 = *arg0
+          let l546 = *arg0
            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len526 = l525;
-          let bytes526 = _rt::Vec::from_raw_parts(
-           l524.cast(),
-           len526,
-           len526,
+          let len547 = l546;
+          let bytes547 = _rt::Vec::from_raw_parts(
+           l545.cast(),
+           len547,
+           len547,
           );
-          let l527 = i32::from(
+          let l548 = i32::from(
            *arg0
             .add(16 + 8 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l531 = *arg0
+          let l552 = *arg0
            .add(16 + 11 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l532 = *arg0
+          let l553 = *arg0
            .add(16 + 12 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len533 = l532;
-          let bytes533 = _rt::Vec::from_raw_parts(
-           l531.cast(),
-           len533,
-           len533,
+          let len554 = l553;
+          let bytes554 = _rt::Vec::from_raw_parts(
+           l552.cast(),
+           len554,
+           len554,
           );
-          let l534 = i32::from(
+          let l555 = i32::from(
            *arg0
             .add(16 + 13 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l535 = *arg0
+          let l556 = *arg0
            .add(16 + 14 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l536 = *arg0
+          let l557 = *arg0
            .add(16 + 15 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len537 = l536;
-          let bytes537 = _rt::Vec::from_raw_parts(
-           l535.cast(),
-           len537,
-           len537,
+          let len558 = l557;
+          let bytes558 = _rt::Vec::from_raw_parts(
+           l556.cast(),
+           len558,
+           len558,
           );
-          let l538 = i32::from(
+          let l559 = i32::from(
            *arg0
             .add(16 + 16 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          let l542 = i32::from(
+          let l563 = i32::from(
            *arg0
             .add(16 + 19 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
@@ -3824,75 +3966,75 @@ pub mod exports {
           ThreadControl {
            route: Route {
             to: super::super::super::super::__with_name1::Identifier {
-             scheme: _rt::string_lift(bytes526),
-             scope: match l527 {
+             scheme: _rt::string_lift(bytes547),
+             scope: match l548 {
               0 => None,
               1 => {
                let e = {
-                let l528 = *arg0
+                let l549 = *arg0
                  .add(16 + 9 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l529 = *arg0
+                let l550 = *arg0
                  .add(16 + 10 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let len530 = l529;
-                let bytes530 = _rt::Vec::from_raw_parts(
-                 l528.cast(),
-                 len530,
-                 len530,
+                let len551 = l550;
+                let bytes551 = _rt::Vec::from_raw_parts(
+                 l549.cast(),
+                 len551,
+                 len551,
                 );
-                _rt::string_lift(bytes530)
+                _rt::string_lift(bytes551)
                };
                Some(e)
               }
               _ => _rt::invalid_enum_discriminant(),
              },
-             value: _rt::string_lift(bytes533),
+             value: _rt::string_lift(bytes554),
              attestation: super::super::super::super::__with_name1::Attestation::_lift(
-              l534 as u8,
+              l555 as u8,
              ),
             },
-            account: _rt::string_lift(bytes537),
+            account: _rt::string_lift(bytes558),
            },
-           target: match l538 {
+           target: match l559 {
             0 => None,
             1 => {
              let e = {
-              let l539 = *arg0
+              let l560 = *arg0
                .add(16 + 17 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l540 = *arg0
+              let l561 = *arg0
                .add(16 + 18 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len541 = l540;
-              let bytes541 = _rt::Vec::from_raw_parts(
-               l539.cast(),
-               len541,
-               len541,
+              let len562 = l561;
+              let bytes562 = _rt::Vec::from_raw_parts(
+               l560.cast(),
+               len562,
+               len562,
               );
-              _rt::string_lift(bytes541)
+              _rt::string_lift(bytes562)
              };
              Some(e)
             }
             _ => _rt::invalid_enum_discriminant(),
            },
-           metadata: match l542 {
+           metadata: match l563 {
             0 => None,
             1 => {
              let e = {
-              let l543 = *arg0
+              let l564 = *arg0
                .add(16 + 20 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l544 = *arg0
+              let l565 = *arg0
                .add(16 + 21 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len545 = l544;
-              let bytes545 = _rt::Vec::from_raw_parts(
-               l543.cast(),
-               len545,
-               len545,
+              let len566 = l565;
+              let bytes566 = _rt::Vec::from_raw_parts(
+               l564.cast(),
+               len566,
+               len566,
               );
-              _rt::string_lift(bytes545)
+              _rt::string_lift(bytes566)
              };
              Some(e)
             }
@@ -3900,254 +4042,254 @@ pub mod exports {
            },
           }
          };
-         Operation::ReleaseControl(e552)
+         Operation::ReleaseControl(e573)
         }
         n => {
          debug_assert_eq!(n, 14, "invalid enum discriminant");
-         let e552 = {
-          let l546 = *arg0
+         let e573 = {
+          let l567 = *arg0
            .add(16 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l547 = *arg0
+          let l568 = *arg0
            .add(16 + 7 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len548 = l547;
-          let bytes548 = _rt::Vec::from_raw_parts(
-           l546.cast(),
-           len548,
-           len548,
+          let len569 = l568;
+          let bytes569 = _rt::Vec::from_raw_parts(
+           l567.cast(),
+           len569,
+           len569,
           );
-          let l549 = *arg0
+          let l570 = *arg0
            .add(16 + 8 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l550 = *arg0
+          let l571 = *arg0
            .add(16 + 9 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let len551 = l550;
-          let bytes551 = _rt::Vec::from_raw_parts(
-           l549.cast(),
-           len551,
-           len551,
+          let len572 = l571;
+          let bytes572 = _rt::Vec::from_raw_parts(
+           l570.cast(),
+           len572,
+           len572,
           );
-          (_rt::string_lift(bytes548), _rt::string_lift(bytes551))
+          (_rt::string_lift(bytes569), _rt::string_lift(bytes572))
          };
-         Operation::Other(e552)
+         Operation::Other(e573)
         }
        };
-       let l553 = *arg0
-        .add(32 + 38 * ::core::mem::size_of::<*const u8>())
+       let l574 = *arg0
+        .add(48 + 40 * ::core::mem::size_of::<*const u8>())
         .cast::<*mut u8>();
-       let l554 = *arg0
-        .add(32 + 39 * ::core::mem::size_of::<*const u8>())
+       let l575 = *arg0
+        .add(48 + 41 * ::core::mem::size_of::<*const u8>())
         .cast::<usize>();
-       let base589 = l553;
-       let len589 = l554;
-       let mut result589 = _rt::Vec::with_capacity(len589);
-       for i in 0..len589 {
-        let base = base589
+       let base610 = l574;
+       let len610 = l575;
+       let mut result610 = _rt::Vec::with_capacity(len610);
+       for i in 0..len610 {
+        let base = base610
          .add(i * (40 + 8 * ::core::mem::size_of::<*const u8>()));
-        let e589 = {
-         let l555 = i32::from(*base.add(0).cast::<u8>());
-         match l555 {
+        let e610 = {
+         let l576 = i32::from(*base.add(0).cast::<u8>());
+         match l576 {
           0 => {
            let e = {
-            let l556 = i32::from(*base.add(8).cast::<u16>());
-            let l557 = *base
+            let l577 = i32::from(*base.add(8).cast::<u16>());
+            let l578 = *base
              .add(8 + 1 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l558 = *base
+            let l579 = *base
              .add(8 + 2 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let base565 = l557;
-            let len565 = l558;
-            let mut result565 = _rt::Vec::with_capacity(len565);
-            for i in 0..len565 {
-             let base = base565
+            let base586 = l578;
+            let len586 = l579;
+            let mut result586 = _rt::Vec::with_capacity(len586);
+            for i in 0..len586 {
+             let base = base586
               .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-             let e565 = {
-              let l559 = *base.add(0).cast::<*mut u8>();
-              let l560 = *base
+             let e586 = {
+              let l580 = *base.add(0).cast::<*mut u8>();
+              let l581 = *base
                .add(::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len561 = l560;
-              let bytes561 = _rt::Vec::from_raw_parts(
-               l559.cast(),
-               len561,
-               len561,
+              let len582 = l581;
+              let bytes582 = _rt::Vec::from_raw_parts(
+               l580.cast(),
+               len582,
+               len582,
               );
-              let l562 = *base
+              let l583 = *base
                .add(2 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l563 = *base
+              let l584 = *base
                .add(3 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let len564 = l563;
-              let bytes564 = _rt::Vec::from_raw_parts(
-               l562.cast(),
-               len564,
-               len564,
+              let len585 = l584;
+              let bytes585 = _rt::Vec::from_raw_parts(
+               l583.cast(),
+               len585,
+               len585,
               );
-              (_rt::string_lift(bytes561), _rt::string_lift(bytes564))
+              (_rt::string_lift(bytes582), _rt::string_lift(bytes585))
              };
-             result565.push(e565);
+             result586.push(e586);
             }
             _rt::cabi_dealloc(
-             base565,
-             len565 * (4 * ::core::mem::size_of::<*const u8>()),
+             base586,
+             len586 * (4 * ::core::mem::size_of::<*const u8>()),
              ::core::mem::size_of::<*const u8>(),
             );
-            let l566 = i32::from(
+            let l587 = i32::from(
              *base
               .add(16 + 2 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            use super::super::super::super::__with_name2::Answer as V581;
-            let v581 = match l566 {
+            use super::super::super::super::__with_name2::Answer as V602;
+            let v602 = match l587 {
              0 => {
-              let e581 = {
-               let l567 = *base
+              let e602 = {
+               let l588 = *base
                 .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                 .cast::<*mut u8>();
-               let l568 = *base
+               let l589 = *base
                 .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len569 = l568;
+               let len590 = l589;
                <_ as From<
                 _rt::Vec<_>,
                >>::from(
-                _rt::Vec::from_raw_parts(l567.cast(), len569, len569),
+                _rt::Vec::from_raw_parts(l588.cast(), len590, len590),
                )
               };
-              V581::Bytes(e581)
+              V602::Bytes(e602)
              }
              n => {
               debug_assert_eq!(n, 1, "invalid enum discriminant");
-              let e581 = {
-               let l570 = *base
+              let e602 = {
+               let l591 = *base
                 .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                 .cast::<*mut u8>();
-               let l571 = *base
+               let l592 = *base
                 .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len572 = l571;
-               let bytes572 = _rt::Vec::from_raw_parts(
-                l570.cast(),
-                len572,
-                len572,
+               let len593 = l592;
+               let bytes593 = _rt::Vec::from_raw_parts(
+                l591.cast(),
+                len593,
+                len593,
                );
-               let l573 = *base
+               let l594 = *base
                 .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                 .cast::<i64>();
-               let l574 = i32::from(
+               let l595 = i32::from(
                 *base
                  .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>(),
                );
-               let l578 = *base
+               let l599 = *base
                 .add(32 + 7 * ::core::mem::size_of::<*const u8>())
                 .cast::<*mut u8>();
-               let l579 = *base
+               let l600 = *base
                 .add(32 + 8 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len580 = l579;
-               let bytes580 = _rt::Vec::from_raw_parts(
-                l578.cast(),
-                len580,
-                len580,
+               let len601 = l600;
+               let bytes601 = _rt::Vec::from_raw_parts(
+                l599.cast(),
+                len601,
+                len601,
                );
                super::super::super::super::__with_name2::Kept {
-                blob: _rt::string_lift(bytes572),
-                bytes: l573 as u64,
-                mime_type: match l574 {
+                blob: _rt::string_lift(bytes593),
+                bytes: l594 as u64,
+                mime_type: match l595 {
                  0 => None,
                  1 => {
                   let e = {
-                   let l575 = *base
+                   let l596 = *base
                     .add(32 + 5 * ::core::mem::size_of::<*const u8>())
                     .cast::<*mut u8>();
-                   let l576 = *base
+                   let l597 = *base
                     .add(32 + 6 * ::core::mem::size_of::<*const u8>())
                     .cast::<usize>();
-                   let len577 = l576;
-                   let bytes577 = _rt::Vec::from_raw_parts(
-                    l575.cast(),
-                    len577,
-                    len577,
+                   let len598 = l597;
+                   let bytes598 = _rt::Vec::from_raw_parts(
+                    l596.cast(),
+                    len598,
+                    len598,
                    );
-                   _rt::string_lift(bytes577)
+                   _rt::string_lift(bytes598)
                   };
                   Some(e)
                  }
                  _ => _rt::invalid_enum_discriminant(),
                 },
-                sha256: _rt::string_lift(bytes580),
+                sha256: _rt::string_lift(bytes601),
                }
               };
-              V581::Kept(e581)
+              V602::Kept(e602)
              }
             };
             super::super::super::super::__with_name2::Response {
-             status: l556 as u16,
-             headers: result565,
-             body: v581,
+             status: l577 as u16,
+             headers: result586,
+             body: v602,
             }
            };
            Ok(e)
           }
           1 => {
            let e = {
-            let l582 = i32::from(*base.add(8).cast::<u8>());
-            use super::super::super::super::__with_name2::TransportError as V588;
-            let v588 = match l582 {
+            let l603 = i32::from(*base.add(8).cast::<u8>());
+            use super::super::super::super::__with_name2::TransportError as V609;
+            let v609 = match l603 {
              0 => {
-              let e588 = {
-               let l583 = *base.add(16).cast::<*mut u8>();
-               let l584 = *base
+              let e609 = {
+               let l604 = *base.add(16).cast::<*mut u8>();
+               let l605 = *base
                 .add(16 + 1 * ::core::mem::size_of::<*const u8>())
                 .cast::<usize>();
-               let len585 = l584;
-               let bytes585 = _rt::Vec::from_raw_parts(
-                l583.cast(),
-                len585,
-                len585,
+               let len606 = l605;
+               let bytes606 = _rt::Vec::from_raw_parts(
+                l604.cast(),
+                len606,
+                len606,
                );
-               _rt::string_lift(bytes585)
+               _rt::string_lift(bytes606)
               };
-              V588::Denied(e588)
+              V609::Denied(e609)
              }
-             1 => V588::Dns,
-             2 => V588::Connect,
-             3 => V588::Tls,
+             1 => V609::Dns,
+             2 => V609::Connect,
+             3 => V609::Tls,
              4 => {
-              let e588 = {
-               let l586 = *base.add(16).cast::<i64>();
-               l586 as u64
+              let e609 = {
+               let l607 = *base.add(16).cast::<i64>();
+               l607 as u64
               };
-              V588::RequestTooLarge(e588)
+              V609::RequestTooLarge(e609)
              }
-             5 => V588::Interrupted,
-             6 => V588::Timeout,
+             5 => V609::Interrupted,
+             6 => V609::Timeout,
              n => {
               debug_assert_eq!(n, 7, "invalid enum discriminant");
-              let e588 = {
-               let l587 = i32::from(*base.add(16).cast::<u16>());
-               l587 as u16
+              let e609 = {
+               let l608 = i32::from(*base.add(16).cast::<u16>());
+               l608 as u16
               };
-              V588::ResponseTooLarge(e588)
+              V609::ResponseTooLarge(e609)
              }
             };
-            v588
+            v609
            };
            Err(e)
           }
           _ => _rt::invalid_enum_discriminant(),
          }
         };
-        result589.push(e589);
+        result610.push(e610);
        }
        _rt::cabi_dealloc(
-        base589,
-        len589 * (40 + 8 * ::core::mem::size_of::<*const u8>()),
+        base610,
+        len610 * (40 + 8 * ::core::mem::size_of::<*const u8>()),
         8,
        );
        T_::run(
@@ -4159,161 +4301,161 @@ pub mod exports {
           _rt::Vec<_>,
          >>::from(_rt::Vec::from_raw_parts(l7.cast(), len9, len9)),
         },
-        v552,
-        result589,
+        v573,
+        result610,
        )
       };
       _rt::cabi_dealloc(
        arg0,
-       32 + 40 * ::core::mem::size_of::<*const u8>(),
+       48 + 42 * ::core::mem::size_of::<*const u8>(),
        8,
       );
-      let ptr591 = (&raw mut _RET_AREA.0).cast::<u8>();
-      let Turn { so_far: so_far592, next: next592 } = result590;
+      let ptr612 = (&raw mut _RET_AREA.0).cast::<u8>();
+      let Turn { so_far: so_far613, next: next613 } = result611;
       let Outcome {
-       accepted: accepted593,
-       events: events593,
-       media: media593,
-       templates: templates593,
-       found: found593,
-       cursor: cursor593,
-       extensions: extensions593,
-      } = so_far592;
-      let vec596 = accepted593;
-      let len596 = vec596.len();
-      let layout596 = _rt::alloc::Layout::from_size_align(
-        vec596.len() * (3 * ::core::mem::size_of::<*const u8>()),
+       accepted: accepted614,
+       events: events614,
+       media: media614,
+       templates: templates614,
+       found: found614,
+       cursor: cursor614,
+       extensions: extensions614,
+      } = so_far613;
+      let vec617 = accepted614;
+      let len617 = vec617.len();
+      let layout617 = _rt::alloc::Layout::from_size_align(
+        vec617.len() * (3 * ::core::mem::size_of::<*const u8>()),
         ::core::mem::size_of::<*const u8>(),
        )
        .unwrap();
-      let (result596, _cleanup596) = wit_bindgen::rt::Cleanup::new(
-       layout596,
+      let (result617, _cleanup617) = wit_bindgen::rt::Cleanup::new(
+       layout617,
       );
-      if let Some(cleanup) = _cleanup596 {
+      if let Some(cleanup) = _cleanup617 {
        cleanup.forget();
       }
-      for (i, e) in vec596.into_iter().enumerate() {
-       let base = result596
+      for (i, e) in vec617.into_iter().enumerate() {
+       let base = result617
         .add(i * (3 * ::core::mem::size_of::<*const u8>()));
        {
-        let Accepted { part: part594, id: id594 } = e;
-        *base.add(0).cast::<i32>() = _rt::as_i32(part594);
-        let vec595 = (id594.into_bytes()).into_boxed_slice();
-        let ptr595 = vec595.as_ptr().cast::<u8>();
-        let len595 = vec595.len();
-        ::core::mem::forget(vec595);
+        let Accepted { part: part615, id: id615 } = e;
+        *base.add(0).cast::<i32>() = _rt::as_i32(part615);
+        let vec616 = (id615.into_bytes()).into_boxed_slice();
+        let ptr616 = vec616.as_ptr().cast::<u8>();
+        let len616 = vec616.len();
+        ::core::mem::forget(vec616);
         *base
          .add(2 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len595;
+         .cast::<usize>() = len616;
         *base
          .add(::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = ptr595.cast_mut();
+         .cast::<*mut u8>() = ptr616.cast_mut();
        }
       }
-      *ptr591
+      *ptr612
        .add(::core::mem::size_of::<*const u8>())
-       .cast::<usize>() = len596;
-      *ptr591.add(0).cast::<*mut u8>() = result596;
-      let vec791 = events593;
-      let len791 = vec791.len();
-      let layout791 = _rt::alloc::Layout::from_size_align(
-        vec791.len()
+       .cast::<usize>() = len617;
+      *ptr612.add(0).cast::<*mut u8>() = result617;
+      let vec812 = events614;
+      let len812 = vec812.len();
+      let layout812 = _rt::alloc::Layout::from_size_align(
+        vec812.len()
          * (24 + 62 * ::core::mem::size_of::<*const u8>()),
         8,
        )
        .unwrap();
-      let (result791, _cleanup791) = wit_bindgen::rt::Cleanup::new(
-       layout791,
+      let (result812, _cleanup812) = wit_bindgen::rt::Cleanup::new(
+       layout812,
       );
-      if let Some(cleanup) = _cleanup791 {
+      if let Some(cleanup) = _cleanup812 {
        cleanup.forget();
       }
-      for (i, e) in vec791.into_iter().enumerate() {
-       let base = result791
+      for (i, e) in vec812.into_iter().enumerate() {
+       let base = result812
         .add(i * (24 + 62 * ::core::mem::size_of::<*const u8>()));
        {
         let super::super::super::super::__with_name1::Event {
-         id: id597,
-         at: at597,
-         account: account597,
-         contact: contact597,
-         body: body597,
-         extensions: extensions597,
+         id: id618,
+         at: at618,
+         account: account618,
+         contact: contact618,
+         body: body618,
+         extensions: extensions618,
         } = e;
-        let vec598 = (id597.into_bytes()).into_boxed_slice();
-        let ptr598 = vec598.as_ptr().cast::<u8>();
-        let len598 = vec598.len();
-        ::core::mem::forget(vec598);
+        let vec619 = (id618.into_bytes()).into_boxed_slice();
+        let ptr619 = vec619.as_ptr().cast::<u8>();
+        let len619 = vec619.len();
+        ::core::mem::forget(vec619);
         *base
          .add(::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len598;
-        *base.add(0).cast::<*mut u8>() = ptr598.cast_mut();
+         .cast::<usize>() = len619;
+        *base.add(0).cast::<*mut u8>() = ptr619.cast_mut();
         *base
          .add(2 * ::core::mem::size_of::<*const u8>())
-         .cast::<i64>() = _rt::as_i64(at597);
-        let vec599 = (account597.into_bytes()).into_boxed_slice();
-        let ptr599 = vec599.as_ptr().cast::<u8>();
-        let len599 = vec599.len();
-        ::core::mem::forget(vec599);
+         .cast::<i64>() = _rt::as_i64(at618);
+        let vec620 = (account618.into_bytes()).into_boxed_slice();
+        let ptr620 = vec620.as_ptr().cast::<u8>();
+        let len620 = vec620.len();
+        ::core::mem::forget(vec620);
         *base
          .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len599;
+         .cast::<usize>() = len620;
         *base
          .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = ptr599.cast_mut();
+         .cast::<*mut u8>() = ptr620.cast_mut();
         let super::super::super::super::__with_name1::Contact {
-         identifiers: identifiers600,
-         display_name: display_name600,
-         locale: locale600,
-         time_zone: time_zone600,
-         traits: traits600,
-        } = contact597;
-        let vec605 = identifiers600;
-        let len605 = vec605.len();
-        let layout605 = _rt::alloc::Layout::from_size_align(
-          vec605.len() * (8 * ::core::mem::size_of::<*const u8>()),
+         identifiers: identifiers621,
+         display_name: display_name621,
+         locale: locale621,
+         time_zone: time_zone621,
+         traits: traits621,
+        } = contact618;
+        let vec626 = identifiers621;
+        let len626 = vec626.len();
+        let layout626 = _rt::alloc::Layout::from_size_align(
+          vec626.len() * (8 * ::core::mem::size_of::<*const u8>()),
           ::core::mem::size_of::<*const u8>(),
          )
          .unwrap();
-        let (result605, _cleanup605) = wit_bindgen::rt::Cleanup::new(
-         layout605,
+        let (result626, _cleanup626) = wit_bindgen::rt::Cleanup::new(
+         layout626,
         );
-        if let Some(cleanup) = _cleanup605 {
+        if let Some(cleanup) = _cleanup626 {
          cleanup.forget();
         }
-        for (i, e) in vec605.into_iter().enumerate() {
-         let base = result605
+        for (i, e) in vec626.into_iter().enumerate() {
+         let base = result626
           .add(i * (8 * ::core::mem::size_of::<*const u8>()));
          {
           let super::super::super::super::__with_name1::Identifier {
-           scheme: scheme601,
-           scope: scope601,
-           value: value601,
-           attestation: attestation601,
+           scheme: scheme622,
+           scope: scope622,
+           value: value622,
+           attestation: attestation622,
           } = e;
-          let vec602 = (scheme601.into_bytes()).into_boxed_slice();
-          let ptr602 = vec602.as_ptr().cast::<u8>();
-          let len602 = vec602.len();
-          ::core::mem::forget(vec602);
+          let vec623 = (scheme622.into_bytes()).into_boxed_slice();
+          let ptr623 = vec623.as_ptr().cast::<u8>();
+          let len623 = vec623.len();
+          ::core::mem::forget(vec623);
           *base
            .add(::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len602;
-          *base.add(0).cast::<*mut u8>() = ptr602.cast_mut();
-          match scope601 {
+           .cast::<usize>() = len623;
+          *base.add(0).cast::<*mut u8>() = ptr623.cast_mut();
+          match scope622 {
            Some(e) => {
             *base
              .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec603 = (e.into_bytes()).into_boxed_slice();
-            let ptr603 = vec603.as_ptr().cast::<u8>();
-            let len603 = vec603.len();
-            ::core::mem::forget(vec603);
+            let vec624 = (e.into_bytes()).into_boxed_slice();
+            let ptr624 = vec624.as_ptr().cast::<u8>();
+            let len624 = vec624.len();
+            ::core::mem::forget(vec624);
             *base
              .add(4 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len603;
+             .cast::<usize>() = len624;
             *base
              .add(3 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr603.cast_mut();
+             .cast::<*mut u8>() = ptr624.cast_mut();
            }
            None => {
             *base
@@ -4321,42 +4463,42 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          let vec604 = (value601.into_bytes()).into_boxed_slice();
-          let ptr604 = vec604.as_ptr().cast::<u8>();
-          let len604 = vec604.len();
-          ::core::mem::forget(vec604);
+          let vec625 = (value622.into_bytes()).into_boxed_slice();
+          let ptr625 = vec625.as_ptr().cast::<u8>();
+          let len625 = vec625.len();
+          ::core::mem::forget(vec625);
           *base
            .add(6 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len604;
+           .cast::<usize>() = len625;
           *base
            .add(5 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr604.cast_mut();
+           .cast::<*mut u8>() = ptr625.cast_mut();
           *base
            .add(7 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (attestation601.clone() as i32) as u8;
+           .cast::<u8>() = (attestation622.clone() as i32) as u8;
          }
         }
         *base
          .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len605;
+         .cast::<usize>() = len626;
         *base
          .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = result605;
-        match display_name600 {
+         .cast::<*mut u8>() = result626;
+        match display_name621 {
          Some(e) => {
           *base
            .add(8 + 6 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (1i32) as u8;
-          let vec606 = (e.into_bytes()).into_boxed_slice();
-          let ptr606 = vec606.as_ptr().cast::<u8>();
-          let len606 = vec606.len();
-          ::core::mem::forget(vec606);
+          let vec627 = (e.into_bytes()).into_boxed_slice();
+          let ptr627 = vec627.as_ptr().cast::<u8>();
+          let len627 = vec627.len();
+          ::core::mem::forget(vec627);
           *base
            .add(8 + 8 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len606;
+           .cast::<usize>() = len627;
           *base
            .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr606.cast_mut();
+           .cast::<*mut u8>() = ptr627.cast_mut();
          }
          None => {
           *base
@@ -4364,21 +4506,21 @@ pub mod exports {
            .cast::<u8>() = (0i32) as u8;
          }
         };
-        match locale600 {
+        match locale621 {
          Some(e) => {
           *base
            .add(8 + 9 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (1i32) as u8;
-          let vec607 = (e.into_bytes()).into_boxed_slice();
-          let ptr607 = vec607.as_ptr().cast::<u8>();
-          let len607 = vec607.len();
-          ::core::mem::forget(vec607);
+          let vec628 = (e.into_bytes()).into_boxed_slice();
+          let ptr628 = vec628.as_ptr().cast::<u8>();
+          let len628 = vec628.len();
+          ::core::mem::forget(vec628);
           *base
            .add(8 + 11 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len607;
+           .cast::<usize>() = len628;
           *base
            .add(8 + 10 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr607.cast_mut();
+           .cast::<*mut u8>() = ptr628.cast_mut();
          }
          None => {
           *base
@@ -4386,21 +4528,21 @@ pub mod exports {
            .cast::<u8>() = (0i32) as u8;
          }
         };
-        match time_zone600 {
+        match time_zone621 {
          Some(e) => {
           *base
            .add(8 + 12 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (1i32) as u8;
-          let vec608 = (e.into_bytes()).into_boxed_slice();
-          let ptr608 = vec608.as_ptr().cast::<u8>();
-          let len608 = vec608.len();
-          ::core::mem::forget(vec608);
+          let vec629 = (e.into_bytes()).into_boxed_slice();
+          let ptr629 = vec629.as_ptr().cast::<u8>();
+          let len629 = vec629.len();
+          ::core::mem::forget(vec629);
           *base
            .add(8 + 14 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len608;
+           .cast::<usize>() = len629;
           *base
            .add(8 + 13 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr608.cast_mut();
+           .cast::<*mut u8>() = ptr629.cast_mut();
          }
          None => {
           *base
@@ -4408,99 +4550,99 @@ pub mod exports {
            .cast::<u8>() = (0i32) as u8;
          }
         };
-        let vec612 = traits600;
-        let len612 = vec612.len();
-        let layout612 = _rt::alloc::Layout::from_size_align(
-          vec612.len() * (4 * ::core::mem::size_of::<*const u8>()),
+        let vec633 = traits621;
+        let len633 = vec633.len();
+        let layout633 = _rt::alloc::Layout::from_size_align(
+          vec633.len() * (4 * ::core::mem::size_of::<*const u8>()),
           ::core::mem::size_of::<*const u8>(),
          )
          .unwrap();
-        let (result612, _cleanup612) = wit_bindgen::rt::Cleanup::new(
-         layout612,
+        let (result633, _cleanup633) = wit_bindgen::rt::Cleanup::new(
+         layout633,
         );
-        if let Some(cleanup) = _cleanup612 {
+        if let Some(cleanup) = _cleanup633 {
          cleanup.forget();
         }
-        for (i, e) in vec612.into_iter().enumerate() {
-         let base = result612
+        for (i, e) in vec633.into_iter().enumerate() {
+         let base = result633
           .add(i * (4 * ::core::mem::size_of::<*const u8>()));
          {
-          let (t609_0, t609_1) = e;
-          let vec610 = (t609_0.into_bytes()).into_boxed_slice();
-          let ptr610 = vec610.as_ptr().cast::<u8>();
-          let len610 = vec610.len();
-          ::core::mem::forget(vec610);
+          let (t630_0, t630_1) = e;
+          let vec631 = (t630_0.into_bytes()).into_boxed_slice();
+          let ptr631 = vec631.as_ptr().cast::<u8>();
+          let len631 = vec631.len();
+          ::core::mem::forget(vec631);
           *base
            .add(::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len610;
-          *base.add(0).cast::<*mut u8>() = ptr610.cast_mut();
-          let vec611 = (t609_1.into_bytes()).into_boxed_slice();
-          let ptr611 = vec611.as_ptr().cast::<u8>();
-          let len611 = vec611.len();
-          ::core::mem::forget(vec611);
+           .cast::<usize>() = len631;
+          *base.add(0).cast::<*mut u8>() = ptr631.cast_mut();
+          let vec632 = (t630_1.into_bytes()).into_boxed_slice();
+          let ptr632 = vec632.as_ptr().cast::<u8>();
+          let len632 = vec632.len();
+          ::core::mem::forget(vec632);
           *base
            .add(3 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len611;
+           .cast::<usize>() = len632;
           *base
            .add(2 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr611.cast_mut();
+           .cast::<*mut u8>() = ptr632.cast_mut();
          }
         }
         *base
          .add(8 + 16 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len612;
+         .cast::<usize>() = len633;
         *base
          .add(8 + 15 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = result612;
-        use super::super::super::super::__with_name1::EventBody as V786;
-        match body597 {
-         V786::Message(e) => {
+         .cast::<*mut u8>() = result633;
+        use super::super::super::super::__with_name1::EventBody as V807;
+        match body618 {
+         V807::Message(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (0i32) as u8;
           let super::super::super::super::__with_name1::Message {
-           id: id613,
-           author: author613,
-           subject: subject613,
-           parts: parts613,
-           in_reply_to: in_reply_to613,
-           thread: thread613,
-           referral: referral613,
-           forwarded: forwarded613,
-           reference: reference613,
-           references: references613,
-           copies: copies613,
-           participant: participant613,
-           standby: standby613,
+           id: id634,
+           author: author634,
+           subject: subject634,
+           parts: parts634,
+           in_reply_to: in_reply_to634,
+           thread: thread634,
+           referral: referral634,
+           forwarded: forwarded634,
+           reference: reference634,
+           references: references634,
+           copies: copies634,
+           participant: participant634,
+           standby: standby634,
           } = e;
-          let vec614 = (id613.into_bytes()).into_boxed_slice();
-          let ptr614 = vec614.as_ptr().cast::<u8>();
-          let len614 = vec614.len();
-          ::core::mem::forget(vec614);
+          let vec635 = (id634.into_bytes()).into_boxed_slice();
+          let ptr635 = vec635.as_ptr().cast::<u8>();
+          let len635 = vec635.len();
+          ::core::mem::forget(vec635);
           *base
            .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len614;
+           .cast::<usize>() = len635;
           *base
            .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr614.cast_mut();
+           .cast::<*mut u8>() = ptr635.cast_mut();
           *base
            .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (author613.clone() as i32) as u8;
-          match subject613 {
+           .cast::<u8>() = (author634.clone() as i32) as u8;
+          match subject634 {
            Some(e) => {
             *base
              .add(24 + 19 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec615 = (e.into_bytes()).into_boxed_slice();
-            let ptr615 = vec615.as_ptr().cast::<u8>();
-            let len615 = vec615.len();
-            ::core::mem::forget(vec615);
+            let vec636 = (e.into_bytes()).into_boxed_slice();
+            let ptr636 = vec636.as_ptr().cast::<u8>();
+            let len636 = vec636.len();
+            ::core::mem::forget(vec636);
             *base
              .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len615;
+             .cast::<usize>() = len636;
             *base
              .add(24 + 20 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr615.cast_mut();
+             .cast::<*mut u8>() = ptr636.cast_mut();
            }
            None => {
             *base
@@ -4508,114 +4650,114 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          let vec659 = parts613;
-          let len659 = vec659.len();
-          let layout659 = _rt::alloc::Layout::from_size_align(
-            vec659.len()
+          let vec680 = parts634;
+          let len680 = vec680.len();
+          let layout680 = _rt::alloc::Layout::from_size_align(
+            vec680.len()
              * (40 + 10 * ::core::mem::size_of::<*const u8>()),
             8,
            )
            .unwrap();
-          let (result659, _cleanup659) = wit_bindgen::rt::Cleanup::new(
-           layout659,
+          let (result680, _cleanup680) = wit_bindgen::rt::Cleanup::new(
+           layout680,
           );
-          if let Some(cleanup) = _cleanup659 {
+          if let Some(cleanup) = _cleanup680 {
            cleanup.forget();
           }
-          for (i, e) in vec659.into_iter().enumerate() {
-           let base = result659
+          for (i, e) in vec680.into_iter().enumerate() {
+           let base = result680
             .add(i * (40 + 10 * ::core::mem::size_of::<*const u8>()));
            {
-            use super::super::super::super::__with_name1::Part as V658;
+            use super::super::super::super::__with_name1::Part as V679;
             match e {
-             V658::Text(e) => {
+             V679::Text(e) => {
               *base.add(0).cast::<u8>() = (0i32) as u8;
-              let vec616 = (e.into_bytes()).into_boxed_slice();
-              let ptr616 = vec616.as_ptr().cast::<u8>();
-              let len616 = vec616.len();
-              ::core::mem::forget(vec616);
+              let vec637 = (e.into_bytes()).into_boxed_slice();
+              let ptr637 = vec637.as_ptr().cast::<u8>();
+              let len637 = vec637.len();
+              ::core::mem::forget(vec637);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len616;
-              *base.add(8).cast::<*mut u8>() = ptr616.cast_mut();
+               .cast::<usize>() = len637;
+              *base.add(8).cast::<*mut u8>() = ptr637.cast_mut();
              }
-             V658::Html(e) => {
+             V679::Html(e) => {
               *base.add(0).cast::<u8>() = (1i32) as u8;
-              let vec617 = (e.into_bytes()).into_boxed_slice();
-              let ptr617 = vec617.as_ptr().cast::<u8>();
-              let len617 = vec617.len();
-              ::core::mem::forget(vec617);
+              let vec638 = (e.into_bytes()).into_boxed_slice();
+              let ptr638 = vec638.as_ptr().cast::<u8>();
+              let len638 = vec638.len();
+              ::core::mem::forget(vec638);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len617;
-              *base.add(8).cast::<*mut u8>() = ptr617.cast_mut();
+               .cast::<usize>() = len638;
+              *base.add(8).cast::<*mut u8>() = ptr638.cast_mut();
              }
-             V658::Media(e) => {
+             V679::Media(e) => {
               *base.add(0).cast::<u8>() = (2i32) as u8;
               let super::super::super::super::__with_name1::Media {
-               source: source618,
-               mime_type: mime_type618,
-               file_name: file_name618,
-               size: size618,
-               content_id: content_id618,
+               source: source639,
+               mime_type: mime_type639,
+               file_name: file_name639,
+               size: size639,
+               content_id: content_id639,
               } = e;
-              use super::super::super::super::__with_name1::MediaSource as V622;
-              match source618 {
-               V622::Url(e) => {
+              use super::super::super::super::__with_name1::MediaSource as V643;
+              match source639 {
+               V643::Url(e) => {
                 *base.add(8).cast::<u8>() = (0i32) as u8;
-                let vec619 = (e.into_bytes()).into_boxed_slice();
-                let ptr619 = vec619.as_ptr().cast::<u8>();
-                let len619 = vec619.len();
-                ::core::mem::forget(vec619);
+                let vec640 = (e.into_bytes()).into_boxed_slice();
+                let ptr640 = vec640.as_ptr().cast::<u8>();
+                let len640 = vec640.len();
+                ::core::mem::forget(vec640);
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len619;
+                 .cast::<usize>() = len640;
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr619.cast_mut();
+                 .cast::<*mut u8>() = ptr640.cast_mut();
                }
-               V622::ProviderId(e) => {
+               V643::ProviderId(e) => {
                 *base.add(8).cast::<u8>() = (1i32) as u8;
-                let vec620 = (e.into_bytes()).into_boxed_slice();
-                let ptr620 = vec620.as_ptr().cast::<u8>();
-                let len620 = vec620.len();
-                ::core::mem::forget(vec620);
+                let vec641 = (e.into_bytes()).into_boxed_slice();
+                let ptr641 = vec641.as_ptr().cast::<u8>();
+                let len641 = vec641.len();
+                ::core::mem::forget(vec641);
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len620;
+                 .cast::<usize>() = len641;
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr620.cast_mut();
+                 .cast::<*mut u8>() = ptr641.cast_mut();
                }
-               V622::Blob(e) => {
+               V643::Blob(e) => {
                 *base.add(8).cast::<u8>() = (2i32) as u8;
-                let vec621 = (e.into_bytes()).into_boxed_slice();
-                let ptr621 = vec621.as_ptr().cast::<u8>();
-                let len621 = vec621.len();
-                ::core::mem::forget(vec621);
+                let vec642 = (e.into_bytes()).into_boxed_slice();
+                let ptr642 = vec642.as_ptr().cast::<u8>();
+                let len642 = vec642.len();
+                ::core::mem::forget(vec642);
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len621;
+                 .cast::<usize>() = len642;
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr621.cast_mut();
+                 .cast::<*mut u8>() = ptr642.cast_mut();
                }
               }
-              match mime_type618 {
+              match mime_type639 {
                Some(e) => {
                 *base
                  .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec623 = (e.into_bytes()).into_boxed_slice();
-                let ptr623 = vec623.as_ptr().cast::<u8>();
-                let len623 = vec623.len();
-                ::core::mem::forget(vec623);
+                let vec644 = (e.into_bytes()).into_boxed_slice();
+                let ptr644 = vec644.as_ptr().cast::<u8>();
+                let len644 = vec644.len();
+                ::core::mem::forget(vec644);
                 *base
                  .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len623;
+                 .cast::<usize>() = len644;
                 *base
                  .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr623.cast_mut();
+                 .cast::<*mut u8>() = ptr644.cast_mut();
                }
                None => {
                 *base
@@ -4623,21 +4765,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match file_name618 {
+              match file_name639 {
                Some(e) => {
                 *base
                  .add(8 + 6 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec624 = (e.into_bytes()).into_boxed_slice();
-                let ptr624 = vec624.as_ptr().cast::<u8>();
-                let len624 = vec624.len();
-                ::core::mem::forget(vec624);
+                let vec645 = (e.into_bytes()).into_boxed_slice();
+                let ptr645 = vec645.as_ptr().cast::<u8>();
+                let len645 = vec645.len();
+                ::core::mem::forget(vec645);
                 *base
                  .add(8 + 8 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len624;
+                 .cast::<usize>() = len645;
                 *base
                  .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr624.cast_mut();
+                 .cast::<*mut u8>() = ptr645.cast_mut();
                }
                None => {
                 *base
@@ -4645,7 +4787,7 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match size618 {
+              match size639 {
                Some(e) => {
                 *base
                  .add(16 + 8 * ::core::mem::size_of::<*const u8>())
@@ -4660,21 +4802,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match content_id618 {
+              match content_id639 {
                Some(e) => {
                 *base
                  .add(32 + 8 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec625 = (e.into_bytes()).into_boxed_slice();
-                let ptr625 = vec625.as_ptr().cast::<u8>();
-                let len625 = vec625.len();
-                ::core::mem::forget(vec625);
+                let vec646 = (e.into_bytes()).into_boxed_slice();
+                let ptr646 = vec646.as_ptr().cast::<u8>();
+                let len646 = vec646.len();
+                ::core::mem::forget(vec646);
                 *base
                  .add(32 + 10 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len625;
+                 .cast::<usize>() = len646;
                 *base
                  .add(32 + 9 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr625.cast_mut();
+                 .cast::<*mut u8>() = ptr646.cast_mut();
                }
                None => {
                 *base
@@ -4683,49 +4825,49 @@ pub mod exports {
                }
               };
              }
-             V658::Place(e) => {
+             V679::Place(e) => {
               *base.add(0).cast::<u8>() = (3i32) as u8;
               let super::super::super::super::__with_name1::Place {
-               latitude: latitude626,
-               longitude: longitude626,
-               name: name626,
-               address: address626,
+               latitude: latitude647,
+               longitude: longitude647,
+               name: name647,
+               address: address647,
               } = e;
-              *base.add(8).cast::<f64>() = _rt::as_f64(latitude626);
-              *base.add(16).cast::<f64>() = _rt::as_f64(longitude626);
-              match name626 {
+              *base.add(8).cast::<f64>() = _rt::as_f64(latitude647);
+              *base.add(16).cast::<f64>() = _rt::as_f64(longitude647);
+              match name647 {
                Some(e) => {
                 *base.add(24).cast::<u8>() = (1i32) as u8;
-                let vec627 = (e.into_bytes()).into_boxed_slice();
-                let ptr627 = vec627.as_ptr().cast::<u8>();
-                let len627 = vec627.len();
-                ::core::mem::forget(vec627);
+                let vec648 = (e.into_bytes()).into_boxed_slice();
+                let ptr648 = vec648.as_ptr().cast::<u8>();
+                let len648 = vec648.len();
+                ::core::mem::forget(vec648);
                 *base
                  .add(24 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len627;
+                 .cast::<usize>() = len648;
                 *base
                  .add(24 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr627.cast_mut();
+                 .cast::<*mut u8>() = ptr648.cast_mut();
                }
                None => {
                 *base.add(24).cast::<u8>() = (0i32) as u8;
                }
               };
-              match address626 {
+              match address647 {
                Some(e) => {
                 *base
                  .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec628 = (e.into_bytes()).into_boxed_slice();
-                let ptr628 = vec628.as_ptr().cast::<u8>();
-                let len628 = vec628.len();
-                ::core::mem::forget(vec628);
+                let vec649 = (e.into_bytes()).into_boxed_slice();
+                let ptr649 = vec649.as_ptr().cast::<u8>();
+                let len649 = vec649.len();
+                ::core::mem::forget(vec649);
                 *base
                  .add(24 + 5 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len628;
+                 .cast::<usize>() = len649;
                 *base
                  .add(24 + 4 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr628.cast_mut();
+                 .cast::<*mut u8>() = ptr649.cast_mut();
                }
                None => {
                 *base
@@ -4734,61 +4876,61 @@ pub mod exports {
                }
               };
              }
-             V658::ContactCard(e) => {
+             V679::ContactCard(e) => {
               *base.add(0).cast::<u8>() = (4i32) as u8;
               let super::super::super::super::__with_name1::Contact {
-               identifiers: identifiers629,
-               display_name: display_name629,
-               locale: locale629,
-               time_zone: time_zone629,
-               traits: traits629,
+               identifiers: identifiers650,
+               display_name: display_name650,
+               locale: locale650,
+               time_zone: time_zone650,
+               traits: traits650,
               } = e;
-              let vec634 = identifiers629;
-              let len634 = vec634.len();
-              let layout634 = _rt::alloc::Layout::from_size_align(
-                vec634.len() * (8 * ::core::mem::size_of::<*const u8>()),
+              let vec655 = identifiers650;
+              let len655 = vec655.len();
+              let layout655 = _rt::alloc::Layout::from_size_align(
+                vec655.len() * (8 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                )
                .unwrap();
-              let (result634, _cleanup634) = wit_bindgen::rt::Cleanup::new(
-               layout634,
+              let (result655, _cleanup655) = wit_bindgen::rt::Cleanup::new(
+               layout655,
               );
-              if let Some(cleanup) = _cleanup634 {
+              if let Some(cleanup) = _cleanup655 {
                cleanup.forget();
               }
-              for (i, e) in vec634.into_iter().enumerate() {
-               let base = result634
+              for (i, e) in vec655.into_iter().enumerate() {
+               let base = result655
                 .add(i * (8 * ::core::mem::size_of::<*const u8>()));
                {
                 let super::super::super::super::__with_name1::Identifier {
-                 scheme: scheme630,
-                 scope: scope630,
-                 value: value630,
-                 attestation: attestation630,
+                 scheme: scheme651,
+                 scope: scope651,
+                 value: value651,
+                 attestation: attestation651,
                 } = e;
-                let vec631 = (scheme630.into_bytes()).into_boxed_slice();
-                let ptr631 = vec631.as_ptr().cast::<u8>();
-                let len631 = vec631.len();
-                ::core::mem::forget(vec631);
+                let vec652 = (scheme651.into_bytes()).into_boxed_slice();
+                let ptr652 = vec652.as_ptr().cast::<u8>();
+                let len652 = vec652.len();
+                ::core::mem::forget(vec652);
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len631;
-                *base.add(0).cast::<*mut u8>() = ptr631.cast_mut();
-                match scope630 {
+                 .cast::<usize>() = len652;
+                *base.add(0).cast::<*mut u8>() = ptr652.cast_mut();
+                match scope651 {
                  Some(e) => {
                   *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
                    .cast::<u8>() = (1i32) as u8;
-                  let vec632 = (e.into_bytes()).into_boxed_slice();
-                  let ptr632 = vec632.as_ptr().cast::<u8>();
-                  let len632 = vec632.len();
-                  ::core::mem::forget(vec632);
+                  let vec653 = (e.into_bytes()).into_boxed_slice();
+                  let ptr653 = vec653.as_ptr().cast::<u8>();
+                  let len653 = vec653.len();
+                  ::core::mem::forget(vec653);
                   *base
                    .add(4 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len632;
+                   .cast::<usize>() = len653;
                   *base
                    .add(3 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr632.cast_mut();
+                   .cast::<*mut u8>() = ptr653.cast_mut();
                  }
                  None => {
                   *base
@@ -4796,40 +4938,40 @@ pub mod exports {
                    .cast::<u8>() = (0i32) as u8;
                  }
                 };
-                let vec633 = (value630.into_bytes()).into_boxed_slice();
-                let ptr633 = vec633.as_ptr().cast::<u8>();
-                let len633 = vec633.len();
-                ::core::mem::forget(vec633);
+                let vec654 = (value651.into_bytes()).into_boxed_slice();
+                let ptr654 = vec654.as_ptr().cast::<u8>();
+                let len654 = vec654.len();
+                ::core::mem::forget(vec654);
                 *base
                  .add(6 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len633;
+                 .cast::<usize>() = len654;
                 *base
                  .add(5 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr633.cast_mut();
+                 .cast::<*mut u8>() = ptr654.cast_mut();
                 *base
                  .add(7 * ::core::mem::size_of::<*const u8>())
-                 .cast::<u8>() = (attestation630.clone() as i32) as u8;
+                 .cast::<u8>() = (attestation651.clone() as i32) as u8;
                }
               }
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len634;
-              *base.add(8).cast::<*mut u8>() = result634;
-              match display_name629 {
+               .cast::<usize>() = len655;
+              *base.add(8).cast::<*mut u8>() = result655;
+              match display_name650 {
                Some(e) => {
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec635 = (e.into_bytes()).into_boxed_slice();
-                let ptr635 = vec635.as_ptr().cast::<u8>();
-                let len635 = vec635.len();
-                ::core::mem::forget(vec635);
+                let vec656 = (e.into_bytes()).into_boxed_slice();
+                let ptr656 = vec656.as_ptr().cast::<u8>();
+                let len656 = vec656.len();
+                ::core::mem::forget(vec656);
                 *base
                  .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len635;
+                 .cast::<usize>() = len656;
                 *base
                  .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr635.cast_mut();
+                 .cast::<*mut u8>() = ptr656.cast_mut();
                }
                None => {
                 *base
@@ -4837,21 +4979,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match locale629 {
+              match locale650 {
                Some(e) => {
                 *base
                  .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec636 = (e.into_bytes()).into_boxed_slice();
-                let ptr636 = vec636.as_ptr().cast::<u8>();
-                let len636 = vec636.len();
-                ::core::mem::forget(vec636);
+                let vec657 = (e.into_bytes()).into_boxed_slice();
+                let ptr657 = vec657.as_ptr().cast::<u8>();
+                let len657 = vec657.len();
+                ::core::mem::forget(vec657);
                 *base
                  .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len636;
+                 .cast::<usize>() = len657;
                 *base
                  .add(8 + 6 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr636.cast_mut();
+                 .cast::<*mut u8>() = ptr657.cast_mut();
                }
                None => {
                 *base
@@ -4859,21 +5001,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match time_zone629 {
+              match time_zone650 {
                Some(e) => {
                 *base
                  .add(8 + 8 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec637 = (e.into_bytes()).into_boxed_slice();
-                let ptr637 = vec637.as_ptr().cast::<u8>();
-                let len637 = vec637.len();
-                ::core::mem::forget(vec637);
+                let vec658 = (e.into_bytes()).into_boxed_slice();
+                let ptr658 = vec658.as_ptr().cast::<u8>();
+                let len658 = vec658.len();
+                ::core::mem::forget(vec658);
                 *base
                  .add(8 + 10 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len637;
+                 .cast::<usize>() = len658;
                 *base
                  .add(8 + 9 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr637.cast_mut();
+                 .cast::<*mut u8>() = ptr658.cast_mut();
                }
                None => {
                 *base
@@ -4881,240 +5023,240 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              let vec641 = traits629;
-              let len641 = vec641.len();
-              let layout641 = _rt::alloc::Layout::from_size_align(
-                vec641.len() * (4 * ::core::mem::size_of::<*const u8>()),
+              let vec662 = traits650;
+              let len662 = vec662.len();
+              let layout662 = _rt::alloc::Layout::from_size_align(
+                vec662.len() * (4 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                )
                .unwrap();
-              let (result641, _cleanup641) = wit_bindgen::rt::Cleanup::new(
-               layout641,
+              let (result662, _cleanup662) = wit_bindgen::rt::Cleanup::new(
+               layout662,
               );
-              if let Some(cleanup) = _cleanup641 {
+              if let Some(cleanup) = _cleanup662 {
                cleanup.forget();
               }
-              for (i, e) in vec641.into_iter().enumerate() {
-               let base = result641
+              for (i, e) in vec662.into_iter().enumerate() {
+               let base = result662
                 .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                {
-                let (t638_0, t638_1) = e;
-                let vec639 = (t638_0.into_bytes()).into_boxed_slice();
-                let ptr639 = vec639.as_ptr().cast::<u8>();
-                let len639 = vec639.len();
-                ::core::mem::forget(vec639);
+                let (t659_0, t659_1) = e;
+                let vec660 = (t659_0.into_bytes()).into_boxed_slice();
+                let ptr660 = vec660.as_ptr().cast::<u8>();
+                let len660 = vec660.len();
+                ::core::mem::forget(vec660);
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len639;
-                *base.add(0).cast::<*mut u8>() = ptr639.cast_mut();
-                let vec640 = (t638_1.into_bytes()).into_boxed_slice();
-                let ptr640 = vec640.as_ptr().cast::<u8>();
-                let len640 = vec640.len();
-                ::core::mem::forget(vec640);
+                 .cast::<usize>() = len660;
+                *base.add(0).cast::<*mut u8>() = ptr660.cast_mut();
+                let vec661 = (t659_1.into_bytes()).into_boxed_slice();
+                let ptr661 = vec661.as_ptr().cast::<u8>();
+                let len661 = vec661.len();
+                ::core::mem::forget(vec661);
                 *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len640;
+                 .cast::<usize>() = len661;
                 *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr640.cast_mut();
+                 .cast::<*mut u8>() = ptr661.cast_mut();
                }
               }
               *base
                .add(8 + 12 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len641;
+               .cast::<usize>() = len662;
               *base
                .add(8 + 11 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = result641;
+               .cast::<*mut u8>() = result662;
              }
-             V658::Choices(e) => {
+             V679::Choices(e) => {
               *base.add(0).cast::<u8>() = (5i32) as u8;
-              let vec645 = e;
-              let len645 = vec645.len();
-              let layout645 = _rt::alloc::Layout::from_size_align(
-                vec645.len() * (4 * ::core::mem::size_of::<*const u8>()),
+              let vec666 = e;
+              let len666 = vec666.len();
+              let layout666 = _rt::alloc::Layout::from_size_align(
+                vec666.len() * (4 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                )
                .unwrap();
-              let (result645, _cleanup645) = wit_bindgen::rt::Cleanup::new(
-               layout645,
+              let (result666, _cleanup666) = wit_bindgen::rt::Cleanup::new(
+               layout666,
               );
-              if let Some(cleanup) = _cleanup645 {
+              if let Some(cleanup) = _cleanup666 {
                cleanup.forget();
               }
-              for (i, e) in vec645.into_iter().enumerate() {
-               let base = result645
+              for (i, e) in vec666.into_iter().enumerate() {
+               let base = result666
                 .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                {
                 let super::super::super::super::__with_name1::Choice {
-                 id: id642,
-                 title: title642,
+                 id: id663,
+                 title: title663,
                 } = e;
-                let vec643 = (id642.into_bytes()).into_boxed_slice();
-                let ptr643 = vec643.as_ptr().cast::<u8>();
-                let len643 = vec643.len();
-                ::core::mem::forget(vec643);
+                let vec664 = (id663.into_bytes()).into_boxed_slice();
+                let ptr664 = vec664.as_ptr().cast::<u8>();
+                let len664 = vec664.len();
+                ::core::mem::forget(vec664);
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len643;
-                *base.add(0).cast::<*mut u8>() = ptr643.cast_mut();
-                let vec644 = (title642.into_bytes()).into_boxed_slice();
-                let ptr644 = vec644.as_ptr().cast::<u8>();
-                let len644 = vec644.len();
-                ::core::mem::forget(vec644);
+                 .cast::<usize>() = len664;
+                *base.add(0).cast::<*mut u8>() = ptr664.cast_mut();
+                let vec665 = (title663.into_bytes()).into_boxed_slice();
+                let ptr665 = vec665.as_ptr().cast::<u8>();
+                let len665 = vec665.len();
+                ::core::mem::forget(vec665);
                 *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len644;
+                 .cast::<usize>() = len665;
                 *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr644.cast_mut();
+                 .cast::<*mut u8>() = ptr665.cast_mut();
                }
               }
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len645;
-              *base.add(8).cast::<*mut u8>() = result645;
+               .cast::<usize>() = len666;
+              *base.add(8).cast::<*mut u8>() = result666;
              }
-             V658::Chosen(e) => {
+             V679::Chosen(e) => {
               *base.add(0).cast::<u8>() = (6i32) as u8;
               let super::super::super::super::__with_name1::Choice {
-               id: id646,
-               title: title646,
+               id: id667,
+               title: title667,
               } = e;
-              let vec647 = (id646.into_bytes()).into_boxed_slice();
-              let ptr647 = vec647.as_ptr().cast::<u8>();
-              let len647 = vec647.len();
-              ::core::mem::forget(vec647);
+              let vec668 = (id667.into_bytes()).into_boxed_slice();
+              let ptr668 = vec668.as_ptr().cast::<u8>();
+              let len668 = vec668.len();
+              ::core::mem::forget(vec668);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len647;
-              *base.add(8).cast::<*mut u8>() = ptr647.cast_mut();
-              let vec648 = (title646.into_bytes()).into_boxed_slice();
-              let ptr648 = vec648.as_ptr().cast::<u8>();
-              let len648 = vec648.len();
-              ::core::mem::forget(vec648);
+               .cast::<usize>() = len668;
+              *base.add(8).cast::<*mut u8>() = ptr668.cast_mut();
+              let vec669 = (title667.into_bytes()).into_boxed_slice();
+              let ptr669 = vec669.as_ptr().cast::<u8>();
+              let len669 = vec669.len();
+              ::core::mem::forget(vec669);
               *base
                .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len648;
+               .cast::<usize>() = len669;
               *base
                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr648.cast_mut();
+               .cast::<*mut u8>() = ptr669.cast_mut();
              }
-             V658::Form(e) => {
+             V679::Form(e) => {
               *base.add(0).cast::<u8>() = (7i32) as u8;
-              let vec649 = (e.into_bytes()).into_boxed_slice();
-              let ptr649 = vec649.as_ptr().cast::<u8>();
-              let len649 = vec649.len();
-              ::core::mem::forget(vec649);
+              let vec670 = (e.into_bytes()).into_boxed_slice();
+              let ptr670 = vec670.as_ptr().cast::<u8>();
+              let len670 = vec670.len();
+              ::core::mem::forget(vec670);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len649;
-              *base.add(8).cast::<*mut u8>() = ptr649.cast_mut();
+               .cast::<usize>() = len670;
+              *base.add(8).cast::<*mut u8>() = ptr670.cast_mut();
              }
-             V658::Template(e) => {
+             V679::Template(e) => {
               *base.add(0).cast::<u8>() = (8i32) as u8;
               let super::super::super::super::__with_name1::Template {
-               name: name650,
-               locale: locale650,
-               parameters: parameters650,
+               name: name671,
+               locale: locale671,
+               parameters: parameters671,
               } = e;
-              let vec651 = (name650.into_bytes()).into_boxed_slice();
-              let ptr651 = vec651.as_ptr().cast::<u8>();
-              let len651 = vec651.len();
-              ::core::mem::forget(vec651);
+              let vec672 = (name671.into_bytes()).into_boxed_slice();
+              let ptr672 = vec672.as_ptr().cast::<u8>();
+              let len672 = vec672.len();
+              ::core::mem::forget(vec672);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len651;
-              *base.add(8).cast::<*mut u8>() = ptr651.cast_mut();
-              let vec652 = (locale650.into_bytes()).into_boxed_slice();
-              let ptr652 = vec652.as_ptr().cast::<u8>();
-              let len652 = vec652.len();
-              ::core::mem::forget(vec652);
+               .cast::<usize>() = len672;
+              *base.add(8).cast::<*mut u8>() = ptr672.cast_mut();
+              let vec673 = (locale671.into_bytes()).into_boxed_slice();
+              let ptr673 = vec673.as_ptr().cast::<u8>();
+              let len673 = vec673.len();
+              ::core::mem::forget(vec673);
               *base
                .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len652;
+               .cast::<usize>() = len673;
               *base
                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr652.cast_mut();
-              let vec654 = parameters650;
-              let len654 = vec654.len();
-              let layout654 = _rt::alloc::Layout::from_size_align(
-                vec654.len() * (2 * ::core::mem::size_of::<*const u8>()),
+               .cast::<*mut u8>() = ptr673.cast_mut();
+              let vec675 = parameters671;
+              let len675 = vec675.len();
+              let layout675 = _rt::alloc::Layout::from_size_align(
+                vec675.len() * (2 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                )
                .unwrap();
-              let (result654, _cleanup654) = wit_bindgen::rt::Cleanup::new(
-               layout654,
+              let (result675, _cleanup675) = wit_bindgen::rt::Cleanup::new(
+               layout675,
               );
-              if let Some(cleanup) = _cleanup654 {
+              if let Some(cleanup) = _cleanup675 {
                cleanup.forget();
               }
-              for (i, e) in vec654.into_iter().enumerate() {
-               let base = result654
+              for (i, e) in vec675.into_iter().enumerate() {
+               let base = result675
                 .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                {
-                let vec653 = (e.into_bytes()).into_boxed_slice();
-                let ptr653 = vec653.as_ptr().cast::<u8>();
-                let len653 = vec653.len();
-                ::core::mem::forget(vec653);
+                let vec674 = (e.into_bytes()).into_boxed_slice();
+                let ptr674 = vec674.as_ptr().cast::<u8>();
+                let len674 = vec674.len();
+                ::core::mem::forget(vec674);
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len653;
-                *base.add(0).cast::<*mut u8>() = ptr653.cast_mut();
+                 .cast::<usize>() = len674;
+                *base.add(0).cast::<*mut u8>() = ptr674.cast_mut();
                }
               }
               *base
                .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len654;
+               .cast::<usize>() = len675;
               *base
                .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = result654;
+               .cast::<*mut u8>() = result675;
              }
-             V658::Other(e) => {
+             V679::Other(e) => {
               *base.add(0).cast::<u8>() = (9i32) as u8;
-              let (t655_0, t655_1) = e;
-              let vec656 = (t655_0.into_bytes()).into_boxed_slice();
-              let ptr656 = vec656.as_ptr().cast::<u8>();
-              let len656 = vec656.len();
-              ::core::mem::forget(vec656);
+              let (t676_0, t676_1) = e;
+              let vec677 = (t676_0.into_bytes()).into_boxed_slice();
+              let ptr677 = vec677.as_ptr().cast::<u8>();
+              let len677 = vec677.len();
+              ::core::mem::forget(vec677);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len656;
-              *base.add(8).cast::<*mut u8>() = ptr656.cast_mut();
-              let vec657 = (t655_1.into_bytes()).into_boxed_slice();
-              let ptr657 = vec657.as_ptr().cast::<u8>();
-              let len657 = vec657.len();
-              ::core::mem::forget(vec657);
+               .cast::<usize>() = len677;
+              *base.add(8).cast::<*mut u8>() = ptr677.cast_mut();
+              let vec678 = (t676_1.into_bytes()).into_boxed_slice();
+              let ptr678 = vec678.as_ptr().cast::<u8>();
+              let len678 = vec678.len();
+              ::core::mem::forget(vec678);
               *base
                .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len657;
+               .cast::<usize>() = len678;
               *base
                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr657.cast_mut();
+               .cast::<*mut u8>() = ptr678.cast_mut();
              }
             }
            }
           }
           *base
            .add(24 + 23 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len659;
+           .cast::<usize>() = len680;
           *base
            .add(24 + 22 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result659;
-          match in_reply_to613 {
+           .cast::<*mut u8>() = result680;
+          match in_reply_to634 {
            Some(e) => {
             *base
              .add(24 + 24 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec660 = (e.into_bytes()).into_boxed_slice();
-            let ptr660 = vec660.as_ptr().cast::<u8>();
-            let len660 = vec660.len();
-            ::core::mem::forget(vec660);
+            let vec681 = (e.into_bytes()).into_boxed_slice();
+            let ptr681 = vec681.as_ptr().cast::<u8>();
+            let len681 = vec681.len();
+            ::core::mem::forget(vec681);
             *base
              .add(24 + 26 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len660;
+             .cast::<usize>() = len681;
             *base
              .add(24 + 25 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr660.cast_mut();
+             .cast::<*mut u8>() = ptr681.cast_mut();
            }
            None => {
             *base
@@ -5122,21 +5264,21 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          match thread613 {
+          match thread634 {
            Some(e) => {
             *base
              .add(24 + 27 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec661 = (e.into_bytes()).into_boxed_slice();
-            let ptr661 = vec661.as_ptr().cast::<u8>();
-            let len661 = vec661.len();
-            ::core::mem::forget(vec661);
+            let vec682 = (e.into_bytes()).into_boxed_slice();
+            let ptr682 = vec682.as_ptr().cast::<u8>();
+            let len682 = vec682.len();
+            ::core::mem::forget(vec682);
             *base
              .add(24 + 29 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len661;
+             .cast::<usize>() = len682;
             *base
              .add(24 + 28 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr661.cast_mut();
+             .cast::<*mut u8>() = ptr682.cast_mut();
            }
            None => {
             *base
@@ -5144,42 +5286,42 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          match referral613 {
+          match referral634 {
            Some(e) => {
             *base
              .add(24 + 30 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
             let super::super::super::super::__with_name1::Referral {
-             source: source662,
-             id: id662,
-             url: url662,
-             details: details662,
+             source: source683,
+             id: id683,
+             url: url683,
+             details: details683,
             } = e;
-            let vec663 = (source662.into_bytes()).into_boxed_slice();
-            let ptr663 = vec663.as_ptr().cast::<u8>();
-            let len663 = vec663.len();
-            ::core::mem::forget(vec663);
+            let vec684 = (source683.into_bytes()).into_boxed_slice();
+            let ptr684 = vec684.as_ptr().cast::<u8>();
+            let len684 = vec684.len();
+            ::core::mem::forget(vec684);
             *base
              .add(24 + 32 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len663;
+             .cast::<usize>() = len684;
             *base
              .add(24 + 31 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr663.cast_mut();
-            match id662 {
+             .cast::<*mut u8>() = ptr684.cast_mut();
+            match id683 {
              Some(e) => {
               *base
                .add(24 + 33 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec664 = (e.into_bytes()).into_boxed_slice();
-              let ptr664 = vec664.as_ptr().cast::<u8>();
-              let len664 = vec664.len();
-              ::core::mem::forget(vec664);
+              let vec685 = (e.into_bytes()).into_boxed_slice();
+              let ptr685 = vec685.as_ptr().cast::<u8>();
+              let len685 = vec685.len();
+              ::core::mem::forget(vec685);
               *base
                .add(24 + 35 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len664;
+               .cast::<usize>() = len685;
               *base
                .add(24 + 34 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr664.cast_mut();
+               .cast::<*mut u8>() = ptr685.cast_mut();
              }
              None => {
               *base
@@ -5187,21 +5329,21 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            match url662 {
+            match url683 {
              Some(e) => {
               *base
                .add(24 + 36 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec665 = (e.into_bytes()).into_boxed_slice();
-              let ptr665 = vec665.as_ptr().cast::<u8>();
-              let len665 = vec665.len();
-              ::core::mem::forget(vec665);
+              let vec686 = (e.into_bytes()).into_boxed_slice();
+              let ptr686 = vec686.as_ptr().cast::<u8>();
+              let len686 = vec686.len();
+              ::core::mem::forget(vec686);
               *base
                .add(24 + 38 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len665;
+               .cast::<usize>() = len686;
               *base
                .add(24 + 37 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr665.cast_mut();
+               .cast::<*mut u8>() = ptr686.cast_mut();
              }
              None => {
               *base
@@ -5209,21 +5351,21 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            match details662 {
+            match details683 {
              Some(e) => {
               *base
                .add(24 + 39 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec666 = (e.into_bytes()).into_boxed_slice();
-              let ptr666 = vec666.as_ptr().cast::<u8>();
-              let len666 = vec666.len();
-              ::core::mem::forget(vec666);
+              let vec687 = (e.into_bytes()).into_boxed_slice();
+              let ptr687 = vec687.as_ptr().cast::<u8>();
+              let len687 = vec687.len();
+              ::core::mem::forget(vec687);
               *base
                .add(24 + 41 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len666;
+               .cast::<usize>() = len687;
               *base
                .add(24 + 40 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr666.cast_mut();
+               .cast::<*mut u8>() = ptr687.cast_mut();
              }
              None => {
               *base
@@ -5240,25 +5382,25 @@ pub mod exports {
           };
           *base
            .add(24 + 42 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (match forwarded613 {
+           .cast::<u8>() = (match forwarded634 {
            true => 1,
            false => 0,
           }) as u8;
-          match reference613 {
+          match reference634 {
            Some(e) => {
             *base
              .add(24 + 43 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec667 = (e.into_bytes()).into_boxed_slice();
-            let ptr667 = vec667.as_ptr().cast::<u8>();
-            let len667 = vec667.len();
-            ::core::mem::forget(vec667);
+            let vec688 = (e.into_bytes()).into_boxed_slice();
+            let ptr688 = vec688.as_ptr().cast::<u8>();
+            let len688 = vec688.len();
+            ::core::mem::forget(vec688);
             *base
              .add(24 + 45 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len667;
+             .cast::<usize>() = len688;
             *base
              .add(24 + 44 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr667.cast_mut();
+             .cast::<*mut u8>() = ptr688.cast_mut();
            }
            None => {
             *base
@@ -5266,85 +5408,85 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          let vec669 = references613;
-          let len669 = vec669.len();
-          let layout669 = _rt::alloc::Layout::from_size_align(
-            vec669.len() * (2 * ::core::mem::size_of::<*const u8>()),
+          let vec690 = references634;
+          let len690 = vec690.len();
+          let layout690 = _rt::alloc::Layout::from_size_align(
+            vec690.len() * (2 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result669, _cleanup669) = wit_bindgen::rt::Cleanup::new(
-           layout669,
+          let (result690, _cleanup690) = wit_bindgen::rt::Cleanup::new(
+           layout690,
           );
-          if let Some(cleanup) = _cleanup669 {
+          if let Some(cleanup) = _cleanup690 {
            cleanup.forget();
           }
-          for (i, e) in vec669.into_iter().enumerate() {
-           let base = result669
+          for (i, e) in vec690.into_iter().enumerate() {
+           let base = result690
             .add(i * (2 * ::core::mem::size_of::<*const u8>()));
            {
-            let vec668 = (e.into_bytes()).into_boxed_slice();
-            let ptr668 = vec668.as_ptr().cast::<u8>();
-            let len668 = vec668.len();
-            ::core::mem::forget(vec668);
+            let vec689 = (e.into_bytes()).into_boxed_slice();
+            let ptr689 = vec689.as_ptr().cast::<u8>();
+            let len689 = vec689.len();
+            ::core::mem::forget(vec689);
             *base
              .add(::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len668;
-            *base.add(0).cast::<*mut u8>() = ptr668.cast_mut();
+             .cast::<usize>() = len689;
+            *base.add(0).cast::<*mut u8>() = ptr689.cast_mut();
            }
           }
           *base
            .add(24 + 47 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len669;
+           .cast::<usize>() = len690;
           *base
            .add(24 + 46 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result669;
-          let vec674 = copies613;
-          let len674 = vec674.len();
-          let layout674 = _rt::alloc::Layout::from_size_align(
-            vec674.len() * (8 * ::core::mem::size_of::<*const u8>()),
+           .cast::<*mut u8>() = result690;
+          let vec695 = copies634;
+          let len695 = vec695.len();
+          let layout695 = _rt::alloc::Layout::from_size_align(
+            vec695.len() * (8 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result674, _cleanup674) = wit_bindgen::rt::Cleanup::new(
-           layout674,
+          let (result695, _cleanup695) = wit_bindgen::rt::Cleanup::new(
+           layout695,
           );
-          if let Some(cleanup) = _cleanup674 {
+          if let Some(cleanup) = _cleanup695 {
            cleanup.forget();
           }
-          for (i, e) in vec674.into_iter().enumerate() {
-           let base = result674
+          for (i, e) in vec695.into_iter().enumerate() {
+           let base = result695
             .add(i * (8 * ::core::mem::size_of::<*const u8>()));
            {
             let super::super::super::super::__with_name1::Identifier {
-             scheme: scheme670,
-             scope: scope670,
-             value: value670,
-             attestation: attestation670,
+             scheme: scheme691,
+             scope: scope691,
+             value: value691,
+             attestation: attestation691,
             } = e;
-            let vec671 = (scheme670.into_bytes()).into_boxed_slice();
-            let ptr671 = vec671.as_ptr().cast::<u8>();
-            let len671 = vec671.len();
-            ::core::mem::forget(vec671);
+            let vec692 = (scheme691.into_bytes()).into_boxed_slice();
+            let ptr692 = vec692.as_ptr().cast::<u8>();
+            let len692 = vec692.len();
+            ::core::mem::forget(vec692);
             *base
              .add(::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len671;
-            *base.add(0).cast::<*mut u8>() = ptr671.cast_mut();
-            match scope670 {
+             .cast::<usize>() = len692;
+            *base.add(0).cast::<*mut u8>() = ptr692.cast_mut();
+            match scope691 {
              Some(e) => {
               *base
                .add(2 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec672 = (e.into_bytes()).into_boxed_slice();
-              let ptr672 = vec672.as_ptr().cast::<u8>();
-              let len672 = vec672.len();
-              ::core::mem::forget(vec672);
+              let vec693 = (e.into_bytes()).into_boxed_slice();
+              let ptr693 = vec693.as_ptr().cast::<u8>();
+              let len693 = vec693.len();
+              ::core::mem::forget(vec693);
               *base
                .add(4 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len672;
+               .cast::<usize>() = len693;
               *base
                .add(3 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr672.cast_mut();
+               .cast::<*mut u8>() = ptr693.cast_mut();
              }
              None => {
               *base
@@ -5352,63 +5494,63 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            let vec673 = (value670.into_bytes()).into_boxed_slice();
-            let ptr673 = vec673.as_ptr().cast::<u8>();
-            let len673 = vec673.len();
-            ::core::mem::forget(vec673);
+            let vec694 = (value691.into_bytes()).into_boxed_slice();
+            let ptr694 = vec694.as_ptr().cast::<u8>();
+            let len694 = vec694.len();
+            ::core::mem::forget(vec694);
             *base
              .add(6 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len673;
+             .cast::<usize>() = len694;
             *base
              .add(5 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr673.cast_mut();
+             .cast::<*mut u8>() = ptr694.cast_mut();
             *base
              .add(7 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (attestation670.clone() as i32) as u8;
+             .cast::<u8>() = (attestation691.clone() as i32) as u8;
            }
           }
           *base
            .add(24 + 49 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len674;
+           .cast::<usize>() = len695;
           *base
            .add(24 + 48 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result674;
-          match participant613 {
+           .cast::<*mut u8>() = result695;
+          match participant634 {
            Some(e) => {
             *base
              .add(24 + 50 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
             let super::super::super::super::__with_name1::Identifier {
-             scheme: scheme675,
-             scope: scope675,
-             value: value675,
-             attestation: attestation675,
+             scheme: scheme696,
+             scope: scope696,
+             value: value696,
+             attestation: attestation696,
             } = e;
-            let vec676 = (scheme675.into_bytes()).into_boxed_slice();
-            let ptr676 = vec676.as_ptr().cast::<u8>();
-            let len676 = vec676.len();
-            ::core::mem::forget(vec676);
+            let vec697 = (scheme696.into_bytes()).into_boxed_slice();
+            let ptr697 = vec697.as_ptr().cast::<u8>();
+            let len697 = vec697.len();
+            ::core::mem::forget(vec697);
             *base
              .add(24 + 52 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len676;
+             .cast::<usize>() = len697;
             *base
              .add(24 + 51 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr676.cast_mut();
-            match scope675 {
+             .cast::<*mut u8>() = ptr697.cast_mut();
+            match scope696 {
              Some(e) => {
               *base
                .add(24 + 53 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec677 = (e.into_bytes()).into_boxed_slice();
-              let ptr677 = vec677.as_ptr().cast::<u8>();
-              let len677 = vec677.len();
-              ::core::mem::forget(vec677);
+              let vec698 = (e.into_bytes()).into_boxed_slice();
+              let ptr698 = vec698.as_ptr().cast::<u8>();
+              let len698 = vec698.len();
+              ::core::mem::forget(vec698);
               *base
                .add(24 + 55 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len677;
+               .cast::<usize>() = len698;
               *base
                .add(24 + 54 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr677.cast_mut();
+               .cast::<*mut u8>() = ptr698.cast_mut();
              }
              None => {
               *base
@@ -5416,19 +5558,19 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            let vec678 = (value675.into_bytes()).into_boxed_slice();
-            let ptr678 = vec678.as_ptr().cast::<u8>();
-            let len678 = vec678.len();
-            ::core::mem::forget(vec678);
+            let vec699 = (value696.into_bytes()).into_boxed_slice();
+            let ptr699 = vec699.as_ptr().cast::<u8>();
+            let len699 = vec699.len();
+            ::core::mem::forget(vec699);
             *base
              .add(24 + 57 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len678;
+             .cast::<usize>() = len699;
             *base
              .add(24 + 56 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr678.cast_mut();
+             .cast::<*mut u8>() = ptr699.cast_mut();
             *base
              .add(24 + 58 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (attestation675.clone() as i32) as u8;
+             .cast::<u8>() = (attestation696.clone() as i32) as u8;
            }
            None => {
             *base
@@ -5438,138 +5580,138 @@ pub mod exports {
           };
           *base
            .add(24 + 59 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (match standby613 {
+           .cast::<u8>() = (match standby634 {
            true => 1,
            false => 0,
           }) as u8;
          }
-         V786::MessageEdited(e) => {
+         V807::MessageEdited(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (1i32) as u8;
           let super::super::super::super::__with_name1::Edit {
-           message_id: message_id679,
-           parts: parts679,
+           message_id: message_id700,
+           parts: parts700,
           } = e;
-          let vec680 = (message_id679.into_bytes())
+          let vec701 = (message_id700.into_bytes())
            .into_boxed_slice();
-          let ptr680 = vec680.as_ptr().cast::<u8>();
-          let len680 = vec680.len();
-          ::core::mem::forget(vec680);
+          let ptr701 = vec701.as_ptr().cast::<u8>();
+          let len701 = vec701.len();
+          ::core::mem::forget(vec701);
           *base
            .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len680;
+           .cast::<usize>() = len701;
           *base
            .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr680.cast_mut();
-          let vec724 = parts679;
-          let len724 = vec724.len();
-          let layout724 = _rt::alloc::Layout::from_size_align(
-            vec724.len()
+           .cast::<*mut u8>() = ptr701.cast_mut();
+          let vec745 = parts700;
+          let len745 = vec745.len();
+          let layout745 = _rt::alloc::Layout::from_size_align(
+            vec745.len()
              * (40 + 10 * ::core::mem::size_of::<*const u8>()),
             8,
            )
            .unwrap();
-          let (result724, _cleanup724) = wit_bindgen::rt::Cleanup::new(
-           layout724,
+          let (result745, _cleanup745) = wit_bindgen::rt::Cleanup::new(
+           layout745,
           );
-          if let Some(cleanup) = _cleanup724 {
+          if let Some(cleanup) = _cleanup745 {
            cleanup.forget();
           }
-          for (i, e) in vec724.into_iter().enumerate() {
-           let base = result724
+          for (i, e) in vec745.into_iter().enumerate() {
+           let base = result745
             .add(i * (40 + 10 * ::core::mem::size_of::<*const u8>()));
            {
-            use super::super::super::super::__with_name1::Part as V723;
+            use super::super::super::super::__with_name1::Part as V744;
             match e {
-             V723::Text(e) => {
+             V744::Text(e) => {
               *base.add(0).cast::<u8>() = (0i32) as u8;
-              let vec681 = (e.into_bytes()).into_boxed_slice();
-              let ptr681 = vec681.as_ptr().cast::<u8>();
-              let len681 = vec681.len();
-              ::core::mem::forget(vec681);
+              let vec702 = (e.into_bytes()).into_boxed_slice();
+              let ptr702 = vec702.as_ptr().cast::<u8>();
+              let len702 = vec702.len();
+              ::core::mem::forget(vec702);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len681;
-              *base.add(8).cast::<*mut u8>() = ptr681.cast_mut();
+               .cast::<usize>() = len702;
+              *base.add(8).cast::<*mut u8>() = ptr702.cast_mut();
              }
-             V723::Html(e) => {
+             V744::Html(e) => {
               *base.add(0).cast::<u8>() = (1i32) as u8;
-              let vec682 = (e.into_bytes()).into_boxed_slice();
-              let ptr682 = vec682.as_ptr().cast::<u8>();
-              let len682 = vec682.len();
-              ::core::mem::forget(vec682);
+              let vec703 = (e.into_bytes()).into_boxed_slice();
+              let ptr703 = vec703.as_ptr().cast::<u8>();
+              let len703 = vec703.len();
+              ::core::mem::forget(vec703);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len682;
-              *base.add(8).cast::<*mut u8>() = ptr682.cast_mut();
+               .cast::<usize>() = len703;
+              *base.add(8).cast::<*mut u8>() = ptr703.cast_mut();
              }
-             V723::Media(e) => {
+             V744::Media(e) => {
               *base.add(0).cast::<u8>() = (2i32) as u8;
               let super::super::super::super::__with_name1::Media {
-               source: source683,
-               mime_type: mime_type683,
-               file_name: file_name683,
-               size: size683,
-               content_id: content_id683,
+               source: source704,
+               mime_type: mime_type704,
+               file_name: file_name704,
+               size: size704,
+               content_id: content_id704,
               } = e;
-              use super::super::super::super::__with_name1::MediaSource as V687;
-              match source683 {
-               V687::Url(e) => {
+              use super::super::super::super::__with_name1::MediaSource as V708;
+              match source704 {
+               V708::Url(e) => {
                 *base.add(8).cast::<u8>() = (0i32) as u8;
-                let vec684 = (e.into_bytes()).into_boxed_slice();
-                let ptr684 = vec684.as_ptr().cast::<u8>();
-                let len684 = vec684.len();
-                ::core::mem::forget(vec684);
+                let vec705 = (e.into_bytes()).into_boxed_slice();
+                let ptr705 = vec705.as_ptr().cast::<u8>();
+                let len705 = vec705.len();
+                ::core::mem::forget(vec705);
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len684;
+                 .cast::<usize>() = len705;
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr684.cast_mut();
+                 .cast::<*mut u8>() = ptr705.cast_mut();
                }
-               V687::ProviderId(e) => {
+               V708::ProviderId(e) => {
                 *base.add(8).cast::<u8>() = (1i32) as u8;
-                let vec685 = (e.into_bytes()).into_boxed_slice();
-                let ptr685 = vec685.as_ptr().cast::<u8>();
-                let len685 = vec685.len();
-                ::core::mem::forget(vec685);
+                let vec706 = (e.into_bytes()).into_boxed_slice();
+                let ptr706 = vec706.as_ptr().cast::<u8>();
+                let len706 = vec706.len();
+                ::core::mem::forget(vec706);
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len685;
+                 .cast::<usize>() = len706;
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr685.cast_mut();
+                 .cast::<*mut u8>() = ptr706.cast_mut();
                }
-               V687::Blob(e) => {
+               V708::Blob(e) => {
                 *base.add(8).cast::<u8>() = (2i32) as u8;
-                let vec686 = (e.into_bytes()).into_boxed_slice();
-                let ptr686 = vec686.as_ptr().cast::<u8>();
-                let len686 = vec686.len();
-                ::core::mem::forget(vec686);
+                let vec707 = (e.into_bytes()).into_boxed_slice();
+                let ptr707 = vec707.as_ptr().cast::<u8>();
+                let len707 = vec707.len();
+                ::core::mem::forget(vec707);
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len686;
+                 .cast::<usize>() = len707;
                 *base
                  .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr686.cast_mut();
+                 .cast::<*mut u8>() = ptr707.cast_mut();
                }
               }
-              match mime_type683 {
+              match mime_type704 {
                Some(e) => {
                 *base
                  .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec688 = (e.into_bytes()).into_boxed_slice();
-                let ptr688 = vec688.as_ptr().cast::<u8>();
-                let len688 = vec688.len();
-                ::core::mem::forget(vec688);
+                let vec709 = (e.into_bytes()).into_boxed_slice();
+                let ptr709 = vec709.as_ptr().cast::<u8>();
+                let len709 = vec709.len();
+                ::core::mem::forget(vec709);
                 *base
                  .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len688;
+                 .cast::<usize>() = len709;
                 *base
                  .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr688.cast_mut();
+                 .cast::<*mut u8>() = ptr709.cast_mut();
                }
                None => {
                 *base
@@ -5577,21 +5719,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match file_name683 {
+              match file_name704 {
                Some(e) => {
                 *base
                  .add(8 + 6 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec689 = (e.into_bytes()).into_boxed_slice();
-                let ptr689 = vec689.as_ptr().cast::<u8>();
-                let len689 = vec689.len();
-                ::core::mem::forget(vec689);
+                let vec710 = (e.into_bytes()).into_boxed_slice();
+                let ptr710 = vec710.as_ptr().cast::<u8>();
+                let len710 = vec710.len();
+                ::core::mem::forget(vec710);
                 *base
                  .add(8 + 8 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len689;
+                 .cast::<usize>() = len710;
                 *base
                  .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr689.cast_mut();
+                 .cast::<*mut u8>() = ptr710.cast_mut();
                }
                None => {
                 *base
@@ -5599,7 +5741,7 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match size683 {
+              match size704 {
                Some(e) => {
                 *base
                  .add(16 + 8 * ::core::mem::size_of::<*const u8>())
@@ -5614,21 +5756,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match content_id683 {
+              match content_id704 {
                Some(e) => {
                 *base
                  .add(32 + 8 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec690 = (e.into_bytes()).into_boxed_slice();
-                let ptr690 = vec690.as_ptr().cast::<u8>();
-                let len690 = vec690.len();
-                ::core::mem::forget(vec690);
+                let vec711 = (e.into_bytes()).into_boxed_slice();
+                let ptr711 = vec711.as_ptr().cast::<u8>();
+                let len711 = vec711.len();
+                ::core::mem::forget(vec711);
                 *base
                  .add(32 + 10 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len690;
+                 .cast::<usize>() = len711;
                 *base
                  .add(32 + 9 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr690.cast_mut();
+                 .cast::<*mut u8>() = ptr711.cast_mut();
                }
                None => {
                 *base
@@ -5637,49 +5779,49 @@ pub mod exports {
                }
               };
              }
-             V723::Place(e) => {
+             V744::Place(e) => {
               *base.add(0).cast::<u8>() = (3i32) as u8;
               let super::super::super::super::__with_name1::Place {
-               latitude: latitude691,
-               longitude: longitude691,
-               name: name691,
-               address: address691,
+               latitude: latitude712,
+               longitude: longitude712,
+               name: name712,
+               address: address712,
               } = e;
-              *base.add(8).cast::<f64>() = _rt::as_f64(latitude691);
-              *base.add(16).cast::<f64>() = _rt::as_f64(longitude691);
-              match name691 {
+              *base.add(8).cast::<f64>() = _rt::as_f64(latitude712);
+              *base.add(16).cast::<f64>() = _rt::as_f64(longitude712);
+              match name712 {
                Some(e) => {
                 *base.add(24).cast::<u8>() = (1i32) as u8;
-                let vec692 = (e.into_bytes()).into_boxed_slice();
-                let ptr692 = vec692.as_ptr().cast::<u8>();
-                let len692 = vec692.len();
-                ::core::mem::forget(vec692);
+                let vec713 = (e.into_bytes()).into_boxed_slice();
+                let ptr713 = vec713.as_ptr().cast::<u8>();
+                let len713 = vec713.len();
+                ::core::mem::forget(vec713);
                 *base
                  .add(24 + 2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len692;
+                 .cast::<usize>() = len713;
                 *base
                  .add(24 + 1 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr692.cast_mut();
+                 .cast::<*mut u8>() = ptr713.cast_mut();
                }
                None => {
                 *base.add(24).cast::<u8>() = (0i32) as u8;
                }
               };
-              match address691 {
+              match address712 {
                Some(e) => {
                 *base
                  .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec693 = (e.into_bytes()).into_boxed_slice();
-                let ptr693 = vec693.as_ptr().cast::<u8>();
-                let len693 = vec693.len();
-                ::core::mem::forget(vec693);
+                let vec714 = (e.into_bytes()).into_boxed_slice();
+                let ptr714 = vec714.as_ptr().cast::<u8>();
+                let len714 = vec714.len();
+                ::core::mem::forget(vec714);
                 *base
                  .add(24 + 5 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len693;
+                 .cast::<usize>() = len714;
                 *base
                  .add(24 + 4 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr693.cast_mut();
+                 .cast::<*mut u8>() = ptr714.cast_mut();
                }
                None => {
                 *base
@@ -5688,61 +5830,61 @@ pub mod exports {
                }
               };
              }
-             V723::ContactCard(e) => {
+             V744::ContactCard(e) => {
               *base.add(0).cast::<u8>() = (4i32) as u8;
               let super::super::super::super::__with_name1::Contact {
-               identifiers: identifiers694,
-               display_name: display_name694,
-               locale: locale694,
-               time_zone: time_zone694,
-               traits: traits694,
+               identifiers: identifiers715,
+               display_name: display_name715,
+               locale: locale715,
+               time_zone: time_zone715,
+               traits: traits715,
               } = e;
-              let vec699 = identifiers694;
-              let len699 = vec699.len();
-              let layout699 = _rt::alloc::Layout::from_size_align(
-                vec699.len() * (8 * ::core::mem::size_of::<*const u8>()),
+              let vec720 = identifiers715;
+              let len720 = vec720.len();
+              let layout720 = _rt::alloc::Layout::from_size_align(
+                vec720.len() * (8 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                )
                .unwrap();
-              let (result699, _cleanup699) = wit_bindgen::rt::Cleanup::new(
-               layout699,
+              let (result720, _cleanup720) = wit_bindgen::rt::Cleanup::new(
+               layout720,
               );
-              if let Some(cleanup) = _cleanup699 {
+              if let Some(cleanup) = _cleanup720 {
                cleanup.forget();
               }
-              for (i, e) in vec699.into_iter().enumerate() {
-               let base = result699
+              for (i, e) in vec720.into_iter().enumerate() {
+               let base = result720
                 .add(i * (8 * ::core::mem::size_of::<*const u8>()));
                {
                 let super::super::super::super::__with_name1::Identifier {
-                 scheme: scheme695,
-                 scope: scope695,
-                 value: value695,
-                 attestation: attestation695,
+                 scheme: scheme716,
+                 scope: scope716,
+                 value: value716,
+                 attestation: attestation716,
                 } = e;
-                let vec696 = (scheme695.into_bytes()).into_boxed_slice();
-                let ptr696 = vec696.as_ptr().cast::<u8>();
-                let len696 = vec696.len();
-                ::core::mem::forget(vec696);
+                let vec717 = (scheme716.into_bytes()).into_boxed_slice();
+                let ptr717 = vec717.as_ptr().cast::<u8>();
+                let len717 = vec717.len();
+                ::core::mem::forget(vec717);
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len696;
-                *base.add(0).cast::<*mut u8>() = ptr696.cast_mut();
-                match scope695 {
+                 .cast::<usize>() = len717;
+                *base.add(0).cast::<*mut u8>() = ptr717.cast_mut();
+                match scope716 {
                  Some(e) => {
                   *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
                    .cast::<u8>() = (1i32) as u8;
-                  let vec697 = (e.into_bytes()).into_boxed_slice();
-                  let ptr697 = vec697.as_ptr().cast::<u8>();
-                  let len697 = vec697.len();
-                  ::core::mem::forget(vec697);
+                  let vec718 = (e.into_bytes()).into_boxed_slice();
+                  let ptr718 = vec718.as_ptr().cast::<u8>();
+                  let len718 = vec718.len();
+                  ::core::mem::forget(vec718);
                   *base
                    .add(4 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len697;
+                   .cast::<usize>() = len718;
                   *base
                    .add(3 * ::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr697.cast_mut();
+                   .cast::<*mut u8>() = ptr718.cast_mut();
                  }
                  None => {
                   *base
@@ -5750,40 +5892,40 @@ pub mod exports {
                    .cast::<u8>() = (0i32) as u8;
                  }
                 };
-                let vec698 = (value695.into_bytes()).into_boxed_slice();
-                let ptr698 = vec698.as_ptr().cast::<u8>();
-                let len698 = vec698.len();
-                ::core::mem::forget(vec698);
+                let vec719 = (value716.into_bytes()).into_boxed_slice();
+                let ptr719 = vec719.as_ptr().cast::<u8>();
+                let len719 = vec719.len();
+                ::core::mem::forget(vec719);
                 *base
                  .add(6 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len698;
+                 .cast::<usize>() = len719;
                 *base
                  .add(5 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr698.cast_mut();
+                 .cast::<*mut u8>() = ptr719.cast_mut();
                 *base
                  .add(7 * ::core::mem::size_of::<*const u8>())
-                 .cast::<u8>() = (attestation695.clone() as i32) as u8;
+                 .cast::<u8>() = (attestation716.clone() as i32) as u8;
                }
               }
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len699;
-              *base.add(8).cast::<*mut u8>() = result699;
-              match display_name694 {
+               .cast::<usize>() = len720;
+              *base.add(8).cast::<*mut u8>() = result720;
+              match display_name715 {
                Some(e) => {
                 *base
                  .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec700 = (e.into_bytes()).into_boxed_slice();
-                let ptr700 = vec700.as_ptr().cast::<u8>();
-                let len700 = vec700.len();
-                ::core::mem::forget(vec700);
+                let vec721 = (e.into_bytes()).into_boxed_slice();
+                let ptr721 = vec721.as_ptr().cast::<u8>();
+                let len721 = vec721.len();
+                ::core::mem::forget(vec721);
                 *base
                  .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len700;
+                 .cast::<usize>() = len721;
                 *base
                  .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr700.cast_mut();
+                 .cast::<*mut u8>() = ptr721.cast_mut();
                }
                None => {
                 *base
@@ -5791,21 +5933,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match locale694 {
+              match locale715 {
                Some(e) => {
                 *base
                  .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec701 = (e.into_bytes()).into_boxed_slice();
-                let ptr701 = vec701.as_ptr().cast::<u8>();
-                let len701 = vec701.len();
-                ::core::mem::forget(vec701);
+                let vec722 = (e.into_bytes()).into_boxed_slice();
+                let ptr722 = vec722.as_ptr().cast::<u8>();
+                let len722 = vec722.len();
+                ::core::mem::forget(vec722);
                 *base
                  .add(8 + 7 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len701;
+                 .cast::<usize>() = len722;
                 *base
                  .add(8 + 6 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr701.cast_mut();
+                 .cast::<*mut u8>() = ptr722.cast_mut();
                }
                None => {
                 *base
@@ -5813,21 +5955,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match time_zone694 {
+              match time_zone715 {
                Some(e) => {
                 *base
                  .add(8 + 8 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec702 = (e.into_bytes()).into_boxed_slice();
-                let ptr702 = vec702.as_ptr().cast::<u8>();
-                let len702 = vec702.len();
-                ::core::mem::forget(vec702);
+                let vec723 = (e.into_bytes()).into_boxed_slice();
+                let ptr723 = vec723.as_ptr().cast::<u8>();
+                let len723 = vec723.len();
+                ::core::mem::forget(vec723);
                 *base
                  .add(8 + 10 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len702;
+                 .cast::<usize>() = len723;
                 *base
                  .add(8 + 9 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr702.cast_mut();
+                 .cast::<*mut u8>() = ptr723.cast_mut();
                }
                None => {
                 *base
@@ -5835,279 +5977,279 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              let vec706 = traits694;
-              let len706 = vec706.len();
-              let layout706 = _rt::alloc::Layout::from_size_align(
-                vec706.len() * (4 * ::core::mem::size_of::<*const u8>()),
+              let vec727 = traits715;
+              let len727 = vec727.len();
+              let layout727 = _rt::alloc::Layout::from_size_align(
+                vec727.len() * (4 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                )
                .unwrap();
-              let (result706, _cleanup706) = wit_bindgen::rt::Cleanup::new(
-               layout706,
+              let (result727, _cleanup727) = wit_bindgen::rt::Cleanup::new(
+               layout727,
               );
-              if let Some(cleanup) = _cleanup706 {
+              if let Some(cleanup) = _cleanup727 {
                cleanup.forget();
               }
-              for (i, e) in vec706.into_iter().enumerate() {
-               let base = result706
+              for (i, e) in vec727.into_iter().enumerate() {
+               let base = result727
                 .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                {
-                let (t703_0, t703_1) = e;
-                let vec704 = (t703_0.into_bytes()).into_boxed_slice();
-                let ptr704 = vec704.as_ptr().cast::<u8>();
-                let len704 = vec704.len();
-                ::core::mem::forget(vec704);
+                let (t724_0, t724_1) = e;
+                let vec725 = (t724_0.into_bytes()).into_boxed_slice();
+                let ptr725 = vec725.as_ptr().cast::<u8>();
+                let len725 = vec725.len();
+                ::core::mem::forget(vec725);
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len704;
-                *base.add(0).cast::<*mut u8>() = ptr704.cast_mut();
-                let vec705 = (t703_1.into_bytes()).into_boxed_slice();
-                let ptr705 = vec705.as_ptr().cast::<u8>();
-                let len705 = vec705.len();
-                ::core::mem::forget(vec705);
+                 .cast::<usize>() = len725;
+                *base.add(0).cast::<*mut u8>() = ptr725.cast_mut();
+                let vec726 = (t724_1.into_bytes()).into_boxed_slice();
+                let ptr726 = vec726.as_ptr().cast::<u8>();
+                let len726 = vec726.len();
+                ::core::mem::forget(vec726);
                 *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len705;
+                 .cast::<usize>() = len726;
                 *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr705.cast_mut();
+                 .cast::<*mut u8>() = ptr726.cast_mut();
                }
               }
               *base
                .add(8 + 12 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len706;
+               .cast::<usize>() = len727;
               *base
                .add(8 + 11 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = result706;
+               .cast::<*mut u8>() = result727;
              }
-             V723::Choices(e) => {
+             V744::Choices(e) => {
               *base.add(0).cast::<u8>() = (5i32) as u8;
-              let vec710 = e;
-              let len710 = vec710.len();
-              let layout710 = _rt::alloc::Layout::from_size_align(
-                vec710.len() * (4 * ::core::mem::size_of::<*const u8>()),
+              let vec731 = e;
+              let len731 = vec731.len();
+              let layout731 = _rt::alloc::Layout::from_size_align(
+                vec731.len() * (4 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                )
                .unwrap();
-              let (result710, _cleanup710) = wit_bindgen::rt::Cleanup::new(
-               layout710,
+              let (result731, _cleanup731) = wit_bindgen::rt::Cleanup::new(
+               layout731,
               );
-              if let Some(cleanup) = _cleanup710 {
+              if let Some(cleanup) = _cleanup731 {
                cleanup.forget();
               }
-              for (i, e) in vec710.into_iter().enumerate() {
-               let base = result710
+              for (i, e) in vec731.into_iter().enumerate() {
+               let base = result731
                 .add(i * (4 * ::core::mem::size_of::<*const u8>()));
                {
                 let super::super::super::super::__with_name1::Choice {
-                 id: id707,
-                 title: title707,
+                 id: id728,
+                 title: title728,
                 } = e;
-                let vec708 = (id707.into_bytes()).into_boxed_slice();
-                let ptr708 = vec708.as_ptr().cast::<u8>();
-                let len708 = vec708.len();
-                ::core::mem::forget(vec708);
+                let vec729 = (id728.into_bytes()).into_boxed_slice();
+                let ptr729 = vec729.as_ptr().cast::<u8>();
+                let len729 = vec729.len();
+                ::core::mem::forget(vec729);
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len708;
-                *base.add(0).cast::<*mut u8>() = ptr708.cast_mut();
-                let vec709 = (title707.into_bytes()).into_boxed_slice();
-                let ptr709 = vec709.as_ptr().cast::<u8>();
-                let len709 = vec709.len();
-                ::core::mem::forget(vec709);
+                 .cast::<usize>() = len729;
+                *base.add(0).cast::<*mut u8>() = ptr729.cast_mut();
+                let vec730 = (title728.into_bytes()).into_boxed_slice();
+                let ptr730 = vec730.as_ptr().cast::<u8>();
+                let len730 = vec730.len();
+                ::core::mem::forget(vec730);
                 *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len709;
+                 .cast::<usize>() = len730;
                 *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr709.cast_mut();
+                 .cast::<*mut u8>() = ptr730.cast_mut();
                }
               }
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len710;
-              *base.add(8).cast::<*mut u8>() = result710;
+               .cast::<usize>() = len731;
+              *base.add(8).cast::<*mut u8>() = result731;
              }
-             V723::Chosen(e) => {
+             V744::Chosen(e) => {
               *base.add(0).cast::<u8>() = (6i32) as u8;
               let super::super::super::super::__with_name1::Choice {
-               id: id711,
-               title: title711,
+               id: id732,
+               title: title732,
               } = e;
-              let vec712 = (id711.into_bytes()).into_boxed_slice();
-              let ptr712 = vec712.as_ptr().cast::<u8>();
-              let len712 = vec712.len();
-              ::core::mem::forget(vec712);
+              let vec733 = (id732.into_bytes()).into_boxed_slice();
+              let ptr733 = vec733.as_ptr().cast::<u8>();
+              let len733 = vec733.len();
+              ::core::mem::forget(vec733);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len712;
-              *base.add(8).cast::<*mut u8>() = ptr712.cast_mut();
-              let vec713 = (title711.into_bytes()).into_boxed_slice();
-              let ptr713 = vec713.as_ptr().cast::<u8>();
-              let len713 = vec713.len();
-              ::core::mem::forget(vec713);
+               .cast::<usize>() = len733;
+              *base.add(8).cast::<*mut u8>() = ptr733.cast_mut();
+              let vec734 = (title732.into_bytes()).into_boxed_slice();
+              let ptr734 = vec734.as_ptr().cast::<u8>();
+              let len734 = vec734.len();
+              ::core::mem::forget(vec734);
               *base
                .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len713;
+               .cast::<usize>() = len734;
               *base
                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr713.cast_mut();
+               .cast::<*mut u8>() = ptr734.cast_mut();
              }
-             V723::Form(e) => {
+             V744::Form(e) => {
               *base.add(0).cast::<u8>() = (7i32) as u8;
-              let vec714 = (e.into_bytes()).into_boxed_slice();
-              let ptr714 = vec714.as_ptr().cast::<u8>();
-              let len714 = vec714.len();
-              ::core::mem::forget(vec714);
+              let vec735 = (e.into_bytes()).into_boxed_slice();
+              let ptr735 = vec735.as_ptr().cast::<u8>();
+              let len735 = vec735.len();
+              ::core::mem::forget(vec735);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len714;
-              *base.add(8).cast::<*mut u8>() = ptr714.cast_mut();
+               .cast::<usize>() = len735;
+              *base.add(8).cast::<*mut u8>() = ptr735.cast_mut();
              }
-             V723::Template(e) => {
+             V744::Template(e) => {
               *base.add(0).cast::<u8>() = (8i32) as u8;
               let super::super::super::super::__with_name1::Template {
-               name: name715,
-               locale: locale715,
-               parameters: parameters715,
+               name: name736,
+               locale: locale736,
+               parameters: parameters736,
               } = e;
-              let vec716 = (name715.into_bytes()).into_boxed_slice();
-              let ptr716 = vec716.as_ptr().cast::<u8>();
-              let len716 = vec716.len();
-              ::core::mem::forget(vec716);
+              let vec737 = (name736.into_bytes()).into_boxed_slice();
+              let ptr737 = vec737.as_ptr().cast::<u8>();
+              let len737 = vec737.len();
+              ::core::mem::forget(vec737);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len716;
-              *base.add(8).cast::<*mut u8>() = ptr716.cast_mut();
-              let vec717 = (locale715.into_bytes()).into_boxed_slice();
-              let ptr717 = vec717.as_ptr().cast::<u8>();
-              let len717 = vec717.len();
-              ::core::mem::forget(vec717);
+               .cast::<usize>() = len737;
+              *base.add(8).cast::<*mut u8>() = ptr737.cast_mut();
+              let vec738 = (locale736.into_bytes()).into_boxed_slice();
+              let ptr738 = vec738.as_ptr().cast::<u8>();
+              let len738 = vec738.len();
+              ::core::mem::forget(vec738);
               *base
                .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len717;
+               .cast::<usize>() = len738;
               *base
                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr717.cast_mut();
-              let vec719 = parameters715;
-              let len719 = vec719.len();
-              let layout719 = _rt::alloc::Layout::from_size_align(
-                vec719.len() * (2 * ::core::mem::size_of::<*const u8>()),
+               .cast::<*mut u8>() = ptr738.cast_mut();
+              let vec740 = parameters736;
+              let len740 = vec740.len();
+              let layout740 = _rt::alloc::Layout::from_size_align(
+                vec740.len() * (2 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                )
                .unwrap();
-              let (result719, _cleanup719) = wit_bindgen::rt::Cleanup::new(
-               layout719,
+              let (result740, _cleanup740) = wit_bindgen::rt::Cleanup::new(
+               layout740,
               );
-              if let Some(cleanup) = _cleanup719 {
+              if let Some(cleanup) = _cleanup740 {
                cleanup.forget();
               }
-              for (i, e) in vec719.into_iter().enumerate() {
-               let base = result719
+              for (i, e) in vec740.into_iter().enumerate() {
+               let base = result740
                 .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                {
-                let vec718 = (e.into_bytes()).into_boxed_slice();
-                let ptr718 = vec718.as_ptr().cast::<u8>();
-                let len718 = vec718.len();
-                ::core::mem::forget(vec718);
+                let vec739 = (e.into_bytes()).into_boxed_slice();
+                let ptr739 = vec739.as_ptr().cast::<u8>();
+                let len739 = vec739.len();
+                ::core::mem::forget(vec739);
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len718;
-                *base.add(0).cast::<*mut u8>() = ptr718.cast_mut();
+                 .cast::<usize>() = len739;
+                *base.add(0).cast::<*mut u8>() = ptr739.cast_mut();
                }
               }
               *base
                .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len719;
+               .cast::<usize>() = len740;
               *base
                .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = result719;
+               .cast::<*mut u8>() = result740;
              }
-             V723::Other(e) => {
+             V744::Other(e) => {
               *base.add(0).cast::<u8>() = (9i32) as u8;
-              let (t720_0, t720_1) = e;
-              let vec721 = (t720_0.into_bytes()).into_boxed_slice();
-              let ptr721 = vec721.as_ptr().cast::<u8>();
-              let len721 = vec721.len();
-              ::core::mem::forget(vec721);
+              let (t741_0, t741_1) = e;
+              let vec742 = (t741_0.into_bytes()).into_boxed_slice();
+              let ptr742 = vec742.as_ptr().cast::<u8>();
+              let len742 = vec742.len();
+              ::core::mem::forget(vec742);
               *base
                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len721;
-              *base.add(8).cast::<*mut u8>() = ptr721.cast_mut();
-              let vec722 = (t720_1.into_bytes()).into_boxed_slice();
-              let ptr722 = vec722.as_ptr().cast::<u8>();
-              let len722 = vec722.len();
-              ::core::mem::forget(vec722);
+               .cast::<usize>() = len742;
+              *base.add(8).cast::<*mut u8>() = ptr742.cast_mut();
+              let vec743 = (t741_1.into_bytes()).into_boxed_slice();
+              let ptr743 = vec743.as_ptr().cast::<u8>();
+              let len743 = vec743.len();
+              ::core::mem::forget(vec743);
               *base
                .add(8 + 3 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len722;
+               .cast::<usize>() = len743;
               *base
                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr722.cast_mut();
+               .cast::<*mut u8>() = ptr743.cast_mut();
              }
             }
            }
           }
           *base
            .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len724;
+           .cast::<usize>() = len745;
           *base
            .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result724;
+           .cast::<*mut u8>() = result745;
          }
-         V786::MessageDeleted(e) => {
+         V807::MessageDeleted(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (2i32) as u8;
-          let vec725 = (e.into_bytes()).into_boxed_slice();
-          let ptr725 = vec725.as_ptr().cast::<u8>();
-          let len725 = vec725.len();
-          ::core::mem::forget(vec725);
+          let vec746 = (e.into_bytes()).into_boxed_slice();
+          let ptr746 = vec746.as_ptr().cast::<u8>();
+          let len746 = vec746.len();
+          ::core::mem::forget(vec746);
           *base
            .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len725;
+           .cast::<usize>() = len746;
           *base
            .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr725.cast_mut();
+           .cast::<*mut u8>() = ptr746.cast_mut();
          }
-         V786::Reaction(e) => {
+         V807::Reaction(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (3i32) as u8;
           let super::super::super::super::__with_name1::Reaction {
-           message_id: message_id726,
-           author: author726,
-           emoji: emoji726,
+           message_id: message_id747,
+           author: author747,
+           emoji: emoji747,
           } = e;
-          let vec727 = (message_id726.into_bytes())
+          let vec748 = (message_id747.into_bytes())
            .into_boxed_slice();
-          let ptr727 = vec727.as_ptr().cast::<u8>();
-          let len727 = vec727.len();
-          ::core::mem::forget(vec727);
+          let ptr748 = vec748.as_ptr().cast::<u8>();
+          let len748 = vec748.len();
+          ::core::mem::forget(vec748);
           *base
            .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len727;
+           .cast::<usize>() = len748;
           *base
            .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr727.cast_mut();
+           .cast::<*mut u8>() = ptr748.cast_mut();
           *base
            .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (author726.clone() as i32) as u8;
-          match emoji726 {
+           .cast::<u8>() = (author747.clone() as i32) as u8;
+          match emoji747 {
            Some(e) => {
             *base
              .add(24 + 19 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec728 = (e.into_bytes()).into_boxed_slice();
-            let ptr728 = vec728.as_ptr().cast::<u8>();
-            let len728 = vec728.len();
-            ::core::mem::forget(vec728);
+            let vec749 = (e.into_bytes()).into_boxed_slice();
+            let ptr749 = vec749.as_ptr().cast::<u8>();
+            let len749 = vec749.len();
+            ::core::mem::forget(vec749);
             *base
              .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len728;
+             .cast::<usize>() = len749;
             *base
              .add(24 + 20 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr728.cast_mut();
+             .cast::<*mut u8>() = ptr749.cast_mut();
            }
            None => {
             *base
@@ -6116,48 +6258,48 @@ pub mod exports {
            }
           };
          }
-         V786::Delivery(e) => {
+         V807::Delivery(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (4i32) as u8;
           let super::super::super::super::__with_name1::Delivery {
-           covers: covers729,
-           state: state729,
-           reference: reference729,
+           covers: covers750,
+           state: state750,
+           reference: reference750,
           } = e;
-          use super::super::super::super::__with_name1::Covered as V732;
-          match covers729 {
-           V732::Message(e) => {
+          use super::super::super::super::__with_name1::Covered as V753;
+          match covers750 {
+           V753::Message(e) => {
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
-            let vec730 = (e.into_bytes()).into_boxed_slice();
-            let ptr730 = vec730.as_ptr().cast::<u8>();
-            let len730 = vec730.len();
-            ::core::mem::forget(vec730);
+            let vec751 = (e.into_bytes()).into_boxed_slice();
+            let ptr751 = vec751.as_ptr().cast::<u8>();
+            let len751 = vec751.len();
+            ::core::mem::forget(vec751);
             *base
              .add(32 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len730;
+             .cast::<usize>() = len751;
             *base
              .add(32 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr730.cast_mut();
+             .cast::<*mut u8>() = ptr751.cast_mut();
            }
-           V732::Reference(e) => {
+           V753::Reference(e) => {
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec731 = (e.into_bytes()).into_boxed_slice();
-            let ptr731 = vec731.as_ptr().cast::<u8>();
-            let len731 = vec731.len();
-            ::core::mem::forget(vec731);
+            let vec752 = (e.into_bytes()).into_boxed_slice();
+            let ptr752 = vec752.as_ptr().cast::<u8>();
+            let len752 = vec752.len();
+            ::core::mem::forget(vec752);
             *base
              .add(32 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len731;
+             .cast::<usize>() = len752;
             *base
              .add(32 + 16 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr731.cast_mut();
+             .cast::<*mut u8>() = ptr752.cast_mut();
            }
-           V732::UpTo(e) => {
+           V753::UpTo(e) => {
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (2i32) as u8;
@@ -6165,79 +6307,79 @@ pub mod exports {
              .add(32 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<i64>() = _rt::as_i64(e);
            }
-           V732::Address => {
+           V753::Address => {
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (3i32) as u8;
            }
           }
-          use super::super::super::super::__with_name1::DeliveryState as V738;
-          match state729 {
-           V738::Queued => {
+          use super::super::super::super::__with_name1::DeliveryState as V759;
+          match state750 {
+           V759::Queued => {
             *base
              .add(32 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
-           V738::Sent => {
+           V759::Sent => {
             *base
              .add(32 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
            }
-           V738::Delivered => {
+           V759::Delivered => {
             *base
              .add(32 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (2i32) as u8;
            }
-           V738::Read => {
+           V759::Read => {
             *base
              .add(32 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (3i32) as u8;
            }
-           V738::Failed(e) => {
+           V759::Failed(e) => {
             *base
              .add(32 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (4i32) as u8;
             let super::super::super::super::__with_name1::ProviderError {
-             code: code733,
-             title: title733,
-             detail: detail733,
-             retryable: retryable733,
+             code: code754,
+             title: title754,
+             detail: detail754,
+             retryable: retryable754,
             } = e;
-            let vec734 = (code733.into_bytes()).into_boxed_slice();
-            let ptr734 = vec734.as_ptr().cast::<u8>();
-            let len734 = vec734.len();
-            ::core::mem::forget(vec734);
+            let vec755 = (code754.into_bytes()).into_boxed_slice();
+            let ptr755 = vec755.as_ptr().cast::<u8>();
+            let len755 = vec755.len();
+            ::core::mem::forget(vec755);
             *base
              .add(32 + 20 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len734;
+             .cast::<usize>() = len755;
             *base
              .add(32 + 19 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr734.cast_mut();
-            let vec735 = (title733.into_bytes()).into_boxed_slice();
-            let ptr735 = vec735.as_ptr().cast::<u8>();
-            let len735 = vec735.len();
-            ::core::mem::forget(vec735);
+             .cast::<*mut u8>() = ptr755.cast_mut();
+            let vec756 = (title754.into_bytes()).into_boxed_slice();
+            let ptr756 = vec756.as_ptr().cast::<u8>();
+            let len756 = vec756.len();
+            ::core::mem::forget(vec756);
             *base
              .add(32 + 22 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len735;
+             .cast::<usize>() = len756;
             *base
              .add(32 + 21 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr735.cast_mut();
-            match detail733 {
+             .cast::<*mut u8>() = ptr756.cast_mut();
+            match detail754 {
              Some(e) => {
               *base
                .add(32 + 23 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec736 = (e.into_bytes()).into_boxed_slice();
-              let ptr736 = vec736.as_ptr().cast::<u8>();
-              let len736 = vec736.len();
-              ::core::mem::forget(vec736);
+              let vec757 = (e.into_bytes()).into_boxed_slice();
+              let ptr757 = vec757.as_ptr().cast::<u8>();
+              let len757 = vec757.len();
+              ::core::mem::forget(vec757);
               *base
                .add(32 + 25 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len736;
+               .cast::<usize>() = len757;
               *base
                .add(32 + 24 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr736.cast_mut();
+               .cast::<*mut u8>() = ptr757.cast_mut();
              }
              None => {
               *base
@@ -6247,42 +6389,42 @@ pub mod exports {
             };
             *base
              .add(32 + 26 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (match retryable733 {
+             .cast::<u8>() = (match retryable754 {
              true => 1,
              false => 0,
             }) as u8;
            }
-           V738::Other(e) => {
+           V759::Other(e) => {
             *base
              .add(32 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (5i32) as u8;
-            let vec737 = (e.into_bytes()).into_boxed_slice();
-            let ptr737 = vec737.as_ptr().cast::<u8>();
-            let len737 = vec737.len();
-            ::core::mem::forget(vec737);
+            let vec758 = (e.into_bytes()).into_boxed_slice();
+            let ptr758 = vec758.as_ptr().cast::<u8>();
+            let len758 = vec758.len();
+            ::core::mem::forget(vec758);
             *base
              .add(32 + 20 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len737;
+             .cast::<usize>() = len758;
             *base
              .add(32 + 19 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr737.cast_mut();
+             .cast::<*mut u8>() = ptr758.cast_mut();
            }
           }
-          match reference729 {
+          match reference750 {
            Some(e) => {
             *base
              .add(32 + 27 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec739 = (e.into_bytes()).into_boxed_slice();
-            let ptr739 = vec739.as_ptr().cast::<u8>();
-            let len739 = vec739.len();
-            ::core::mem::forget(vec739);
+            let vec760 = (e.into_bytes()).into_boxed_slice();
+            let ptr760 = vec760.as_ptr().cast::<u8>();
+            let len760 = vec760.len();
+            ::core::mem::forget(vec760);
             *base
              .add(32 + 29 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len739;
+             .cast::<usize>() = len760;
             *base
              .add(32 + 28 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr739.cast_mut();
+             .cast::<*mut u8>() = ptr760.cast_mut();
            }
            None => {
             *base
@@ -6291,50 +6433,50 @@ pub mod exports {
            }
           };
          }
-         V786::ContactUpdated => {
+         V807::ContactUpdated => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (5i32) as u8;
          }
-         V786::IdentifierReplaced(e) => {
+         V807::IdentifierReplaced(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (6i32) as u8;
           let super::super::super::super::__with_name1::Replacement {
-           old: old740,
-           new: new740,
+           old: old761,
+           new: new761,
           } = e;
           let super::super::super::super::__with_name1::Identifier {
-           scheme: scheme741,
-           scope: scope741,
-           value: value741,
-           attestation: attestation741,
-          } = old740;
-          let vec742 = (scheme741.into_bytes()).into_boxed_slice();
-          let ptr742 = vec742.as_ptr().cast::<u8>();
-          let len742 = vec742.len();
-          ::core::mem::forget(vec742);
+           scheme: scheme762,
+           scope: scope762,
+           value: value762,
+           attestation: attestation762,
+          } = old761;
+          let vec763 = (scheme762.into_bytes()).into_boxed_slice();
+          let ptr763 = vec763.as_ptr().cast::<u8>();
+          let len763 = vec763.len();
+          ::core::mem::forget(vec763);
           *base
            .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len742;
+           .cast::<usize>() = len763;
           *base
            .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr742.cast_mut();
-          match scope741 {
+           .cast::<*mut u8>() = ptr763.cast_mut();
+          match scope762 {
            Some(e) => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec743 = (e.into_bytes()).into_boxed_slice();
-            let ptr743 = vec743.as_ptr().cast::<u8>();
-            let len743 = vec743.len();
-            ::core::mem::forget(vec743);
+            let vec764 = (e.into_bytes()).into_boxed_slice();
+            let ptr764 = vec764.as_ptr().cast::<u8>();
+            let len764 = vec764.len();
+            ::core::mem::forget(vec764);
             *base
              .add(24 + 20 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len743;
+             .cast::<usize>() = len764;
             *base
              .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr743.cast_mut();
+             .cast::<*mut u8>() = ptr764.cast_mut();
            }
            None => {
             *base
@@ -6342,50 +6484,50 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          let vec744 = (value741.into_bytes()).into_boxed_slice();
-          let ptr744 = vec744.as_ptr().cast::<u8>();
-          let len744 = vec744.len();
-          ::core::mem::forget(vec744);
+          let vec765 = (value762.into_bytes()).into_boxed_slice();
+          let ptr765 = vec765.as_ptr().cast::<u8>();
+          let len765 = vec765.len();
+          ::core::mem::forget(vec765);
           *base
            .add(24 + 22 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len744;
+           .cast::<usize>() = len765;
           *base
            .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr744.cast_mut();
+           .cast::<*mut u8>() = ptr765.cast_mut();
           *base
            .add(24 + 23 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (attestation741.clone() as i32) as u8;
+           .cast::<u8>() = (attestation762.clone() as i32) as u8;
           let super::super::super::super::__with_name1::Identifier {
-           scheme: scheme745,
-           scope: scope745,
-           value: value745,
-           attestation: attestation745,
-          } = new740;
-          let vec746 = (scheme745.into_bytes()).into_boxed_slice();
-          let ptr746 = vec746.as_ptr().cast::<u8>();
-          let len746 = vec746.len();
-          ::core::mem::forget(vec746);
+           scheme: scheme766,
+           scope: scope766,
+           value: value766,
+           attestation: attestation766,
+          } = new761;
+          let vec767 = (scheme766.into_bytes()).into_boxed_slice();
+          let ptr767 = vec767.as_ptr().cast::<u8>();
+          let len767 = vec767.len();
+          ::core::mem::forget(vec767);
           *base
            .add(24 + 25 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len746;
+           .cast::<usize>() = len767;
           *base
            .add(24 + 24 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr746.cast_mut();
-          match scope745 {
+           .cast::<*mut u8>() = ptr767.cast_mut();
+          match scope766 {
            Some(e) => {
             *base
              .add(24 + 26 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec747 = (e.into_bytes()).into_boxed_slice();
-            let ptr747 = vec747.as_ptr().cast::<u8>();
-            let len747 = vec747.len();
-            ::core::mem::forget(vec747);
+            let vec768 = (e.into_bytes()).into_boxed_slice();
+            let ptr768 = vec768.as_ptr().cast::<u8>();
+            let len768 = vec768.len();
+            ::core::mem::forget(vec768);
             *base
              .add(24 + 28 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len747;
+             .cast::<usize>() = len768;
             *base
              .add(24 + 27 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr747.cast_mut();
+             .cast::<*mut u8>() = ptr768.cast_mut();
            }
            None => {
             *base
@@ -6393,62 +6535,62 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          let vec748 = (value745.into_bytes()).into_boxed_slice();
-          let ptr748 = vec748.as_ptr().cast::<u8>();
-          let len748 = vec748.len();
-          ::core::mem::forget(vec748);
+          let vec769 = (value766.into_bytes()).into_boxed_slice();
+          let ptr769 = vec769.as_ptr().cast::<u8>();
+          let len769 = vec769.len();
+          ::core::mem::forget(vec769);
           *base
            .add(24 + 30 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len748;
+           .cast::<usize>() = len769;
           *base
            .add(24 + 29 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr748.cast_mut();
+           .cast::<*mut u8>() = ptr769.cast_mut();
           *base
            .add(24 + 31 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (attestation745.clone() as i32) as u8;
+           .cast::<u8>() = (attestation766.clone() as i32) as u8;
          }
-         V786::ContactErased => {
+         V807::ContactErased => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (7i32) as u8;
          }
-         V786::Consent(e) => {
+         V807::Consent(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (8i32) as u8;
           let super::super::super::super::__with_name1::Consent {
-           purpose: purpose749,
-           state: state749,
-           evidence: evidence749,
+           purpose: purpose770,
+           state: state770,
+           evidence: evidence770,
           } = e;
-          let vec750 = (purpose749.into_bytes()).into_boxed_slice();
-          let ptr750 = vec750.as_ptr().cast::<u8>();
-          let len750 = vec750.len();
-          ::core::mem::forget(vec750);
+          let vec771 = (purpose770.into_bytes()).into_boxed_slice();
+          let ptr771 = vec771.as_ptr().cast::<u8>();
+          let len771 = vec771.len();
+          ::core::mem::forget(vec771);
           *base
            .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len750;
+           .cast::<usize>() = len771;
           *base
            .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr750.cast_mut();
+           .cast::<*mut u8>() = ptr771.cast_mut();
           *base
            .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (state749.clone() as i32) as u8;
-          match evidence749 {
+           .cast::<u8>() = (state770.clone() as i32) as u8;
+          match evidence770 {
            Some(e) => {
             *base
              .add(24 + 19 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec751 = (e.into_bytes()).into_boxed_slice();
-            let ptr751 = vec751.as_ptr().cast::<u8>();
-            let len751 = vec751.len();
-            ::core::mem::forget(vec751);
+            let vec772 = (e.into_bytes()).into_boxed_slice();
+            let ptr772 = vec772.as_ptr().cast::<u8>();
+            let len772 = vec772.len();
+            ::core::mem::forget(vec772);
             *base
              .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len751;
+             .cast::<usize>() = len772;
             *base
              .add(24 + 20 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr751.cast_mut();
+             .cast::<*mut u8>() = ptr772.cast_mut();
            }
            None => {
             *base
@@ -6457,86 +6599,86 @@ pub mod exports {
            }
           };
          }
-         V786::Feedback(e) => {
+         V807::Feedback(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (9i32) as u8;
           let super::super::super::super::__with_name1::Feedback {
-           metric: metric752,
-           score: score752,
-           scale: scale752,
-           comment: comment752,
-           about: about752,
-           response_id: response_id752,
+           metric: metric773,
+           score: score773,
+           scale: scale773,
+           comment: comment773,
+           about: about773,
+           response_id: response_id773,
           } = e;
-          use super::super::super::super::__with_name1::Metric as V754;
-          match metric752 {
-           V754::Nps => {
+          use super::super::super::super::__with_name1::Metric as V775;
+          match metric773 {
+           V775::Nps => {
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
-           V754::Csat => {
+           V775::Csat => {
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
            }
-           V754::Ces => {
+           V775::Ces => {
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (2i32) as u8;
            }
-           V754::Stars => {
+           V775::Stars => {
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (3i32) as u8;
            }
-           V754::Thumbs => {
+           V775::Thumbs => {
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (4i32) as u8;
            }
-           V754::Other(e) => {
+           V775::Other(e) => {
             *base
              .add(24 + 16 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (5i32) as u8;
-            let vec753 = (e.into_bytes()).into_boxed_slice();
-            let ptr753 = vec753.as_ptr().cast::<u8>();
-            let len753 = vec753.len();
-            ::core::mem::forget(vec753);
+            let vec774 = (e.into_bytes()).into_boxed_slice();
+            let ptr774 = vec774.as_ptr().cast::<u8>();
+            let len774 = vec774.len();
+            ::core::mem::forget(vec774);
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len753;
+             .cast::<usize>() = len774;
             *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr753.cast_mut();
+             .cast::<*mut u8>() = ptr774.cast_mut();
            }
           }
           *base
            .add(32 + 18 * ::core::mem::size_of::<*const u8>())
-           .cast::<f64>() = _rt::as_f64(score752);
-          let (t755_0, t755_1) = scale752;
+           .cast::<f64>() = _rt::as_f64(score773);
+          let (t776_0, t776_1) = scale773;
           *base
            .add(40 + 18 * ::core::mem::size_of::<*const u8>())
-           .cast::<f64>() = _rt::as_f64(t755_0);
+           .cast::<f64>() = _rt::as_f64(t776_0);
           *base
            .add(48 + 18 * ::core::mem::size_of::<*const u8>())
-           .cast::<f64>() = _rt::as_f64(t755_1);
-          match comment752 {
+           .cast::<f64>() = _rt::as_f64(t776_1);
+          match comment773 {
            Some(e) => {
             *base
              .add(56 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec756 = (e.into_bytes()).into_boxed_slice();
-            let ptr756 = vec756.as_ptr().cast::<u8>();
-            let len756 = vec756.len();
-            ::core::mem::forget(vec756);
+            let vec777 = (e.into_bytes()).into_boxed_slice();
+            let ptr777 = vec777.as_ptr().cast::<u8>();
+            let len777 = vec777.len();
+            ::core::mem::forget(vec777);
             *base
              .add(56 + 20 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len756;
+             .cast::<usize>() = len777;
             *base
              .add(56 + 19 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr756.cast_mut();
+             .cast::<*mut u8>() = ptr777.cast_mut();
            }
            None => {
             *base
@@ -6544,21 +6686,21 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          match about752 {
+          match about773 {
            Some(e) => {
             *base
              .add(56 + 21 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec757 = (e.into_bytes()).into_boxed_slice();
-            let ptr757 = vec757.as_ptr().cast::<u8>();
-            let len757 = vec757.len();
-            ::core::mem::forget(vec757);
+            let vec778 = (e.into_bytes()).into_boxed_slice();
+            let ptr778 = vec778.as_ptr().cast::<u8>();
+            let len778 = vec778.len();
+            ::core::mem::forget(vec778);
             *base
              .add(56 + 23 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len757;
+             .cast::<usize>() = len778;
             *base
              .add(56 + 22 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr757.cast_mut();
+             .cast::<*mut u8>() = ptr778.cast_mut();
            }
            None => {
             *base
@@ -6566,86 +6708,86 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          let vec758 = (response_id752.into_bytes())
+          let vec779 = (response_id773.into_bytes())
            .into_boxed_slice();
-          let ptr758 = vec758.as_ptr().cast::<u8>();
-          let len758 = vec758.len();
-          ::core::mem::forget(vec758);
+          let ptr779 = vec779.as_ptr().cast::<u8>();
+          let len779 = vec779.len();
+          ::core::mem::forget(vec779);
           *base
            .add(56 + 25 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len758;
+           .cast::<usize>() = len779;
           *base
            .add(56 + 24 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr758.cast_mut();
+           .cast::<*mut u8>() = ptr779.cast_mut();
          }
-         V786::Call(e) => {
+         V807::Call(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (10i32) as u8;
           let super::super::super::super::__with_name1::Call {
-           id: id759,
-           state: state759,
-           initiator: initiator759,
-           duration: duration759,
-           recording: recording759,
+           id: id780,
+           state: state780,
+           initiator: initiator780,
+           duration: duration780,
+           recording: recording780,
           } = e;
-          let vec760 = (id759.into_bytes()).into_boxed_slice();
-          let ptr760 = vec760.as_ptr().cast::<u8>();
-          let len760 = vec760.len();
-          ::core::mem::forget(vec760);
+          let vec781 = (id780.into_bytes()).into_boxed_slice();
+          let ptr781 = vec781.as_ptr().cast::<u8>();
+          let len781 = vec781.len();
+          ::core::mem::forget(vec781);
           *base
            .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len760;
+           .cast::<usize>() = len781;
           *base
            .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr760.cast_mut();
-          use super::super::super::super::__with_name1::CallState as V762;
-          match state759 {
-           V762::Ringing => {
+           .cast::<*mut u8>() = ptr781.cast_mut();
+          use super::super::super::super::__with_name1::CallState as V783;
+          match state780 {
+           V783::Ringing => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
-           V762::Answered => {
+           V783::Answered => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
            }
-           V762::Ended => {
+           V783::Ended => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (2i32) as u8;
            }
-           V762::Missed => {
+           V783::Missed => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (3i32) as u8;
            }
-           V762::Voicemail => {
+           V783::Voicemail => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (4i32) as u8;
            }
-           V762::Other(e) => {
+           V783::Other(e) => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (5i32) as u8;
-            let vec761 = (e.into_bytes()).into_boxed_slice();
-            let ptr761 = vec761.as_ptr().cast::<u8>();
-            let len761 = vec761.len();
-            ::core::mem::forget(vec761);
+            let vec782 = (e.into_bytes()).into_boxed_slice();
+            let ptr782 = vec782.as_ptr().cast::<u8>();
+            let len782 = vec782.len();
+            ::core::mem::forget(vec782);
             *base
              .add(24 + 20 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len761;
+             .cast::<usize>() = len782;
             *base
              .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr761.cast_mut();
+             .cast::<*mut u8>() = ptr782.cast_mut();
            }
           }
           *base
            .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (initiator759.clone() as i32) as u8;
-          match duration759 {
+           .cast::<u8>() = (initiator780.clone() as i32) as u8;
+          match duration780 {
            Some(e) => {
             *base
              .add(28 + 21 * ::core::mem::size_of::<*const u8>())
@@ -6660,81 +6802,81 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          match recording759 {
+          match recording780 {
            Some(e) => {
             *base
              .add(32 + 22 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
             let super::super::super::super::__with_name1::Media {
-             source: source763,
-             mime_type: mime_type763,
-             file_name: file_name763,
-             size: size763,
-             content_id: content_id763,
+             source: source784,
+             mime_type: mime_type784,
+             file_name: file_name784,
+             size: size784,
+             content_id: content_id784,
             } = e;
-            use super::super::super::super::__with_name1::MediaSource as V767;
-            match source763 {
-             V767::Url(e) => {
+            use super::super::super::super::__with_name1::MediaSource as V788;
+            match source784 {
+             V788::Url(e) => {
               *base
                .add(40 + 22 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (0i32) as u8;
-              let vec764 = (e.into_bytes()).into_boxed_slice();
-              let ptr764 = vec764.as_ptr().cast::<u8>();
-              let len764 = vec764.len();
-              ::core::mem::forget(vec764);
+              let vec785 = (e.into_bytes()).into_boxed_slice();
+              let ptr785 = vec785.as_ptr().cast::<u8>();
+              let len785 = vec785.len();
+              ::core::mem::forget(vec785);
               *base
                .add(40 + 24 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len764;
+               .cast::<usize>() = len785;
               *base
                .add(40 + 23 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr764.cast_mut();
+               .cast::<*mut u8>() = ptr785.cast_mut();
              }
-             V767::ProviderId(e) => {
+             V788::ProviderId(e) => {
               *base
                .add(40 + 22 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec765 = (e.into_bytes()).into_boxed_slice();
-              let ptr765 = vec765.as_ptr().cast::<u8>();
-              let len765 = vec765.len();
-              ::core::mem::forget(vec765);
+              let vec786 = (e.into_bytes()).into_boxed_slice();
+              let ptr786 = vec786.as_ptr().cast::<u8>();
+              let len786 = vec786.len();
+              ::core::mem::forget(vec786);
               *base
                .add(40 + 24 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len765;
+               .cast::<usize>() = len786;
               *base
                .add(40 + 23 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr765.cast_mut();
+               .cast::<*mut u8>() = ptr786.cast_mut();
              }
-             V767::Blob(e) => {
+             V788::Blob(e) => {
               *base
                .add(40 + 22 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (2i32) as u8;
-              let vec766 = (e.into_bytes()).into_boxed_slice();
-              let ptr766 = vec766.as_ptr().cast::<u8>();
-              let len766 = vec766.len();
-              ::core::mem::forget(vec766);
+              let vec787 = (e.into_bytes()).into_boxed_slice();
+              let ptr787 = vec787.as_ptr().cast::<u8>();
+              let len787 = vec787.len();
+              ::core::mem::forget(vec787);
               *base
                .add(40 + 24 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len766;
+               .cast::<usize>() = len787;
               *base
                .add(40 + 23 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr766.cast_mut();
+               .cast::<*mut u8>() = ptr787.cast_mut();
              }
             }
-            match mime_type763 {
+            match mime_type784 {
              Some(e) => {
               *base
                .add(40 + 25 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec768 = (e.into_bytes()).into_boxed_slice();
-              let ptr768 = vec768.as_ptr().cast::<u8>();
-              let len768 = vec768.len();
-              ::core::mem::forget(vec768);
+              let vec789 = (e.into_bytes()).into_boxed_slice();
+              let ptr789 = vec789.as_ptr().cast::<u8>();
+              let len789 = vec789.len();
+              ::core::mem::forget(vec789);
               *base
                .add(40 + 27 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len768;
+               .cast::<usize>() = len789;
               *base
                .add(40 + 26 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr768.cast_mut();
+               .cast::<*mut u8>() = ptr789.cast_mut();
              }
              None => {
               *base
@@ -6742,21 +6884,21 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            match file_name763 {
+            match file_name784 {
              Some(e) => {
               *base
                .add(40 + 28 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec769 = (e.into_bytes()).into_boxed_slice();
-              let ptr769 = vec769.as_ptr().cast::<u8>();
-              let len769 = vec769.len();
-              ::core::mem::forget(vec769);
+              let vec790 = (e.into_bytes()).into_boxed_slice();
+              let ptr790 = vec790.as_ptr().cast::<u8>();
+              let len790 = vec790.len();
+              ::core::mem::forget(vec790);
               *base
                .add(40 + 30 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len769;
+               .cast::<usize>() = len790;
               *base
                .add(40 + 29 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr769.cast_mut();
+               .cast::<*mut u8>() = ptr790.cast_mut();
              }
              None => {
               *base
@@ -6764,7 +6906,7 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            match size763 {
+            match size784 {
              Some(e) => {
               *base
                .add(48 + 30 * ::core::mem::size_of::<*const u8>())
@@ -6779,21 +6921,21 @@ pub mod exports {
                .cast::<u8>() = (0i32) as u8;
              }
             };
-            match content_id763 {
+            match content_id784 {
              Some(e) => {
               *base
                .add(64 + 30 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec770 = (e.into_bytes()).into_boxed_slice();
-              let ptr770 = vec770.as_ptr().cast::<u8>();
-              let len770 = vec770.len();
-              ::core::mem::forget(vec770);
+              let vec791 = (e.into_bytes()).into_boxed_slice();
+              let ptr791 = vec791.as_ptr().cast::<u8>();
+              let len791 = vec791.len();
+              ::core::mem::forget(vec791);
               *base
                .add(64 + 32 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len770;
+               .cast::<usize>() = len791;
               *base
                .add(64 + 31 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr770.cast_mut();
+               .cast::<*mut u8>() = ptr791.cast_mut();
              }
              None => {
               *base
@@ -6809,84 +6951,84 @@ pub mod exports {
            }
           };
          }
-         V786::Ticket(e) => {
+         V807::Ticket(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (11i32) as u8;
           let super::super::super::super::__with_name1::Ticket {
-           id: id771,
-           state: state771,
-           subject: subject771,
-           url: url771,
+           id: id792,
+           state: state792,
+           subject: subject792,
+           url: url792,
           } = e;
-          let vec772 = (id771.into_bytes()).into_boxed_slice();
-          let ptr772 = vec772.as_ptr().cast::<u8>();
-          let len772 = vec772.len();
-          ::core::mem::forget(vec772);
+          let vec793 = (id792.into_bytes()).into_boxed_slice();
+          let ptr793 = vec793.as_ptr().cast::<u8>();
+          let len793 = vec793.len();
+          ::core::mem::forget(vec793);
           *base
            .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len772;
+           .cast::<usize>() = len793;
           *base
            .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr772.cast_mut();
-          use super::super::super::super::__with_name1::TicketState as V774;
-          match state771 {
-           V774::Opened => {
+           .cast::<*mut u8>() = ptr793.cast_mut();
+          use super::super::super::super::__with_name1::TicketState as V795;
+          match state792 {
+           V795::Opened => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
-           V774::Pending => {
+           V795::Pending => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
            }
-           V774::Solved => {
+           V795::Solved => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (2i32) as u8;
            }
-           V774::Closed => {
+           V795::Closed => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (3i32) as u8;
            }
-           V774::Reopened => {
+           V795::Reopened => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (4i32) as u8;
            }
-           V774::Other(e) => {
+           V795::Other(e) => {
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (5i32) as u8;
-            let vec773 = (e.into_bytes()).into_boxed_slice();
-            let ptr773 = vec773.as_ptr().cast::<u8>();
-            let len773 = vec773.len();
-            ::core::mem::forget(vec773);
+            let vec794 = (e.into_bytes()).into_boxed_slice();
+            let ptr794 = vec794.as_ptr().cast::<u8>();
+            let len794 = vec794.len();
+            ::core::mem::forget(vec794);
             *base
              .add(24 + 20 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len773;
+             .cast::<usize>() = len794;
             *base
              .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr773.cast_mut();
+             .cast::<*mut u8>() = ptr794.cast_mut();
            }
           }
-          match subject771 {
+          match subject792 {
            Some(e) => {
             *base
              .add(24 + 21 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec775 = (e.into_bytes()).into_boxed_slice();
-            let ptr775 = vec775.as_ptr().cast::<u8>();
-            let len775 = vec775.len();
-            ::core::mem::forget(vec775);
+            let vec796 = (e.into_bytes()).into_boxed_slice();
+            let ptr796 = vec796.as_ptr().cast::<u8>();
+            let len796 = vec796.len();
+            ::core::mem::forget(vec796);
             *base
              .add(24 + 23 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len775;
+             .cast::<usize>() = len796;
             *base
              .add(24 + 22 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr775.cast_mut();
+             .cast::<*mut u8>() = ptr796.cast_mut();
            }
            None => {
             *base
@@ -6894,21 +7036,21 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          match url771 {
+          match url792 {
            Some(e) => {
             *base
              .add(24 + 24 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec776 = (e.into_bytes()).into_boxed_slice();
-            let ptr776 = vec776.as_ptr().cast::<u8>();
-            let len776 = vec776.len();
-            ::core::mem::forget(vec776);
+            let vec797 = (e.into_bytes()).into_boxed_slice();
+            let ptr797 = vec797.as_ptr().cast::<u8>();
+            let len797 = vec797.len();
+            ::core::mem::forget(vec797);
             *base
              .add(24 + 26 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len776;
+             .cast::<usize>() = len797;
             *base
              .add(24 + 25 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr776.cast_mut();
+             .cast::<*mut u8>() = ptr797.cast_mut();
            }
            None => {
             *base
@@ -6917,33 +7059,33 @@ pub mod exports {
            }
           };
          }
-         V786::Control(e) => {
+         V807::Control(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (12i32) as u8;
           let super::super::super::super::__with_name1::Control {
-           holder: holder777,
-           role: role777,
-           by: by777,
+           holder: holder798,
+           role: role798,
+           by: by798,
           } = e;
           *base
            .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (holder777.clone() as i32) as u8;
-          match role777 {
+           .cast::<u8>() = (holder798.clone() as i32) as u8;
+          match role798 {
            Some(e) => {
             *base
              .add(24 + 17 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec778 = (e.into_bytes()).into_boxed_slice();
-            let ptr778 = vec778.as_ptr().cast::<u8>();
-            let len778 = vec778.len();
-            ::core::mem::forget(vec778);
+            let vec799 = (e.into_bytes()).into_boxed_slice();
+            let ptr799 = vec799.as_ptr().cast::<u8>();
+            let len799 = vec799.len();
+            ::core::mem::forget(vec799);
             *base
              .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len778;
+             .cast::<usize>() = len799;
             *base
              .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr778.cast_mut();
+             .cast::<*mut u8>() = ptr799.cast_mut();
            }
            None => {
             *base
@@ -6951,21 +7093,21 @@ pub mod exports {
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          match by777 {
+          match by798 {
            Some(e) => {
             *base
              .add(24 + 20 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec779 = (e.into_bytes()).into_boxed_slice();
-            let ptr779 = vec779.as_ptr().cast::<u8>();
-            let len779 = vec779.len();
-            ::core::mem::forget(vec779);
+            let vec800 = (e.into_bytes()).into_boxed_slice();
+            let ptr800 = vec800.as_ptr().cast::<u8>();
+            let len800 = vec800.len();
+            ::core::mem::forget(vec800);
             *base
              .add(24 + 22 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len779;
+             .cast::<usize>() = len800;
             *base
              .add(24 + 21 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr779.cast_mut();
+             .cast::<*mut u8>() = ptr800.cast_mut();
            }
            None => {
             *base
@@ -6974,1022 +7116,1106 @@ pub mod exports {
            }
           };
          }
-         V786::Activity(e) => {
+         V807::Activity(e) => {
           *base
            .add(16 + 16 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (13i32) as u8;
-          let (t780_0, t780_1) = e;
-          let vec781 = (t780_0.into_bytes()).into_boxed_slice();
-          let ptr781 = vec781.as_ptr().cast::<u8>();
-          let len781 = vec781.len();
-          ::core::mem::forget(vec781);
-          *base
-           .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len781;
-          *base
-           .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr781.cast_mut();
-          let vec782 = (t780_1.into_bytes()).into_boxed_slice();
-          let ptr782 = vec782.as_ptr().cast::<u8>();
-          let len782 = vec782.len();
-          ::core::mem::forget(vec782);
-          *base
-           .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len782;
-          *base
-           .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr782.cast_mut();
-         }
-         V786::Other(e) => {
-          *base
-           .add(16 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (14i32) as u8;
-          let (t783_0, t783_1) = e;
-          let vec784 = (t783_0.into_bytes()).into_boxed_slice();
-          let ptr784 = vec784.as_ptr().cast::<u8>();
-          let len784 = vec784.len();
-          ::core::mem::forget(vec784);
-          *base
-           .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len784;
-          *base
-           .add(24 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr784.cast_mut();
-          let vec785 = (t783_1.into_bytes()).into_boxed_slice();
-          let ptr785 = vec785.as_ptr().cast::<u8>();
-          let len785 = vec785.len();
-          ::core::mem::forget(vec785);
-          *base
-           .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len785;
-          *base
-           .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr785.cast_mut();
-         }
-        }
-        let vec790 = extensions597;
-        let len790 = vec790.len();
-        let layout790 = _rt::alloc::Layout::from_size_align(
-          vec790.len() * (4 * ::core::mem::size_of::<*const u8>()),
-          ::core::mem::size_of::<*const u8>(),
-         )
-         .unwrap();
-        let (result790, _cleanup790) = wit_bindgen::rt::Cleanup::new(
-         layout790,
-        );
-        if let Some(cleanup) = _cleanup790 {
-         cleanup.forget();
-        }
-        for (i, e) in vec790.into_iter().enumerate() {
-         let base = result790
-          .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-         {
-          let (t787_0, t787_1) = e;
-          let vec788 = (t787_0.into_bytes()).into_boxed_slice();
-          let ptr788 = vec788.as_ptr().cast::<u8>();
-          let len788 = vec788.len();
-          ::core::mem::forget(vec788);
-          *base
-           .add(::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len788;
-          *base.add(0).cast::<*mut u8>() = ptr788.cast_mut();
-          let vec789 = (t787_1.into_bytes()).into_boxed_slice();
-          let ptr789 = vec789.as_ptr().cast::<u8>();
-          let len789 = vec789.len();
-          ::core::mem::forget(vec789);
-          *base
-           .add(3 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len789;
-          *base
-           .add(2 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr789.cast_mut();
-         }
-        }
-        *base
-         .add(24 + 61 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len790;
-        *base
-         .add(24 + 60 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = result790;
-       }
-      }
-      *ptr591
-       .add(3 * ::core::mem::size_of::<*const u8>())
-       .cast::<usize>() = len791;
-      *ptr591
-       .add(2 * ::core::mem::size_of::<*const u8>())
-       .cast::<*mut u8>() = result791;
-      match media593 {
-       Some(e) => {
-        *ptr591
-         .add(4 * ::core::mem::size_of::<*const u8>())
-         .cast::<u8>() = (1i32) as u8;
-        let super::super::super::super::__with_name2::Kept {
-         blob: blob792,
-         bytes: bytes792,
-         mime_type: mime_type792,
-         sha256: sha256792,
-        } = e;
-        let vec793 = (blob792.into_bytes()).into_boxed_slice();
-        let ptr793 = vec793.as_ptr().cast::<u8>();
-        let len793 = vec793.len();
-        ::core::mem::forget(vec793);
-        *ptr591
-         .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len793;
-        *ptr591
-         .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = ptr793.cast_mut();
-        *ptr591
-         .add(8 + 6 * ::core::mem::size_of::<*const u8>())
-         .cast::<i64>() = _rt::as_i64(bytes792);
-        match mime_type792 {
-         Some(e) => {
-          *ptr591
-           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (1i32) as u8;
-          let vec794 = (e.into_bytes()).into_boxed_slice();
-          let ptr794 = vec794.as_ptr().cast::<u8>();
-          let len794 = vec794.len();
-          ::core::mem::forget(vec794);
-          *ptr591
-           .add(16 + 8 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len794;
-          *ptr591
-           .add(16 + 7 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr794.cast_mut();
-         }
-         None => {
-          *ptr591
-           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (0i32) as u8;
-         }
-        };
-        let vec795 = (sha256792.into_bytes()).into_boxed_slice();
-        let ptr795 = vec795.as_ptr().cast::<u8>();
-        let len795 = vec795.len();
-        ::core::mem::forget(vec795);
-        *ptr591
-         .add(16 + 10 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len795;
-        *ptr591
-         .add(16 + 9 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = ptr795.cast_mut();
-       }
-       None => {
-        *ptr591
-         .add(4 * ::core::mem::size_of::<*const u8>())
-         .cast::<u8>() = (0i32) as u8;
-       }
-      };
-      let vec804 = templates593;
-      let len804 = vec804.len();
-      let layout804 = _rt::alloc::Layout::from_size_align(
-        vec804.len() * (13 * ::core::mem::size_of::<*const u8>()),
-        ::core::mem::size_of::<*const u8>(),
-       )
-       .unwrap();
-      let (result804, _cleanup804) = wit_bindgen::rt::Cleanup::new(
-       layout804,
-      );
-      if let Some(cleanup) = _cleanup804 {
-       cleanup.forget();
-      }
-      for (i, e) in vec804.into_iter().enumerate() {
-       let base = result804
-        .add(i * (13 * ::core::mem::size_of::<*const u8>()));
-       {
-        let TemplateOffer {
-         name: name796,
-         locale: locale796,
-         status: status796,
-         category: category796,
-         body: body796,
-         variables: variables796,
-        } = e;
-        let vec797 = (name796.into_bytes()).into_boxed_slice();
-        let ptr797 = vec797.as_ptr().cast::<u8>();
-        let len797 = vec797.len();
-        ::core::mem::forget(vec797);
-        *base
-         .add(::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len797;
-        *base.add(0).cast::<*mut u8>() = ptr797.cast_mut();
-        let vec798 = (locale796.into_bytes()).into_boxed_slice();
-        let ptr798 = vec798.as_ptr().cast::<u8>();
-        let len798 = vec798.len();
-        ::core::mem::forget(vec798);
-        *base
-         .add(3 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len798;
-        *base
-         .add(2 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = ptr798.cast_mut();
-        let vec799 = (status796.into_bytes()).into_boxed_slice();
-        let ptr799 = vec799.as_ptr().cast::<u8>();
-        let len799 = vec799.len();
-        ::core::mem::forget(vec799);
-        *base
-         .add(5 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len799;
-        *base
-         .add(4 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = ptr799.cast_mut();
-        let vec800 = (category796.into_bytes()).into_boxed_slice();
-        let ptr800 = vec800.as_ptr().cast::<u8>();
-        let len800 = vec800.len();
-        ::core::mem::forget(vec800);
-        *base
-         .add(7 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len800;
-        *base
-         .add(6 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = ptr800.cast_mut();
-        match body796 {
-         Some(e) => {
-          *base
-           .add(8 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (1i32) as u8;
-          let vec801 = (e.into_bytes()).into_boxed_slice();
-          let ptr801 = vec801.as_ptr().cast::<u8>();
-          let len801 = vec801.len();
-          ::core::mem::forget(vec801);
-          *base
-           .add(10 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len801;
-          *base
-           .add(9 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr801.cast_mut();
-         }
-         None => {
-          *base
-           .add(8 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (0i32) as u8;
-         }
-        };
-        let vec803 = variables796;
-        let len803 = vec803.len();
-        let layout803 = _rt::alloc::Layout::from_size_align(
-          vec803.len() * (2 * ::core::mem::size_of::<*const u8>()),
-          ::core::mem::size_of::<*const u8>(),
-         )
-         .unwrap();
-        let (result803, _cleanup803) = wit_bindgen::rt::Cleanup::new(
-         layout803,
-        );
-        if let Some(cleanup) = _cleanup803 {
-         cleanup.forget();
-        }
-        for (i, e) in vec803.into_iter().enumerate() {
-         let base = result803
-          .add(i * (2 * ::core::mem::size_of::<*const u8>()));
-         {
-          let vec802 = (e.into_bytes()).into_boxed_slice();
+          let (t801_0, t801_1) = e;
+          let vec802 = (t801_0.into_bytes()).into_boxed_slice();
           let ptr802 = vec802.as_ptr().cast::<u8>();
           let len802 = vec802.len();
           ::core::mem::forget(vec802);
           *base
-           .add(::core::mem::size_of::<*const u8>())
+           .add(24 + 17 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>() = len802;
-          *base.add(0).cast::<*mut u8>() = ptr802.cast_mut();
+          *base
+           .add(24 + 16 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = ptr802.cast_mut();
+          let vec803 = (t801_1.into_bytes()).into_boxed_slice();
+          let ptr803 = vec803.as_ptr().cast::<u8>();
+          let len803 = vec803.len();
+          ::core::mem::forget(vec803);
+          *base
+           .add(24 + 19 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len803;
+          *base
+           .add(24 + 18 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = ptr803.cast_mut();
+         }
+         V807::Other(e) => {
+          *base
+           .add(16 + 16 * ::core::mem::size_of::<*const u8>())
+           .cast::<u8>() = (14i32) as u8;
+          let (t804_0, t804_1) = e;
+          let vec805 = (t804_0.into_bytes()).into_boxed_slice();
+          let ptr805 = vec805.as_ptr().cast::<u8>();
+          let len805 = vec805.len();
+          ::core::mem::forget(vec805);
+          *base
+           .add(24 + 17 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len805;
+          *base
+           .add(24 + 16 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = ptr805.cast_mut();
+          let vec806 = (t804_1.into_bytes()).into_boxed_slice();
+          let ptr806 = vec806.as_ptr().cast::<u8>();
+          let len806 = vec806.len();
+          ::core::mem::forget(vec806);
+          *base
+           .add(24 + 19 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len806;
+          *base
+           .add(24 + 18 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = ptr806.cast_mut();
+         }
+        }
+        let vec811 = extensions618;
+        let len811 = vec811.len();
+        let layout811 = _rt::alloc::Layout::from_size_align(
+          vec811.len() * (4 * ::core::mem::size_of::<*const u8>()),
+          ::core::mem::size_of::<*const u8>(),
+         )
+         .unwrap();
+        let (result811, _cleanup811) = wit_bindgen::rt::Cleanup::new(
+         layout811,
+        );
+        if let Some(cleanup) = _cleanup811 {
+         cleanup.forget();
+        }
+        for (i, e) in vec811.into_iter().enumerate() {
+         let base = result811
+          .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+         {
+          let (t808_0, t808_1) = e;
+          let vec809 = (t808_0.into_bytes()).into_boxed_slice();
+          let ptr809 = vec809.as_ptr().cast::<u8>();
+          let len809 = vec809.len();
+          ::core::mem::forget(vec809);
+          *base
+           .add(::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len809;
+          *base.add(0).cast::<*mut u8>() = ptr809.cast_mut();
+          let vec810 = (t808_1.into_bytes()).into_boxed_slice();
+          let ptr810 = vec810.as_ptr().cast::<u8>();
+          let len810 = vec810.len();
+          ::core::mem::forget(vec810);
+          *base
+           .add(3 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len810;
+          *base
+           .add(2 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = ptr810.cast_mut();
+         }
+        }
+        *base
+         .add(24 + 61 * ::core::mem::size_of::<*const u8>())
+         .cast::<usize>() = len811;
+        *base
+         .add(24 + 60 * ::core::mem::size_of::<*const u8>())
+         .cast::<*mut u8>() = result811;
+       }
+      }
+      *ptr612
+       .add(3 * ::core::mem::size_of::<*const u8>())
+       .cast::<usize>() = len812;
+      *ptr612
+       .add(2 * ::core::mem::size_of::<*const u8>())
+       .cast::<*mut u8>() = result812;
+      match media614 {
+       Some(e) => {
+        *ptr612
+         .add(4 * ::core::mem::size_of::<*const u8>())
+         .cast::<u8>() = (1i32) as u8;
+        let super::super::super::super::__with_name2::Kept {
+         blob: blob813,
+         bytes: bytes813,
+         mime_type: mime_type813,
+         sha256: sha256813,
+        } = e;
+        let vec814 = (blob813.into_bytes()).into_boxed_slice();
+        let ptr814 = vec814.as_ptr().cast::<u8>();
+        let len814 = vec814.len();
+        ::core::mem::forget(vec814);
+        *ptr612
+         .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+         .cast::<usize>() = len814;
+        *ptr612
+         .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+         .cast::<*mut u8>() = ptr814.cast_mut();
+        *ptr612
+         .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+         .cast::<i64>() = _rt::as_i64(bytes813);
+        match mime_type813 {
+         Some(e) => {
+          *ptr612
+           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+           .cast::<u8>() = (1i32) as u8;
+          let vec815 = (e.into_bytes()).into_boxed_slice();
+          let ptr815 = vec815.as_ptr().cast::<u8>();
+          let len815 = vec815.len();
+          ::core::mem::forget(vec815);
+          *ptr612
+           .add(16 + 8 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len815;
+          *ptr612
+           .add(16 + 7 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = ptr815.cast_mut();
+         }
+         None => {
+          *ptr612
+           .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+           .cast::<u8>() = (0i32) as u8;
+         }
+        };
+        let vec816 = (sha256813.into_bytes()).into_boxed_slice();
+        let ptr816 = vec816.as_ptr().cast::<u8>();
+        let len816 = vec816.len();
+        ::core::mem::forget(vec816);
+        *ptr612
+         .add(16 + 10 * ::core::mem::size_of::<*const u8>())
+         .cast::<usize>() = len816;
+        *ptr612
+         .add(16 + 9 * ::core::mem::size_of::<*const u8>())
+         .cast::<*mut u8>() = ptr816.cast_mut();
+       }
+       None => {
+        *ptr612
+         .add(4 * ::core::mem::size_of::<*const u8>())
+         .cast::<u8>() = (0i32) as u8;
+       }
+      };
+      let vec829 = templates614;
+      let len829 = vec829.len();
+      let layout829 = _rt::alloc::Layout::from_size_align(
+        vec829.len() * (15 * ::core::mem::size_of::<*const u8>()),
+        ::core::mem::size_of::<*const u8>(),
+       )
+       .unwrap();
+      let (result829, _cleanup829) = wit_bindgen::rt::Cleanup::new(
+       layout829,
+      );
+      if let Some(cleanup) = _cleanup829 {
+       cleanup.forget();
+      }
+      for (i, e) in vec829.into_iter().enumerate() {
+       let base = result829
+        .add(i * (15 * ::core::mem::size_of::<*const u8>()));
+       {
+        let TemplateOffer {
+         name: name817,
+         locale: locale817,
+         status: status817,
+         category: category817,
+         body: body817,
+         variables: variables817,
+         extensions: extensions817,
+        } = e;
+        let vec818 = (name817.into_bytes()).into_boxed_slice();
+        let ptr818 = vec818.as_ptr().cast::<u8>();
+        let len818 = vec818.len();
+        ::core::mem::forget(vec818);
+        *base
+         .add(::core::mem::size_of::<*const u8>())
+         .cast::<usize>() = len818;
+        *base.add(0).cast::<*mut u8>() = ptr818.cast_mut();
+        let vec819 = (locale817.into_bytes()).into_boxed_slice();
+        let ptr819 = vec819.as_ptr().cast::<u8>();
+        let len819 = vec819.len();
+        ::core::mem::forget(vec819);
+        *base
+         .add(3 * ::core::mem::size_of::<*const u8>())
+         .cast::<usize>() = len819;
+        *base
+         .add(2 * ::core::mem::size_of::<*const u8>())
+         .cast::<*mut u8>() = ptr819.cast_mut();
+        let vec820 = (status817.into_bytes()).into_boxed_slice();
+        let ptr820 = vec820.as_ptr().cast::<u8>();
+        let len820 = vec820.len();
+        ::core::mem::forget(vec820);
+        *base
+         .add(5 * ::core::mem::size_of::<*const u8>())
+         .cast::<usize>() = len820;
+        *base
+         .add(4 * ::core::mem::size_of::<*const u8>())
+         .cast::<*mut u8>() = ptr820.cast_mut();
+        let vec821 = (category817.into_bytes()).into_boxed_slice();
+        let ptr821 = vec821.as_ptr().cast::<u8>();
+        let len821 = vec821.len();
+        ::core::mem::forget(vec821);
+        *base
+         .add(7 * ::core::mem::size_of::<*const u8>())
+         .cast::<usize>() = len821;
+        *base
+         .add(6 * ::core::mem::size_of::<*const u8>())
+         .cast::<*mut u8>() = ptr821.cast_mut();
+        match body817 {
+         Some(e) => {
+          *base
+           .add(8 * ::core::mem::size_of::<*const u8>())
+           .cast::<u8>() = (1i32) as u8;
+          let vec822 = (e.into_bytes()).into_boxed_slice();
+          let ptr822 = vec822.as_ptr().cast::<u8>();
+          let len822 = vec822.len();
+          ::core::mem::forget(vec822);
+          *base
+           .add(10 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len822;
+          *base
+           .add(9 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = ptr822.cast_mut();
+         }
+         None => {
+          *base
+           .add(8 * ::core::mem::size_of::<*const u8>())
+           .cast::<u8>() = (0i32) as u8;
+         }
+        };
+        let vec824 = variables817;
+        let len824 = vec824.len();
+        let layout824 = _rt::alloc::Layout::from_size_align(
+          vec824.len() * (2 * ::core::mem::size_of::<*const u8>()),
+          ::core::mem::size_of::<*const u8>(),
+         )
+         .unwrap();
+        let (result824, _cleanup824) = wit_bindgen::rt::Cleanup::new(
+         layout824,
+        );
+        if let Some(cleanup) = _cleanup824 {
+         cleanup.forget();
+        }
+        for (i, e) in vec824.into_iter().enumerate() {
+         let base = result824
+          .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+         {
+          let vec823 = (e.into_bytes()).into_boxed_slice();
+          let ptr823 = vec823.as_ptr().cast::<u8>();
+          let len823 = vec823.len();
+          ::core::mem::forget(vec823);
+          *base
+           .add(::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len823;
+          *base.add(0).cast::<*mut u8>() = ptr823.cast_mut();
          }
         }
         *base
          .add(12 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len803;
+         .cast::<usize>() = len824;
         *base
          .add(11 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = result803;
+         .cast::<*mut u8>() = result824;
+        let vec828 = extensions817;
+        let len828 = vec828.len();
+        let layout828 = _rt::alloc::Layout::from_size_align(
+          vec828.len() * (4 * ::core::mem::size_of::<*const u8>()),
+          ::core::mem::size_of::<*const u8>(),
+         )
+         .unwrap();
+        let (result828, _cleanup828) = wit_bindgen::rt::Cleanup::new(
+         layout828,
+        );
+        if let Some(cleanup) = _cleanup828 {
+         cleanup.forget();
+        }
+        for (i, e) in vec828.into_iter().enumerate() {
+         let base = result828
+          .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+         {
+          let (t825_0, t825_1) = e;
+          let vec826 = (t825_0.into_bytes()).into_boxed_slice();
+          let ptr826 = vec826.as_ptr().cast::<u8>();
+          let len826 = vec826.len();
+          ::core::mem::forget(vec826);
+          *base
+           .add(::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len826;
+          *base.add(0).cast::<*mut u8>() = ptr826.cast_mut();
+          let vec827 = (t825_1.into_bytes()).into_boxed_slice();
+          let ptr827 = vec827.as_ptr().cast::<u8>();
+          let len827 = vec827.len();
+          ::core::mem::forget(vec827);
+          *base
+           .add(3 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>() = len827;
+          *base
+           .add(2 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>() = ptr827.cast_mut();
+         }
+        }
+        *base
+         .add(14 * ::core::mem::size_of::<*const u8>())
+         .cast::<usize>() = len828;
+        *base
+         .add(13 * ::core::mem::size_of::<*const u8>())
+         .cast::<*mut u8>() = result828;
        }
       }
-      *ptr591
+      *ptr612
        .add(24 + 11 * ::core::mem::size_of::<*const u8>())
-       .cast::<usize>() = len804;
-      *ptr591
+       .cast::<usize>() = len829;
+      *ptr612
        .add(24 + 10 * ::core::mem::size_of::<*const u8>())
-       .cast::<*mut u8>() = result804;
-      match found593 {
+       .cast::<*mut u8>() = result829;
+      match found614 {
        Some(e) => {
-        *ptr591
+        *ptr612
          .add(24 + 12 * ::core::mem::size_of::<*const u8>())
          .cast::<u8>() = (1i32) as u8;
         match e {
          Found::Yes(e) => {
-          *ptr591
+          *ptr612
            .add(24 + 13 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (0i32) as u8;
-          let vec807 = e;
-          let len807 = vec807.len();
-          let layout807 = _rt::alloc::Layout::from_size_align(
-            vec807.len() * (3 * ::core::mem::size_of::<*const u8>()),
+          let vec832 = e;
+          let len832 = vec832.len();
+          let layout832 = _rt::alloc::Layout::from_size_align(
+            vec832.len() * (3 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result807, _cleanup807) = wit_bindgen::rt::Cleanup::new(
-           layout807,
+          let (result832, _cleanup832) = wit_bindgen::rt::Cleanup::new(
+           layout832,
           );
-          if let Some(cleanup) = _cleanup807 {
+          if let Some(cleanup) = _cleanup832 {
            cleanup.forget();
           }
-          for (i, e) in vec807.into_iter().enumerate() {
-           let base = result807
+          for (i, e) in vec832.into_iter().enumerate() {
+           let base = result832
             .add(i * (3 * ::core::mem::size_of::<*const u8>()));
            {
-            let Accepted { part: part805, id: id805 } = e;
-            *base.add(0).cast::<i32>() = _rt::as_i32(part805);
-            let vec806 = (id805.into_bytes()).into_boxed_slice();
-            let ptr806 = vec806.as_ptr().cast::<u8>();
-            let len806 = vec806.len();
-            ::core::mem::forget(vec806);
+            let Accepted { part: part830, id: id830 } = e;
+            *base.add(0).cast::<i32>() = _rt::as_i32(part830);
+            let vec831 = (id830.into_bytes()).into_boxed_slice();
+            let ptr831 = vec831.as_ptr().cast::<u8>();
+            let len831 = vec831.len();
+            ::core::mem::forget(vec831);
             *base
              .add(2 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len806;
+             .cast::<usize>() = len831;
             *base
              .add(::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr806.cast_mut();
+             .cast::<*mut u8>() = ptr831.cast_mut();
            }
           }
-          *ptr591
+          *ptr612
            .add(24 + 15 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len807;
-          *ptr591
+           .cast::<usize>() = len832;
+          *ptr612
            .add(24 + 14 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result807;
+           .cast::<*mut u8>() = result832;
          }
          Found::Absent => {
-          *ptr591
+          *ptr612
            .add(24 + 13 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (1i32) as u8;
          }
          Found::Unclear => {
-          *ptr591
+          *ptr612
            .add(24 + 13 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (2i32) as u8;
          }
         }
        }
        None => {
-        *ptr591
+        *ptr612
          .add(24 + 12 * ::core::mem::size_of::<*const u8>())
          .cast::<u8>() = (0i32) as u8;
        }
       };
-      match cursor593 {
+      match cursor614 {
        Some(e) => {
-        *ptr591
+        *ptr612
          .add(24 + 16 * ::core::mem::size_of::<*const u8>())
          .cast::<u8>() = (1i32) as u8;
-        let vec808 = (e.into_bytes()).into_boxed_slice();
-        let ptr808 = vec808.as_ptr().cast::<u8>();
-        let len808 = vec808.len();
-        ::core::mem::forget(vec808);
-        *ptr591
+        let vec833 = (e.into_bytes()).into_boxed_slice();
+        let ptr833 = vec833.as_ptr().cast::<u8>();
+        let len833 = vec833.len();
+        ::core::mem::forget(vec833);
+        *ptr612
          .add(24 + 18 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len808;
-        *ptr591
+         .cast::<usize>() = len833;
+        *ptr612
          .add(24 + 17 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = ptr808.cast_mut();
+         .cast::<*mut u8>() = ptr833.cast_mut();
        }
        None => {
-        *ptr591
+        *ptr612
          .add(24 + 16 * ::core::mem::size_of::<*const u8>())
          .cast::<u8>() = (0i32) as u8;
        }
       };
-      let vec812 = extensions593;
-      let len812 = vec812.len();
-      let layout812 = _rt::alloc::Layout::from_size_align(
-        vec812.len() * (4 * ::core::mem::size_of::<*const u8>()),
+      let vec837 = extensions614;
+      let len837 = vec837.len();
+      let layout837 = _rt::alloc::Layout::from_size_align(
+        vec837.len() * (4 * ::core::mem::size_of::<*const u8>()),
         ::core::mem::size_of::<*const u8>(),
        )
        .unwrap();
-      let (result812, _cleanup812) = wit_bindgen::rt::Cleanup::new(
-       layout812,
+      let (result837, _cleanup837) = wit_bindgen::rt::Cleanup::new(
+       layout837,
       );
-      if let Some(cleanup) = _cleanup812 {
+      if let Some(cleanup) = _cleanup837 {
        cleanup.forget();
       }
-      for (i, e) in vec812.into_iter().enumerate() {
-       let base = result812
+      for (i, e) in vec837.into_iter().enumerate() {
+       let base = result837
         .add(i * (4 * ::core::mem::size_of::<*const u8>()));
        {
-        let (t809_0, t809_1) = e;
-        let vec810 = (t809_0.into_bytes()).into_boxed_slice();
-        let ptr810 = vec810.as_ptr().cast::<u8>();
-        let len810 = vec810.len();
-        ::core::mem::forget(vec810);
+        let (t834_0, t834_1) = e;
+        let vec835 = (t834_0.into_bytes()).into_boxed_slice();
+        let ptr835 = vec835.as_ptr().cast::<u8>();
+        let len835 = vec835.len();
+        ::core::mem::forget(vec835);
         *base
          .add(::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len810;
-        *base.add(0).cast::<*mut u8>() = ptr810.cast_mut();
-        let vec811 = (t809_1.into_bytes()).into_boxed_slice();
-        let ptr811 = vec811.as_ptr().cast::<u8>();
-        let len811 = vec811.len();
-        ::core::mem::forget(vec811);
+         .cast::<usize>() = len835;
+        *base.add(0).cast::<*mut u8>() = ptr835.cast_mut();
+        let vec836 = (t834_1.into_bytes()).into_boxed_slice();
+        let ptr836 = vec836.as_ptr().cast::<u8>();
+        let len836 = vec836.len();
+        ::core::mem::forget(vec836);
         *base
          .add(3 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len811;
+         .cast::<usize>() = len836;
         *base
          .add(2 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = ptr811.cast_mut();
+         .cast::<*mut u8>() = ptr836.cast_mut();
        }
       }
-      *ptr591
+      *ptr612
        .add(24 + 20 * ::core::mem::size_of::<*const u8>())
-       .cast::<usize>() = len812;
-      *ptr591
+       .cast::<usize>() = len837;
+      *ptr612
        .add(24 + 19 * ::core::mem::size_of::<*const u8>())
-       .cast::<*mut u8>() = result812;
-      match next592 {
+       .cast::<*mut u8>() = result837;
+      match next613 {
        Next::Perform(e) => {
-        *ptr591
+        *ptr612
          .add(32 + 20 * ::core::mem::size_of::<*const u8>())
          .cast::<u8>() = (0i32) as u8;
-        let vec870 = e;
-        let len870 = vec870.len();
-        let layout870 = _rt::alloc::Layout::from_size_align(
-          vec870.len() * (19 * ::core::mem::size_of::<*const u8>()),
+        let vec899 = e;
+        let len899 = vec899.len();
+        let layout899 = _rt::alloc::Layout::from_size_align(
+          vec899.len() * (19 * ::core::mem::size_of::<*const u8>()),
           ::core::mem::size_of::<*const u8>(),
          )
          .unwrap();
-        let (result870, _cleanup870) = wit_bindgen::rt::Cleanup::new(
-         layout870,
+        let (result899, _cleanup899) = wit_bindgen::rt::Cleanup::new(
+         layout899,
         );
-        if let Some(cleanup) = _cleanup870 {
+        if let Some(cleanup) = _cleanup899 {
          cleanup.forget();
         }
-        for (i, e) in vec870.into_iter().enumerate() {
-         let base = result870
+        for (i, e) in vec899.into_iter().enumerate() {
+         let base = result899
           .add(i * (19 * ::core::mem::size_of::<*const u8>()));
          {
           let super::super::super::super::__with_name2::Request {
-           method: method813,
-           url: url813,
-           headers: headers813,
-           authorization: authorization813,
-           signed: signed813,
-           body: body813,
-           repeatable: repeatable813,
-           keep: keep813,
-           extensions: extensions813,
+           method: method838,
+           url: url838,
+           headers: headers838,
+           authorization: authorization838,
+           signed: signed838,
+           body: body838,
+           repeatable: repeatable838,
+           keep: keep838,
+           extensions: extensions838,
           } = e;
-          *base.add(0).cast::<u8>() = (method813.clone() as i32)
+          *base.add(0).cast::<u8>() = (method838.clone() as i32)
            as u8;
-          let vec819 = url813;
-          let len819 = vec819.len();
-          let layout819 = _rt::alloc::Layout::from_size_align(
-            vec819.len() * (3 * ::core::mem::size_of::<*const u8>()),
+          let vec845 = url838;
+          let len845 = vec845.len();
+          let layout845 = _rt::alloc::Layout::from_size_align(
+            vec845.len() * (3 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result819, _cleanup819) = wit_bindgen::rt::Cleanup::new(
-           layout819,
+          let (result845, _cleanup845) = wit_bindgen::rt::Cleanup::new(
+           layout845,
           );
-          if let Some(cleanup) = _cleanup819 {
+          if let Some(cleanup) = _cleanup845 {
            cleanup.forget();
           }
-          for (i, e) in vec819.into_iter().enumerate() {
-           let base = result819
+          for (i, e) in vec845.into_iter().enumerate() {
+           let base = result845
             .add(i * (3 * ::core::mem::size_of::<*const u8>()));
            {
-            use super::super::super::super::__with_name2::Piece as V818;
+            use super::super::super::super::__with_name2::Piece as V844;
             match e {
-             V818::Text(e) => {
+             V844::Text(e) => {
               *base.add(0).cast::<u8>() = (0i32) as u8;
-              let vec814 = (e.into_bytes()).into_boxed_slice();
-              let ptr814 = vec814.as_ptr().cast::<u8>();
-              let len814 = vec814.len();
-              ::core::mem::forget(vec814);
+              let vec839 = (e.into_bytes()).into_boxed_slice();
+              let ptr839 = vec839.as_ptr().cast::<u8>();
+              let len839 = vec839.len();
+              ::core::mem::forget(vec839);
               *base
                .add(2 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len814;
+               .cast::<usize>() = len839;
               *base
                .add(::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr814.cast_mut();
+               .cast::<*mut u8>() = ptr839.cast_mut();
              }
-             V818::Secret(e) => {
+             V844::Secret(e) => {
               *base.add(0).cast::<u8>() = (1i32) as u8;
-              let vec815 = (e.into_bytes()).into_boxed_slice();
-              let ptr815 = vec815.as_ptr().cast::<u8>();
-              let len815 = vec815.len();
-              ::core::mem::forget(vec815);
+              let vec840 = (e.into_bytes()).into_boxed_slice();
+              let ptr840 = vec840.as_ptr().cast::<u8>();
+              let len840 = vec840.len();
+              ::core::mem::forget(vec840);
               *base
                .add(2 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len815;
+               .cast::<usize>() = len840;
               *base
                .add(::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr815.cast_mut();
+               .cast::<*mut u8>() = ptr840.cast_mut();
              }
-             V818::Blob(e) => {
+             V844::Blob(e) => {
               *base.add(0).cast::<u8>() = (2i32) as u8;
-              let vec816 = (e.into_bytes()).into_boxed_slice();
-              let ptr816 = vec816.as_ptr().cast::<u8>();
-              let len816 = vec816.len();
-              ::core::mem::forget(vec816);
+              let vec841 = (e.into_bytes()).into_boxed_slice();
+              let ptr841 = vec841.as_ptr().cast::<u8>();
+              let len841 = vec841.len();
+              ::core::mem::forget(vec841);
               *base
                .add(2 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len816;
+               .cast::<usize>() = len841;
               *base
                .add(::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr816.cast_mut();
+               .cast::<*mut u8>() = ptr841.cast_mut();
              }
-             V818::BlobBase64(e) => {
+             V844::BlobBase64(e) => {
               *base.add(0).cast::<u8>() = (3i32) as u8;
-              let vec817 = (e.into_bytes()).into_boxed_slice();
-              let ptr817 = vec817.as_ptr().cast::<u8>();
-              let len817 = vec817.len();
-              ::core::mem::forget(vec817);
+              let vec842 = (e.into_bytes()).into_boxed_slice();
+              let ptr842 = vec842.as_ptr().cast::<u8>();
+              let len842 = vec842.len();
+              ::core::mem::forget(vec842);
               *base
                .add(2 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len817;
+               .cast::<usize>() = len842;
               *base
                .add(::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr817.cast_mut();
+               .cast::<*mut u8>() = ptr842.cast_mut();
              }
-             V818::StatusUrl => {
+             V844::BlobUrl(e) => {
               *base.add(0).cast::<u8>() = (4i32) as u8;
+              let vec843 = (e.into_bytes()).into_boxed_slice();
+              let ptr843 = vec843.as_ptr().cast::<u8>();
+              let len843 = vec843.len();
+              ::core::mem::forget(vec843);
+              *base
+               .add(2 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>() = len843;
+              *base
+               .add(::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>() = ptr843.cast_mut();
              }
-             V818::UnsubscribeUrl => {
+             V844::StatusUrl => {
               *base.add(0).cast::<u8>() = (5i32) as u8;
+             }
+             V844::UnsubscribeUrl => {
+              *base.add(0).cast::<u8>() = (6i32) as u8;
              }
             }
            }
           }
           *base
            .add(2 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len819;
+           .cast::<usize>() = len845;
           *base
            .add(::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result819;
-          let vec828 = headers813;
-          let len828 = vec828.len();
-          let layout828 = _rt::alloc::Layout::from_size_align(
-            vec828.len() * (4 * ::core::mem::size_of::<*const u8>()),
+           .cast::<*mut u8>() = result845;
+          let vec855 = headers838;
+          let len855 = vec855.len();
+          let layout855 = _rt::alloc::Layout::from_size_align(
+            vec855.len() * (4 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result828, _cleanup828) = wit_bindgen::rt::Cleanup::new(
-           layout828,
+          let (result855, _cleanup855) = wit_bindgen::rt::Cleanup::new(
+           layout855,
           );
-          if let Some(cleanup) = _cleanup828 {
+          if let Some(cleanup) = _cleanup855 {
            cleanup.forget();
           }
-          for (i, e) in vec828.into_iter().enumerate() {
-           let base = result828
+          for (i, e) in vec855.into_iter().enumerate() {
+           let base = result855
             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
            {
             let super::super::super::super::__with_name2::Field {
-             name: name820,
-             value: value820,
+             name: name846,
+             value: value846,
             } = e;
-            let vec821 = (name820.into_bytes()).into_boxed_slice();
-            let ptr821 = vec821.as_ptr().cast::<u8>();
-            let len821 = vec821.len();
-            ::core::mem::forget(vec821);
+            let vec847 = (name846.into_bytes()).into_boxed_slice();
+            let ptr847 = vec847.as_ptr().cast::<u8>();
+            let len847 = vec847.len();
+            ::core::mem::forget(vec847);
             *base
              .add(::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len821;
-            *base.add(0).cast::<*mut u8>() = ptr821.cast_mut();
-            let vec827 = value820;
-            let len827 = vec827.len();
-            let layout827 = _rt::alloc::Layout::from_size_align(
-              vec827.len() * (3 * ::core::mem::size_of::<*const u8>()),
+             .cast::<usize>() = len847;
+            *base.add(0).cast::<*mut u8>() = ptr847.cast_mut();
+            let vec854 = value846;
+            let len854 = vec854.len();
+            let layout854 = _rt::alloc::Layout::from_size_align(
+              vec854.len() * (3 * ::core::mem::size_of::<*const u8>()),
               ::core::mem::size_of::<*const u8>(),
              )
              .unwrap();
-            let (result827, _cleanup827) = wit_bindgen::rt::Cleanup::new(
-             layout827,
+            let (result854, _cleanup854) = wit_bindgen::rt::Cleanup::new(
+             layout854,
             );
-            if let Some(cleanup) = _cleanup827 {
+            if let Some(cleanup) = _cleanup854 {
              cleanup.forget();
             }
-            for (i, e) in vec827.into_iter().enumerate() {
-             let base = result827
+            for (i, e) in vec854.into_iter().enumerate() {
+             let base = result854
               .add(i * (3 * ::core::mem::size_of::<*const u8>()));
              {
-              use super::super::super::super::__with_name2::Piece as V826;
+              use super::super::super::super::__with_name2::Piece as V853;
               match e {
-               V826::Text(e) => {
+               V853::Text(e) => {
                 *base.add(0).cast::<u8>() = (0i32) as u8;
-                let vec822 = (e.into_bytes()).into_boxed_slice();
-                let ptr822 = vec822.as_ptr().cast::<u8>();
-                let len822 = vec822.len();
-                ::core::mem::forget(vec822);
+                let vec848 = (e.into_bytes()).into_boxed_slice();
+                let ptr848 = vec848.as_ptr().cast::<u8>();
+                let len848 = vec848.len();
+                ::core::mem::forget(vec848);
                 *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len822;
+                 .cast::<usize>() = len848;
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr822.cast_mut();
+                 .cast::<*mut u8>() = ptr848.cast_mut();
                }
-               V826::Secret(e) => {
+               V853::Secret(e) => {
                 *base.add(0).cast::<u8>() = (1i32) as u8;
-                let vec823 = (e.into_bytes()).into_boxed_slice();
-                let ptr823 = vec823.as_ptr().cast::<u8>();
-                let len823 = vec823.len();
-                ::core::mem::forget(vec823);
+                let vec849 = (e.into_bytes()).into_boxed_slice();
+                let ptr849 = vec849.as_ptr().cast::<u8>();
+                let len849 = vec849.len();
+                ::core::mem::forget(vec849);
                 *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len823;
+                 .cast::<usize>() = len849;
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr823.cast_mut();
+                 .cast::<*mut u8>() = ptr849.cast_mut();
                }
-               V826::Blob(e) => {
+               V853::Blob(e) => {
                 *base.add(0).cast::<u8>() = (2i32) as u8;
-                let vec824 = (e.into_bytes()).into_boxed_slice();
-                let ptr824 = vec824.as_ptr().cast::<u8>();
-                let len824 = vec824.len();
-                ::core::mem::forget(vec824);
+                let vec850 = (e.into_bytes()).into_boxed_slice();
+                let ptr850 = vec850.as_ptr().cast::<u8>();
+                let len850 = vec850.len();
+                ::core::mem::forget(vec850);
                 *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len824;
+                 .cast::<usize>() = len850;
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr824.cast_mut();
+                 .cast::<*mut u8>() = ptr850.cast_mut();
                }
-               V826::BlobBase64(e) => {
+               V853::BlobBase64(e) => {
                 *base.add(0).cast::<u8>() = (3i32) as u8;
-                let vec825 = (e.into_bytes()).into_boxed_slice();
-                let ptr825 = vec825.as_ptr().cast::<u8>();
-                let len825 = vec825.len();
-                ::core::mem::forget(vec825);
+                let vec851 = (e.into_bytes()).into_boxed_slice();
+                let ptr851 = vec851.as_ptr().cast::<u8>();
+                let len851 = vec851.len();
+                ::core::mem::forget(vec851);
                 *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len825;
+                 .cast::<usize>() = len851;
                 *base
                  .add(::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr825.cast_mut();
+                 .cast::<*mut u8>() = ptr851.cast_mut();
                }
-               V826::StatusUrl => {
+               V853::BlobUrl(e) => {
                 *base.add(0).cast::<u8>() = (4i32) as u8;
+                let vec852 = (e.into_bytes()).into_boxed_slice();
+                let ptr852 = vec852.as_ptr().cast::<u8>();
+                let len852 = vec852.len();
+                ::core::mem::forget(vec852);
+                *base
+                 .add(2 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>() = len852;
+                *base
+                 .add(::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>() = ptr852.cast_mut();
                }
-               V826::UnsubscribeUrl => {
+               V853::StatusUrl => {
                 *base.add(0).cast::<u8>() = (5i32) as u8;
+               }
+               V853::UnsubscribeUrl => {
+                *base.add(0).cast::<u8>() = (6i32) as u8;
                }
               }
              }
             }
             *base
              .add(3 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len827;
+             .cast::<usize>() = len854;
             *base
              .add(2 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = result827;
+             .cast::<*mut u8>() = result854;
            }
           }
           *base
            .add(4 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len828;
+           .cast::<usize>() = len855;
           *base
            .add(3 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result828;
-          use super::super::super::super::__with_name2::Authorization as V837;
-          match authorization813 {
-           V837::None => {
+           .cast::<*mut u8>() = result855;
+          use super::super::super::super::__with_name2::Authorization as V864;
+          match authorization838 {
+           V864::None => {
             *base
              .add(5 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
-           V837::Bearer(e) => {
+           V864::Bearer(e) => {
             *base
              .add(5 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec829 = (e.into_bytes()).into_boxed_slice();
-            let ptr829 = vec829.as_ptr().cast::<u8>();
-            let len829 = vec829.len();
-            ::core::mem::forget(vec829);
+            let vec856 = (e.into_bytes()).into_boxed_slice();
+            let ptr856 = vec856.as_ptr().cast::<u8>();
+            let len856 = vec856.len();
+            ::core::mem::forget(vec856);
             *base
              .add(7 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len829;
+             .cast::<usize>() = len856;
             *base
              .add(6 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr829.cast_mut();
+             .cast::<*mut u8>() = ptr856.cast_mut();
            }
-           V837::Basic(e) => {
+           V864::Basic(e) => {
             *base
              .add(5 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (2i32) as u8;
             let super::super::super::super::__with_name2::BasicAuth {
-             user: user830,
-             secret: secret830,
+             user: user857,
+             secret: secret857,
             } = e;
-            let vec831 = (user830.into_bytes()).into_boxed_slice();
-            let ptr831 = vec831.as_ptr().cast::<u8>();
-            let len831 = vec831.len();
-            ::core::mem::forget(vec831);
+            let vec858 = (user857.into_bytes()).into_boxed_slice();
+            let ptr858 = vec858.as_ptr().cast::<u8>();
+            let len858 = vec858.len();
+            ::core::mem::forget(vec858);
             *base
              .add(7 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len831;
+             .cast::<usize>() = len858;
             *base
              .add(6 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr831.cast_mut();
-            let vec832 = (secret830.into_bytes()).into_boxed_slice();
-            let ptr832 = vec832.as_ptr().cast::<u8>();
-            let len832 = vec832.len();
-            ::core::mem::forget(vec832);
+             .cast::<*mut u8>() = ptr858.cast_mut();
+            let vec859 = (secret857.into_bytes()).into_boxed_slice();
+            let ptr859 = vec859.as_ptr().cast::<u8>();
+            let len859 = vec859.len();
+            ::core::mem::forget(vec859);
             *base
              .add(9 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len832;
+             .cast::<usize>() = len859;
             *base
              .add(8 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr832.cast_mut();
+             .cast::<*mut u8>() = ptr859.cast_mut();
            }
-           V837::Aws(e) => {
+           V864::Aws(e) => {
             *base
              .add(5 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (3i32) as u8;
             let super::super::super::super::__with_name2::AwsAuth {
-             service: service833,
-             region: region833,
+             service: service860,
+             region: region860,
             } = e;
-            let vec834 = (service833.into_bytes()).into_boxed_slice();
-            let ptr834 = vec834.as_ptr().cast::<u8>();
-            let len834 = vec834.len();
-            ::core::mem::forget(vec834);
+            let vec861 = (service860.into_bytes()).into_boxed_slice();
+            let ptr861 = vec861.as_ptr().cast::<u8>();
+            let len861 = vec861.len();
+            ::core::mem::forget(vec861);
             *base
              .add(7 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len834;
+             .cast::<usize>() = len861;
             *base
              .add(6 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr834.cast_mut();
-            let vec835 = (region833.into_bytes()).into_boxed_slice();
-            let ptr835 = vec835.as_ptr().cast::<u8>();
-            let len835 = vec835.len();
-            ::core::mem::forget(vec835);
+             .cast::<*mut u8>() = ptr861.cast_mut();
+            let vec862 = (region860.into_bytes()).into_boxed_slice();
+            let ptr862 = vec862.as_ptr().cast::<u8>();
+            let len862 = vec862.len();
+            ::core::mem::forget(vec862);
             *base
              .add(9 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len835;
+             .cast::<usize>() = len862;
             *base
              .add(8 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr835.cast_mut();
+             .cast::<*mut u8>() = ptr862.cast_mut();
            }
-           V837::Oauth2(e) => {
+           V864::Oauth2(e) => {
             *base
              .add(5 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (4i32) as u8;
-            let vec836 = (e.into_bytes()).into_boxed_slice();
-            let ptr836 = vec836.as_ptr().cast::<u8>();
-            let len836 = vec836.len();
-            ::core::mem::forget(vec836);
+            let vec863 = (e.into_bytes()).into_boxed_slice();
+            let ptr863 = vec863.as_ptr().cast::<u8>();
+            let len863 = vec863.len();
+            ::core::mem::forget(vec863);
             *base
              .add(7 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len836;
+             .cast::<usize>() = len863;
             *base
              .add(6 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr836.cast_mut();
+             .cast::<*mut u8>() = ptr863.cast_mut();
            }
           }
-          let vec843 = signed813;
-          let len843 = vec843.len();
-          let layout843 = _rt::alloc::Layout::from_size_align(
-            vec843.len() * (10 * ::core::mem::size_of::<*const u8>()),
+          let vec870 = signed838;
+          let len870 = vec870.len();
+          let layout870 = _rt::alloc::Layout::from_size_align(
+            vec870.len() * (10 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result843, _cleanup843) = wit_bindgen::rt::Cleanup::new(
-           layout843,
+          let (result870, _cleanup870) = wit_bindgen::rt::Cleanup::new(
+           layout870,
           );
-          if let Some(cleanup) = _cleanup843 {
+          if let Some(cleanup) = _cleanup870 {
            cleanup.forget();
           }
-          for (i, e) in vec843.into_iter().enumerate() {
-           let base = result843
+          for (i, e) in vec870.into_iter().enumerate() {
+           let base = result870
             .add(i * (10 * ::core::mem::size_of::<*const u8>()));
            {
             let super::super::super::super::__with_name2::SignedField {
-             name: name838,
-             prefix: prefix838,
-             algorithm: algorithm838,
-             secret: secret838,
-             data: data838,
-             encoding: encoding838,
+             name: name865,
+             prefix: prefix865,
+             algorithm: algorithm865,
+             secret: secret865,
+             data: data865,
+             encoding: encoding865,
             } = e;
-            let vec839 = (name838.into_bytes()).into_boxed_slice();
-            let ptr839 = vec839.as_ptr().cast::<u8>();
-            let len839 = vec839.len();
-            ::core::mem::forget(vec839);
+            let vec866 = (name865.into_bytes()).into_boxed_slice();
+            let ptr866 = vec866.as_ptr().cast::<u8>();
+            let len866 = vec866.len();
+            ::core::mem::forget(vec866);
             *base
              .add(::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len839;
-            *base.add(0).cast::<*mut u8>() = ptr839.cast_mut();
-            let vec840 = (prefix838.into_bytes()).into_boxed_slice();
-            let ptr840 = vec840.as_ptr().cast::<u8>();
-            let len840 = vec840.len();
-            ::core::mem::forget(vec840);
+             .cast::<usize>() = len866;
+            *base.add(0).cast::<*mut u8>() = ptr866.cast_mut();
+            let vec867 = (prefix865.into_bytes()).into_boxed_slice();
+            let ptr867 = vec867.as_ptr().cast::<u8>();
+            let len867 = vec867.len();
+            ::core::mem::forget(vec867);
             *base
              .add(3 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len840;
+             .cast::<usize>() = len867;
             *base
              .add(2 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr840.cast_mut();
+             .cast::<*mut u8>() = ptr867.cast_mut();
             *base
              .add(4 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (algorithm838.clone() as i32) as u8;
-            let vec841 = (secret838.into_bytes()).into_boxed_slice();
-            let ptr841 = vec841.as_ptr().cast::<u8>();
-            let len841 = vec841.len();
-            ::core::mem::forget(vec841);
+             .cast::<u8>() = (algorithm865.clone() as i32) as u8;
+            let vec868 = (secret865.into_bytes()).into_boxed_slice();
+            let ptr868 = vec868.as_ptr().cast::<u8>();
+            let len868 = vec868.len();
+            ::core::mem::forget(vec868);
             *base
              .add(6 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len841;
+             .cast::<usize>() = len868;
             *base
              .add(5 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr841.cast_mut();
-            let vec842 = <_ as Into<_rt::Vec<_>>>::into(data838)
+             .cast::<*mut u8>() = ptr868.cast_mut();
+            let vec869 = <_ as Into<_rt::Vec<_>>>::into(data865)
              .into_boxed_slice();
-            let ptr842 = vec842.as_ptr().cast::<u8>();
-            let len842 = vec842.len();
-            ::core::mem::forget(vec842);
+            let ptr869 = vec869.as_ptr().cast::<u8>();
+            let len869 = vec869.len();
+            ::core::mem::forget(vec869);
             *base
              .add(8 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len842;
+             .cast::<usize>() = len869;
             *base
              .add(7 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr842.cast_mut();
+             .cast::<*mut u8>() = ptr869.cast_mut();
             *base
              .add(9 * ::core::mem::size_of::<*const u8>())
-             .cast::<u8>() = (encoding838.clone() as i32) as u8;
+             .cast::<u8>() = (encoding865.clone() as i32) as u8;
            }
           }
           *base
            .add(11 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len843;
+           .cast::<usize>() = len870;
           *base
            .add(10 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result843;
-          use super::super::super::super::__with_name2::Body as V865;
-          match body813 {
-           V865::Empty => {
+           .cast::<*mut u8>() = result870;
+          use super::super::super::super::__with_name2::Body as V894;
+          match body838 {
+           V894::Empty => {
             *base
              .add(12 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
-           V865::Content(e) => {
+           V894::Content(e) => {
             *base
              .add(12 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            use super::super::super::super::__with_name2::Content as V851;
+            use super::super::super::super::__with_name2::Content as V879;
             match e {
-             V851::Bytes(e) => {
+             V879::Bytes(e) => {
               *base
                .add(13 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (0i32) as u8;
-              let vec844 = <_ as Into<_rt::Vec<_>>>::into(e)
+              let vec871 = <_ as Into<_rt::Vec<_>>>::into(e)
                .into_boxed_slice();
-              let ptr844 = vec844.as_ptr().cast::<u8>();
-              let len844 = vec844.len();
-              ::core::mem::forget(vec844);
+              let ptr871 = vec871.as_ptr().cast::<u8>();
+              let len871 = vec871.len();
+              ::core::mem::forget(vec871);
               *base
                .add(15 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len844;
+               .cast::<usize>() = len871;
               *base
                .add(14 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = ptr844.cast_mut();
+               .cast::<*mut u8>() = ptr871.cast_mut();
              }
-             V851::Pieces(e) => {
+             V879::Pieces(e) => {
               *base
                .add(13 * ::core::mem::size_of::<*const u8>())
                .cast::<u8>() = (1i32) as u8;
-              let vec850 = e;
-              let len850 = vec850.len();
-              let layout850 = _rt::alloc::Layout::from_size_align(
-                vec850.len() * (3 * ::core::mem::size_of::<*const u8>()),
+              let vec878 = e;
+              let len878 = vec878.len();
+              let layout878 = _rt::alloc::Layout::from_size_align(
+                vec878.len() * (3 * ::core::mem::size_of::<*const u8>()),
                 ::core::mem::size_of::<*const u8>(),
                )
                .unwrap();
-              let (result850, _cleanup850) = wit_bindgen::rt::Cleanup::new(
-               layout850,
+              let (result878, _cleanup878) = wit_bindgen::rt::Cleanup::new(
+               layout878,
               );
-              if let Some(cleanup) = _cleanup850 {
+              if let Some(cleanup) = _cleanup878 {
                cleanup.forget();
               }
-              for (i, e) in vec850.into_iter().enumerate() {
-               let base = result850
+              for (i, e) in vec878.into_iter().enumerate() {
+               let base = result878
                 .add(i * (3 * ::core::mem::size_of::<*const u8>()));
                {
-                use super::super::super::super::__with_name2::Piece as V849;
+                use super::super::super::super::__with_name2::Piece as V877;
                 match e {
-                 V849::Text(e) => {
+                 V877::Text(e) => {
                   *base.add(0).cast::<u8>() = (0i32) as u8;
-                  let vec845 = (e.into_bytes()).into_boxed_slice();
-                  let ptr845 = vec845.as_ptr().cast::<u8>();
-                  let len845 = vec845.len();
-                  ::core::mem::forget(vec845);
+                  let vec872 = (e.into_bytes()).into_boxed_slice();
+                  let ptr872 = vec872.as_ptr().cast::<u8>();
+                  let len872 = vec872.len();
+                  ::core::mem::forget(vec872);
                   *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len845;
+                   .cast::<usize>() = len872;
                   *base
                    .add(::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr845.cast_mut();
+                   .cast::<*mut u8>() = ptr872.cast_mut();
                  }
-                 V849::Secret(e) => {
+                 V877::Secret(e) => {
                   *base.add(0).cast::<u8>() = (1i32) as u8;
-                  let vec846 = (e.into_bytes()).into_boxed_slice();
-                  let ptr846 = vec846.as_ptr().cast::<u8>();
-                  let len846 = vec846.len();
-                  ::core::mem::forget(vec846);
+                  let vec873 = (e.into_bytes()).into_boxed_slice();
+                  let ptr873 = vec873.as_ptr().cast::<u8>();
+                  let len873 = vec873.len();
+                  ::core::mem::forget(vec873);
                   *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len846;
+                   .cast::<usize>() = len873;
                   *base
                    .add(::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr846.cast_mut();
+                   .cast::<*mut u8>() = ptr873.cast_mut();
                  }
-                 V849::Blob(e) => {
+                 V877::Blob(e) => {
                   *base.add(0).cast::<u8>() = (2i32) as u8;
-                  let vec847 = (e.into_bytes()).into_boxed_slice();
-                  let ptr847 = vec847.as_ptr().cast::<u8>();
-                  let len847 = vec847.len();
-                  ::core::mem::forget(vec847);
+                  let vec874 = (e.into_bytes()).into_boxed_slice();
+                  let ptr874 = vec874.as_ptr().cast::<u8>();
+                  let len874 = vec874.len();
+                  ::core::mem::forget(vec874);
                   *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len847;
+                   .cast::<usize>() = len874;
                   *base
                    .add(::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr847.cast_mut();
+                   .cast::<*mut u8>() = ptr874.cast_mut();
                  }
-                 V849::BlobBase64(e) => {
+                 V877::BlobBase64(e) => {
                   *base.add(0).cast::<u8>() = (3i32) as u8;
-                  let vec848 = (e.into_bytes()).into_boxed_slice();
-                  let ptr848 = vec848.as_ptr().cast::<u8>();
-                  let len848 = vec848.len();
-                  ::core::mem::forget(vec848);
+                  let vec875 = (e.into_bytes()).into_boxed_slice();
+                  let ptr875 = vec875.as_ptr().cast::<u8>();
+                  let len875 = vec875.len();
+                  ::core::mem::forget(vec875);
                   *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
-                   .cast::<usize>() = len848;
+                   .cast::<usize>() = len875;
                   *base
                    .add(::core::mem::size_of::<*const u8>())
-                   .cast::<*mut u8>() = ptr848.cast_mut();
+                   .cast::<*mut u8>() = ptr875.cast_mut();
                  }
-                 V849::StatusUrl => {
+                 V877::BlobUrl(e) => {
                   *base.add(0).cast::<u8>() = (4i32) as u8;
+                  let vec876 = (e.into_bytes()).into_boxed_slice();
+                  let ptr876 = vec876.as_ptr().cast::<u8>();
+                  let len876 = vec876.len();
+                  ::core::mem::forget(vec876);
+                  *base
+                   .add(2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>() = len876;
+                  *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>() = ptr876.cast_mut();
                  }
-                 V849::UnsubscribeUrl => {
+                 V877::StatusUrl => {
                   *base.add(0).cast::<u8>() = (5i32) as u8;
+                 }
+                 V877::UnsubscribeUrl => {
+                  *base.add(0).cast::<u8>() = (6i32) as u8;
                  }
                 }
                }
               }
               *base
                .add(15 * ::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len850;
+               .cast::<usize>() = len878;
               *base
                .add(14 * ::core::mem::size_of::<*const u8>())
-               .cast::<*mut u8>() = result850;
+               .cast::<*mut u8>() = result878;
              }
             }
            }
-           V865::Multipart(e) => {
+           V894::Multipart(e) => {
             *base
              .add(12 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (2i32) as u8;
-            let vec864 = e;
-            let len864 = vec864.len();
-            let layout864 = _rt::alloc::Layout::from_size_align(
-              vec864.len() * (11 * ::core::mem::size_of::<*const u8>()),
+            let vec893 = e;
+            let len893 = vec893.len();
+            let layout893 = _rt::alloc::Layout::from_size_align(
+              vec893.len() * (11 * ::core::mem::size_of::<*const u8>()),
               ::core::mem::size_of::<*const u8>(),
              )
              .unwrap();
-            let (result864, _cleanup864) = wit_bindgen::rt::Cleanup::new(
-             layout864,
+            let (result893, _cleanup893) = wit_bindgen::rt::Cleanup::new(
+             layout893,
             );
-            if let Some(cleanup) = _cleanup864 {
+            if let Some(cleanup) = _cleanup893 {
              cleanup.forget();
             }
-            for (i, e) in vec864.into_iter().enumerate() {
-             let base = result864
+            for (i, e) in vec893.into_iter().enumerate() {
+             let base = result893
               .add(i * (11 * ::core::mem::size_of::<*const u8>()));
              {
               let super::super::super::super::__with_name2::FormField {
-               name: name852,
-               file_name: file_name852,
-               content_type: content_type852,
-               content: content852,
+               name: name880,
+               file_name: file_name880,
+               content_type: content_type880,
+               content: content880,
               } = e;
-              let vec853 = (name852.into_bytes()).into_boxed_slice();
-              let ptr853 = vec853.as_ptr().cast::<u8>();
-              let len853 = vec853.len();
-              ::core::mem::forget(vec853);
+              let vec881 = (name880.into_bytes()).into_boxed_slice();
+              let ptr881 = vec881.as_ptr().cast::<u8>();
+              let len881 = vec881.len();
+              ::core::mem::forget(vec881);
               *base
                .add(::core::mem::size_of::<*const u8>())
-               .cast::<usize>() = len853;
-              *base.add(0).cast::<*mut u8>() = ptr853.cast_mut();
-              match file_name852 {
+               .cast::<usize>() = len881;
+              *base.add(0).cast::<*mut u8>() = ptr881.cast_mut();
+              match file_name880 {
                Some(e) => {
                 *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec854 = (e.into_bytes()).into_boxed_slice();
-                let ptr854 = vec854.as_ptr().cast::<u8>();
-                let len854 = vec854.len();
-                ::core::mem::forget(vec854);
+                let vec882 = (e.into_bytes()).into_boxed_slice();
+                let ptr882 = vec882.as_ptr().cast::<u8>();
+                let len882 = vec882.len();
+                ::core::mem::forget(vec882);
                 *base
                  .add(4 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len854;
+                 .cast::<usize>() = len882;
                 *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr854.cast_mut();
+                 .cast::<*mut u8>() = ptr882.cast_mut();
                }
                None => {
                 *base
@@ -7997,21 +8223,21 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              match content_type852 {
+              match content_type880 {
                Some(e) => {
                 *base
                  .add(5 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec855 = (e.into_bytes()).into_boxed_slice();
-                let ptr855 = vec855.as_ptr().cast::<u8>();
-                let len855 = vec855.len();
-                ::core::mem::forget(vec855);
+                let vec883 = (e.into_bytes()).into_boxed_slice();
+                let ptr883 = vec883.as_ptr().cast::<u8>();
+                let len883 = vec883.len();
+                ::core::mem::forget(vec883);
                 *base
                  .add(7 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len855;
+                 .cast::<usize>() = len883;
                 *base
                  .add(6 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr855.cast_mut();
+                 .cast::<*mut u8>() = ptr883.cast_mut();
                }
                None => {
                 *base
@@ -8019,490 +8245,503 @@ pub mod exports {
                  .cast::<u8>() = (0i32) as u8;
                }
               };
-              use super::super::super::super::__with_name2::Content as V863;
-              match content852 {
-               V863::Bytes(e) => {
+              use super::super::super::super::__with_name2::Content as V892;
+              match content880 {
+               V892::Bytes(e) => {
                 *base
                  .add(8 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (0i32) as u8;
-                let vec856 = <_ as Into<_rt::Vec<_>>>::into(e)
+                let vec884 = <_ as Into<_rt::Vec<_>>>::into(e)
                  .into_boxed_slice();
-                let ptr856 = vec856.as_ptr().cast::<u8>();
-                let len856 = vec856.len();
-                ::core::mem::forget(vec856);
+                let ptr884 = vec884.as_ptr().cast::<u8>();
+                let len884 = vec884.len();
+                ::core::mem::forget(vec884);
                 *base
                  .add(10 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len856;
+                 .cast::<usize>() = len884;
                 *base
                  .add(9 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = ptr856.cast_mut();
+                 .cast::<*mut u8>() = ptr884.cast_mut();
                }
-               V863::Pieces(e) => {
+               V892::Pieces(e) => {
                 *base
                  .add(8 * ::core::mem::size_of::<*const u8>())
                  .cast::<u8>() = (1i32) as u8;
-                let vec862 = e;
-                let len862 = vec862.len();
-                let layout862 = _rt::alloc::Layout::from_size_align(
-                  vec862.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                let vec891 = e;
+                let len891 = vec891.len();
+                let layout891 = _rt::alloc::Layout::from_size_align(
+                  vec891.len() * (3 * ::core::mem::size_of::<*const u8>()),
                   ::core::mem::size_of::<*const u8>(),
                  )
                  .unwrap();
-                let (result862, _cleanup862) = wit_bindgen::rt::Cleanup::new(
-                 layout862,
+                let (result891, _cleanup891) = wit_bindgen::rt::Cleanup::new(
+                 layout891,
                 );
-                if let Some(cleanup) = _cleanup862 {
+                if let Some(cleanup) = _cleanup891 {
                  cleanup.forget();
                 }
-                for (i, e) in vec862.into_iter().enumerate() {
-                 let base = result862
+                for (i, e) in vec891.into_iter().enumerate() {
+                 let base = result891
                   .add(i * (3 * ::core::mem::size_of::<*const u8>()));
                  {
-                  use super::super::super::super::__with_name2::Piece as V861;
+                  use super::super::super::super::__with_name2::Piece as V890;
                   match e {
-                   V861::Text(e) => {
+                   V890::Text(e) => {
                     *base.add(0).cast::<u8>() = (0i32) as u8;
-                    let vec857 = (e.into_bytes()).into_boxed_slice();
-                    let ptr857 = vec857.as_ptr().cast::<u8>();
-                    let len857 = vec857.len();
-                    ::core::mem::forget(vec857);
+                    let vec885 = (e.into_bytes()).into_boxed_slice();
+                    let ptr885 = vec885.as_ptr().cast::<u8>();
+                    let len885 = vec885.len();
+                    ::core::mem::forget(vec885);
                     *base
                      .add(2 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>() = len857;
+                     .cast::<usize>() = len885;
                     *base
                      .add(::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>() = ptr857.cast_mut();
+                     .cast::<*mut u8>() = ptr885.cast_mut();
                    }
-                   V861::Secret(e) => {
+                   V890::Secret(e) => {
                     *base.add(0).cast::<u8>() = (1i32) as u8;
-                    let vec858 = (e.into_bytes()).into_boxed_slice();
-                    let ptr858 = vec858.as_ptr().cast::<u8>();
-                    let len858 = vec858.len();
-                    ::core::mem::forget(vec858);
+                    let vec886 = (e.into_bytes()).into_boxed_slice();
+                    let ptr886 = vec886.as_ptr().cast::<u8>();
+                    let len886 = vec886.len();
+                    ::core::mem::forget(vec886);
                     *base
                      .add(2 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>() = len858;
+                     .cast::<usize>() = len886;
                     *base
                      .add(::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>() = ptr858.cast_mut();
+                     .cast::<*mut u8>() = ptr886.cast_mut();
                    }
-                   V861::Blob(e) => {
+                   V890::Blob(e) => {
                     *base.add(0).cast::<u8>() = (2i32) as u8;
-                    let vec859 = (e.into_bytes()).into_boxed_slice();
-                    let ptr859 = vec859.as_ptr().cast::<u8>();
-                    let len859 = vec859.len();
-                    ::core::mem::forget(vec859);
+                    let vec887 = (e.into_bytes()).into_boxed_slice();
+                    let ptr887 = vec887.as_ptr().cast::<u8>();
+                    let len887 = vec887.len();
+                    ::core::mem::forget(vec887);
                     *base
                      .add(2 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>() = len859;
+                     .cast::<usize>() = len887;
                     *base
                      .add(::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>() = ptr859.cast_mut();
+                     .cast::<*mut u8>() = ptr887.cast_mut();
                    }
-                   V861::BlobBase64(e) => {
+                   V890::BlobBase64(e) => {
                     *base.add(0).cast::<u8>() = (3i32) as u8;
-                    let vec860 = (e.into_bytes()).into_boxed_slice();
-                    let ptr860 = vec860.as_ptr().cast::<u8>();
-                    let len860 = vec860.len();
-                    ::core::mem::forget(vec860);
+                    let vec888 = (e.into_bytes()).into_boxed_slice();
+                    let ptr888 = vec888.as_ptr().cast::<u8>();
+                    let len888 = vec888.len();
+                    ::core::mem::forget(vec888);
                     *base
                      .add(2 * ::core::mem::size_of::<*const u8>())
-                     .cast::<usize>() = len860;
+                     .cast::<usize>() = len888;
                     *base
                      .add(::core::mem::size_of::<*const u8>())
-                     .cast::<*mut u8>() = ptr860.cast_mut();
+                     .cast::<*mut u8>() = ptr888.cast_mut();
                    }
-                   V861::StatusUrl => {
+                   V890::BlobUrl(e) => {
                     *base.add(0).cast::<u8>() = (4i32) as u8;
+                    let vec889 = (e.into_bytes()).into_boxed_slice();
+                    let ptr889 = vec889.as_ptr().cast::<u8>();
+                    let len889 = vec889.len();
+                    ::core::mem::forget(vec889);
+                    *base
+                     .add(2 * ::core::mem::size_of::<*const u8>())
+                     .cast::<usize>() = len889;
+                    *base
+                     .add(::core::mem::size_of::<*const u8>())
+                     .cast::<*mut u8>() = ptr889.cast_mut();
                    }
-                   V861::UnsubscribeUrl => {
+                   V890::StatusUrl => {
                     *base.add(0).cast::<u8>() = (5i32) as u8;
+                   }
+                   V890::UnsubscribeUrl => {
+                    *base.add(0).cast::<u8>() = (6i32) as u8;
                    }
                   }
                  }
                 }
                 *base
                  .add(10 * ::core::mem::size_of::<*const u8>())
-                 .cast::<usize>() = len862;
+                 .cast::<usize>() = len891;
                 *base
                  .add(9 * ::core::mem::size_of::<*const u8>())
-                 .cast::<*mut u8>() = result862;
+                 .cast::<*mut u8>() = result891;
                }
               }
              }
             }
             *base
              .add(14 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len864;
+             .cast::<usize>() = len893;
             *base
              .add(13 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = result864;
+             .cast::<*mut u8>() = result893;
            }
           }
           *base
            .add(16 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (match repeatable813 {
+           .cast::<u8>() = (match repeatable838 {
            true => 1,
            false => 0,
           }) as u8;
           *base
            .add(1 + 16 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (match keep813 {
+           .cast::<u8>() = (match keep838 {
            true => 1,
            false => 0,
           }) as u8;
-          let vec869 = extensions813;
-          let len869 = vec869.len();
-          let layout869 = _rt::alloc::Layout::from_size_align(
-            vec869.len() * (4 * ::core::mem::size_of::<*const u8>()),
+          let vec898 = extensions838;
+          let len898 = vec898.len();
+          let layout898 = _rt::alloc::Layout::from_size_align(
+            vec898.len() * (4 * ::core::mem::size_of::<*const u8>()),
             ::core::mem::size_of::<*const u8>(),
            )
            .unwrap();
-          let (result869, _cleanup869) = wit_bindgen::rt::Cleanup::new(
-           layout869,
+          let (result898, _cleanup898) = wit_bindgen::rt::Cleanup::new(
+           layout898,
           );
-          if let Some(cleanup) = _cleanup869 {
+          if let Some(cleanup) = _cleanup898 {
            cleanup.forget();
           }
-          for (i, e) in vec869.into_iter().enumerate() {
-           let base = result869
+          for (i, e) in vec898.into_iter().enumerate() {
+           let base = result898
             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
            {
-            let (t866_0, t866_1) = e;
-            let vec867 = (t866_0.into_bytes()).into_boxed_slice();
-            let ptr867 = vec867.as_ptr().cast::<u8>();
-            let len867 = vec867.len();
-            ::core::mem::forget(vec867);
+            let (t895_0, t895_1) = e;
+            let vec896 = (t895_0.into_bytes()).into_boxed_slice();
+            let ptr896 = vec896.as_ptr().cast::<u8>();
+            let len896 = vec896.len();
+            ::core::mem::forget(vec896);
             *base
              .add(::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len867;
-            *base.add(0).cast::<*mut u8>() = ptr867.cast_mut();
-            let vec868 = (t866_1.into_bytes()).into_boxed_slice();
-            let ptr868 = vec868.as_ptr().cast::<u8>();
-            let len868 = vec868.len();
-            ::core::mem::forget(vec868);
+             .cast::<usize>() = len896;
+            *base.add(0).cast::<*mut u8>() = ptr896.cast_mut();
+            let vec897 = (t895_1.into_bytes()).into_boxed_slice();
+            let ptr897 = vec897.as_ptr().cast::<u8>();
+            let len897 = vec897.len();
+            ::core::mem::forget(vec897);
             *base
              .add(3 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len868;
+             .cast::<usize>() = len897;
             *base
              .add(2 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr868.cast_mut();
+             .cast::<*mut u8>() = ptr897.cast_mut();
            }
           }
           *base
            .add(18 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len869;
+           .cast::<usize>() = len898;
           *base
            .add(17 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = result869;
+           .cast::<*mut u8>() = result898;
          }
         }
-        *ptr591
+        *ptr612
          .add(40 + 21 * ::core::mem::size_of::<*const u8>())
-         .cast::<usize>() = len870;
-        *ptr591
+         .cast::<usize>() = len899;
+        *ptr612
          .add(40 + 20 * ::core::mem::size_of::<*const u8>())
-         .cast::<*mut u8>() = result870;
+         .cast::<*mut u8>() = result899;
        }
        Next::Done => {
-        *ptr591
+        *ptr612
          .add(32 + 20 * ::core::mem::size_of::<*const u8>())
          .cast::<u8>() = (1i32) as u8;
        }
        Next::Failed(e) => {
-        *ptr591
+        *ptr612
          .add(32 + 20 * ::core::mem::size_of::<*const u8>())
          .cast::<u8>() = (2i32) as u8;
         match e {
          Failure::InvalidRecipient(e) => {
-          *ptr591
+          *ptr612
            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (0i32) as u8;
-          let vec871 = (e.into_bytes()).into_boxed_slice();
-          let ptr871 = vec871.as_ptr().cast::<u8>();
-          let len871 = vec871.len();
-          ::core::mem::forget(vec871);
-          *ptr591
+          let vec900 = (e.into_bytes()).into_boxed_slice();
+          let ptr900 = vec900.as_ptr().cast::<u8>();
+          let len900 = vec900.len();
+          ::core::mem::forget(vec900);
+          *ptr612
            .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len871;
-          *ptr591
+           .cast::<usize>() = len900;
+          *ptr612
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr871.cast_mut();
+           .cast::<*mut u8>() = ptr900.cast_mut();
          }
          Failure::ConsentRequired(e) => {
-          *ptr591
+          *ptr612
            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (1i32) as u8;
-          let vec872 = (e.into_bytes()).into_boxed_slice();
-          let ptr872 = vec872.as_ptr().cast::<u8>();
-          let len872 = vec872.len();
-          ::core::mem::forget(vec872);
-          *ptr591
+          let vec901 = (e.into_bytes()).into_boxed_slice();
+          let ptr901 = vec901.as_ptr().cast::<u8>();
+          let len901 = vec901.len();
+          ::core::mem::forget(vec901);
+          *ptr612
            .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len872;
-          *ptr591
+           .cast::<usize>() = len901;
+          *ptr612
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr872.cast_mut();
+           .cast::<*mut u8>() = ptr901.cast_mut();
          }
          Failure::OutsideWindow => {
-          *ptr591
+          *ptr612
            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (2i32) as u8;
          }
          Failure::TemplateRequired(e) => {
-          *ptr591
+          *ptr612
            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (3i32) as u8;
-          let vec873 = (e.into_bytes()).into_boxed_slice();
-          let ptr873 = vec873.as_ptr().cast::<u8>();
-          let len873 = vec873.len();
-          ::core::mem::forget(vec873);
-          *ptr591
+          let vec902 = (e.into_bytes()).into_boxed_slice();
+          let ptr902 = vec902.as_ptr().cast::<u8>();
+          let len902 = vec902.len();
+          ::core::mem::forget(vec902);
+          *ptr612
            .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len873;
-          *ptr591
+           .cast::<usize>() = len902;
+          *ptr612
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr873.cast_mut();
+           .cast::<*mut u8>() = ptr902.cast_mut();
          }
          Failure::UnsupportedContent(e) => {
-          *ptr591
+          *ptr612
            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (4i32) as u8;
-          let vec874 = (e.into_bytes()).into_boxed_slice();
-          let ptr874 = vec874.as_ptr().cast::<u8>();
-          let len874 = vec874.len();
-          ::core::mem::forget(vec874);
-          *ptr591
+          let vec903 = (e.into_bytes()).into_boxed_slice();
+          let ptr903 = vec903.as_ptr().cast::<u8>();
+          let len903 = vec903.len();
+          ::core::mem::forget(vec903);
+          *ptr612
            .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len874;
-          *ptr591
+           .cast::<usize>() = len903;
+          *ptr612
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr874.cast_mut();
+           .cast::<*mut u8>() = ptr903.cast_mut();
          }
          Failure::TooLarge(e) => {
-          *ptr591
+          *ptr612
            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (5i32) as u8;
-          *ptr591
+          *ptr612
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<i64>() = _rt::as_i64(e);
          }
          Failure::RateLimited(e) => {
-          *ptr591
+          *ptr612
            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (6i32) as u8;
           match e {
            Some(e) => {
-            *ptr591
+            *ptr612
              .add(48 + 20 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            *ptr591
+            *ptr612
              .add(56 + 20 * ::core::mem::size_of::<*const u8>())
              .cast::<i64>() = _rt::as_i64(e);
            }
            None => {
-            *ptr591
+            *ptr612
              .add(48 + 20 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
           };
          }
          Failure::Account(e) => {
-          *ptr591
+          *ptr612
            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (7i32) as u8;
           let super::super::super::super::__with_name1::ProviderError {
-           code: code875,
-           title: title875,
-           detail: detail875,
-           retryable: retryable875,
+           code: code904,
+           title: title904,
+           detail: detail904,
+           retryable: retryable904,
           } = e;
-          let vec876 = (code875.into_bytes()).into_boxed_slice();
-          let ptr876 = vec876.as_ptr().cast::<u8>();
-          let len876 = vec876.len();
-          ::core::mem::forget(vec876);
-          *ptr591
+          let vec905 = (code904.into_bytes()).into_boxed_slice();
+          let ptr905 = vec905.as_ptr().cast::<u8>();
+          let len905 = vec905.len();
+          ::core::mem::forget(vec905);
+          *ptr612
            .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len876;
-          *ptr591
+           .cast::<usize>() = len905;
+          *ptr612
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr876.cast_mut();
-          let vec877 = (title875.into_bytes()).into_boxed_slice();
-          let ptr877 = vec877.as_ptr().cast::<u8>();
-          let len877 = vec877.len();
-          ::core::mem::forget(vec877);
-          *ptr591
+           .cast::<*mut u8>() = ptr905.cast_mut();
+          let vec906 = (title904.into_bytes()).into_boxed_slice();
+          let ptr906 = vec906.as_ptr().cast::<u8>();
+          let len906 = vec906.len();
+          ::core::mem::forget(vec906);
+          *ptr612
            .add(48 + 23 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len877;
-          *ptr591
+           .cast::<usize>() = len906;
+          *ptr612
            .add(48 + 22 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr877.cast_mut();
-          match detail875 {
+           .cast::<*mut u8>() = ptr906.cast_mut();
+          match detail904 {
            Some(e) => {
-            *ptr591
+            *ptr612
              .add(48 + 24 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec878 = (e.into_bytes()).into_boxed_slice();
-            let ptr878 = vec878.as_ptr().cast::<u8>();
-            let len878 = vec878.len();
-            ::core::mem::forget(vec878);
-            *ptr591
+            let vec907 = (e.into_bytes()).into_boxed_slice();
+            let ptr907 = vec907.as_ptr().cast::<u8>();
+            let len907 = vec907.len();
+            ::core::mem::forget(vec907);
+            *ptr612
              .add(48 + 26 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len878;
-            *ptr591
+             .cast::<usize>() = len907;
+            *ptr612
              .add(48 + 25 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr878.cast_mut();
+             .cast::<*mut u8>() = ptr907.cast_mut();
            }
            None => {
-            *ptr591
+            *ptr612
              .add(48 + 24 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          *ptr591
+          *ptr612
            .add(48 + 27 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (match retryable875 {
+           .cast::<u8>() = (match retryable904 {
            true => 1,
            false => 0,
           }) as u8;
          }
          Failure::Undetermined(e) => {
-          *ptr591
+          *ptr612
            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (8i32) as u8;
           let super::super::super::super::__with_name1::ProviderError {
-           code: code879,
-           title: title879,
-           detail: detail879,
-           retryable: retryable879,
+           code: code908,
+           title: title908,
+           detail: detail908,
+           retryable: retryable908,
           } = e;
-          let vec880 = (code879.into_bytes()).into_boxed_slice();
-          let ptr880 = vec880.as_ptr().cast::<u8>();
-          let len880 = vec880.len();
-          ::core::mem::forget(vec880);
-          *ptr591
+          let vec909 = (code908.into_bytes()).into_boxed_slice();
+          let ptr909 = vec909.as_ptr().cast::<u8>();
+          let len909 = vec909.len();
+          ::core::mem::forget(vec909);
+          *ptr612
            .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len880;
-          *ptr591
+           .cast::<usize>() = len909;
+          *ptr612
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr880.cast_mut();
-          let vec881 = (title879.into_bytes()).into_boxed_slice();
-          let ptr881 = vec881.as_ptr().cast::<u8>();
-          let len881 = vec881.len();
-          ::core::mem::forget(vec881);
-          *ptr591
+           .cast::<*mut u8>() = ptr909.cast_mut();
+          let vec910 = (title908.into_bytes()).into_boxed_slice();
+          let ptr910 = vec910.as_ptr().cast::<u8>();
+          let len910 = vec910.len();
+          ::core::mem::forget(vec910);
+          *ptr612
            .add(48 + 23 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len881;
-          *ptr591
+           .cast::<usize>() = len910;
+          *ptr612
            .add(48 + 22 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr881.cast_mut();
-          match detail879 {
+           .cast::<*mut u8>() = ptr910.cast_mut();
+          match detail908 {
            Some(e) => {
-            *ptr591
+            *ptr612
              .add(48 + 24 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec882 = (e.into_bytes()).into_boxed_slice();
-            let ptr882 = vec882.as_ptr().cast::<u8>();
-            let len882 = vec882.len();
-            ::core::mem::forget(vec882);
-            *ptr591
+            let vec911 = (e.into_bytes()).into_boxed_slice();
+            let ptr911 = vec911.as_ptr().cast::<u8>();
+            let len911 = vec911.len();
+            ::core::mem::forget(vec911);
+            *ptr612
              .add(48 + 26 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len882;
-            *ptr591
+             .cast::<usize>() = len911;
+            *ptr612
              .add(48 + 25 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr882.cast_mut();
+             .cast::<*mut u8>() = ptr911.cast_mut();
            }
            None => {
-            *ptr591
+            *ptr612
              .add(48 + 24 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          *ptr591
+          *ptr612
            .add(48 + 27 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (match retryable879 {
+           .cast::<u8>() = (match retryable908 {
            true => 1,
            false => 0,
           }) as u8;
          }
          Failure::Provider(e) => {
-          *ptr591
+          *ptr612
            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (9i32) as u8;
           let super::super::super::super::__with_name1::ProviderError {
-           code: code883,
-           title: title883,
-           detail: detail883,
-           retryable: retryable883,
+           code: code912,
+           title: title912,
+           detail: detail912,
+           retryable: retryable912,
           } = e;
-          let vec884 = (code883.into_bytes()).into_boxed_slice();
-          let ptr884 = vec884.as_ptr().cast::<u8>();
-          let len884 = vec884.len();
-          ::core::mem::forget(vec884);
-          *ptr591
+          let vec913 = (code912.into_bytes()).into_boxed_slice();
+          let ptr913 = vec913.as_ptr().cast::<u8>();
+          let len913 = vec913.len();
+          ::core::mem::forget(vec913);
+          *ptr612
            .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len884;
-          *ptr591
+           .cast::<usize>() = len913;
+          *ptr612
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr884.cast_mut();
-          let vec885 = (title883.into_bytes()).into_boxed_slice();
-          let ptr885 = vec885.as_ptr().cast::<u8>();
-          let len885 = vec885.len();
-          ::core::mem::forget(vec885);
-          *ptr591
+           .cast::<*mut u8>() = ptr913.cast_mut();
+          let vec914 = (title912.into_bytes()).into_boxed_slice();
+          let ptr914 = vec914.as_ptr().cast::<u8>();
+          let len914 = vec914.len();
+          ::core::mem::forget(vec914);
+          *ptr612
            .add(48 + 23 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len885;
-          *ptr591
+           .cast::<usize>() = len914;
+          *ptr612
            .add(48 + 22 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr885.cast_mut();
-          match detail883 {
+           .cast::<*mut u8>() = ptr914.cast_mut();
+          match detail912 {
            Some(e) => {
-            *ptr591
+            *ptr612
              .add(48 + 24 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (1i32) as u8;
-            let vec886 = (e.into_bytes()).into_boxed_slice();
-            let ptr886 = vec886.as_ptr().cast::<u8>();
-            let len886 = vec886.len();
-            ::core::mem::forget(vec886);
-            *ptr591
+            let vec915 = (e.into_bytes()).into_boxed_slice();
+            let ptr915 = vec915.as_ptr().cast::<u8>();
+            let len915 = vec915.len();
+            ::core::mem::forget(vec915);
+            *ptr612
              .add(48 + 26 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>() = len886;
-            *ptr591
+             .cast::<usize>() = len915;
+            *ptr612
              .add(48 + 25 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>() = ptr886.cast_mut();
+             .cast::<*mut u8>() = ptr915.cast_mut();
            }
            None => {
-            *ptr591
+            *ptr612
              .add(48 + 24 * ::core::mem::size_of::<*const u8>())
              .cast::<u8>() = (0i32) as u8;
            }
           };
-          *ptr591
+          *ptr612
            .add(48 + 27 * ::core::mem::size_of::<*const u8>())
-           .cast::<u8>() = (match retryable883 {
+           .cast::<u8>() = (match retryable912 {
            true => 1,
            false => 0,
           }) as u8;
          }
          Failure::Other(e) => {
-          *ptr591
+          *ptr612
            .add(40 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<u8>() = (10i32) as u8;
-          let vec887 = (e.into_bytes()).into_boxed_slice();
-          let ptr887 = vec887.as_ptr().cast::<u8>();
-          let len887 = vec887.len();
-          ::core::mem::forget(vec887);
-          *ptr591
+          let vec916 = (e.into_bytes()).into_boxed_slice();
+          let ptr916 = vec916.as_ptr().cast::<u8>();
+          let len916 = vec916.len();
+          ::core::mem::forget(vec916);
+          *ptr612
            .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>() = len887;
-          *ptr591
+           .cast::<usize>() = len916;
+          *ptr612
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>() = ptr887.cast_mut();
+           .cast::<*mut u8>() = ptr916.cast_mut();
          }
         }
        }
       }
-      ptr591
+      ptr612
      }
     }
     #[doc(hidden)]
@@ -10363,11 +10602,11 @@ pub mod exports {
       let l372 = *arg0
        .add(24 + 11 * ::core::mem::size_of::<*const u8>())
        .cast::<usize>();
-      let base389 = l371;
-      let len389 = l372;
-      for i in 0..len389 {
-       let base = base389
-        .add(i * (13 * ::core::mem::size_of::<*const u8>()));
+      let base396 = l371;
+      let len396 = l372;
+      for i in 0..len396 {
+       let base = base396
+        .add(i * (15 * ::core::mem::size_of::<*const u8>()));
        {
         let l373 = *base.add(0).cast::<*mut u8>();
         let l374 = *base
@@ -10436,52 +10675,83 @@ pub mod exports {
          len388 * (2 * ::core::mem::size_of::<*const u8>()),
          ::core::mem::size_of::<*const u8>(),
         );
+        let l389 = *base
+         .add(13 * ::core::mem::size_of::<*const u8>())
+         .cast::<*mut u8>();
+        let l390 = *base
+         .add(14 * ::core::mem::size_of::<*const u8>())
+         .cast::<usize>();
+        let base395 = l389;
+        let len395 = l390;
+        for i in 0..len395 {
+         let base = base395
+          .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+         {
+          let l391 = *base.add(0).cast::<*mut u8>();
+          let l392 = *base
+           .add(::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l391, l392, 1);
+          let l393 = *base
+           .add(2 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l394 = *base
+           .add(3 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l393, l394, 1);
+         }
+        }
+        _rt::cabi_dealloc(
+         base395,
+         len395 * (4 * ::core::mem::size_of::<*const u8>()),
+         ::core::mem::size_of::<*const u8>(),
+        );
        }
       }
       _rt::cabi_dealloc(
-       base389,
-       len389 * (13 * ::core::mem::size_of::<*const u8>()),
+       base396,
+       len396 * (15 * ::core::mem::size_of::<*const u8>()),
        ::core::mem::size_of::<*const u8>(),
       );
-      let l390 = i32::from(
+      let l397 = i32::from(
        *arg0
         .add(24 + 12 * ::core::mem::size_of::<*const u8>())
         .cast::<u8>(),
       );
-      match l390 {
+      match l397 {
        0 => {}
        _ => {
-        let l391 = i32::from(
+        let l398 = i32::from(
          *arg0
           .add(24 + 13 * ::core::mem::size_of::<*const u8>())
           .cast::<u8>(),
         );
-        match l391 {
+        match l398 {
          0 => {
-          let l392 = *arg0
+          let l399 = *arg0
            .add(24 + 14 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l393 = *arg0
+          let l400 = *arg0
            .add(24 + 15 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base396 = l392;
-          let len396 = l393;
-          for i in 0..len396 {
-           let base = base396
+          let base403 = l399;
+          let len403 = l400;
+          for i in 0..len403 {
+           let base = base403
             .add(i * (3 * ::core::mem::size_of::<*const u8>()));
            {
-            let l394 = *base
+            let l401 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l395 = *base
+            let l402 = *base
              .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l394, l395, 1);
+            _rt::cabi_dealloc(l401, l402, 1);
            }
           }
           _rt::cabi_dealloc(
-           base396,
-           len396 * (3 * ::core::mem::size_of::<*const u8>()),
+           base403,
+           len403 * (3 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
          }
@@ -10490,539 +10760,575 @@ pub mod exports {
         }
        }
       }
-      let l397 = i32::from(
+      let l404 = i32::from(
        *arg0
         .add(24 + 16 * ::core::mem::size_of::<*const u8>())
         .cast::<u8>(),
       );
-      match l397 {
+      match l404 {
        0 => {}
        _ => {
-        let l398 = *arg0
+        let l405 = *arg0
          .add(24 + 17 * ::core::mem::size_of::<*const u8>())
          .cast::<*mut u8>();
-        let l399 = *arg0
+        let l406 = *arg0
          .add(24 + 18 * ::core::mem::size_of::<*const u8>())
          .cast::<usize>();
-        _rt::cabi_dealloc(l398, l399, 1);
+        _rt::cabi_dealloc(l405, l406, 1);
        }
       }
-      let l400 = *arg0
+      let l407 = *arg0
        .add(24 + 19 * ::core::mem::size_of::<*const u8>())
        .cast::<*mut u8>();
-      let l401 = *arg0
+      let l408 = *arg0
        .add(24 + 20 * ::core::mem::size_of::<*const u8>())
        .cast::<usize>();
-      let base406 = l400;
-      let len406 = l401;
-      for i in 0..len406 {
-       let base = base406
+      let base413 = l407;
+      let len413 = l408;
+      for i in 0..len413 {
+       let base = base413
         .add(i * (4 * ::core::mem::size_of::<*const u8>()));
        {
-        let l402 = *base.add(0).cast::<*mut u8>();
-        let l403 = *base
+        let l409 = *base.add(0).cast::<*mut u8>();
+        let l410 = *base
          .add(::core::mem::size_of::<*const u8>())
          .cast::<usize>();
-        _rt::cabi_dealloc(l402, l403, 1);
-        let l404 = *base
+        _rt::cabi_dealloc(l409, l410, 1);
+        let l411 = *base
          .add(2 * ::core::mem::size_of::<*const u8>())
          .cast::<*mut u8>();
-        let l405 = *base
+        let l412 = *base
          .add(3 * ::core::mem::size_of::<*const u8>())
          .cast::<usize>();
-        _rt::cabi_dealloc(l404, l405, 1);
+        _rt::cabi_dealloc(l411, l412, 1);
        }
       }
       _rt::cabi_dealloc(
-       base406,
-       len406 * (4 * ::core::mem::size_of::<*const u8>()),
+       base413,
+       len413 * (4 * ::core::mem::size_of::<*const u8>()),
        ::core::mem::size_of::<*const u8>(),
       );
-      let l407 = i32::from(
+      let l414 = i32::from(
        *arg0
         .add(32 + 20 * ::core::mem::size_of::<*const u8>())
         .cast::<u8>(),
       );
-      match l407 {
+      match l414 {
        0 => {
-        let l408 = *arg0
+        let l415 = *arg0
          .add(40 + 20 * ::core::mem::size_of::<*const u8>())
          .cast::<*mut u8>();
-        let l409 = *arg0
+        let l416 = *arg0
          .add(40 + 21 * ::core::mem::size_of::<*const u8>())
          .cast::<usize>();
-        let base515 = l408;
-        let len515 = l409;
-        for i in 0..len515 {
-         let base = base515
+        let base530 = l415;
+        let len530 = l416;
+        for i in 0..len530 {
+         let base = base530
           .add(i * (19 * ::core::mem::size_of::<*const u8>()));
          {
-          let l410 = *base
+          let l417 = *base
            .add(::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l411 = *base
+          let l418 = *base
            .add(2 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base421 = l410;
-          let len421 = l411;
-          for i in 0..len421 {
-           let base = base421
+          let base430 = l417;
+          let len430 = l418;
+          for i in 0..len430 {
+           let base = base430
             .add(i * (3 * ::core::mem::size_of::<*const u8>()));
            {
-            let l412 = i32::from(*base.add(0).cast::<u8>());
-            match l412 {
+            let l419 = i32::from(*base.add(0).cast::<u8>());
+            match l419 {
              0 => {
-              let l413 = *base
+              let l420 = *base
                .add(::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l414 = *base
+              let l421 = *base
                .add(2 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l413, l414, 1);
+              _rt::cabi_dealloc(l420, l421, 1);
              }
              1 => {
-              let l415 = *base
+              let l422 = *base
                .add(::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l416 = *base
+              let l423 = *base
                .add(2 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l415, l416, 1);
+              _rt::cabi_dealloc(l422, l423, 1);
              }
              2 => {
-              let l417 = *base
+              let l424 = *base
                .add(::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l418 = *base
+              let l425 = *base
                .add(2 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l417, l418, 1);
+              _rt::cabi_dealloc(l424, l425, 1);
              }
              3 => {
-              let l419 = *base
+              let l426 = *base
                .add(::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l420 = *base
+              let l427 = *base
                .add(2 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l419, l420, 1);
+              _rt::cabi_dealloc(l426, l427, 1);
              }
-             4 => {}
+             4 => {
+              let l428 = *base
+               .add(::core::mem::size_of::<*const u8>())
+               .cast::<*mut u8>();
+              let l429 = *base
+               .add(2 * ::core::mem::size_of::<*const u8>())
+               .cast::<usize>();
+              _rt::cabi_dealloc(l428, l429, 1);
+             }
+             5 => {}
              _ => {}
             }
            }
           }
           _rt::cabi_dealloc(
-           base421,
-           len421 * (3 * ::core::mem::size_of::<*const u8>()),
+           base430,
+           len430 * (3 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
-          let l422 = *base
+          let l431 = *base
            .add(3 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l423 = *base
+          let l432 = *base
            .add(4 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base438 = l422;
-          let len438 = l423;
-          for i in 0..len438 {
-           let base = base438
+          let base449 = l431;
+          let len449 = l432;
+          for i in 0..len449 {
+           let base = base449
             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
            {
-            let l424 = *base.add(0).cast::<*mut u8>();
-            let l425 = *base
+            let l433 = *base.add(0).cast::<*mut u8>();
+            let l434 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l424, l425, 1);
-            let l426 = *base
+            _rt::cabi_dealloc(l433, l434, 1);
+            let l435 = *base
              .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l427 = *base
+            let l436 = *base
              .add(3 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let base437 = l426;
-            let len437 = l427;
-            for i in 0..len437 {
-             let base = base437
+            let base448 = l435;
+            let len448 = l436;
+            for i in 0..len448 {
+             let base = base448
               .add(i * (3 * ::core::mem::size_of::<*const u8>()));
              {
-              let l428 = i32::from(*base.add(0).cast::<u8>());
-              match l428 {
+              let l437 = i32::from(*base.add(0).cast::<u8>());
+              match l437 {
                0 => {
-                let l429 = *base
+                let l438 = *base
                  .add(::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l430 = *base
+                let l439 = *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l429, l430, 1);
+                _rt::cabi_dealloc(l438, l439, 1);
                }
                1 => {
-                let l431 = *base
+                let l440 = *base
                  .add(::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l432 = *base
+                let l441 = *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l431, l432, 1);
+                _rt::cabi_dealloc(l440, l441, 1);
                }
                2 => {
-                let l433 = *base
+                let l442 = *base
                  .add(::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l434 = *base
+                let l443 = *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l433, l434, 1);
+                _rt::cabi_dealloc(l442, l443, 1);
                }
                3 => {
-                let l435 = *base
+                let l444 = *base
                  .add(::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l436 = *base
+                let l445 = *base
                  .add(2 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l435, l436, 1);
+                _rt::cabi_dealloc(l444, l445, 1);
                }
-               4 => {}
+               4 => {
+                let l446 = *base
+                 .add(::core::mem::size_of::<*const u8>())
+                 .cast::<*mut u8>();
+                let l447 = *base
+                 .add(2 * ::core::mem::size_of::<*const u8>())
+                 .cast::<usize>();
+                _rt::cabi_dealloc(l446, l447, 1);
+               }
+               5 => {}
                _ => {}
               }
              }
             }
             _rt::cabi_dealloc(
-             base437,
-             len437 * (3 * ::core::mem::size_of::<*const u8>()),
+             base448,
+             len448 * (3 * ::core::mem::size_of::<*const u8>()),
              ::core::mem::size_of::<*const u8>(),
             );
            }
           }
           _rt::cabi_dealloc(
-           base438,
-           len438 * (4 * ::core::mem::size_of::<*const u8>()),
+           base449,
+           len449 * (4 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
-          let l439 = i32::from(
+          let l450 = i32::from(
            *base
             .add(5 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          match l439 {
+          match l450 {
            0 => {}
            1 => {
-            let l440 = *base
+            let l451 = *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l441 = *base
+            let l452 = *base
              .add(7 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l440, l441, 1);
+            _rt::cabi_dealloc(l451, l452, 1);
            }
            2 => {
-            let l442 = *base
+            let l453 = *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l443 = *base
+            let l454 = *base
              .add(7 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l442, l443, 1);
-            let l444 = *base
+            _rt::cabi_dealloc(l453, l454, 1);
+            let l455 = *base
              .add(8 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l445 = *base
+            let l456 = *base
              .add(9 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l444, l445, 1);
+            _rt::cabi_dealloc(l455, l456, 1);
            }
            3 => {
-            let l446 = *base
+            let l457 = *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l447 = *base
+            let l458 = *base
              .add(7 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l446, l447, 1);
-            let l448 = *base
+            _rt::cabi_dealloc(l457, l458, 1);
+            let l459 = *base
              .add(8 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l449 = *base
+            let l460 = *base
              .add(9 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l448, l449, 1);
+            _rt::cabi_dealloc(l459, l460, 1);
            }
            _ => {
-            let l450 = *base
+            let l461 = *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l451 = *base
+            let l462 = *base
              .add(7 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l450, l451, 1);
+            _rt::cabi_dealloc(l461, l462, 1);
            }
           }
-          let l452 = *base
+          let l463 = *base
            .add(10 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l453 = *base
+          let l464 = *base
            .add(11 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base463 = l452;
-          let len463 = l453;
-          for i in 0..len463 {
-           let base = base463
+          let base474 = l463;
+          let len474 = l464;
+          for i in 0..len474 {
+           let base = base474
             .add(i * (10 * ::core::mem::size_of::<*const u8>()));
            {
-            let l454 = *base.add(0).cast::<*mut u8>();
-            let l455 = *base
+            let l465 = *base.add(0).cast::<*mut u8>();
+            let l466 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l454, l455, 1);
-            let l456 = *base
+            _rt::cabi_dealloc(l465, l466, 1);
+            let l467 = *base
              .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l457 = *base
+            let l468 = *base
              .add(3 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l456, l457, 1);
-            let l458 = *base
+            _rt::cabi_dealloc(l467, l468, 1);
+            let l469 = *base
              .add(5 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l459 = *base
+            let l470 = *base
              .add(6 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l458, l459, 1);
-            let l460 = *base
+            _rt::cabi_dealloc(l469, l470, 1);
+            let l471 = *base
              .add(7 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l461 = *base
+            let l472 = *base
              .add(8 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let base462 = l460;
-            let len462 = l461;
-            _rt::cabi_dealloc(base462, len462 * 1, 1);
+            let base473 = l471;
+            let len473 = l472;
+            _rt::cabi_dealloc(base473, len473 * 1, 1);
            }
           }
           _rt::cabi_dealloc(
-           base463,
-           len463 * (10 * ::core::mem::size_of::<*const u8>()),
+           base474,
+           len474 * (10 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
-          let l464 = i32::from(
+          let l475 = i32::from(
            *base
             .add(12 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          match l464 {
+          match l475 {
            0 => {}
            1 => {
-            let l465 = i32::from(
+            let l476 = i32::from(
              *base
               .add(13 * ::core::mem::size_of::<*const u8>())
               .cast::<u8>(),
             );
-            match l465 {
+            match l476 {
              0 => {
-              let l466 = *base
+              let l477 = *base
                .add(14 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l467 = *base
+              let l478 = *base
                .add(15 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let base468 = l466;
-              let len468 = l467;
-              _rt::cabi_dealloc(base468, len468 * 1, 1);
+              let base479 = l477;
+              let len479 = l478;
+              _rt::cabi_dealloc(base479, len479 * 1, 1);
              }
              _ => {
-              let l469 = *base
+              let l480 = *base
                .add(14 * ::core::mem::size_of::<*const u8>())
                .cast::<*mut u8>();
-              let l470 = *base
+              let l481 = *base
                .add(15 * ::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              let base480 = l469;
-              let len480 = l470;
-              for i in 0..len480 {
-               let base = base480
+              let base493 = l480;
+              let len493 = l481;
+              for i in 0..len493 {
+               let base = base493
                 .add(i * (3 * ::core::mem::size_of::<*const u8>()));
                {
-                let l471 = i32::from(*base.add(0).cast::<u8>());
-                match l471 {
+                let l482 = i32::from(*base.add(0).cast::<u8>());
+                match l482 {
                  0 => {
-                  let l472 = *base
+                  let l483 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l473 = *base
+                  let l484 = *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l472, l473, 1);
+                  _rt::cabi_dealloc(l483, l484, 1);
                  }
                  1 => {
-                  let l474 = *base
+                  let l485 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l475 = *base
+                  let l486 = *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l474, l475, 1);
+                  _rt::cabi_dealloc(l485, l486, 1);
                  }
                  2 => {
-                  let l476 = *base
+                  let l487 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l477 = *base
+                  let l488 = *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l476, l477, 1);
+                  _rt::cabi_dealloc(l487, l488, 1);
                  }
                  3 => {
-                  let l478 = *base
+                  let l489 = *base
                    .add(::core::mem::size_of::<*const u8>())
                    .cast::<*mut u8>();
-                  let l479 = *base
+                  let l490 = *base
                    .add(2 * ::core::mem::size_of::<*const u8>())
                    .cast::<usize>();
-                  _rt::cabi_dealloc(l478, l479, 1);
+                  _rt::cabi_dealloc(l489, l490, 1);
                  }
-                 4 => {}
+                 4 => {
+                  let l491 = *base
+                   .add(::core::mem::size_of::<*const u8>())
+                   .cast::<*mut u8>();
+                  let l492 = *base
+                   .add(2 * ::core::mem::size_of::<*const u8>())
+                   .cast::<usize>();
+                  _rt::cabi_dealloc(l491, l492, 1);
+                 }
+                 5 => {}
                  _ => {}
                 }
                }
               }
               _rt::cabi_dealloc(
-               base480,
-               len480 * (3 * ::core::mem::size_of::<*const u8>()),
+               base493,
+               len493 * (3 * ::core::mem::size_of::<*const u8>()),
                ::core::mem::size_of::<*const u8>(),
               );
              }
             }
            }
            _ => {
-            let l481 = *base
+            let l494 = *base
              .add(13 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l482 = *base
+            let l495 = *base
              .add(14 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            let base507 = l481;
-            let len507 = l482;
-            for i in 0..len507 {
-             let base = base507
+            let base522 = l494;
+            let len522 = l495;
+            for i in 0..len522 {
+             let base = base522
               .add(i * (11 * ::core::mem::size_of::<*const u8>()));
              {
-              let l483 = *base.add(0).cast::<*mut u8>();
-              let l484 = *base
+              let l496 = *base.add(0).cast::<*mut u8>();
+              let l497 = *base
                .add(::core::mem::size_of::<*const u8>())
                .cast::<usize>();
-              _rt::cabi_dealloc(l483, l484, 1);
-              let l485 = i32::from(
+              _rt::cabi_dealloc(l496, l497, 1);
+              let l498 = i32::from(
                *base
                 .add(2 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l485 {
+              match l498 {
                0 => {}
                _ => {
-                let l486 = *base
+                let l499 = *base
                  .add(3 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l487 = *base
+                let l500 = *base
                  .add(4 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l486, l487, 1);
+                _rt::cabi_dealloc(l499, l500, 1);
                }
               }
-              let l488 = i32::from(
+              let l501 = i32::from(
                *base
                 .add(5 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l488 {
+              match l501 {
                0 => {}
                _ => {
-                let l489 = *base
+                let l502 = *base
                  .add(6 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l490 = *base
+                let l503 = *base
                  .add(7 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                _rt::cabi_dealloc(l489, l490, 1);
+                _rt::cabi_dealloc(l502, l503, 1);
                }
               }
-              let l491 = i32::from(
+              let l504 = i32::from(
                *base
                 .add(8 * ::core::mem::size_of::<*const u8>())
                 .cast::<u8>(),
               );
-              match l491 {
+              match l504 {
                0 => {
-                let l492 = *base
+                let l505 = *base
                  .add(9 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l493 = *base
+                let l506 = *base
                  .add(10 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base494 = l492;
-                let len494 = l493;
-                _rt::cabi_dealloc(base494, len494 * 1, 1);
+                let base507 = l505;
+                let len507 = l506;
+                _rt::cabi_dealloc(base507, len507 * 1, 1);
                }
                _ => {
-                let l495 = *base
+                let l508 = *base
                  .add(9 * ::core::mem::size_of::<*const u8>())
                  .cast::<*mut u8>();
-                let l496 = *base
+                let l509 = *base
                  .add(10 * ::core::mem::size_of::<*const u8>())
                  .cast::<usize>();
-                let base506 = l495;
-                let len506 = l496;
-                for i in 0..len506 {
-                 let base = base506
+                let base521 = l508;
+                let len521 = l509;
+                for i in 0..len521 {
+                 let base = base521
                   .add(i * (3 * ::core::mem::size_of::<*const u8>()));
                  {
-                  let l497 = i32::from(*base.add(0).cast::<u8>());
-                  match l497 {
+                  let l510 = i32::from(*base.add(0).cast::<u8>());
+                  match l510 {
                    0 => {
-                    let l498 = *base
+                    let l511 = *base
                      .add(::core::mem::size_of::<*const u8>())
                      .cast::<*mut u8>();
-                    let l499 = *base
+                    let l512 = *base
                      .add(2 * ::core::mem::size_of::<*const u8>())
                      .cast::<usize>();
-                    _rt::cabi_dealloc(l498, l499, 1);
+                    _rt::cabi_dealloc(l511, l512, 1);
                    }
                    1 => {
-                    let l500 = *base
+                    let l513 = *base
                      .add(::core::mem::size_of::<*const u8>())
                      .cast::<*mut u8>();
-                    let l501 = *base
+                    let l514 = *base
                      .add(2 * ::core::mem::size_of::<*const u8>())
                      .cast::<usize>();
-                    _rt::cabi_dealloc(l500, l501, 1);
+                    _rt::cabi_dealloc(l513, l514, 1);
                    }
                    2 => {
-                    let l502 = *base
+                    let l515 = *base
                      .add(::core::mem::size_of::<*const u8>())
                      .cast::<*mut u8>();
-                    let l503 = *base
+                    let l516 = *base
                      .add(2 * ::core::mem::size_of::<*const u8>())
                      .cast::<usize>();
-                    _rt::cabi_dealloc(l502, l503, 1);
+                    _rt::cabi_dealloc(l515, l516, 1);
                    }
                    3 => {
-                    let l504 = *base
+                    let l517 = *base
                      .add(::core::mem::size_of::<*const u8>())
                      .cast::<*mut u8>();
-                    let l505 = *base
+                    let l518 = *base
                      .add(2 * ::core::mem::size_of::<*const u8>())
                      .cast::<usize>();
-                    _rt::cabi_dealloc(l504, l505, 1);
+                    _rt::cabi_dealloc(l517, l518, 1);
                    }
-                   4 => {}
+                   4 => {
+                    let l519 = *base
+                     .add(::core::mem::size_of::<*const u8>())
+                     .cast::<*mut u8>();
+                    let l520 = *base
+                     .add(2 * ::core::mem::size_of::<*const u8>())
+                     .cast::<usize>();
+                    _rt::cabi_dealloc(l519, l520, 1);
+                   }
+                   5 => {}
                    _ => {}
                   }
                  }
                 }
                 _rt::cabi_dealloc(
-                 base506,
-                 len506 * (3 * ::core::mem::size_of::<*const u8>()),
+                 base521,
+                 len521 * (3 * ::core::mem::size_of::<*const u8>()),
                  ::core::mem::size_of::<*const u8>(),
                 );
                }
@@ -11030,132 +11336,60 @@ pub mod exports {
              }
             }
             _rt::cabi_dealloc(
-             base507,
-             len507 * (11 * ::core::mem::size_of::<*const u8>()),
+             base522,
+             len522 * (11 * ::core::mem::size_of::<*const u8>()),
              ::core::mem::size_of::<*const u8>(),
             );
            }
           }
-          let l508 = *base
+          let l523 = *base
            .add(17 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l509 = *base
+          let l524 = *base
            .add(18 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          let base514 = l508;
-          let len514 = l509;
-          for i in 0..len514 {
-           let base = base514
+          let base529 = l523;
+          let len529 = l524;
+          for i in 0..len529 {
+           let base = base529
             .add(i * (4 * ::core::mem::size_of::<*const u8>()));
            {
-            let l510 = *base.add(0).cast::<*mut u8>();
-            let l511 = *base
+            let l525 = *base.add(0).cast::<*mut u8>();
+            let l526 = *base
              .add(::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l510, l511, 1);
-            let l512 = *base
+            _rt::cabi_dealloc(l525, l526, 1);
+            let l527 = *base
              .add(2 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l513 = *base
+            let l528 = *base
              .add(3 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l512, l513, 1);
+            _rt::cabi_dealloc(l527, l528, 1);
            }
           }
           _rt::cabi_dealloc(
-           base514,
-           len514 * (4 * ::core::mem::size_of::<*const u8>()),
+           base529,
+           len529 * (4 * ::core::mem::size_of::<*const u8>()),
            ::core::mem::size_of::<*const u8>(),
           );
          }
         }
         _rt::cabi_dealloc(
-         base515,
-         len515 * (19 * ::core::mem::size_of::<*const u8>()),
+         base530,
+         len530 * (19 * ::core::mem::size_of::<*const u8>()),
          ::core::mem::size_of::<*const u8>(),
         );
        }
        1 => {}
        _ => {
-        let l516 = i32::from(
+        let l531 = i32::from(
          *arg0
           .add(40 + 20 * ::core::mem::size_of::<*const u8>())
           .cast::<u8>(),
         );
-        match l516 {
+        match l531 {
          0 => {
-          let l517 = *arg0
-           .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>();
-          let l518 = *arg0
-           .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>();
-          _rt::cabi_dealloc(l517, l518, 1);
-         }
-         1 => {
-          let l519 = *arg0
-           .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>();
-          let l520 = *arg0
-           .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>();
-          _rt::cabi_dealloc(l519, l520, 1);
-         }
-         2 => {}
-         3 => {
-          let l521 = *arg0
-           .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>();
-          let l522 = *arg0
-           .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>();
-          _rt::cabi_dealloc(l521, l522, 1);
-         }
-         4 => {
-          let l523 = *arg0
-           .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>();
-          let l524 = *arg0
-           .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>();
-          _rt::cabi_dealloc(l523, l524, 1);
-         }
-         5 => {}
-         6 => {}
-         7 => {
-          let l525 = *arg0
-           .add(48 + 20 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>();
-          let l526 = *arg0
-           .add(48 + 21 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>();
-          _rt::cabi_dealloc(l525, l526, 1);
-          let l527 = *arg0
-           .add(48 + 22 * ::core::mem::size_of::<*const u8>())
-           .cast::<*mut u8>();
-          let l528 = *arg0
-           .add(48 + 23 * ::core::mem::size_of::<*const u8>())
-           .cast::<usize>();
-          _rt::cabi_dealloc(l527, l528, 1);
-          let l529 = i32::from(
-           *arg0
-            .add(48 + 24 * ::core::mem::size_of::<*const u8>())
-            .cast::<u8>(),
-          );
-          match l529 {
-           0 => {}
-           _ => {
-            let l530 = *arg0
-             .add(48 + 25 * ::core::mem::size_of::<*const u8>())
-             .cast::<*mut u8>();
-            let l531 = *arg0
-             .add(48 + 26 * ::core::mem::size_of::<*const u8>())
-             .cast::<usize>();
-            _rt::cabi_dealloc(l530, l531, 1);
-           }
-          }
-         }
-         8 => {
           let l532 = *arg0
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
@@ -11163,72 +11397,144 @@ pub mod exports {
            .add(48 + 21 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
           _rt::cabi_dealloc(l532, l533, 1);
+         }
+         1 => {
           let l534 = *arg0
-           .add(48 + 22 * ::core::mem::size_of::<*const u8>())
+           .add(48 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
           let l535 = *arg0
-           .add(48 + 23 * ::core::mem::size_of::<*const u8>())
+           .add(48 + 21 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
           _rt::cabi_dealloc(l534, l535, 1);
-          let l536 = i32::from(
+         }
+         2 => {}
+         3 => {
+          let l536 = *arg0
+           .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l537 = *arg0
+           .add(48 + 21 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l536, l537, 1);
+         }
+         4 => {
+          let l538 = *arg0
+           .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l539 = *arg0
+           .add(48 + 21 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l538, l539, 1);
+         }
+         5 => {}
+         6 => {}
+         7 => {
+          let l540 = *arg0
+           .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l541 = *arg0
+           .add(48 + 21 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l540, l541, 1);
+          let l542 = *arg0
+           .add(48 + 22 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l543 = *arg0
+           .add(48 + 23 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l542, l543, 1);
+          let l544 = i32::from(
            *arg0
             .add(48 + 24 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          match l536 {
+          match l544 {
            0 => {}
            _ => {
-            let l537 = *arg0
+            let l545 = *arg0
              .add(48 + 25 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l538 = *arg0
+            let l546 = *arg0
              .add(48 + 26 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l537, l538, 1);
+            _rt::cabi_dealloc(l545, l546, 1);
+           }
+          }
+         }
+         8 => {
+          let l547 = *arg0
+           .add(48 + 20 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l548 = *arg0
+           .add(48 + 21 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l547, l548, 1);
+          let l549 = *arg0
+           .add(48 + 22 * ::core::mem::size_of::<*const u8>())
+           .cast::<*mut u8>();
+          let l550 = *arg0
+           .add(48 + 23 * ::core::mem::size_of::<*const u8>())
+           .cast::<usize>();
+          _rt::cabi_dealloc(l549, l550, 1);
+          let l551 = i32::from(
+           *arg0
+            .add(48 + 24 * ::core::mem::size_of::<*const u8>())
+            .cast::<u8>(),
+          );
+          match l551 {
+           0 => {}
+           _ => {
+            let l552 = *arg0
+             .add(48 + 25 * ::core::mem::size_of::<*const u8>())
+             .cast::<*mut u8>();
+            let l553 = *arg0
+             .add(48 + 26 * ::core::mem::size_of::<*const u8>())
+             .cast::<usize>();
+            _rt::cabi_dealloc(l552, l553, 1);
            }
           }
          }
          9 => {
-          let l539 = *arg0
+          let l554 = *arg0
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l540 = *arg0
+          let l555 = *arg0
            .add(48 + 21 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          _rt::cabi_dealloc(l539, l540, 1);
-          let l541 = *arg0
+          _rt::cabi_dealloc(l554, l555, 1);
+          let l556 = *arg0
            .add(48 + 22 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l542 = *arg0
+          let l557 = *arg0
            .add(48 + 23 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          _rt::cabi_dealloc(l541, l542, 1);
-          let l543 = i32::from(
+          _rt::cabi_dealloc(l556, l557, 1);
+          let l558 = i32::from(
            *arg0
             .add(48 + 24 * ::core::mem::size_of::<*const u8>())
             .cast::<u8>(),
           );
-          match l543 {
+          match l558 {
            0 => {}
            _ => {
-            let l544 = *arg0
+            let l559 = *arg0
              .add(48 + 25 * ::core::mem::size_of::<*const u8>())
              .cast::<*mut u8>();
-            let l545 = *arg0
+            let l560 = *arg0
              .add(48 + 26 * ::core::mem::size_of::<*const u8>())
              .cast::<usize>();
-            _rt::cabi_dealloc(l544, l545, 1);
+            _rt::cabi_dealloc(l559, l560, 1);
            }
           }
          }
          _ => {
-          let l546 = *arg0
+          let l561 = *arg0
            .add(48 + 20 * ::core::mem::size_of::<*const u8>())
            .cast::<*mut u8>();
-          let l547 = *arg0
+          let l562 = *arg0
            .add(48 + 21 * ::core::mem::size_of::<*const u8>())
            .cast::<usize>();
-          _rt::cabi_dealloc(l546, l547, 1);
+          _rt::cabi_dealloc(l561, l562, 1);
          }
         }
        }
@@ -11452,9 +11758,9 @@ macro_rules! __export_sending_connector_impl {
   (link_section =
   "component-type:wit-bindgen:0.61.1:rapport:connector@0.2.0:sending-connector:imports and exports")]
   #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-  __WIT_BINDGEN_COMPONENT_TYPE : [u8; 5348] = *
+  __WIT_BINDGEN_COMPONENT_TYPE : [u8; 5408] = *
   b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xdc(\x01A\x02\x01A\x17\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x98)\x01A\x02\x01A\x17\
 \x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\
 \x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1brapport:conn\
 ector/log@0.2.0\x05\0\x01BX\x01w\x04\0\x09timestamp\x03\0\0\x01s\x04\0\x04json\x03\
@@ -11507,72 +11813,73 @@ rapport:connector/types@0.2.0\x05\x01\x02\x03\0\x01\x07headers\x02\x03\0\x01\x0a
 extensions\x01B0\x02\x03\x02\x01\x02\x04\0\x07headers\x03\0\0\x02\x03\x02\x01\x03\
 \x04\0\x0aextensions\x03\0\x02\x01p}\x01r\x03\x06status{\x07headers\x01\x04body\x04\
 \x04\0\x05reply\x03\0\x05\x01m\x06\x03get\x04head\x04post\x03put\x05patch\x06del\
-ete\x04\0\x06method\x03\0\x07\x01q\x06\x04text\x01s\0\x06secret\x01s\0\x04blob\x01\
-s\0\x0bblob-base64\x01s\0\x0astatus-url\0\0\x0funsubscribe-url\0\0\x04\0\x05piec\
-e\x03\0\x09\x01p\x0a\x01r\x02\x04names\x05value\x0b\x04\0\x05field\x03\0\x0c\x01\
-r\x02\x04users\x06secrets\x04\0\x0abasic-auth\x03\0\x0e\x01r\x02\x07services\x06\
-regions\x04\0\x08aws-auth\x03\0\x10\x01q\x05\x04none\0\0\x06bearer\x01s\0\x05bas\
-ic\x01\x0f\0\x03aws\x01\x11\0\x06oauth2\x01s\0\x04\0\x0dauthorization\x03\0\x12\x01\
-m\x03\x09hmac-sha1\x0bhmac-sha256\x0bhmac-sha512\x04\0\x0dmac-algorithm\x03\0\x14\
-\x01m\x02\x03hex\x06base64\x04\0\x0cmac-encoding\x03\0\x16\x01r\x06\x04names\x06\
-prefixs\x09algorithm\x15\x06secrets\x04data\x04\x08encoding\x17\x04\0\x0csigned-\
-field\x03\0\x18\x01q\x02\x05bytes\x01\x04\0\x06pieces\x01\x0b\0\x04\0\x07content\
-\x03\0\x1a\x01ks\x01r\x04\x04names\x09file-name\x1c\x0ccontent-type\x1c\x07conte\
-nt\x1b\x04\0\x0aform-field\x03\0\x1d\x01p\x1e\x01q\x03\x05empty\0\0\x07content\x01\
-\x1b\0\x09multipart\x01\x1f\0\x04\0\x04body\x03\0\x20\x01p\x0d\x01p\x19\x01r\x09\
-\x06method\x08\x03url\x0b\x07headers\"\x0dauthorization\x13\x06signed#\x04body!\x0a\
-repeatable\x7f\x04keep\x7f\x0aextensions\x03\x04\0\x07request\x03\0$\x01r\x04\x04\
-blobs\x05bytesw\x09mime-type\x1c\x06sha256s\x04\0\x04kept\x03\0&\x01q\x02\x05byt\
-es\x01\x04\0\x04kept\x01'\0\x04\0\x06answer\x03\0(\x01r\x03\x06status{\x07header\
-s\x01\x04body)\x04\0\x08response\x03\0*\x01q\x08\x06denied\x01s\0\x03dns\0\0\x07\
-connect\0\0\x03tls\0\0\x11request-too-large\x01w\0\x0binterrupted\0\0\x07timeout\
-\0\0\x12response-too-large\x01{\0\x04\0\x0ftransport-error\x03\0,\x01j\x01+\x01-\
-\x04\0\x08exchange\x03\0.\x03\0\x1crapport:connector/http@0.2.0\x05\x04\x02\x03\0\
-\x01\x06author\x02\x03\0\x01\x07contact\x02\x03\0\x01\x07context\x02\x03\0\x01\x05\
-event\x02\x03\0\x01\x0aidentifier\x02\x03\0\x01\x04json\x02\x03\0\x01\x0cmedia-s\
-ource\x02\x03\0\x01\x04part\x02\x03\0\x01\x0eprovider-error\x02\x03\0\x01\x09tim\
-estamp\x02\x03\0\x02\x08exchange\x02\x03\0\x02\x04kept\x02\x03\0\x02\x07request\x01\
-BV\x02\x03\x02\x01\x05\x04\0\x06author\x03\0\0\x02\x03\x02\x01\x06\x04\0\x07cont\
-act\x03\0\x02\x02\x03\x02\x01\x07\x04\0\x07context\x03\0\x04\x02\x03\x02\x01\x08\
-\x04\0\x05event\x03\0\x06\x02\x03\x02\x01\x03\x04\0\x0aextensions\x03\0\x08\x02\x03\
-\x02\x01\x09\x04\0\x0aidentifier\x03\0\x0a\x02\x03\x02\x01\x0a\x04\0\x04json\x03\
-\0\x0c\x02\x03\x02\x01\x0b\x04\0\x0cmedia-source\x03\0\x0e\x02\x03\x02\x01\x0c\x04\
-\0\x04part\x03\0\x10\x02\x03\x02\x01\x0d\x04\0\x0eprovider-error\x03\0\x12\x02\x03\
-\x02\x01\x0e\x04\0\x09timestamp\x03\0\x14\x02\x03\x02\x01\x0f\x04\0\x08exchange\x03\
-\0\x16\x02\x03\x02\x01\x10\x04\0\x04kept\x03\0\x18\x02\x03\x02\x01\x11\x04\0\x07\
-request\x03\0\x1a\x01r\x02\x02to\x0b\x07accounts\x04\0\x05route\x03\0\x1c\x01m\x02\
-\x05reply\x06notice\x04\0\x04kind\x03\0\x1e\x01ks\x01p\x11\x01ps\x01p\x0b\x01k\x15\
-\x01r\x0d\x09references\x05route\x1d\x06author\x01\x04kind\x1f\x07purposes\x07su\
-bject\x20\x05parts!\x0bin-reply-to\x20\x0areferences\"\x06copies#\x07comment\x20\
-\x10last-customer-at$\x0aextensions\x09\x04\0\x08outgoing\x03\0%\x01r\x02\x05rou\
-te\x1d\x07messages\x04\0\x0aof-message\x03\0'\x01r\x02\x07message(\x05parts!\x04\
-\0\x07editing\x03\0)\x01r\x02\x07message(\x05emoji\x20\x04\0\x08reacting\x03\0+\x01\
-r\x03\x05route\x1d\x07message\x20\x02on\x7f\x04\0\x06typing\x03\0-\x01r\x02\x07a\
-ccounts\x06source\x0f\x04\0\x08fetching\x03\0/\x01r\x02\x07accounts\x06cursor\x20\
-\x04\0\x07listing\x03\01\x01r\x02\x07accounts\x07contact\x03\x04\0\x09upserting\x03\
-\03\x01r\x02\x07accounts\x09references\x04\0\x0alooking-up\x03\05\x01r\x02\x07ac\
-counts\x03who\x0b\x04\0\x07erasing\x03\07\x01r\x03\x05route\x1d\x06target\x20\x08\
-metadata\x20\x04\0\x0ethread-control\x03\09\x01o\x02s\x0d\x01q\x0f\x04send\x01&\0\
-\x04edit\x01*\0\x07retract\x01(\0\x05react\x01,\0\x09mark-read\x01(\0\x06typing\x01\
-.\0\x0bfetch-media\x010\0\x0elist-templates\x012\0\x0eupsert-contact\x014\0\x07l\
-ook-up\x016\0\x0derase-contact\x018\0\x0ctake-control\x01:\0\x0cpass-control\x01\
-:\0\x0frelease-control\x01:\0\x05other\x01;\0\x04\0\x09operation\x03\0<\x01r\x06\
-\x04names\x06locales\x06statuss\x08categorys\x04body\x20\x09variables\"\x04\0\x0e\
-template-offer\x03\0>\x01r\x02\x04party\x02ids\x04\0\x08accepted\x03\0@\x01p\xc1\
-\0\x01q\x03\x03yes\x01\xc2\0\0\x06absent\0\0\x07unclear\0\0\x04\0\x05found\x03\0\
-C\x01p\x07\x01k\x19\x01p?\x01k\xc4\0\x01r\x07\x08accepted\xc2\0\x06events\xc5\0\x05\
-media\xc6\0\x09templates\xc7\0\x05found\xc8\0\x06cursor\x20\x0aextensions\x09\x04\
-\0\x07outcome\x03\0I\x01kw\x01q\x0b\x11invalid-recipient\x01s\0\x10consent-requi\
-red\x01s\0\x0eoutside-window\0\0\x11template-required\x01s\0\x13unsupported-cont\
-ent\x01s\0\x09too-large\x01w\0\x0crate-limited\x01\xcb\0\0\x07account\x01\x13\0\x0c\
-undetermined\x01\x13\0\x08provider\x01\x13\0\x05other\x01s\0\x04\0\x07failure\x03\
-\0L\x01p\x1b\x01q\x03\x07perform\x01\xce\0\0\x04done\0\0\x06failed\x01\xcd\0\0\x04\
-\0\x04next\x03\0O\x01r\x02\x06so-far\xca\0\x04next\xd0\0\x04\0\x04turn\x03\0Q\x01\
-p\x17\x01@\x03\x07context\x05\x09operation=\x07history\xd3\0\0\xd2\0\x04\0\x03ru\
-n\x01T\x04\0\x1frapport:connector/sending@0.2.0\x05\x12\x04\0)rapport:connector/\
-sending-connector@0.2.0\x04\0\x0b\x17\x01\0\x11sending-connector\x03\0\0\0G\x09p\
-roducers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\
-\x060.61.1";
+ete\x04\0\x06method\x03\0\x07\x01q\x07\x04text\x01s\0\x06secret\x01s\0\x04blob\x01\
+s\0\x0bblob-base64\x01s\0\x08blob-url\x01s\0\x0astatus-url\0\0\x0funsubscribe-ur\
+l\0\0\x04\0\x05piece\x03\0\x09\x01p\x0a\x01r\x02\x04names\x05value\x0b\x04\0\x05\
+field\x03\0\x0c\x01r\x02\x04users\x06secrets\x04\0\x0abasic-auth\x03\0\x0e\x01r\x02\
+\x07services\x06regions\x04\0\x08aws-auth\x03\0\x10\x01q\x05\x04none\0\0\x06bear\
+er\x01s\0\x05basic\x01\x0f\0\x03aws\x01\x11\0\x06oauth2\x01s\0\x04\0\x0dauthoriz\
+ation\x03\0\x12\x01m\x03\x09hmac-sha1\x0bhmac-sha256\x0bhmac-sha512\x04\0\x0dmac\
+-algorithm\x03\0\x14\x01m\x02\x03hex\x06base64\x04\0\x0cmac-encoding\x03\0\x16\x01\
+r\x06\x04names\x06prefixs\x09algorithm\x15\x06secrets\x04data\x04\x08encoding\x17\
+\x04\0\x0csigned-field\x03\0\x18\x01q\x02\x05bytes\x01\x04\0\x06pieces\x01\x0b\0\
+\x04\0\x07content\x03\0\x1a\x01ks\x01r\x04\x04names\x09file-name\x1c\x0ccontent-\
+type\x1c\x07content\x1b\x04\0\x0aform-field\x03\0\x1d\x01p\x1e\x01q\x03\x05empty\
+\0\0\x07content\x01\x1b\0\x09multipart\x01\x1f\0\x04\0\x04body\x03\0\x20\x01p\x0d\
+\x01p\x19\x01r\x09\x06method\x08\x03url\x0b\x07headers\"\x0dauthorization\x13\x06\
+signed#\x04body!\x0arepeatable\x7f\x04keep\x7f\x0aextensions\x03\x04\0\x07reques\
+t\x03\0$\x01r\x04\x04blobs\x05bytesw\x09mime-type\x1c\x06sha256s\x04\0\x04kept\x03\
+\0&\x01q\x02\x05bytes\x01\x04\0\x04kept\x01'\0\x04\0\x06answer\x03\0(\x01r\x03\x06\
+status{\x07headers\x01\x04body)\x04\0\x08response\x03\0*\x01q\x08\x06denied\x01s\
+\0\x03dns\0\0\x07connect\0\0\x03tls\0\0\x11request-too-large\x01w\0\x0binterrupt\
+ed\0\0\x07timeout\0\0\x12response-too-large\x01{\0\x04\0\x0ftransport-error\x03\0\
+,\x01j\x01+\x01-\x04\0\x08exchange\x03\0.\x03\0\x1crapport:connector/http@0.2.0\x05\
+\x04\x02\x03\0\x01\x06author\x02\x03\0\x01\x07contact\x02\x03\0\x01\x07context\x02\
+\x03\0\x01\x05event\x02\x03\0\x01\x0aidentifier\x02\x03\0\x01\x04json\x02\x03\0\x01\
+\x0cmedia-source\x02\x03\0\x01\x04part\x02\x03\0\x01\x0eprovider-error\x02\x03\0\
+\x01\x09timestamp\x02\x03\0\x02\x08exchange\x02\x03\0\x02\x04kept\x02\x03\0\x02\x07\
+request\x01BV\x02\x03\x02\x01\x05\x04\0\x06author\x03\0\0\x02\x03\x02\x01\x06\x04\
+\0\x07contact\x03\0\x02\x02\x03\x02\x01\x07\x04\0\x07context\x03\0\x04\x02\x03\x02\
+\x01\x08\x04\0\x05event\x03\0\x06\x02\x03\x02\x01\x03\x04\0\x0aextensions\x03\0\x08\
+\x02\x03\x02\x01\x09\x04\0\x0aidentifier\x03\0\x0a\x02\x03\x02\x01\x0a\x04\0\x04\
+json\x03\0\x0c\x02\x03\x02\x01\x0b\x04\0\x0cmedia-source\x03\0\x0e\x02\x03\x02\x01\
+\x0c\x04\0\x04part\x03\0\x10\x02\x03\x02\x01\x0d\x04\0\x0eprovider-error\x03\0\x12\
+\x02\x03\x02\x01\x0e\x04\0\x09timestamp\x03\0\x14\x02\x03\x02\x01\x0f\x04\0\x08e\
+xchange\x03\0\x16\x02\x03\x02\x01\x10\x04\0\x04kept\x03\0\x18\x02\x03\x02\x01\x11\
+\x04\0\x07request\x03\0\x1a\x01r\x02\x02to\x0b\x07accounts\x04\0\x05route\x03\0\x1c\
+\x01m\x02\x05reply\x06notice\x04\0\x04kind\x03\0\x1e\x01ks\x01p\x11\x01ps\x01p\x0b\
+\x01k\x15\x01r\x0f\x09references\x05route\x1d\x06author\x01\x04kind\x1f\x07purpo\
+ses\x07subject\x20\x05parts!\x0bin-reply-to\x20\x06thread\x20\x0areferences\"\x06\
+copies#\x07comment\x20\x10last-customer-at$\x0aexpires-at\x15\x0aextensions\x09\x04\
+\0\x08outgoing\x03\0%\x01r\x02\x05route\x1d\x07messages\x04\0\x0aof-message\x03\0\
+'\x01r\x02\x07message(\x05parts!\x04\0\x07editing\x03\0)\x01r\x02\x07message(\x05\
+emoji\x20\x04\0\x08reacting\x03\0+\x01r\x03\x05route\x1d\x07message\x20\x02on\x7f\
+\x04\0\x06typing\x03\0-\x01r\x03\x07accounts\x06source\x0f\x07message\x20\x04\0\x08\
+fetching\x03\0/\x01r\x02\x07accounts\x06cursor\x20\x04\0\x07listing\x03\01\x01r\x02\
+\x07accounts\x07contact\x03\x04\0\x09upserting\x03\03\x01r\x03\x05route\x1d\x09r\
+eferences\x07sent-at\x15\x04\0\x0alooking-up\x03\05\x01r\x02\x07accounts\x03who\x0b\
+\x04\0\x07erasing\x03\07\x01r\x03\x05route\x1d\x06target\x20\x08metadata\x20\x04\
+\0\x0ethread-control\x03\09\x01o\x02s\x0d\x01q\x0f\x04send\x01&\0\x04edit\x01*\0\
+\x07retract\x01(\0\x05react\x01,\0\x09mark-read\x01(\0\x06typing\x01.\0\x0bfetch\
+-media\x010\0\x0elist-templates\x012\0\x0eupsert-contact\x014\0\x07look-up\x016\0\
+\x0derase-contact\x018\0\x0ctake-control\x01:\0\x0cpass-control\x01:\0\x0freleas\
+e-control\x01:\0\x05other\x01;\0\x04\0\x09operation\x03\0<\x01r\x07\x04names\x06\
+locales\x06statuss\x08categorys\x04body\x20\x09variables\"\x0aextensions\x09\x04\
+\0\x0etemplate-offer\x03\0>\x01r\x02\x04party\x02ids\x04\0\x08accepted\x03\0@\x01\
+p\xc1\0\x01q\x03\x03yes\x01\xc2\0\0\x06absent\0\0\x07unclear\0\0\x04\0\x05found\x03\
+\0C\x01p\x07\x01k\x19\x01p?\x01k\xc4\0\x01r\x07\x08accepted\xc2\0\x06events\xc5\0\
+\x05media\xc6\0\x09templates\xc7\0\x05found\xc8\0\x06cursor\x20\x0aextensions\x09\
+\x04\0\x07outcome\x03\0I\x01kw\x01q\x0b\x11invalid-recipient\x01s\0\x10consent-r\
+equired\x01s\0\x0eoutside-window\0\0\x11template-required\x01s\0\x13unsupported-\
+content\x01s\0\x09too-large\x01w\0\x0crate-limited\x01\xcb\0\0\x07account\x01\x13\
+\0\x0cundetermined\x01\x13\0\x08provider\x01\x13\0\x05other\x01s\0\x04\0\x07fail\
+ure\x03\0L\x01p\x1b\x01q\x03\x07perform\x01\xce\0\0\x04done\0\0\x06failed\x01\xcd\
+\0\0\x04\0\x04next\x03\0O\x01r\x02\x06so-far\xca\0\x04next\xd0\0\x04\0\x04turn\x03\
+\0Q\x01p\x17\x01@\x03\x07context\x05\x09operation=\x07history\xd3\0\0\xd2\0\x04\0\
+\x03run\x01T\x04\0\x1frapport:connector/sending@0.2.0\x05\x12\x04\0)rapport:conn\
+ector/sending-connector@0.2.0\x04\0\x0b\x17\x01\0\x11sending-connector\x03\0\0\0\
+G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindge\
+n-rust\x060.61.1";
   };
  };
 }
@@ -11585,8 +11892,8 @@ pub use __export_sending_connector_impl as export_sending;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3598] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe6\x1a\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3610] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf2\x1a\x01A\x02\x01\
 A\x08\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1brapport\
 :connector/log@0.2.0\x05\0\x01BX\x01w\x04\0\x09timestamp\x03\0\0\x01s\x04\0\x04j\
@@ -11639,31 +11946,31 @@ V\x03\0\x1drapport:connector/types@0.2.0\x05\x01\x02\x03\0\x01\x07headers\x02\x0
 \0\x01\x0aextensions\x01B0\x02\x03\x02\x01\x02\x04\0\x07headers\x03\0\0\x02\x03\x02\
 \x01\x03\x04\0\x0aextensions\x03\0\x02\x01p}\x01r\x03\x06status{\x07headers\x01\x04\
 body\x04\x04\0\x05reply\x03\0\x05\x01m\x06\x03get\x04head\x04post\x03put\x05patc\
-h\x06delete\x04\0\x06method\x03\0\x07\x01q\x06\x04text\x01s\0\x06secret\x01s\0\x04\
-blob\x01s\0\x0bblob-base64\x01s\0\x0astatus-url\0\0\x0funsubscribe-url\0\0\x04\0\
-\x05piece\x03\0\x09\x01p\x0a\x01r\x02\x04names\x05value\x0b\x04\0\x05field\x03\0\
-\x0c\x01r\x02\x04users\x06secrets\x04\0\x0abasic-auth\x03\0\x0e\x01r\x02\x07serv\
-ices\x06regions\x04\0\x08aws-auth\x03\0\x10\x01q\x05\x04none\0\0\x06bearer\x01s\0\
-\x05basic\x01\x0f\0\x03aws\x01\x11\0\x06oauth2\x01s\0\x04\0\x0dauthorization\x03\
-\0\x12\x01m\x03\x09hmac-sha1\x0bhmac-sha256\x0bhmac-sha512\x04\0\x0dmac-algorith\
-m\x03\0\x14\x01m\x02\x03hex\x06base64\x04\0\x0cmac-encoding\x03\0\x16\x01r\x06\x04\
-names\x06prefixs\x09algorithm\x15\x06secrets\x04data\x04\x08encoding\x17\x04\0\x0c\
-signed-field\x03\0\x18\x01q\x02\x05bytes\x01\x04\0\x06pieces\x01\x0b\0\x04\0\x07\
-content\x03\0\x1a\x01ks\x01r\x04\x04names\x09file-name\x1c\x0ccontent-type\x1c\x07\
-content\x1b\x04\0\x0aform-field\x03\0\x1d\x01p\x1e\x01q\x03\x05empty\0\0\x07cont\
-ent\x01\x1b\0\x09multipart\x01\x1f\0\x04\0\x04body\x03\0\x20\x01p\x0d\x01p\x19\x01\
-r\x09\x06method\x08\x03url\x0b\x07headers\"\x0dauthorization\x13\x06signed#\x04b\
-ody!\x0arepeatable\x7f\x04keep\x7f\x0aextensions\x03\x04\0\x07request\x03\0$\x01\
-r\x04\x04blobs\x05bytesw\x09mime-type\x1c\x06sha256s\x04\0\x04kept\x03\0&\x01q\x02\
-\x05bytes\x01\x04\0\x04kept\x01'\0\x04\0\x06answer\x03\0(\x01r\x03\x06status{\x07\
-headers\x01\x04body)\x04\0\x08response\x03\0*\x01q\x08\x06denied\x01s\0\x03dns\0\
-\0\x07connect\0\0\x03tls\0\0\x11request-too-large\x01w\0\x0binterrupted\0\0\x07t\
-imeout\0\0\x12response-too-large\x01{\0\x04\0\x0ftransport-error\x03\0,\x01j\x01\
-+\x01-\x04\0\x08exchange\x03\0.\x03\0\x1crapport:connector/http@0.2.0\x05\x04\x04\
-\0Irapport:connector/sending-connector-with-all-of-its-exports-removed@0.2.0\x04\
-\0\x0b7\x01\01sending-connector-with-all-of-its-exports-removed\x03\0\0\0G\x09pr\
-oducers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x06\
-0.61.1";
+h\x06delete\x04\0\x06method\x03\0\x07\x01q\x07\x04text\x01s\0\x06secret\x01s\0\x04\
+blob\x01s\0\x0bblob-base64\x01s\0\x08blob-url\x01s\0\x0astatus-url\0\0\x0funsubs\
+cribe-url\0\0\x04\0\x05piece\x03\0\x09\x01p\x0a\x01r\x02\x04names\x05value\x0b\x04\
+\0\x05field\x03\0\x0c\x01r\x02\x04users\x06secrets\x04\0\x0abasic-auth\x03\0\x0e\
+\x01r\x02\x07services\x06regions\x04\0\x08aws-auth\x03\0\x10\x01q\x05\x04none\0\0\
+\x06bearer\x01s\0\x05basic\x01\x0f\0\x03aws\x01\x11\0\x06oauth2\x01s\0\x04\0\x0d\
+authorization\x03\0\x12\x01m\x03\x09hmac-sha1\x0bhmac-sha256\x0bhmac-sha512\x04\0\
+\x0dmac-algorithm\x03\0\x14\x01m\x02\x03hex\x06base64\x04\0\x0cmac-encoding\x03\0\
+\x16\x01r\x06\x04names\x06prefixs\x09algorithm\x15\x06secrets\x04data\x04\x08enc\
+oding\x17\x04\0\x0csigned-field\x03\0\x18\x01q\x02\x05bytes\x01\x04\0\x06pieces\x01\
+\x0b\0\x04\0\x07content\x03\0\x1a\x01ks\x01r\x04\x04names\x09file-name\x1c\x0cco\
+ntent-type\x1c\x07content\x1b\x04\0\x0aform-field\x03\0\x1d\x01p\x1e\x01q\x03\x05\
+empty\0\0\x07content\x01\x1b\0\x09multipart\x01\x1f\0\x04\0\x04body\x03\0\x20\x01\
+p\x0d\x01p\x19\x01r\x09\x06method\x08\x03url\x0b\x07headers\"\x0dauthorization\x13\
+\x06signed#\x04body!\x0arepeatable\x7f\x04keep\x7f\x0aextensions\x03\x04\0\x07re\
+quest\x03\0$\x01r\x04\x04blobs\x05bytesw\x09mime-type\x1c\x06sha256s\x04\0\x04ke\
+pt\x03\0&\x01q\x02\x05bytes\x01\x04\0\x04kept\x01'\0\x04\0\x06answer\x03\0(\x01r\
+\x03\x06status{\x07headers\x01\x04body)\x04\0\x08response\x03\0*\x01q\x08\x06den\
+ied\x01s\0\x03dns\0\0\x07connect\0\0\x03tls\0\0\x11request-too-large\x01w\0\x0bi\
+nterrupted\0\0\x07timeout\0\0\x12response-too-large\x01{\0\x04\0\x0ftransport-er\
+ror\x03\0,\x01j\x01+\x01-\x04\0\x08exchange\x03\0.\x03\0\x1crapport:connector/ht\
+tp@0.2.0\x05\x04\x04\0Irapport:connector/sending-connector-with-all-of-its-expor\
+ts-removed@0.2.0\x04\0\x0b7\x01\01sending-connector-with-all-of-its-exports-remo\
+ved\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10\
+wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -47,6 +47,6 @@ pub const TEMPLATES_A_PAGE: usize = 50;
 /// How often a media URL is asked for again when it is no longer valid: it lives five minutes [O `Retrieve Media URL`].
 pub const MEDIA_URLS_MAX: usize = 3;
 /// Bytes of a URL that Meta gives: the host does not send a longer one.
-pub const URL_BYTES_MAX: usize = 8 * 1024;
+pub const URL_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a page's cursor: the host does not keep a longer one.
 pub const CURSOR_BYTES_MAX: usize = 2 * 1024;

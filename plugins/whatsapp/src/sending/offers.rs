@@ -141,6 +141,7 @@ fn by_aws(cursor: Option<&str>, aws: &Aws, way: &Way, steps: &mut Steps<'_>) -> 
             category: found.template_category.unwrap_or_default(),
             body: None,
             variables: Vec::new(),
+            extensions: Vec::new(),
         })
     };
     steps.so_far.templates = page.templates.into_iter().filter_map(offer).collect();
@@ -167,6 +168,7 @@ impl Offer<'_> {
             locale: self.language?.replace('_', "-"),
             status: self.status.unwrap_or_default(),
             category: self.category.unwrap_or_default(),
+            extensions: Vec::new(),
         })
     }
 

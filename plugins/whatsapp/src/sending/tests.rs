@@ -39,8 +39,10 @@ fn outgoing(parts: Vec<Part>) -> Outgoing {
         in_reply_to: None,
         references: Vec::new(),
         copies: Vec::new(),
+        thread: None,
         comment: None,
         last_customer_at: None,
+        expires_at: NOW_MS + 86_400_000,
         extensions: Vec::new(),
     }
 }
@@ -419,6 +421,7 @@ fn by_way_of_aws_the_same_message_is_wrapped() {
     let fetch = Operation::FetchMedia(rapport_sdk::sending::Fetching {
         account: ACCOUNT.into(),
         source: MediaSource::ProviderId("7".into()),
+        message: None,
     });
     for (config, operation) in [(&config, Operation::Send(outgoing(vec![blob]))), (&config, fetch), (&other, text())] {
         let why = failure(run_with(config, &operation, &[])).describe();
@@ -468,7 +471,11 @@ fn what_whatsapp_does_not_have_is_named() {
     };
     for operation in [
         Operation::Retract(of),
-        Operation::LookUp(rapport_sdk::sending::LookingUp { account: ACCOUNT.into(), reference: REFERENCE.into() }),
+        Operation::LookUp(rapport_sdk::sending::LookingUp {
+            route: outgoing(Vec::new()).route,
+            reference: REFERENCE.into(),
+            sent_at: NOW_MS,
+        }),
         Operation::Other(("dance".into(), "{}".into())),
     ] {
         let Failure::UnsupportedContent(why) = failure(run(&operation, &[])) else { panic!() };
@@ -487,6 +494,7 @@ mod fetching {
         Operation::FetchMedia(Fetching {
             account: ACCOUNT.into(),
             source: MediaSource::ProviderId("2621233374848975".into()),
+            message: None,
         })
     }
 

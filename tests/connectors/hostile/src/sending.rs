@@ -1,7 +1,7 @@
 //! The same for what sends and pulls: the name of an `other` operation, or the cursor, says what it does.
 
 use rapport_sdk::http::{Exchange, Kept, Piece, Request};
-use rapport_sdk::polling::{Batch, Step};
+use rapport_sdk::polling::{self, Batch, Step};
 use rapport_sdk::sending::{Accepted, Failure, Operation, Outcome, Turn};
 use rapport_sdk::{Contact, Context, Event, EventBody, Identifier, Part, Place};
 
@@ -23,6 +23,9 @@ pub(crate) fn run(cx: &Context, operation: &Operation, history: &[Exchange]) -> 
         "plain-http" => perform(vec![Request::post("http://api.hostile.test/")]),
         "secret-host" => perform(vec![Request { url: vec![Piece::Secret("host".into())], ..Request::get(URL) }]),
         "secret-in-body" => perform(vec![Request::post(URL).pieces("a/b", vec![Piece::Secret("access-token".into())])]),
+        "foreign-blob-url" => {
+            perform(vec![Request::post(URL).pieces("a/b", vec![Piece::BlobUrl("b-of-others".into())])])
+        }
         "foreign-blob" => perform(vec![Request::post(URL).blob("a/b", "b-of-others")]),
         "out-of-range" => Turn::done(accepted(7)),
         "takes-back" => Turn::done(nothing),
@@ -47,13 +50,13 @@ pub(crate) fn run(cx: &Context, operation: &Operation, history: &[Exchange]) -> 
 pub(crate) fn poll(cursor: Option<&str>, history: &[Exchange]) -> Step {
     match cursor {
         None if history.is_empty() => Step::Perform(vec![Request::get(URL).bearer("access-token")]),
-        None => Step::Done(Batch { events: Vec::new(), cursor: Some("next".into()), again_in_ms: Some(60_000) }),
+        None => Step::Done(Batch { again_in_ms: Some(60_000), ..Batch::nothing(Some("next".into())) }),
         Some("not-repeatable") => Step::Perform(vec![Request::post(URL)]),
-        Some("long-cursor") => {
-            Step::Done(Batch { events: Vec::new(), cursor: Some("x".repeat(5_000)), again_in_ms: None })
-        }
+        Some("long-cursor") => Step::Done(Batch::nothing(Some("x".repeat(5_000)))),
+        Some("many-unread") => Step::Done(Batch { unread: vec!["`a`".into(); 65], ..Batch::nothing(None) }),
+        Some("limited") => Step::Failed(polling::Failure::RateLimited(Some(7_000))),
         Some("trap") => panic!("as asked"),
-        Some(other) => Step::Failed(format!("`{other}`")),
+        Some(other) => Step::Failed(polling::Failure::Other(format!("`{other}`"))),
     }
 }
 

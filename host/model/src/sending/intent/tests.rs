@@ -32,6 +32,7 @@ fn intent(parts: usize) -> Intent {
         in_reply_to: None,
         references: vec![],
         copies: vec![],
+        thread: None,
         comment: None,
         extensions: Extensions::default(),
         client_ref: None,

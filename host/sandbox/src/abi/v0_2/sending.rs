@@ -89,17 +89,19 @@ pub(super) fn operation(operation: &domain::Operation) -> wit::Operation {
         Model::Typing { route, message, on } => {
             Wit::Typing(wit::Typing { route: self::route(route), message: message.clone(), on: *on })
         }
-        Model::FetchMedia { account, source } => {
-            Wit::FetchMedia(wit::Fetching { account: account.clone(), source: media_source(source) })
-        }
+        Model::FetchMedia { account, source, message } => Wit::FetchMedia(wit::Fetching {
+            account: account.clone(),
+            source: media_source(source),
+            message: message.clone(),
+        }),
         Model::ListTemplates { account, cursor } => {
             Wit::ListTemplates(wit::Listing { account: account.clone(), cursor: cursor.clone() })
         }
         Model::UpsertContact { account, contact } => {
             Wit::UpsertContact(wit::Upserting { account: account.clone(), contact: self::contact(contact) })
         }
-        Model::LookUp { account, reference } => {
-            Wit::LookUp(wit::LookingUp { account: account.clone(), reference: reference.clone() })
+        Model::LookUp { route, reference, sent_at } => {
+            Wit::LookUp(wit::LookingUp { route: self::route(route), reference: reference.clone(), sent_at: *sent_at })
         }
         Model::EraseContact { account, who } => {
             Wit::EraseContact(wit::Erasing { account: account.clone(), who: identifier(who) })
@@ -128,10 +130,12 @@ fn outgoing(message: &domain::Outgoing) -> wit::Outgoing {
         subject: message.subject.clone(),
         parts: parts(&message.parts),
         in_reply_to: message.in_reply_to.clone(),
+        thread: message.thread.clone(),
         references: message.references.clone(),
         copies: message.copies.iter().map(identifier).collect(),
         comment: message.comment.clone(),
         last_customer_at: message.last_customer_at,
+        expires_at: message.expires_at,
         extensions: extensions(&message.extensions),
     }
 }
@@ -244,11 +248,23 @@ pub(super) fn step(step: polling::Step) -> Result<operation::Step, Field> {
         polling::Step::Perform(requests) => operation::Step::Perform(requests.into_iter().map(request).collect()),
         polling::Step::Done(batch) => operation::Step::Done(operation::Batch {
             events: events_of(batch.events)?,
+            unread: batch.unread.iter().map(|line| one_line(line)).collect(),
             cursor: batch.cursor,
             again_in_ms: batch.again_in_ms,
         }),
-        polling::Step::Failed(why) => operation::Step::Failed(one_line(&why)),
+        polling::Step::Failed(why) => operation::Step::Failed(not_pulled(why)),
     })
+}
+
+/// A poll fails for some of the reasons for which a send does.
+fn not_pulled(failure: polling::Failure) -> domain::Failure {
+    use polling::Failure as Wit;
+    match failure {
+        Wit::RateLimited(ms) => domain::Failure::RateLimited(ms),
+        Wit::Account(error) => domain::Failure::Account(provider_error(error)),
+        Wit::Provider(error) => domain::Failure::Provider(provider_error(error)),
+        Wit::Other(why) => domain::Failure::Other(one_line(&why)),
+    }
 }
 
 fn events_of(events: Vec<types::Event>) -> Result<Vec<model::Event>, Field> {
@@ -284,6 +300,7 @@ fn template(template: wit::TemplateOffer) -> domain::TemplateOffer {
         category: template.category,
         body: template.body,
         variables: template.variables,
+        extensions: events::extensions(template.extensions),
     }
 }
 
@@ -396,6 +413,7 @@ fn pieces(pieces: Vec<http::Piece>) -> Vec<exchange::Piece> {
         http::Piece::Secret(name) => exchange::Piece::Secret(name),
         http::Piece::Blob(key) => exchange::Piece::Blob(key),
         http::Piece::BlobBase64(key) => exchange::Piece::BlobBase64(key),
+        http::Piece::BlobUrl(key) => exchange::Piece::BlobUrl(key),
         http::Piece::StatusUrl => exchange::Piece::StatusUrl,
         http::Piece::UnsubscribeUrl => exchange::Piece::UnsubscribeUrl,
     };
