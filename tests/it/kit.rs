@@ -1,17 +1,16 @@
 //! The suite of the kit on every connector of the tree, in the sandbox. Natively each runs it in its own tests.
 
-use std::fs;
 use std::path::Path;
 use std::thread;
 
 use rapport_cli::connector::inspect::Facts;
-use rapport_cli::connector::test::{Sandboxed, in_sandbox};
+use rapport_cli::connector::test::{Pulling, Sandboxed, in_sandbox};
 use rapport_inbound::event_checks;
 use rapport_model::Event;
 use rapport_sandbox::artefact::pack;
 use rapport_sandbox::{Options, Sandbox, SigningKey, Target};
-use rapport_sdk::testing::{self as kit, Connection, Kind, Moment, Native, Question, Subject};
-
+use rapport_sdk::testing::outbound::{OutboundOptions, read_polling_fixtures, run_sending_suite};
+use rapport_sdk::testing::{self as kit, Budgets, Connection, Expectations, Kind, Moment, Native, Question, Subject};
 use serde_json::{Value, json};
 
 use crate::connectors::{hostile, plugins, repository, whatsapp};
@@ -180,29 +179,25 @@ async fn the_kit_refuses_the_events_that_the_host_parks_in_the_same_words() {
     assert_eq!(refused, 15);
 }
 
-/// Lines of the demo that are neither a webhook nor its reason: headings, what an agent decides, the profile, the timeline,
-/// what to do next and how to ask.
-const DEMO_LINES_BESIDES: usize = 42;
-const DEMO_LINES_MAX: usize = 60;
-
+/// No connector of the tree pulls yet, so the one of the tests stands for them: its recorded poll, in the sandbox.
 #[test]
-fn the_demo_is_short_and_the_readme_s_lines_are_in_it() {
-    let mut folders: Vec<_> = plugins().iter().map(|(folder, _)| folder.clone()).collect();
-    folders.push(repository().join("tests/connectors/hostile"));
-    let mut told = Vec::new();
-    for story in folders.iter().filter_map(|folder| fs::read_to_string(folder.join("fixtures/demo.json")).ok()) {
-        let story: Value = serde_json::from_str(&story).unwrap();
-        for scene in story["story"].as_array().unwrap().iter().filter(|scene| scene["brief"] == true) {
-            told.push(format!("  {}  {}", scene["expect"], scene["say"].as_str().unwrap()));
-            told.push(format!("       {}", scene["because"].as_str().unwrap()));
-        }
-    }
-    assert!(told.len() + DEMO_LINES_BESIDES <= DEMO_LINES_MAX, "{} lines of webhooks", told.len());
-
-    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
-    let (_, demo) = readme.split_once("What providers send, and what they are answered\n\n").unwrap();
-    let (webhooks, _) = demo.split_once("\n\n").unwrap();
-    for line in webhooks.lines() {
-        assert!(told.iter().any(|told| told == line), "`{line}` is not in the demo");
-    }
+fn a_recorded_poll_is_run_and_measured_in_the_sandbox() {
+    let folder = repository().join("tests/connectors/hostile");
+    let fixtures = read_polling_fixtures(folder.to_str().unwrap()).unwrap();
+    let component = Sandboxed::new(hostile(), "hostile").unwrap();
+    let is_blessing = std::env::var_os("BLESS").is_some_and(|value| value == "1");
+    let expectations = if is_blessing { Expectations::Bless } else { Expectations::Values };
+    let budgets = |cpu_ms| Some(Budgets::of_limits(cpu_ms, 16, 1_024));
+    let run = |expectations, budgets| {
+        let options = OutboundOptions { expectations, budgets, answers: 1 };
+        run_sending_suite(&Pulling(&component), &fixtures, &options)
+    };
+    let report = run(expectations, budgets(50));
+    assert_eq!(report.failures(), Vec::<String>::new());
+    let used = |of: &str| report.maxima.iter().find(|maximum| maximum.of == of).map_or(0, |maximum| maximum.used);
+    assert!(used("instructions of a step of polling") > 1_000, "{:?}", report.maxima);
+    assert!(used("bytes of memory of a step of polling") > 1 << 16, "{:?}", report.maxima);
+    let poor = run(Expectations::Values, Some(Budgets { fuel: 10, ..Budgets::of_limits(50, 16, 1_024) }));
+    let told = poor.failures();
+    assert!(told.len() == 1 && told[0].contains("the budget is 10; fix: do less in one step"), "{told:?}");
 }

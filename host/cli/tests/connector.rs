@@ -39,7 +39,14 @@ fn a_new_connector_passes_its_tests_and_a_mistake_in_it_does_not() {
     let tested = rapport(&["connector", "test", words]);
     let report = said(&tested);
     assert!(tested.status.success(), "{report}");
-    for line in ["acme-chat 0.1.0, imports http, types, verify", "tampering", "own tests", "instructions of"] {
+    for line in [
+        "acme-chat 0.1.0, imports http, types, verify",
+        "tampering",
+        "own tests",
+        "outbound requests",
+        "outbound budgets",
+        "instructions of a step of outbound of",
+    ] {
         assert!(report.contains(line), "{report}");
     }
 
@@ -61,10 +68,18 @@ fn a_new_connector_passes_its_tests_and_a_mistake_in_it_does_not() {
 
     let connection = folder.join("fixtures/connection.json");
     let request = folder.join("fixtures/inbound/text.http");
+    let manifest = folder.join("connector.toml");
     for (file, from, to, expected) in [
         (&connection, "\"secrets\"", "\"secretz\"", "connection.json`: unknown field `secretz`, expected one of"),
         (&request, "\n\n", "\n", "text.http`: expected an empty line between the header fields and the body"),
         (&expected, "[", "", "fixtures: text: its `.events.json` is not JSON: "),
+        (
+            &manifest,
+            "api = [\"api.acme-chat.example\"]",
+            "api = [\"api.elsewhere.example\"]",
+            "the connector's manifest does not allow the host `api.acme-chat.example`; fix: add it to `[hosts] api`",
+        ),
+        (&manifest, "use = \"bearer\", ", "use = \"basic\", ", "secret `access-token` is bound to "),
     ] {
         let right = fs::read_to_string(file).unwrap();
         fs::write(file, right.replacen(from, to, 1)).unwrap();

@@ -32,5 +32,5 @@ pub use grants::{AwsKeys, Bound, Grants};
 pub use limits::*;
 pub use mask::MASKED_BYTES_MIN;
 pub use resolve::Network;
-pub use send::{NotStarted, Sending, Sent, Trace};
+pub use send::{NotStarted, Sending, Sent, Trace, check};
 pub use token::{Client, TOKEN_MS_MAX, Token, TokenError, TokenRequest};

@@ -134,6 +134,19 @@ impl Egress {
     }
 }
 
+/// Whether a request may leave: its host, what each secret is used for, its header fields and its size. Nothing leaves.
+///
+/// # Errors
+/// Why not, with the fix.
+pub async fn check(sending: &Sending<'_>) -> Result<(), String> {
+    match Prepared::new(sending).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err((Refused::Denied(denied), _))) => Err(denied.0),
+        Ok(Err((Refused::TooLarge, _))) => Err(problem_of(&TransportError::RequestTooLarge(REQUEST_BYTES_MAX))),
+        Err(not_started) => Err(not_started.to_string()),
+    }
+}
+
 /// How long a request may take, if its caller gives it so much.
 fn time_for(is_repeatable: bool, limit: Duration) -> Duration {
     let max = if is_repeatable { TRANSFER_MS_MAX } else { SEND_MS_MAX };

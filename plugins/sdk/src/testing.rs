@@ -26,6 +26,7 @@ mod suite;
 mod watch;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 pub use connection::{Connection, NOW_MS, Outcome};
@@ -61,6 +62,30 @@ pub fn check<C: Inbound>(manifest_dir: &str) {
     write_report(&report, |path| path);
     let failures = report.failures();
     assert!(failures.is_empty(), "\n{}\n\n`BLESS=1 cargo test` accepts what fixtures came to\n", failures.join("\n"));
+}
+
+/// The variable that names the folder of providers' own descriptions of their interfaces.
+pub const SPECIFICATIONS_VARIABLE: &str = "RAPPORT_SPECS";
+
+/// A provider's description, such as an OpenAPI document, as text. None: [`SPECIFICATIONS_VARIABLE`] is not set. That is said on
+/// standard error, because a check that is skipped in silence is taken for one that passed.
+///
+/// # Panics
+/// The variable is set, and the folder has no such document.
+pub fn specification(document: &str) -> Option<String> {
+    let Some(folder) = std::env::var_os(SPECIFICATIONS_VARIABLE) else {
+        let skipped = format!("skipped: no `{document}`; `{SPECIFICATIONS_VARIABLE}` names no folder that has it\n");
+        // Not by a macro: what that prints is kept back for a test that passes.
+        let _ = std::io::stderr().write_all(skipped.as_bytes());
+        return None;
+    };
+    let path = PathBuf::from(folder).join(document);
+    match fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            panic!("`{}`: {error}; fix: put the document there, or unset `{SPECIFICATIONS_VARIABLE}`", path.display())
+        }
+    }
 }
 
 fn full_report<C: Inbound>(manifest_dir: &str) -> Report {

@@ -1,6 +1,8 @@
 //! Tests connectors: the suite of `rapport_sdk::testing`, natively and on the component in the sandbox.
 
 mod agreement;
+mod directions;
+mod leaving;
 mod native;
 mod sandboxed;
 mod table;
@@ -10,13 +12,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rapport_sandbox::{Manifest, with_manifest};
-use rapport_sdk::testing::outbound::{read_outbound_fixtures, run_sending_suite};
+use rapport_sdk::testing::outbound::{
+    OutboundOptions, SendingSubject, read_outbound_fixtures, read_polling_fixtures, run_sending_suite,
+};
 use rapport_sdk::testing::{self as kit, Budgets, Effort, Expectations, Options, Report};
 
 use super::interface::Interface;
 use super::{build, read_manifest};
 use crate::Terminal;
 
+pub use directions::Pulling;
 pub use sandboxed::Sandboxed;
 
 /// A component that was made without cargo, beside its connector.toml.
@@ -126,7 +131,12 @@ pub fn in_sandbox(folder: &Path, component: &[u8]) -> Result<(Manifest, Interfac
         .with_component(size, limits.component_kib * 1024);
     let options = Options { effort: Effort::SANDBOX, expectations: Expectations::Values, budgets: Some(budgets) };
     let mut report = if subject.receives() { kit::run_suite(&subject, &fixtures, &options) } else { Report::default() };
-    report.checks.append(&mut sending(folder, &subject)?.checks);
+    let outbound = OutboundOptions { budgets: Some(budgets), ..OutboundOptions::new(Expectations::Values) };
+    for direction in [SENDING, POLLING] {
+        let mut more = direction.run(folder, &manifest, &subject, &outbound)?;
+        report.checks.append(&mut more.checks);
+        report.maxima.append(&mut more.maxima);
+    }
     let mut agreement = agreement::check(&manifest, &interface, &fixtures, &subject);
     agreement.failures.extend(other_name(folder, &manifest.id));
     report.checks.push(agreement);
@@ -139,18 +149,49 @@ fn other_name(folder: &Path, id: &str) -> Option<String> {
     (name != id).then(|| format!("`id` is `{id}`, and the folder's name is `{name}`; fix: give both the same name"))
 }
 
-/// Runs the suite of what sends on a component, if it does.
-fn sending(folder: &Path, subject: &Sandboxed) -> Result<Report> {
-    let path = folder.to_str().context("the folder's path is not UTF-8")?;
-    let fixtures = read_outbound_fixtures(path).map_err(anyhow::Error::msg)?;
-    match (subject.sends(), fixtures.is_empty()) {
-        (true, false) => Ok(run_sending_suite(subject, &fixtures, Expectations::Values)),
-        (false, true) => Ok(Report::default()),
-        (true, true) => {
-            bail!("it exports `sending`, and has no fixture; fix: write `fixtures/outbound/<case>.operation.json`")
-        }
-        (false, false) => {
-            bail!("it has `fixtures/outbound`, and does not export `sending`; fix: `rapport_sdk::export!`")
+/// One of the two directions in which a connector describes requests.
+struct Direction {
+    /// Of the contract.
+    interface: &'static str,
+    /// Of `fixtures`.
+    folder: &'static str,
+    /// The end of the file that a fixture begins with.
+    asked: &'static str,
+}
+
+const SENDING: Direction = Direction { interface: "sending", folder: "outbound", asked: "operation.json" };
+const POLLING: Direction = Direction { interface: "polling", folder: "polling", asked: "poll.json" };
+
+impl Direction {
+    /// Runs its suite on a component that has the interface.
+    fn run(
+        &self,
+        folder: &Path,
+        manifest: &Manifest,
+        component: &Sandboxed,
+        options: &OutboundOptions,
+    ) -> Result<Report> {
+        let path = folder.to_str().context("the folder's path is not UTF-8")?;
+        let pulling = Pulling(component);
+        let (subject, exported, fixtures): (&dyn SendingSubject, _, _) = match self.interface {
+            "polling" => (&pulling, component.polls(), read_polling_fixtures(path)),
+            _ => (component, component.sends(), read_outbound_fixtures(path)),
+        };
+        let fixtures = fixtures.map_err(anyhow::Error::msg)?;
+        let Self { interface, folder, asked } = self;
+        match (exported, fixtures.is_empty()) {
+            (true, false) => {
+                let mut report = run_sending_suite(subject, &fixtures, options);
+                report.checks.push(leaving::run(manifest, subject, &fixtures, folder)?);
+                Ok(report)
+            }
+            (false, true) => Ok(Report::default()),
+            (true, true) => {
+                bail!("it exports `{interface}`, and has no fixture; fix: write `fixtures/{folder}/<case>.{asked}`")
+            }
+            (false, false) => {
+                bail!("it has `fixtures/{folder}`, and does not export `{interface}`; fix: `rapport_sdk::export!`")
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! A connector's own tests, run natively by a nested cargo, and the report that its suite writes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use rapport_sdk::testing::outbound::sending_report_of;
+use rapport_sdk::testing::outbound::{Way, report_of};
 use rapport_sdk::testing::{Expectations, Findings, REPORT_VARIABLE, Report};
 
 use crate::connector::nested_cargo;
@@ -29,8 +30,9 @@ pub fn run(folder: &Path, expectations: Expectations) -> Result<Report> {
         Expectations::Verbatim | Expectations::Values => {}
     }
     let tested = nested_cargo::test(folder, &variables)?;
-    let sending = fs::read_to_string(sending_report_of(&path)).ok();
-    let Some(json) = fs::read_to_string(&path).ok().or_else(|| sending.is_some().then(|| NO_CHECKS.to_owned())) else {
+    let more: Vec<String> =
+        [Way::Sending, Way::Polling].iter().filter_map(|way| fs::read_to_string(report_of(&path, *way)).ok()).collect();
+    let Some(json) = fs::read_to_string(&path).ok().or_else(|| (!more.is_empty()).then(|| NO_CHECKS.to_owned())) else {
         let lines: Vec<&str> = tested.said.trim_end().lines().collect();
         let end = lines[lines.len().saturating_sub(SAID_LINES_MAX)..].join("\n");
         anyhow::bail!(
@@ -42,7 +44,7 @@ pub fn run(folder: &Path, expectations: Expectations) -> Result<Report> {
     };
     let mut report: Report =
         serde_json::from_str(&json).context("the tests' report is of another release of the SDK")?;
-    if let Some(json) = sending {
+    for json in more {
         let mut more: Report =
             serde_json::from_str(&json).context("the tests' report is of another release of the SDK")?;
         report.checks.append(&mut more.checks);
@@ -60,10 +62,11 @@ fn own_tests(said: &str, report: &Report) -> Findings {
     let failures: Vec<String> =
         failed.map(|(name, _)| format!("test `{name}` fails; fix: `cargo test` says why")).collect();
     let suites = report.checks.iter().filter(|check| !check.is_clean());
-    let is_of_sending = |findings: &Findings| findings.check.starts_with("outbound ");
-    let (sending, receiving): (Vec<&Findings>, Vec<&Findings>) = suites.partition(|check| is_of_sending(check));
-    let of_suites = usize::from(!sending.is_empty()) + usize::from(!receiving.is_empty());
-    let is_the_suite = failures.len() == of_suites;
+    let suite_of = |findings: &Findings| {
+        ["outbound ", "polling "].into_iter().find(|suite| findings.check.starts_with(suite)).unwrap_or_default()
+    };
+    let of_suites: BTreeSet<&str> = suites.map(suite_of).collect();
+    let is_the_suite = failures.len() == of_suites.len();
     Findings {
         check: "own tests".to_owned(),
         cases: results.len(),

@@ -4,15 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use rapport_model::exchange::Exchange;
 use rapport_model::hosts::HostPattern;
-use rapport_model::sending::{Accepted, Operation};
 use rapport_sandbox::{
     CPU_MS_MAX, Call, CallError, Certificate, Check, CheckKind, Connector, Context, Entry, FailureKind, Gate, Level,
-    Log, Manifest, Metering, Options, Received, Rejection, RunCall, Sandbox, Secret, Secrets, Unproven, Usage, Webhook,
+    Log, Manifest, Metering, Options, Received, Rejection, Sandbox, Secret, Secrets, Unproven, Usage, Webhook,
     with_manifest,
 };
-use rapport_sdk::testing::outbound::{RanOf, RunOf, SendingSubject};
 use rapport_sdk::testing::{self as kit, Answer, Asked, Connection, Kind, Moment, Question, Subject};
 use rapport_sdk::{log, verify};
 use serde_json::{Value, json};
@@ -25,9 +22,9 @@ const INSTRUCTIONS_A_MS: u64 = 4_000_000;
 
 /// A component, loaded as in production, and into a sandbox that counts instructions.
 pub struct Sandboxed {
-    connector: Connector,
+    pub(super) connector: Connector,
     /// With as much CPU time as there is, because counting takes some.
-    counted: Connector,
+    pub(super) counted: Connector,
     /// Instructions that a call may take.
     granted: u64,
 }
@@ -54,6 +51,22 @@ impl Sandboxed {
     /// Whether it has a `sending`.
     pub fn sends(&self) -> bool {
         self.connector.sends()
+    }
+
+    /// Whether it has a `polling`.
+    pub fn polls(&self) -> bool {
+        self.connector.polls()
+    }
+
+    /// Why so many instructions are too many.
+    pub(super) fn too_much(&self, fuel: u64) -> Option<String> {
+        (fuel > self.granted).then(|| {
+            format!(
+                "{} instructions, `cpu-ms` grants {}; fix: do less in one call, or raise it in connector.toml",
+                thousands(fuel),
+                thousands(self.granted)
+            )
+        })
     }
 
     /// A connector that is loaded already. Its instructions are not counted.
@@ -87,12 +100,7 @@ impl Subject for Sandboxed {
     fn measure(&self, connection: &Connection, webhook: &rapport_sdk::Webhook, moment: Moment) -> Answer {
         let mut answer = call(&self.counted, connection, webhook, moment);
         let is_fault = matches!(answer.kind, Kind::Fault { .. });
-        if let Some(fuel) = answer.usage.fuel.filter(|fuel| *fuel > self.granted && !is_fault) {
-            let detail = format!(
-                "{} instructions, `cpu-ms` grants {}; fix: do less in one call, or raise it in connector.toml",
-                thousands(fuel),
-                thousands(self.granted)
-            );
+        if let Some(detail) = answer.usage.fuel.and_then(|fuel| self.too_much(fuel)).filter(|_| !is_fault) {
             answer.kind = Kind::Fault { kind: FailureKind::Deadline.name().to_owned(), detail };
         }
         answer
@@ -122,26 +130,6 @@ impl Sandboxed {
                 pending.finish(&gate, &webhook.body)
             }
         }))
-    }
-}
-
-impl SendingSubject for Sandboxed {
-    fn run(&self, connection: &Connection, call: &RunOf<'_>) -> Result<RanOf, String> {
-        let moment = Moment::of(connection);
-        let read = |error: serde_json::Error| format!("it is not of the contract: {error}");
-        let operation: Operation = serde_json::from_value(call.operation.clone()).map_err(read)?;
-        let history: Vec<Exchange> = serde_json::from_value(call.history.into()).map_err(read)?;
-        let accepted: Vec<Accepted> = serde_json::from_value(call.accepted.into()).map_err(read)?;
-        let context = Context {
-            connection: connection.name(),
-            config: connection.config(),
-            now: moment.now,
-            entropy: &moment.entropy,
-        };
-        let call = RunCall { context, operation: &operation, history: &history, step: call.step, accepted: &accepted };
-        let ran = self.connector.run(&call).map_err(|error| error.to_string().replace('\n', " "))?;
-        let log = ran.log.lines.into_iter().map(|line| line.message).collect();
-        Ok(RanOf { turn: json!(ran.turn), log })
     }
 }
 

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::fixture::{Expected, OutboundFixture};
-use super::{RanOf, RunOf, STEPS_MAX, SendingSubject, form};
+use super::{RanOf, RunOf, STEPS_MAX, SendingSubject, Way, form};
 use crate::testing::Expectations;
 use crate::testing::report::Findings;
+use crate::testing::stored;
 
 /// Characters of the shortest secret that is searched for; a shorter one stands in many texts by chance.
 const SECRET_CHARACTERS_MIN: usize = 6;
@@ -16,10 +17,32 @@ const PERSONAL_CHARACTERS_MIN: usize = 4;
 pub(super) struct Driven {
     /// The requests of each step.
     pub(super) steps: Vec<Vec<Value>>,
+    /// What was accepted when each step was asked for.
+    pub(super) accepted: Vec<Vec<Value>>,
     /// The last turn.
     pub(super) last: RanOf,
     /// All that was logged.
     log: Vec<String>,
+    /// The most that one call used.
+    pub(super) used: Used,
+}
+
+/// What a call used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Used {
+    /// Instructions, if the subject counts them.
+    pub(super) fuel: Option<u64>,
+    pub(super) memory_bytes: Option<u64>,
+    /// Of the turn, with each byte of a body as one.
+    pub(super) output_bytes: u64,
+}
+
+impl Used {
+    fn add(&mut self, ran: &RanOf) {
+        self.fuel = self.fuel.max(ran.usage.fuel);
+        self.memory_bytes = self.memory_bytes.max(ran.usage.peak_memory_bytes);
+        self.output_bytes = self.output_bytes.max(bytes_of(&ran.turn));
+    }
 }
 
 /// A fixture and what it came to.
@@ -27,30 +50,38 @@ pub(super) type Case<'a> = (&'a OutboundFixture, Result<Driven, String>);
 
 pub(super) fn drive(subject: &dyn SendingSubject, fixture: &OutboundFixture) -> Result<Driven, String> {
     let (mut steps, mut accepted, mut log, mut at) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let mut before = Vec::new();
+    let mut used = Used::default();
     loop {
         let history = fixture.exchanges.get(..at).ok_or_else(|| {
             let recorded = fixture.exchanges.len();
             format!("it asks for {at} requests, `.exchanges.json` has {recorded}; fix: record what comes of the others")
         })?;
         let call = RunOf { operation: &fixture.operation, history, step: steps.len(), accepted: &accepted };
-        let ran = subject.run(&fixture.connection, &call)?;
+        let ran = subject.measure(&fixture.connection, &call)?;
         log.extend(ran.log.iter().cloned());
+        used.add(&ran);
         let Some(requests) = ran.requests() else {
             return if at < fixture.exchanges.len() {
                 Err(format!("it ends after {at} requests; fix: take the rest out of `.exchanges.json`"))
             } else {
-                Ok(Driven { steps, last: ran, log })
+                Ok(Driven { steps, accepted: before, last: ran, log, used })
             };
         };
         if steps.len() >= STEPS_MAX || requests.is_empty() {
             return Err(format!("it asks for another step after {}; fix: end as done or failed", steps.len()));
         }
-        if requests.len() > 1 && requests.iter().any(|request| request["repeatable"] != true) {
+        let is_once = requests.iter().any(|request| request["repeatable"] != true);
+        if is_once && fixture.way == Way::Polling {
+            return Err("a request of a poll is not repeatable; fix: pull with requests that may be sent twice".into());
+        }
+        if is_once && requests.len() > 1 {
             return Err("a request that is not repeatable does not stand alone in its step".into());
         }
         at += requests.len();
         steps.push(requests.clone());
         accepted = ran.accepted();
+        before.push(accepted.clone());
     }
 }
 
@@ -67,11 +98,20 @@ pub(super) fn fixtures(cases: &[Case<'_>], expectations: Expectations, findings:
         };
         let steps: Vec<Vec<Value>> =
             driven.steps.iter().map(|requests| requests.iter().map(form::request).collect()).collect();
-        let found = [(Expected::Requests, json!(steps)), (Expected::Outcome, form::outcome(&driven.last.turn))];
+        for (place, event) in driven.last.events().enumerate() {
+            if let Some(why) = stored::refused(event) {
+                findings.fail(format!("{}: `events[{place}]`: the host does not store it: {why}", fixture.name));
+            }
+        }
+        let outcome = match fixture.way {
+            Way::Sending => form::outcome(&driven.last.turn),
+            Way::Polling => driven.last.turn["next"].clone(),
+        };
+        let found = [(Expected::Requests, json!(steps)), (Expected::Outcome, outcome)];
         for (expected, found) in found {
             if expectations.is_blessing() {
                 if fixture.bless(expected, &found) {
-                    findings.written.push(format!("{}: outbound", fixture.name));
+                    findings.written.push(format!("{}: {}", fixture.name, fixture.way.folder()));
                 }
             } else if let Some(difference) = fixture.difference(expected, &found) {
                 findings.fail(difference);
@@ -176,5 +216,17 @@ fn text_of(value: &Value) -> String {
         Value::Object(fields) => fields.values().map(text_of).collect::<Vec<_>>().join(" "),
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// How large a value is as JSON, with a list of bytes as its bytes.
+fn bytes_of(value: &Value) -> u64 {
+    let sum = |sizes: &mut dyn Iterator<Item = u64>| sizes.fold(2, |sum: u64, size| sum + size + 1);
+    match value {
+        Value::Array(list) if list.iter().all(Value::is_u64) => list.len() as u64 + 2,
+        Value::Array(list) => sum(&mut list.iter().map(bytes_of)),
+        Value::Object(fields) => sum(&mut fields.iter().map(|(name, field)| name.len() as u64 + 3 + bytes_of(field))),
+        Value::String(text) => text.len() as u64 + 2,
+        other => other.to_string().len() as u64,
     }
 }

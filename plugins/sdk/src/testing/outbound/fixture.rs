@@ -5,17 +5,21 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::form;
-use crate::testing::Connection;
+use super::{Way, form};
 use crate::testing::fixture::at;
 use crate::testing::render::pretty;
+use crate::testing::{Connection, NOW_MS};
 
-/// One case of `fixtures/outbound`.
+/// Milliseconds from the clock of the fixtures to when the host drops a message: a day, as for an agent's reply.
+const EXPIRES_AFTER_MS: u64 = 86_400_000;
+
+/// One case of `fixtures/outbound` or `fixtures/polling`.
 #[derive(Clone, Debug)]
 pub struct OutboundFixture {
     pub name: String,
+    pub way: Way,
     pub connection: Connection,
-    /// In the contract's JSON, with what the file leaves out filled in.
+    /// In the contract's JSON, with what the file leaves out filled in; of a poll `{"cursor": …}`.
     pub operation: Value,
     /// In the contract's JSON.
     pub exchanges: Vec<Value>,
@@ -31,10 +35,10 @@ pub(super) enum Expected {
 }
 
 impl Expected {
-    fn suffix(self) -> &'static str {
+    fn suffix(self, way: Way) -> &'static str {
         match self {
             Self::Requests => "requests.json",
-            Self::Outcome => "outcome.json",
+            Self::Outcome => way.came_to(),
         }
     }
 }
@@ -60,7 +64,7 @@ impl OutboundFixture {
         Some(format!(
             "{}.{}: line {}: expected `{}`, found `{}`",
             self.name,
-            expected.suffix(),
+            expected.suffix(self.way),
             first + 1,
             line_of(&written, first),
             line_of(&found, first)
@@ -78,7 +82,7 @@ impl OutboundFixture {
     }
 
     fn path(&self, expected: Expected) -> PathBuf {
-        self.stem.with_file_name(format!("{}.{}", self.name, expected.suffix()))
+        self.stem.with_file_name(format!("{}.{}", self.name, expected.suffix(self.way)))
     }
 }
 
@@ -87,8 +91,46 @@ impl OutboundFixture {
 /// # Errors
 /// A file that cannot be read, or is not of the form; with its path.
 pub fn read_outbound_fixtures(manifest_dir: &str) -> Result<Vec<OutboundFixture>, String> {
+    read_fixtures(manifest_dir, Way::Sending)
+}
+
+/// The recorded polls of the connector in `manifest_dir`, by name. None: it has no `fixtures/polling`.
+///
+/// # Errors
+/// As of [`read_outbound_fixtures`].
+pub fn read_polling_fixtures(manifest_dir: &str) -> Result<Vec<OutboundFixture>, String> {
+    read_fixtures(manifest_dir, Way::Polling)
+}
+
+/// An operation of a file in the contract's JSON, with what the file leaves out filled in.
+///
+/// # Errors
+/// The file cannot be read, or is not JSON; with its path.
+pub fn read_operation(path: &Path) -> Result<Value, String> {
+    Ok(filled(read(path)?))
+}
+
+/// What came of the requests of a case, in the contract's JSON. None: there is no such file.
+///
+/// # Errors
+/// The file cannot be read, or is not a list of exchanges; with its path.
+pub fn read_exchanges(path: &Path) -> Result<Vec<Value>, String> {
+    let exchanges = if path.is_file() { read(path)? } else { json!([]) };
+    let Some(exchanges) = exchanges.as_array() else {
+        return Err(at(path, "expected a list of exchanges"));
+    };
+    let exchanges: Result<Vec<Value>, String> = exchanges.iter().map(form::exchange).collect();
+    exchanges.map_err(|error| at(path, error))
+}
+
+fn read(path: &Path) -> Result<Value, String> {
+    let text = fs::read_to_string(path).map_err(|error| at(path, error))?;
+    serde_json::from_str(&text).map_err(|error| at(path, error))
+}
+
+fn read_fixtures(manifest_dir: &str, way: Way) -> Result<Vec<OutboundFixture>, String> {
     let fixtures = Path::new(manifest_dir).join("fixtures");
-    let folder = fixtures.join("outbound");
+    let folder = fixtures.join(way.folder());
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
@@ -97,37 +139,43 @@ pub fn read_outbound_fixtures(manifest_dir: &str) -> Result<Vec<OutboundFixture>
     let entries = fs::read_dir(&folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     let mut paths: Vec<PathBuf> = entries.map_err(|error: std::io::Error| at(&folder, error))?;
     paths.sort();
-    let case = |path: &PathBuf| path.file_name()?.to_str()?.strip_suffix(".operation.json").map(str::to_owned);
+    let case = |path: &PathBuf| {
+        let name = path.file_name()?.to_str()?.strip_suffix(way.asked())?;
+        name.strip_suffix('.').map(str::to_owned)
+    };
     let names: Vec<String> = paths.iter().filter_map(case).collect();
-    if let Some(alone) = paths.iter().find(|path| !belongs(path, &names)) {
-        let why = "it belongs to no `.operation.json`; fix: write the operation, or remove it";
+    if let Some(alone) = paths.iter().find(|path| !belongs(path, way, &names)) {
+        let why = format!("it belongs to no `.{}`; fix: write what is asked, or remove it", way.asked());
         return Err(at(alone, why));
     }
-    names.into_iter().map(|name| load(&folder, name, &connection)).collect()
+    names.into_iter().map(|name| load(&folder, way, name, &connection)).collect()
 }
 
 /// Whether a file is of a case, or of the folder.
-fn belongs(path: &Path, names: &[String]) -> bool {
+fn belongs(path: &Path, way: Way, names: &[String]) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let ends = [".operation.json", ".exchanges.json", ".requests.json", ".outcome.json"];
-    let case = ends.iter().find_map(|end| name.strip_suffix(end));
+    let ends = [way.asked(), "exchanges.json", "requests.json", way.came_to()];
+    let case = ends.iter().find_map(|end| name.strip_suffix(end)?.strip_suffix('.'));
     name == "connection.json" || case.is_some_and(|case| names.iter().any(|known| known == case))
 }
 
-fn load(folder: &Path, name: String, connection: &Connection) -> Result<OutboundFixture, String> {
-    let read = |end: &str| -> Result<Value, String> {
-        let path = folder.join(format!("{name}.{end}"));
-        let text = fs::read_to_string(&path).map_err(|error| at(&path, error))?;
-        serde_json::from_str(&text).map_err(|error| at(&path, error))
+fn load(folder: &Path, way: Way, name: String, connection: &Connection) -> Result<OutboundFixture, String> {
+    let asked = folder.join(format!("{name}.{}", way.asked()));
+    let operation = match way {
+        Way::Sending => read_operation(&asked)?,
+        Way::Polling => poll(read(&asked)?).map_err(|error| at(&asked, error))?,
     };
-    let operation = filled(read("operation.json")?);
-    let exchanges =
-        if folder.join(format!("{name}.exchanges.json")).is_file() { read("exchanges.json")? } else { json!([]) };
-    let exchanges = exchanges.as_array().cloned().unwrap_or_default();
-    let exchanges: Result<Vec<Value>, String> = exchanges.iter().map(form::exchange).collect();
-    let path = folder.join(format!("{name}.exchanges.json"));
-    let exchanges = exchanges.map_err(|error| at(&path, error))?;
-    Ok(OutboundFixture { stem: folder.join(&name), name, connection: connection.clone(), operation, exchanges })
+    let exchanges = read_exchanges(&folder.join(format!("{name}.exchanges.json")))?;
+    Ok(OutboundFixture { stem: folder.join(&name), name, way, connection: connection.clone(), operation, exchanges })
+}
+
+/// `{"cursor": null}`, or a text.
+fn poll(asked: Value) -> Result<Value, String> {
+    let fields = asked.as_object().filter(|fields| fields.keys().all(|key| key == "cursor"));
+    match fields.and_then(|fields| fields.get("cursor")) {
+        Some(Value::Null | Value::String(_)) => Ok(asked),
+        _ => Err("expected `{\"cursor\": null}`, or a text that an earlier batch gave".to_owned()),
+    }
 }
 
 /// An operation with what its file leaves out: what the host fills in, and what is empty as a rule.
@@ -142,9 +190,13 @@ fn filled(mut operation: Value) -> Value {
             ("purpose", json!("service")),
             ("references", json!([])),
             ("copies", json!([])),
+            ("expires_at", json!(NOW_MS + EXPIRES_AFTER_MS)),
             ("extensions", json!({})),
         ];
         fill(fields, defaults);
+    }
+    if fields.contains_key("reference") && !fields.contains_key("parts") {
+        fill(fields, [("sent_at", json!(NOW_MS))]);
     }
     let message = fields.get_mut("message").and_then(|message| message.get_mut("route")).map(Value::take);
     if let Some(mut route) = message {
@@ -191,6 +243,7 @@ mod tests {
             json!({"typing": {"route": route, "message": null, "on": true}}),
             json!({"fetch_media": {"account": "w-1", "source": {"provider_id": "p-1"}}}),
             json!({"upsert_contact": {"account": "w-1", "contact": {"identifiers": [{"scheme": "acme", "value": "u"}]}}}),
+            json!({"look_up": {"route": route, "reference": "r1"}}),
             json!({"erase_contact": {"account": "w-1", "who": {"scheme": "acme", "value": "u"}}}),
             json!({"other": ["com.acme.x", {"a": 1}]}),
         ];

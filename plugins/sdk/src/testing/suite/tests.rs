@@ -74,6 +74,10 @@ macro_rules! connector {
     };
 }
 
+mod excuses;
+mod mistakes;
+mod sentences;
+
 connector! {
     /// Has the provider's signature checked over the beginning of the body only.
     HalfVerified(_, webhook) {
@@ -227,90 +231,6 @@ impl Subject for Hungry {
     }
 }
 
-#[test]
-fn a_good_connector_fails_no_check() {
-    let folder = Folder::new();
-    let mut fixtures = folder.fixtures();
-    fixtures.push(folder.fed());
-    fixtures.push(folder.batch());
-    run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
-    let report = run(&Native::<Good>::new(), &fixtures, &options(Expectations::Verbatim));
-    assert!(report.is_clean(), "{:#?}", report.failures());
-    for findings in report.checks {
-        // A native run knows no manifest, and the kit's provider signs no time.
-        let is_tried = findings.cases > 0 || findings.check == "declared proofs";
-        assert!(is_tried && findings.notes.is_empty() || findings.check == "replay", "{findings:?}");
-    }
-}
-
-#[test]
-fn each_mistake_is_found_by_the_check_that_is_there_for_it() {
-    assert_eq!(failed(&Native::<HalfVerified>::new()), ["tampering"]);
-    assert_eq!(failed(&Native::<FirstHeader>::new()), ["header order"]);
-    assert_eq!(failed(&Native::<Random>::new()), ["redelivery"]);
-    assert_eq!(failed(&Native::<Clock>::new()), ["redelivery"]);
-    assert_eq!(failed(&Native::<TrapsSigned>::new()), ["hostile input"]);
-    assert_eq!(failed(&Native::<TrapsUnsigned>::new()), ["hostile input"]);
-    assert_eq!(failed(&Native::<Strict>::new()), ["unknown fields"]);
-    assert_eq!(failed(&Native::<Talkative>::new()), ["logs"]);
-    assert_eq!(failed(&Hungry(Native::new())), ["budgets"]);
-}
-
-#[test]
-fn a_connector_that_does_not_verify_has_nothing_that_could_be_forged() {
-    assert_eq!(failed(&Native::<Unverified>::new()), ["fixtures"]);
-    let report = trial(&Native::<Unverified>::new());
-    let [failure] = &report.failures()[..] else { panic!("{:?}", report.failures()) };
-    assert!(failure.starts_with("fixtures: short, text: events without a verification"), "{failure}");
-}
-
-#[test]
-fn what_looks_like_a_delivery_of_aws_has_to_be_one() {
-    let folder = Folder::new();
-    let mut fixtures = folder.fixtures();
-    fixtures.push(folder.fed());
-    let report = run(&Native::<Fed>::new(), &fixtures, &options(Expectations::Bless));
-    let fed = report.checks.iter().find(|findings| findings.check == "feeds").unwrap();
-    assert!(fed.failures[0].starts_with("fed: sent to `https://"), "{:?}", fed.failures);
-    assert_eq!(report.failures().len(), 1, "{:?}", report.failures());
-}
-
-#[test]
-fn an_element_that_is_dropped_or_fails_its_batch_is_found() {
-    let folder = Folder::new();
-    let found = |subject: &dyn Subject| {
-        let report = run(subject, &[folder.batch()], &options(Expectations::Bless));
-        let siblings = report.checks.into_iter().find(|findings| findings.check == "siblings").unwrap();
-        (siblings.cases, siblings.failures.into_iter().next())
-    };
-    assert_eq!(found(&Native::<Good>::new()), (4, None));
-    let (_, silent) = found(&Native::<Forgetful>::new());
-    assert!(silent.is_some_and(|failure| failure.contains("nothing is `unread`")));
-    let (_, lost) = found(&Native::<AllOrNothing>::new());
-    assert!(lost.is_some_and(|failure| failure.contains("`malformed` without 1 events of its siblings")));
-}
-
-#[test]
-fn an_answer_of_verify_that_nobody_minds_is_found() {
-    let report = trial(&Native::<Credulous>::new());
-    let forged = report.checks.iter().find(|findings| findings.check == "tampering").unwrap();
-    let first =
-        "short: `malformed` instead of `unauthenticated` with bit 0 of byte 0 flipped; fix: verify the whole body";
-    assert!(forged.failures[0].starts_with(first), "{:?}", forged.failures);
-}
-
-#[test]
-fn another_outcome_is_told_in_one_line() {
-    let folder = Folder::new();
-    let fixtures = folder.fixtures();
-    run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
-    let report = run(&Native::<Changed>::new(), &fixtures, &options(Expectations::Verbatim));
-    assert_eq!(
-        report.failures()[0],
-        r#"fixtures: short, text: `events[0].account`: expected `"account"`, found `"another account"`"#
-    );
-}
-
 connector! {
     /// Has every event the id of every other one.
     OneId(_, webhook) {
@@ -358,165 +278,6 @@ fn told(subject: &dyn Subject, name: &str) -> Vec<String> {
     trial(subject).checks.into_iter().find(|findings| findings.check == name).unwrap().failures
 }
 
-#[test]
-fn an_event_that_the_host_would_park_is_found_with_its_sentence() {
-    assert_eq!(told(&Native::<Unstorable>::new(), "events"), ["short, text: event 0: `account` is empty"]);
-    let careless = told(&Native::<Careless>::new(), "events").join("\n");
-    for expected in ["scheme `kit user` is not a word of a-z", "`at` is on 1970-01-21, before 2000; is it in seconds?"]
-    {
-        assert!(careless.contains(expected), "{careless}");
-    }
-}
-
-#[test]
-fn one_id_for_all_events_and_a_room_that_becomes_a_person_are_found() {
-    let one = told(&Native::<OneId>::new(), "events");
-    assert!(one[0].starts_with("short, text: 2 different events have the id `constant`"), "{one:?}");
-    let room = told(&Native::<Room>::new(), "events");
-    assert!(room[0].contains("`kit.room` is where several people write, and `phone` beside it"), "{room:?}");
-}
-
-#[test]
-fn an_excuse_is_noted_and_one_without_need_fails() {
-    let with = |excuse: &str| {
-        let folder = Folder::new();
-        let mut fixtures = folder.fixtures();
-        fixtures.iter_mut().for_each(|fixture| fixture.connection = connection(excuse));
-        let report = run(&Native::<OneId>::new(), &fixtures, &options(Expectations::Bless));
-        report.checks.into_iter().find(|findings| findings.check == "events").unwrap()
-    };
-    let excused = with(r#","ids-repeat":"variants of one event""#);
-    assert_eq!(
-        (excused.failures.len(), &*excused.notes[0]),
-        (0, "connection `kit` says `ids-repeat`: variants of one event")
-    );
-    assert!(
-        with(r#","ids-repeat":"why","odd-times":"why""#).failures[0].contains("`odd-times`, and no fixture needs it")
-    );
-}
-
-#[test]
-fn a_rejection_that_was_not_expected_is_told_with_its_sentence_once() {
-    let folder = Folder::new();
-    let mut fixtures = vec![folder.batch()];
-    fixtures.extend(folder.fixtures());
-    run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
-    for fixture in &mut fixtures {
-        fixture.connection = Connection::new("kit", "{}").with_secret("kay", &[SECRET]);
-    }
-    let report = run(&Native::<Good>::new(), &fixtures, &options(Expectations::Verbatim));
-    let [failure] = &report.failures()[..] else { panic!("{:#?}", report.failures()) };
-    let expected = "fixtures: batch, short, text: expected 2 events, found `unauthenticated`: secret `key` is not set";
-    assert!(failure.starts_with(expected), "{failure}");
-}
-
-#[test]
-fn a_signature_that_does_not_fit_is_told_with_the_fix() {
-    let found = |change: fn(&mut Fixture)| {
-        let folder = Folder::new();
-        let mut fixtures = vec![folder.fixture("text", TEXT)];
-        run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
-        change(&mut fixtures[0]);
-        run(&Native::<Good>::new(), &fixtures, &options(Expectations::Verbatim)).failures().remove(0)
-    };
-    let wrong = found(|fixture| fixture.webhook.body.push(b' '));
-    let expected = "fix: `rapport connector sign <connector>` signs the fixtures";
-    assert!(
-        wrong.starts_with("fixtures: text: expected 1 event, found `unauthenticated`: ") && wrong.ends_with(expected),
-        "{wrong}"
-    );
-    let spelled = found(|fixture| {
-        let (_, value) = fixture.webhook.headers.iter_mut().find(|(name, _)| name == "x-signature").unwrap();
-        *value = base64::encode(&hex::decode(value.as_str()).unwrap());
-    });
-    assert!(spelled.contains("stands in header `x-signature` in base64"), "{spelled}");
-    assert!(spelled.ends_with("fix: decode it with `base64::decode`"), "{spelled}");
-}
-
-#[test]
-fn a_clock_that_is_not_the_contexts_is_told_from_entropy() {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static CALLS: AtomicU64 = AtomicU64::new(0);
-
-    struct Outside;
-
-    impl Inbound for Outside {
-        fn receive(_: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
-            verified(webhook)?;
-            events(&webhook.body, &CALLS.fetch_add(1, Ordering::Relaxed).to_string())
-        }
-    }
-    let failures = told(&Native::<Outside>::new(), "redelivery");
-    assert!(failures[0].starts_with("short, text: the same call again has another outcome; fix: "), "{failures:?}");
-    assert!(told(&Native::<Random>::new(), "redelivery")[0].contains("rules 2 and 3"));
-}
-
-#[test]
-fn a_panic_is_told_with_its_place() {
-    let failures = told(&Native::<TrapsSigned>::new(), "hostile input");
-    assert!(failures[0].contains("trap: ") && failures[0].contains("suite/tests.rs:"), "{failures:?}");
-    assert!(failures[0].contains(" requests end there); fix: read input with `get`"), "{failures:?}");
-    assert_eq!(failures.len(), 1, "one line for each place: {failures:#?}");
-}
-
-#[test]
-fn a_call_that_does_not_end_is_told_with_its_case_and_ends_the_suite() {
-    let folder = Folder::new();
-    let fixtures = folder.fixtures();
-    run(&Native::<Good>::new(), &fixtures, &options(Expectations::Bless));
-    let suite: watch::Suite =
-        |fixtures, options, progress| run_watched(&Native::<Loops>::new(), fixtures, options, progress);
-    let second = std::time::Duration::from_secs(1);
-    let report = watch::run(suite, fixtures, options(Expectations::Verbatim), second);
-    let failures = report.failures();
-    let told = |case: &str| format!(": {case}: no answer after 1 s; fix: every loop must end when its input ends");
-    assert!(
-        failures.len() == 1 && ["text", "short"].iter().any(|case| failures[0].ends_with(&told(case))),
-        "{failures:#?}"
-    );
-    assert!(report.checks.len() > 1 && report.checks.iter().all(|check| check.check != "logs"), "{report:?}");
-    let good: watch::Suite =
-        |fixtures, options, progress| run_watched(&Native::<Good>::new(), fixtures, options, progress);
-    assert!(watch::run(good, folder.fixtures(), options(Expectations::Verbatim), second).checks.len() > 10);
-}
-
-#[test]
-fn what_is_blessed_is_said_and_no_event_is_blessed_away() {
-    let folder = Folder::new();
-    let mut fixtures = folder.fixtures();
-    let bless = |fixtures: &[Fixture], expectations| run(&Native::<Good>::new(), fixtures, &options(expectations));
-    let first = bless(&fixtures, Expectations::Bless);
-    assert_eq!(first.written[1], "text  1 message by phone +16505551234 at 2026-09-29T08:00:00Z");
-    assert_eq!(bless(&fixtures, Expectations::Bless).written, ["2 unchanged"]);
-
-    let before = fixtures[0].expected();
-    fixtures[0].webhook.body.push(b' ');
-    let refused = bless(&fixtures, Expectations::Bless);
-    let failure = &refused.checks[0].failures[0];
-    assert!(failure.starts_with("short: was 1 event, is now `unauthenticated`: "), "{failure}");
-    assert!(failure.contains("`--bless --force`") && fixtures[0].expected() == before, "{failure}");
-
-    let forced = bless(&fixtures, Expectations::BlessAll);
-    assert!(forced.written[0].starts_with("short  was 1 event, is now `unauthenticated`: "), "{:?}", forced.written);
-    fixtures[1].webhook.body.push(b' ');
-    fixtures[1].name = "signature-wrong".to_owned();
-    let forgery = bless(&fixtures, Expectations::Bless);
-    assert!(forgery.written[0].starts_with("signature-wrong  was 1 event"), "{:?}", forgery.written);
-}
-
-#[test]
-fn a_connection_that_is_partly_signed_says_why_it_is_not_tampered_with() {
-    let folder = Folder::new();
-    let mut fixtures = folder.fixtures();
-    for fixture in &mut fixtures {
-        fixture.connection = connection(r#","partly-signed":"the provider signs the beginning only""#);
-    }
-    let report = run(&Native::<HalfVerified>::new(), &fixtures, &options(Expectations::Bless));
-    assert!(report.is_clean(), "{:#?}", report.failures());
-    let note = "bodies of connection `kit` were not changed: the provider signs the beginning only";
-    assert_eq!(report.checks[2].notes, [note]);
-}
-
 connector! {
     /// Its provider signs the time at the end of the body, and it asks whether that is fresh.
     Fresh(cx, webhook) {
@@ -529,63 +290,6 @@ connector! {
     }
 }
 
-#[test]
-fn a_signed_request_that_is_taken_at_any_time_is_found_and_so_is_an_excuse_without_need() {
-    let folder = Folder::new();
-    let body = format!("a body that is long enough to have a beginning@{}", crate::testing::NOW_MS);
-    let with = |fixtures: Vec<Fixture>, excuse: &str| -> Vec<Fixture> {
-        let json = format!(r#"{{"connection":"kit","config":{{}},"secrets":{{"key":["{SECRET}"]}}{excuse}}}"#);
-        let connection: Connection = serde_json::from_str(&json).unwrap();
-        fixtures.into_iter().map(|fixture| Fixture { connection: connection.clone(), ..fixture }).collect()
-    };
-    let replay = |subject: &dyn Subject, fixtures: Vec<Fixture>| {
-        let report = run(subject, &fixtures, &options(Expectations::Bless));
-        report.checks.into_iter().find(|findings| findings.check == "replay").unwrap()
-    };
-    let (excuse, signed) = (r#","signs-no-time":"why""#, || vec![folder.fixture("signed", &body)]);
-    let (fresh, good) = (Native::<Fresh>::new(), Native::<Good>::new());
-    assert!(replay(&fresh, with(signed(), "")).is_clean());
-    let needless = replay(&fresh, with(signed(), excuse));
-    assert!(needless.failures[0].contains("`signs-no-time`, and no old request"), "{:?}", needless.failures);
-    let missing = replay(&good, with(folder.fixtures(), ""));
-    assert!(
-        missing.failures[0].contains("thirty days later; fix: ask `verify::require_fresh`"),
-        "{:?}",
-        missing.failures
-    );
-    let excused = replay(&good, with(folder.fixtures(), excuse));
-    assert_eq!(excused.notes, ["requests of connection `kit` can be sent again at any time: why"]);
-}
-
-#[test]
-fn a_declaration_that_says_more_or_less_than_the_connector_is_found() {
-    struct Declared(Native<Good>, fn(&Webhook) -> bool);
-
-    impl Subject for Declared {
-        fn receive(&self, connection: &Connection, webhook: &Webhook, moment: Moment) -> Answer {
-            self.0.receive(connection, webhook, moment)
-        }
-
-        fn lets_in(&self, _: &Connection, webhook: &Webhook) -> Option<bool> {
-            Some((self.1)(webhook))
-        }
-    }
-
-    let check = |lets_in: fn(&Webhook) -> bool| {
-        let report = trial(&Declared(Native::new(), lets_in));
-        report.checks.into_iter().find(|findings| findings.check == "declared proofs").unwrap()
-    };
-    let right = |webhook: &Webhook| {
-        let tag = webhook.header_once("x-signature").ok().and_then(hex::decode);
-        tag.is_some_and(|tag| tag == crate::testing::sign(MacAlgorithm::HmacSha256, SECRET, &webhook.body))
-    };
-    assert!(check(right).is_clean(), "{:?}", check(right).failures);
-    assert!(check(|_| false).failures[0].contains("the host refuses it before it calls the connector"));
-    assert!(check(|_| true).failures[0].contains("the host lets it in without one header field"));
-    let by_header = check(|webhook| webhook.header("x-signature").is_some());
-    assert!(by_header.failures[0].contains("the host lets in every changed body"), "{:?}", by_header.failures);
-}
-
 connector! {
     /// Takes every U+FFFD and U+0000 out of the body.
     LeavesOut(_, webhook) {
@@ -593,44 +297,6 @@ connector! {
         let body = lenient::document(&webhook.body).replace("\\ufffd", "");
         events(body.as_bytes(), "account")
     }
-}
-
-#[test]
-fn an_identifier_that_loses_a_nul_is_found() {
-    let report = trial(&Native::<LeavesOut>::new());
-    let findings = report.checks.into_iter().find(|findings| findings.check == "identities").unwrap();
-    assert!(findings.failures.iter().any(|failure| failure.contains("`+16505551234` with a U+0000 at its end")));
-    assert!(findings.failures.iter().all(|failure| failure.contains("`lenient::without_nul`")), "{findings:?}");
-    let good = trial(&Native::<Good>::new());
-    let findings = good.checks.into_iter().find(|findings| findings.check == "identities").unwrap();
-    assert!(findings.is_clean() && findings.cases >= 6, "{findings:?}");
-}
-
-#[test]
-fn a_confirmation_is_asked_for_after_a_verified_receipt_without_events_only() {
-    struct Confirming;
-
-    impl Inbound for Confirming {
-        fn receive(_: &Context, webhook: &Webhook) -> Result<Receipt, Rejection> {
-            match webhook.method.as_str() {
-                "POST" => verified(webhook).and_then(|()| events(&webhook.body, "account")),
-                _ => verified(webhook).map(|()| Receipt::events(Vec::new())),
-            }
-        }
-
-        fn confirm(cx: &Context, webhook: &crate::Confirmation) -> Option<String> {
-            Some(format!("https://confirm.test/{}/{}", cx.connection, webhook.body.len()))
-        }
-    }
-
-    let connection = connection("");
-    let folder = Folder::new();
-    let post = folder.fixtures().remove(0).webhook;
-    let asked = Webhook { method: "PUT".into(), ..post.clone() };
-    let forged = Webhook { body: b"{}".to_vec(), ..asked.clone() };
-    let confirm = |webhook: &Webhook| connection.receive::<Confirming>(webhook).confirm;
-    assert_eq!(confirm(&asked), Some(format!("https://confirm.test/kit/{}", SHORT.len())));
-    assert_eq!((confirm(&post), confirm(&forged)), (None, None));
 }
 
 /// The checks that fail, for a connector whose fixtures say what it makes of them.

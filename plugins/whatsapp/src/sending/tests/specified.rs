@@ -1,4 +1,4 @@
-//! What the fixtures send, against Meta's own OpenAPI document, if it is beside the checkout: `shared/specs`. A property that
+//! What the fixtures send, against Meta's own OpenAPI document, if `RAPPORT_SPECS` names the folder where it is. A property that
 //! the document does not have is a mistake here, although the document itself lets it pass.
 //!
 //! The document is v23.0 of November 2025. What it does not know yet, or has wrong, is in `fixtures/errata.json`, each
@@ -9,10 +9,10 @@ mod yaml;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use rapport_sdk::testing::specification;
+
 use super::*;
 
-/// Where the document is; set when the tests are built: `RAPPORT_SPECS=DIR cargo test -p rapport-whatsapp`.
-const FOLDER: Option<&str> = option_env!("RAPPORT_SPECS");
 const DOCUMENT: &str = "meta-business-messaging-v23.yaml";
 /// Where schemas stand in the document.
 const SCHEMAS: &str = "    ";
@@ -37,15 +37,9 @@ struct Specification<'d> {
     used: BTreeSet<usize>,
 }
 
-fn document() -> Option<String> {
-    let beside_checkout = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/specs");
-    let folder = FOLDER.map_or_else(beside_checkout, PathBuf::from);
-    std::fs::read_to_string(folder.join(DOCUMENT)).ok()
-}
-
 #[test]
 fn what_is_sent_is_in_meta_s_own_description() {
-    let Some(text) = document() else { return };
+    let Some(text) = specification(DOCUMENT) else { return };
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/errata.json");
     let errata: Vec<Erratum> = read(&path);
     assert!(errata.iter().all(|one| !one.why.is_empty() && !one.source.is_empty() && one.date.len() == 10));
@@ -99,7 +93,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> T {
 /// The check sees what it is for.
 #[test]
 fn a_property_that_is_not_described_is_a_mistake() {
-    let Some(text) = document() else { return };
+    let Some(text) = specification(DOCUMENT) else { return };
     let check =
         |value: Value| Specification { text: &text, errata: &[], used: BTreeSet::new() }.check("Message", &value);
     let message = json!({
