@@ -12,6 +12,7 @@ pub mod send;
 pub mod sign;
 pub mod test;
 pub(crate) mod toolchain;
+pub mod try_out;
 
 use std::fs;
 use std::path::{Path, PathBuf};

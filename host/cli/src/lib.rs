@@ -8,6 +8,7 @@ pub mod dev;
 pub mod doctor;
 pub mod feed;
 pub mod fold_failures;
+mod loopback;
 pub mod package;
 pub mod parked;
 pub mod repair;

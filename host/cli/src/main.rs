@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use rapport_cli::connector::inspect::Form;
 use rapport_cli::connector::send;
 use rapport_cli::connector::test::Blessing;
+use rapport_cli::connector::try_out;
 use rapport_cli::service::listen_address;
 use rapport_cli::{Terminal, connector, demo, dev, doctor, feed, fold_failures, package, parked, repair};
 
@@ -58,7 +59,7 @@ enum Command {
     ///
     /// It changes nothing, and asks nothing but this machine.
     Doctor(doctor::Arguments),
-    /// Creates, builds, tests and inspects connectors; signs and sends their fixtures
+    /// Creates, builds, tests, tries and inspects connectors; signs and sends their fixtures
     #[command(subcommand)]
     Connector(ConnectorCommand),
     /// Makes the zip that runs on AWS Lambda: binary, configuration, connectors compiled ahead of time and signed
@@ -124,6 +125,11 @@ enum ConnectorCommand {
     },
     /// Posts a fixture to a running service, signed now
     Send(send::Arguments),
+    /// Tries one operation of a connector that sends: shows its requests, what is answered, and what came of it
+    ///
+    /// It goes to a server of yours on this machine, to the provider, or to recorded answers.
+    #[command(after_help = try_out::EXAMPLE)]
+    Try(Box<try_out::Arguments>),
     /// Says what a connector is: what it imports and exports, what it may use, what an operator has to set
     Inspect {
         /// A component, a signed artefact, or a connector's folder or name, which is built first
@@ -177,6 +183,10 @@ fn run(arguments: Arguments, terminal: &Terminal) -> Result<()> {
             runtime.block_on(fold_failures::run(&command))
         }
         Command::Doctor(arguments) => doctor::run(&arguments, terminal),
+        Command::Connector(ConnectorCommand::Try(arguments)) => {
+            terminal.log(verbose);
+            runtime.block_on(try_out::run(&arguments, terminal))
+        }
         Command::Connector(ConnectorCommand::Send(arguments)) => runtime.block_on(send::run(&arguments, terminal)),
         Command::Connector(command) => run_connector(command, terminal),
     }
@@ -209,7 +219,9 @@ fn run_connector(command: ConnectorCommand, terminal: &Terminal) -> Result<()> {
             let folder = connector::folder(&connector, Path::new("."))?;
             connector::sign::run(&folder, fixture.as_deref(), terminal)
         }
-        ConnectorCommand::Send(_) => unreachable!("it waits for an answer, so it runs above"),
+        ConnectorCommand::Send(_) | ConnectorCommand::Try(_) => {
+            unreachable!("it waits for an answer, so it runs above")
+        }
         ConnectorCommand::Inspect { file, json } => {
             let form = if json { Form::Json } else { Form::Table };
             connector::inspect::run(&file, form, terminal)

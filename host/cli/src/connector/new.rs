@@ -128,7 +128,8 @@ impl Made {
              rapport connector test {words}            runs every check, natively and in the sandbox\n\
              rapport connector test {words} --bless    after a change: writes what fixtures come to; read the diff\n\
              rapport connector sign {words}            signs fixtures that you changed, as the provider would\n\
-             rapport connector inspect {words}         what it imports, what it may use, and what must be set\n\n\
+             rapport connector inspect {words}         what it imports, what it may use, and what must be set\n\
+             rapport connector try {words} --operation text   one message: its request, what is answered, what came of it\n\n\
              Begin with `fixtures/inbound`: put in requests of the provider as they came, with their signatures.\n{besides}",
             self.files.len()
         )

@@ -26,7 +26,7 @@ const KEYS: [&str; 4] = ["base-url", "live", "hosts", "aws"];
 pub(super) fn sending(mut keys: Keys) -> Result<SendingConfig, ConfigError> {
     keys.only(&KEYS)?;
     let path = keys.path("base-url");
-    let base_url = keys.text("base-url")?.map(|text| stand_in(&path, &text)).transpose()?;
+    let base_url = keys.text("base-url")?.map(|text| SendingConfig::stand_in(&path, &text)).transpose()?;
     let live = flag(&mut keys, "live")?;
     if live && base_url.is_some() {
         let fix = "remove `live` to send to a server of yours, or `base-url` to send to the provider";
@@ -37,17 +37,22 @@ pub(super) fn sending(mut keys: Keys) -> Result<SendingConfig, ConfigError> {
     Ok(SendingConfig { base_url, live, hosts, aws })
 }
 
-/// `http://127.0.0.1:9000`, or another address of this machine.
-fn stand_in(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
-    let expected = "plain HTTP to this machine without a path, such as `http://127.0.0.1:9000`";
-    let wrong = || ConfigError::Value { key: key.to_owned(), expected, found: format!("`{text}`") };
-    let authority = text.strip_prefix("http://").ok_or_else(wrong)?;
-    let authority = authority.strip_suffix('/').unwrap_or(authority);
-    let address = match authority.strip_prefix("localhost:") {
-        Some(port) => port.parse().ok().map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
-        None => authority.parse().ok(),
-    };
-    address.filter(|address| address.ip().is_loopback() && address.port() != 0).ok_or_else(wrong)
+impl SendingConfig {
+    /// Reads `http://127.0.0.1:9000`, or another address of this machine. `key` is what an error calls it.
+    ///
+    /// # Errors
+    /// It is another URL.
+    pub fn stand_in(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+        let expected = "plain HTTP to this machine without a path, such as `http://127.0.0.1:9000`";
+        let wrong = || ConfigError::Value { key: key.to_owned(), expected, found: format!("`{text}`") };
+        let authority = text.strip_prefix("http://").ok_or_else(wrong)?;
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let address = match authority.strip_prefix("localhost:") {
+            Some(port) => port.parse().ok().map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
+            None => authority.parse().ok(),
+        };
+        address.filter(|address| address.ip().is_loopback() && address.port() != 0).ok_or_else(wrong)
+    }
 }
 
 fn flag(keys: &mut Keys, key: &str) -> Result<bool, ConfigError> {
