@@ -1,18 +1,21 @@
-//! `rapport demo`: the whole way of a webhook, to be watched.
+//! `rapport demo`: the whole way of a webhook and of an answer, to be watched.
 
+mod answers;
 mod picture;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::connector;
+use crate::demo::answers::{Stand, Telling};
 use crate::sample::{Acceptance, Customer, Provider, Sample, SampleConnection, Story};
 use crate::service::{self, Data, Settings};
 use crate::terminal::Tone;
@@ -52,7 +55,13 @@ pub async fn run(options: &Options, terminal: &Terminal) -> Result<()> {
     let tellers = tellers()?;
     let folder = tempfile::Builder::new().prefix("rapport-demo-").tempdir()?;
     let api_key = secrets::random_hex(16)?;
-    let config = write_config(folder.path(), &tellers, &api_key)?;
+    let mut stands = BTreeMap::new();
+    for Teller { folder, connection, story } in &tellers {
+        if let Some(answers) = &story.answers {
+            stands.insert(connection.connection.clone(), Stand::serve(folder, answers).await?);
+        }
+    }
+    let config = write_config(folder.path(), &tellers, &stands, &api_key)?;
 
     let settings = Settings::read(&config)?;
     let listener = service::listen(options.listen).await?;
@@ -61,10 +70,11 @@ pub async fn run(options: &Options, terminal: &Terminal) -> Result<()> {
     let public_url = FIXTURES_URL.to_owned();
     let service = service::service(&settings, &data, public_url, &|step| terminal.progress(step)).await?;
     terminal.step(&format!("serving {origin}, data in {}", folder.path().display()));
+    let host = Arc::clone(&service.inbound.host);
     let serving = tokio::spawn(service::serve(service, listener));
 
     let provider = Provider::of(origin.clone());
-    println!("\n{}\n", terminal.paint(Tone::Heading, "What providers send, and what they are answered"));
+    println!("\n{}", terminal.paint(Tone::Heading, "What providers send, and what they are answered"));
     let (mut surprises, mut untold) = (0, 0);
     for teller in &tellers {
         let told = play(teller, &provider, options.all, terminal).await?;
@@ -73,6 +83,25 @@ pub async fn run(options: &Options, terminal: &Terminal) -> Result<()> {
     }
     if untold > 0 {
         println!("       {}", terminal.paint(Tone::Quiet, &format!("… and {untold} more; --all prints them")));
+    }
+    for teller in &tellers {
+        let Teller { folder, connection, story } = teller;
+        let (Some(answers), Some(customer)) = (&story.answers, &story.customer) else { continue };
+        let configured = host.connections.get(&connection.connection).map_err(|error| anyhow!("{error}"))?;
+        let configured = configured.context("the demo's connection was set up")?;
+        let telling = Telling {
+            folder,
+            connection: &connection.connection,
+            connector: configured.connector.clone(),
+            customer,
+            answers,
+            stand: &stands[&connection.connection],
+            provider: &provider,
+            origin: &origin,
+            key: &api_key,
+            terminal,
+        };
+        surprises += telling.tell().await?;
     }
     for customer in tellers.iter().filter_map(|teller| teller.story.customer.as_ref()) {
         accept(customer, &provider, &api_key, options.all, terminal).await?;
@@ -101,8 +130,12 @@ fn tellers() -> Result<Vec<Teller>> {
 }
 
 fn teller(folder: PathBuf) -> Result<Teller> {
-    let connection = read_json(&folder.join("fixtures/connection.json"))?;
-    let story = read_json(&folder.join("fixtures/demo.json"))?;
+    let mut connection: SampleConnection = read_json(&folder.join("fixtures/connection.json"))?;
+    let story: Story = read_json(&folder.join("fixtures/demo.json"))?;
+    if story.answers.is_some() {
+        let sending: SampleConnection = read_json(&folder.join("fixtures/outbound/connection.json"))?;
+        connection.secrets.extend(sending.secrets);
+    }
     Ok(Teller { folder, connection, story })
 }
 
@@ -112,7 +145,7 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 }
 
 /// A configuration file as an operator would write it, its secrets in files beside it.
-fn write_config(folder: &Path, tellers: &[Teller], api_key: &str) -> Result<PathBuf> {
+fn write_config(folder: &Path, tellers: &[Teller], stands: &BTreeMap<String, Stand>, api_key: &str) -> Result<PathBuf> {
     let secret = |name: String, value: &str| -> Result<String> {
         fs::write(folder.join(&name), value)?;
         Ok(format!("file:{name}"))
@@ -126,10 +159,15 @@ fn write_config(folder: &Path, tellers: &[Teller], api_key: &str) -> Result<Path
             secrets.insert(name, versions.iter().enumerate().map(file).collect::<Result<Vec<_>>>()?);
         }
         let connector = connector.display().to_string();
-        let table = json!({"connector": connector, "config": connection.config, "secrets": secrets});
+        let mut table = json!({"connector": connector, "config": connection.config, "secrets": secrets});
+        if let Some(stand) = stands.get(&connection.connection) {
+            table["sending"] = json!({"base-url": stand.url()});
+        }
         connections.insert(&connection.connection, table);
     }
-    let key = json!({"demo": {"secret": secret("api-key".to_owned(), api_key)?, "may": ["read", "review"]}});
+    let may = ["read", "review", "send"];
+    let key = secret("api-key".to_owned(), api_key)?;
+    let key = json!({"demo": {"secret": key, "may": may, "authors": ["agent", "automation"]}});
     let path = folder.join("rapport.toml");
     fs::write(&path, toml::to_string(&json!({"api": {"keys": key}, "connections": connections}))?)?;
     Ok(path)
@@ -172,7 +210,7 @@ async fn accept(customer: &Customer, provider: &Provider, api_key: &str, all: bo
     if customer.accept.is_empty() {
         return Ok(());
     }
-    println!("\n{}\n", terminal.paint(Tone::Heading, "What an agent decides"));
+    println!("\n{}", terminal.paint(Tone::Heading, "What an agent decides"));
     for (index, acceptance) in customer.accept.iter().enumerate() {
         let id = suggestion(acceptance, provider, api_key).await?;
         let word = json!({"reason": acceptance.say, "by": "an agent"});
@@ -213,10 +251,10 @@ async fn show(customer: &Customer, provider: &Provider, api_key: &str, all: bool
     let profile = settled(provider, &path, api_key).await?;
     let id = profile["id"].as_str().context("a profile has an id")?;
     let timeline = provider.get(&format!("/v1/profiles/{id}/timeline"), api_key).await?.unwrap_or_default();
-    println!("\n{}\n", terminal.paint(Tone::Heading, "The resulting profile"));
+    println!("\n{}", terminal.paint(Tone::Heading, "The resulting profile"));
     picture::profile(&profile, all, terminal);
     let heading = if all { "Its timeline, newest first" } else { "Its timeline: the newest of each kind" };
-    println!("\n{}\n", terminal.paint(Tone::Heading, heading));
+    println!("\n{}", terminal.paint(Tone::Heading, heading));
     picture::timeline(&timeline, all, terminal);
     Ok(())
 }
@@ -237,15 +275,18 @@ async fn settled(provider: &Provider, path: &str, api_key: &str) -> Result<Value
 }
 
 fn next(terminal: &Terminal) {
-    println!("\n{}\n", terminal.paint(Tone::Heading, "What to do next"));
-    println!("  rapport connector new acme   makes a connector of your own, with its tests");
-    println!("  rapport dev --help           a configuration with your own accounts");
-    println!("  rapport doctor               says what is missing on this machine for that");
+    println!("\n{}", terminal.paint(Tone::Heading, "What to do next"));
+    println!("  rapport connector new acme          makes a connector of your own, with its tests");
+    println!(
+        "  rapport connector try --help        sends one message of a connector, to a server of yours or for real"
+    );
+    println!("  rapport dev --help                  a configuration with your own accounts");
+    println!("  rapport doctor                      says what is missing on this machine for that");
 }
 
 fn invite(origin: &str, api_key: &str, folder: &Path, terminal: &Terminal) {
     let folder = folder.display();
-    println!("\n{}\n", terminal.paint(Tone::Heading, "Still serving; Ctrl-C ends it and removes its folder"));
+    println!("\n{}", terminal.paint(Tone::Heading, "Still serving; Ctrl-C ends it and removes its folder"));
     println!("  curl -H 'Authorization: Bearer {api_key}' '{origin}/v1/profiles/lookup?scheme=…&value=…'");
     println!("  rapport parked list --config {folder}/rapport.toml --data {folder}/data");
 }

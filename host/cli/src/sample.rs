@@ -30,6 +30,55 @@ pub(crate) struct Story {
     /// Whose profile the story is about.
     pub customer: Option<Customer>,
     pub story: Vec<Scene>,
+    /// What is sent after the story, if the connector sends.
+    pub answers: Option<Answers>,
+}
+
+/// What the demo sends, and what a provider on this machine does with it.
+#[derive(Deserialize)]
+pub(crate) struct Answers {
+    /// The business's side of the conversation.
+    pub account: String,
+    /// What a bot answers, too late.
+    pub bot: String,
+    /// What an agent answers.
+    pub agent: String,
+    /// The message whose answer is lost.
+    pub notice: Notice,
+    /// A case of `fixtures/outbound`: its first answer is the provider's.
+    pub answered_as: String,
+    /// The message's id in that answer. Each message gets one of its own.
+    pub id: String,
+    /// Where the reference is in a request: a JSON Pointer into its body.
+    pub reference: String,
+    pub status: Report,
+    pub late: Told,
+    pub sent: Told,
+    pub lost: Told,
+    pub settled: Told,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Notice {
+    /// As in `to.identifier` of a message.
+    pub to: Value,
+    pub parts: Value,
+}
+
+/// A webhook in which the provider says what became of a message.
+#[derive(Deserialize)]
+pub(crate) struct Report {
+    /// The fixture that it is signed like.
+    pub like: String,
+    /// With `{reference}` and `{id}` in it.
+    pub body: Value,
+}
+
+/// A sentence and its reason.
+#[derive(Deserialize)]
+pub(crate) struct Told {
+    pub say: String,
+    pub because: String,
 }
 
 #[derive(Deserialize)]
@@ -141,7 +190,18 @@ impl Provider {
 
     /// Hands the API a message; gives the status and the JSON of any answer.
     pub async fn message(&self, body: &Value, key: &str, idempotency_key: &str) -> Result<(u16, Value)> {
-        let request = Request::post(self.origin.clone() + "/v1/messages")
+        self.post_for_status("/v1/messages", body, key, idempotency_key).await
+    }
+
+    /// Tells the API something; gives the status and the JSON of any answer.
+    pub async fn post_for_status(
+        &self,
+        path: &str,
+        body: &Value,
+        key: &str,
+        idempotency_key: &str,
+    ) -> Result<(u16, Value)> {
+        let request = Request::post(self.origin.clone() + path)
             .header("authorization", format!("Bearer {key}"))
             .header("content-type", "application/json")
             .header("idempotency-key", idempotency_key)

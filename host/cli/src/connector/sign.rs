@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use rapport_sandbox::Manifest;
+use rapport_sandbox::{Connector, Manifest};
 use rapport_sdk::Webhook;
 use rapport_sdk::encoding::{base64, hex};
 use rapport_sdk::testing::{self as kit, Connection, Fixture, Moment, Subject};
@@ -19,9 +19,9 @@ const PLACE: &str = "{sign}";
 const PROOF_BYTES: [usize; 3] = [32, 20, 64];
 
 /// A connector as it is built, with its fixtures.
-pub(super) struct Signer {
-    pub(super) manifest: Manifest,
-    pub(super) fixtures: Vec<Fixture>,
+pub(crate) struct Signer {
+    pub(crate) manifest: Manifest,
+    pub(crate) fixtures: Vec<Fixture>,
     subject: Sandboxed,
 }
 
@@ -87,7 +87,13 @@ impl Signer {
         Ok(Self { manifest, fixtures: fixtures(folder)?, subject })
     }
 
-    pub(super) fn fixture(&self, name: &str) -> Result<&Fixture> {
+    /// A connector that is loaded already, with the fixtures of its folder.
+    pub(crate) fn loaded(connector: Connector, folder: &Path) -> Result<Self> {
+        let manifest = connector.manifest().clone();
+        Ok(Self { manifest, fixtures: fixtures(folder)?, subject: Sandboxed::loaded(connector) })
+    }
+
+    pub(crate) fn fixture(&self, name: &str) -> Result<&Fixture> {
         let name = name.trim_end_matches(".http");
         let found = self.fixtures.iter().find(|fixture| fixture.name == name);
         found.with_context(|| {
@@ -101,7 +107,7 @@ impl Signer {
     }
 
     /// `changed`, made of the recorded `original`, signed; none: it cannot be.
-    pub(super) fn sign(&self, connection: &Connection, original: &Webhook, changed: Webhook) -> Option<Webhook> {
+    pub(crate) fn sign(&self, connection: &Connection, original: &Webhook, changed: Webhook) -> Option<Webhook> {
         let attempts = std::iter::once(changed.clone()).chain(self.with_a_proof(&changed));
         attempts
             .filter_map(|attempt| kit::sign_again(&self.subject, connection, original, attempt))

@@ -68,6 +68,7 @@ fn gist(kind: &str, body: &Value) -> String {
             format!("{metric} {} of {} to {}: {comment}", body["score"], body["scale"][0], body["scale"][1])
         }
         "ticket" => format!("{}: {}", plain(&body["state"]), plain(&body["subject"])),
+        "control" => format!("held by: {}", text(&body["holder"])),
         "consent" => format!("{} {}", text(&body["purpose"]), text(&body["state"])),
         _ => plain(body),
     }
