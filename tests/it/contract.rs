@@ -30,7 +30,17 @@ const INTERFACES: [&str; 8] = ["handshake", "http", "inbound", "log", "polling",
 
 /// Each released file and its SHA-256. A line is added with a release and never changed: connectors in the field were
 /// built with these very words.
-const RELEASED: [(&str, &str); 0] = [];
+const RELEASED: [(&str, &str); 9] = [
+    ("0.2.0/handshake.wit", "a426ceb6d2ac65067f37f0df9080695160d87fffc7f7f99a1a2a9af29f1ed214"),
+    ("0.2.0/http.wit", "07891b7ae58c0c00c879809bb146d0b819f58a03e159ba11fdf303e1c43eaa3c"),
+    ("0.2.0/inbound.wit", "0aa9b702683fd458a663bbddc4f15e815a1a19aceb7495ded1c29e8324c867d6"),
+    ("0.2.0/log.wit", "b66fb041eeb633d92713f0977bb8e58320ee0e967fb5bd73835f9241908c952e"),
+    ("0.2.0/polling.wit", "9abf4aa99d688675ea3f93b7946b71454b10e089d0ffe9e3bbcc6374fbbb11f8"),
+    ("0.2.0/sending.wit", "b128976a0f15a8aa9c5bf19692e875eee21fdec139a462eaaba8ad1bc12112e1"),
+    ("0.2.0/types.wit", "bbddab2fa787eac62fed48508d3676f34c643e71366515a00b86afd0c2514b52"),
+    ("0.2.0/verify.wit", "f1e298b9ac61e34dfe37b25b738f28bc4cf6c6ea8e626223d13c3df89295c4b7"),
+    ("0.2.0/world.wit", "cc0ad002709430789f1a5de83e9f0f2ca40433ba531a6f228e7b96c7ee594414"),
+];
 
 #[test]
 fn the_contract_has_its_worlds_and_interfaces() {
@@ -75,8 +85,34 @@ fn the_working_copy_is_its_own_release_or_a_later_one() {
     let version = version_of(&working_copy());
     if versions().contains(&version) {
         let released = files(&repository().join("wit/released").join(&version));
-        assert!(working_copy() == released, "version {version} is released; fix: a new version in wit/*.wit");
+        assert_eq!(changed_since(&released, &working_copy()), None);
     }
+}
+
+#[test]
+fn a_byte_of_a_released_contract_that_changes_is_found_with_the_fix() {
+    let released = working_copy();
+    for (file, text) in &released {
+        let mut changed = released.clone();
+        changed.insert(file.clone(), text.replacen("///", "//", 1) + "\n");
+        let said = changed_since(&released, &changed).unwrap();
+        assert!(said.starts_with(&format!("wit/{file}: 0.2.0 is released; fix: make 0.3.0: ")), "{said}");
+    }
+    let mut more = released.clone();
+    more.insert("calls.wit".into(), "package rapport:connector@0.2.0;\n".into());
+    assert!(changed_since(&released, &more).unwrap().starts_with("wit/calls.wit: "));
+    assert!(changed_since(&more, &released).unwrap().starts_with("wit/calls.wit: "));
+}
+
+/// The first file that is not as it was released, and what to do.
+fn changed_since(released: &Files, working: &Files) -> Option<String> {
+    let file = released.keys().chain(working.keys()).find(|file| released.get(*file) != working.get(*file))?;
+    let version = version_of(released);
+    let next = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()).unwrap_or_default() + 1;
+    Some(format!(
+        "wit/{file}: {version} is released; fix: make 0.{next}.0: write it behind the `@` of every file of wit/, or say the new \
+         thing in `extensions` or `other`"
+    ))
 }
 
 #[test]
@@ -148,8 +184,7 @@ fn files(folder: &Path) -> Files {
 }
 
 fn versions() -> Vec<String> {
-    // The folder comes with the release of 0.2.0, the first one.
-    let folders = fs::read_dir(repository().join("wit/released")).into_iter().flatten();
+    let folders = fs::read_dir(repository().join("wit/released")).unwrap();
     let mut versions: Vec<_> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     versions.sort();
     versions
