@@ -186,7 +186,11 @@ impl Sending {
         let asked = checked(new, sender)?;
         let way = Way { connection: asked.new.connection.as_deref(), account: asked.new.account.as_deref() };
         let target = self.target(&asked.new.to, way).await?;
-        let due_at = due_at(&asked, &target.of, created_at)?;
+        let due_at = match due_at(&asked, &target.of, created_at) {
+            Ok(due_at) => due_at,
+            // It may be the repetition of one that was taken before it expired.
+            Err(refused) => return self.unless_taken(&asked, key, refused).await,
+        };
         let id = self.people.table.draw_intent_id(due_at).ok_or_else(too_far)?;
         let lock = self.people.table.lock(&target.of).await?;
         self.refuse_erased(&target, &lock, created_at).await?;
@@ -198,7 +202,7 @@ impl Sending {
             created_at,
         };
         if let Some(stale) = asked.reply.as_ref().and_then(|reply| lock.against_reply(&id, reply)) {
-            return self.unless_taken(&asked, key, stale).await;
+            return self.unless_taken(&asked, key, refused_reply(&stale)).await;
         }
         let claim = match self.people.table.claim_intent((&asked.sender.by, key), &asked.body, &claim).await? {
             Claimed::Ours(claim) => claim,
@@ -231,15 +235,15 @@ impl Sending {
         }
     }
 
-    /// A reply that comes too late is refused, unless it is the repetition of one that was taken.
-    async fn unless_taken(&self, asked: &Asked, key: &str, stale: Refusal) -> Result<MessageView, Problem> {
+    /// What comes too late is refused, unless it is the repetition of one that was taken.
+    async fn unless_taken(&self, asked: &Asked, key: &str, refused: Problem) -> Result<MessageView, Problem> {
         match self.people.table.claimed_intent((&asked.sender.by, key), &asked.body).await? {
             Some(Claimed::Conflict) => Err(key_in_use()),
             Some(Claimed::Ours(claim)) => match self.people.table.intent(&claim.eid, &claim.intent).await? {
                 Some(stored) => Ok(MessageView::from(&stored.intent)),
-                None => Err(refused_reply(&stale)),
+                None => Err(refused),
             },
-            None => Err(refused_reply(&stale)),
+            None => Err(refused),
         }
     }
 
