@@ -1,6 +1,7 @@
 //! Messages leave at most once.
 
 mod interleaved;
+mod ledger;
 mod model;
 mod poison;
 mod provider;

@@ -102,11 +102,16 @@ impl Agenda {
 }
 
 /// Works for ever: refills from the table, then takes wakes as they come. Never ends, except by a panic or when it is dropped.
-pub async fn work(worker: Worker, Woken(mut woken): Woken) {
+pub async fn work(worker: Worker, woken: Woken) {
+    work_at(worker, woken, 1).await;
+}
+
+/// The same, by a clock that goes `speed` times as fast as the machine's.
+pub async fn work_at(worker: Worker, Woken(mut woken): Woken, speed: u64) {
     let mut agenda = Agenda::default();
     let mut turns: JoinSet<(Conversation, Result<Ended, StoreError>)> = JoinSet::new();
     refill(&worker, &mut agenda).await;
-    let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MS));
+    let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MS / speed));
     loop {
         let now = worker.now();
         while let Some(of) = agenda.take(now) {
@@ -135,7 +140,7 @@ pub async fn work(worker: Worker, Woken(mut woken): Woken) {
                     TurnFailed { error: &error }.emit();
                 }
             }
-            () = tokio::time::sleep(Duration::from_millis(wait.max(1))) => {}
+            () = tokio::time::sleep(Duration::from_millis((wait / speed).max(1))) => {}
         }
     }
 }

@@ -135,7 +135,7 @@ fn take(state: &Mutex<State>, body: &[u8]) -> String {
 }
 
 /// The first line and the body of a request.
-async fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+pub(super) async fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -155,7 +155,7 @@ async fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     Some((head.lines().next()?.to_owned(), bytes.split_off(end)))
 }
 
-async fn answer(stream: &mut TcpStream, status: u16, fields: &str, body: &[u8]) {
+pub(super) async fn answer(stream: &mut TcpStream, status: u16, fields: &str, body: &[u8]) {
     let head = format!("HTTP/1.1 {status} X\r\n{fields}content-length: {}\r\nconnection: close\r\n\r\n", body.len());
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = stream.write_all(body).await;
