@@ -6,4 +6,5 @@ mod model;
 mod poison;
 mod provider;
 mod rules;
+mod twins;
 mod worker;

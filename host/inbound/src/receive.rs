@@ -196,7 +196,7 @@ impl Inbound {
         let sends = connection.connector.sends();
         let mut moves = Vec::new();
         for (position, event) in events.into_iter().enumerate() {
-            let mut event = takeover::as_report(event, self.table.tenant_key());
+            let mut event = takeover::as_report(event, &self.table);
             choose_contact(&mut event, self.table.rules());
             let (place, units) = self.place(&mut event, *received_at).await?;
             units_for_times += units;

@@ -3,12 +3,12 @@
 use rapport_connections::NotRun;
 use rapport_model::Timestamp;
 use rapport_model::exchange::{Exchange, Request, Response, TransportError};
-use rapport_model::sending::intent::{Cause, Choice, Intent, Report, Started, State, choose};
-use rapport_model::sending::lock::Marker;
+use rapport_model::sending::intent::{Cause, Choice, Intent, Report, Started, State};
+use rapport_model::sending::lock::{Marker, REQUEST_MS_MAX};
 use rapport_model::sending::{Next, Turn, sent};
-use rapport_store::StoreError;
 use rapport_store::events::NewEvent;
 use rapport_store::outbox::intents::Changed;
+use rapport_store::{Mistake, StoreError};
 use rapport_telemetry::{ConnectionPaused, MessageNotSent, MessageSent, MessageUnknown, ProviderAway, ProviderLimits};
 
 use crate::health::{ACCOUNT_PAUSE_MS, Change, Sign};
@@ -25,8 +25,9 @@ const UNREAD: &str = "unread-answer";
 impl Worker {
     /// Reads again under the marker, looks at the clock, sends, and records.
     pub(crate) async fn send(&self, job: &Job<'_>, marker: &Marker, request: &Request) -> Result<Look, StoreError> {
-        let is_unchanged = self.is_unchanged(job).await?;
-        let Some(limit_ms) = marker.time_left(self.now()).filter(|_| is_unchanged) else {
+        let is_unchanged = self.makes(Mistake::NoRereadUnderMarker) || self.is_unchanged(job).await?;
+        let unchecked = self.makes(Mistake::NoDeadlineCheck).then_some(REQUEST_MS_MAX);
+        let Some(limit_ms) = unchecked.or_else(|| marker.time_left(self.now())).filter(|_| is_unchanged) else {
             self.table().release_marker(job.of, &marker.token, false).await?;
             return Ok(Look::Again);
         };
@@ -48,8 +49,11 @@ impl Worker {
     /// nobody has written anything since.
     async fn is_unchanged(&self, job: &Job<'_>) -> Result<bool, StoreError> {
         let now = self.now();
-        let open = self.open(job.of).await?;
-        Ok(match choose(open.iter().map(|stored| &stored.intent), now) {
+        let mut open = self.open(job.of).await?;
+        if self.makes(Mistake::RereadLooksAtItselfOnly) {
+            open.retain(|stored| stored.id == job.stored.id);
+        }
+        Ok(match self.choose(&open) {
             Choice::Next(next) => *next == job.stored.intent && now <= next.birth.expires_at,
             Choice::Rest(_) => false,
         })
@@ -100,8 +104,18 @@ impl Worker {
         if is_refused && marker.is_repeatable {
             return self.record_refusal(job, marker, &report).await;
         }
-        self.put_messages(job, &report, &marker.started).await?;
+        let mut started = marker.started.clone();
+        if self.makes(Mistake::EventKeyFromAnswerTime) {
+            started.at = self.now();
+        }
+        let record_first = self.makes(Mistake::RecordBeforeEvent);
+        if !record_first {
+            self.put_messages(job, &report, &started).await?;
+        }
         let changed = self.table().change_intent(job.stored, |intent| intent.recorded(&report)).await?;
+        if record_first {
+            self.put_messages(job, &report, &started).await?;
+        }
         if let Changed::Done(now) = &changed
             && !now.is_open()
         {
@@ -161,7 +175,7 @@ impl Worker {
             Verdict::NotSent { wait_ms, is_limit } => self.not_sent(job, marker, (wait_ms, is_limit)).await,
             Verdict::Denied(why) => self.stop(job, marker, |intent| intent.refused(DENIED, &why)).await,
             Verdict::Failed(cause) => self.stop(job, marker, |intent| intent.failed(&cause)).await,
-            Verdict::Unknown { .. } if request.repeatable => {
+            Verdict::Unknown { .. } if request.repeatable || self.makes(Mistake::RepeatsAfterTimeout) => {
                 let until = self.now() + AGAIN_MS;
                 let again = |intent: &Intent| intent.starts_again(step, started.clone(), until);
                 self.table().change_intent(job.stored, again).await?;

@@ -11,7 +11,7 @@ use rapport_store::events::Logged;
 use rapport_store::outbox::due::{Due, Jitter};
 use rapport_store::outbox::intents::{Conversation, StoredIntent};
 use rapport_store::outbox::wake::Wakes;
-use rapport_store::{StoreError, Table};
+use rapport_store::{Mistake, StoreError, Table};
 use rapport_telemetry::MessageSetAside;
 
 use crate::connectors::Connectors;
@@ -89,6 +89,10 @@ impl Worker {
         &self.0.table
     }
 
+    pub(crate) fn makes(&self, mistake: Mistake) -> bool {
+        self.table().makes(mistake)
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         (self.0.now)()
     }
@@ -146,17 +150,30 @@ impl Worker {
             None => None,
             Some(marker) => match self.find(of, marker).await? {
                 Found::Ended(seen) => Some(seen),
+                Found::Live if self.makes(Mistake::ReplacesUnendedMarker) => {
+                    Some(Seen { token: marker.token.clone(), unknown: None })
+                }
                 Found::Live => return Ok(Look::Drop(marker.deadline + MARGIN_MS + 1)),
                 Found::Overdue => return Ok(Look::Again),
             },
         };
         let open = self.open(of).await?;
-        match choose(open.iter().map(|stored| &stored.intent), self.now()) {
+        match self.choose(&open) {
             Choice::Rest(next) => Ok(Look::Rest(next)),
             Choice::Next(chosen) => {
                 let stored = open.iter().find(|stored| stored.id == chosen.id).expect("it was chosen of these");
                 self.proceed(of, &lock, stored, seen).await
             }
+        }
+    }
+
+    /// What is next.
+    pub(crate) fn choose<'a>(&self, open: &'a [StoredIntent]) -> Choice<'a> {
+        let (all, now) = (open.iter().map(|stored| &stored.intent), self.now());
+        let newest = all.clone().filter(|intent| intent.due_at <= now).max_by(|a, b| a.id.cmp(&b.id));
+        match newest {
+            Some(newest) if self.makes(Mistake::OlderDueNotFirst) => Choice::Next(newest),
+            _ => choose(all, now),
         }
     }
 
@@ -199,8 +216,13 @@ impl Worker {
     async fn reclaim(&self, of: &Conversation, marker: &Marker, intent: &StoredIntent) -> Result<(), StoreError> {
         let now = self.now();
         let own = self.table().draw_token();
-        if !self.table().take_over_marker(of, &marker.token, &own, now).await? {
+        let is_ours = self.makes(Mistake::ReclaimWithoutOwnMarker)
+            || self.table().take_over_marker(of, &marker.token, &own, now).await?;
+        if !is_ours {
             return Ok(());
+        }
+        if self.makes(Mistake::ReclaimRepeats) {
+            return self.table().release_marker(of, &own, false).await;
         }
         let told = self.told(intent, marker).await?;
         self.table().change_intent(intent, |intent| intent.reclaimed(marker, told.as_deref(), now)).await?;

@@ -10,14 +10,14 @@ use rapport_model::sending::lock::Word;
 use rapport_model::{Timestamp, cells};
 use rapport_store::events::StoredEvent;
 use rapport_store::outbox::intents::Conversation;
-use rapport_store::{StoreError, Table};
+use rapport_store::{Mistake, StoreError, Table};
 
 /// Writes what an event does to the lock, if it is not written.
 pub(crate) async fn repeat(table: &Table, stored: &StoredEvent, now: Timestamp) -> Result<(), StoreError> {
     let StoredEvent { eid, key, event, received_at, origin, .. } = stored;
     let holder = taken_by(event).filter(|_| origin.is_none() && is_of_now(event, *received_at));
     let consent = cells::consent(key, event, table.rules());
-    if holder.is_none() && consent.is_none() {
+    if (holder.is_none() && consent.is_none()) || table.makes(Mistake::FoldLeavesControl) {
         return Ok(());
     }
     let of = Conversation { eid: eid.clone(), account: event.account.clone() };

@@ -15,7 +15,7 @@ use rapport_store::events::{NewEvent, StoredEvent};
 use rapport_store::outbox::intents::{Changed, Conversation, StoredIntent};
 use rapport_store::outbox::wake::Wakes;
 use rapport_store::stream::InsertedIntent;
-use rapport_store::{StoreError, Table};
+use rapport_store::{Mistake, StoreError, Table};
 use rapport_telemetry::MessageSettled;
 
 /// Looks for the marker or the record that says when a part was started. Between two reads it may move.
@@ -40,6 +40,9 @@ pub enum Says {
 /// What an event says of a part of a message of ours. `None`: nothing.
 pub fn word(table: &Table, stored: &StoredEvent) -> Option<Word> {
     if let (Some(origin), Body::Message(message)) = (&stored.origin, &stored.event.body) {
+        if table.makes(Mistake::OwnEventSettlesNothing) {
+            return None;
+        }
         let reference = Reference { eid: stored.eid.clone(), intent: origin.intent.clone(), part: origin.part };
         return Some(Word { reference, says: Says::Has(message.id.clone()) });
     }
@@ -100,7 +103,8 @@ async fn confirm(
     for look in 1..=LOOKS {
         let read = table.intent(&of.eid, &reference.intent).await?;
         let waits = |intent: &StoredIntent| {
-            intent.part() == part && (intent.is_open() || matches!(intent.state, State::Unknown { .. }))
+            let is_under_way = intent.is_open() && !table.makes(Mistake::StatusSettlesOnlyUnknown);
+            intent.part() == part && (is_under_way || matches!(intent.state, State::Unknown { .. }))
         };
         let Some(intent) = read.filter(waits) else { return Ok(()) };
         let started = match intent.started.clone() {

@@ -57,10 +57,21 @@ pub enum Clause {
     Proof,
 }
 
-/// Conditions of the sending protocol, each as the mistake of leaving it out, under the names that the model of the protocol
-/// gives them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mistake {
+/// Declares the mistakes and their list together, so that none is missing from it.
+macro_rules! mistakes {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// Conditions of the sending protocol, each as the mistake of leaving it out, under the names that the model of the
+        /// protocol gives them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Mistake { $($(#[doc = $doc])* $name,)* }
+
+        impl Mistake {
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+        }
+    };
+}
+
+mistakes! {
     /// A marker is written over one that is still live.
     MarkerIgnoresLiveMarker,
     /// A marker replaces whatever is there, not only the token that was read as ended.
@@ -107,6 +118,40 @@ pub enum Mistake {
     LateEventStays,
     /// A status makes an erased endpoint known again.
     StatusRevivesEndpoint,
+    // Of the worker.
+    /// The worker sends on what it read before it held the marker.
+    NoRereadUnderMarker,
+    /// The read under the marker looks at the intent alone, and not at older ones that have become due.
+    RereadLooksAtItselfOnly,
+    /// A marker whose intent has not ended is replaced before its deadline.
+    ReplacesUnendedMarker,
+    /// The worker does not look at the deadline before it sends.
+    NoDeadlineCheck,
+    /// A request without an answer is sent again.
+    RepeatsAfterTimeout,
+    /// The exchange is recorded before the event is put: a crash between the two loses the event.
+    RecordBeforeEvent,
+    /// The event's time is when the answer came.
+    EventKeyFromAnswerTime,
+    /// The intent is called unknown without holding the marker: its worker may have released it meanwhile.
+    ReclaimWithoutOwnMarker,
+    /// The intent goes back to pending.
+    ReclaimRepeats,
+    /// The worker takes any intent that is due.
+    OlderDueNotFirst,
+    // Of webhooks, the API and the fold.
+    /// A status settles only what is unknown already: the worker may die after it.
+    StatusSettlesOnlyUnknown,
+    /// The fold does not settle an intent by our own event.
+    OwnEventSettlesNothing,
+    /// Our own echo is stored as a message, and takes the conversation from the bot.
+    EchoAsMessage,
+    /// A command is answered before the lock has moved.
+    TakeoverOnlyAsEvent,
+    /// A foreign echo or a stop is acknowledged before the lock has moved.
+    DoorLeavesItToTheFold,
+    /// The fold does not repeat the second step of a command whose server died.
+    FoldLeavesControl,
 }
 
 impl Table {

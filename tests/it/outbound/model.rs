@@ -78,7 +78,7 @@ mod fold;
 mod intent;
 mod items;
 mod lock;
-mod mutants;
+pub mod mutants;
 mod outside;
 mod provider;
 mod run;

@@ -6,9 +6,9 @@ use rapport_model::event::{Body, Contact, Control, Controller, Event};
 use rapport_model::profile::rfc3339;
 use rapport_model::sending::MessageId;
 use rapport_model::sending::lock::{Fence, Found, Holder, Lock, found};
-use rapport_store::StoreError;
 use rapport_store::events::NewEvent;
 use rapport_store::outbox::intents::Conversation;
+use rapport_store::{Mistake, StoreError};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -111,6 +111,9 @@ impl Sending {
         };
         let now = (self.people.now)();
         let lock = self.people.table.lock(&of).await?;
+        if self.people.table.makes(Mistake::TakeoverOnlyAsEvent) {
+            return self.view(&of, &lock, turn).await;
+        }
         let moved = self.people.table.move_known_control(&of, lock, &key, &holder, now).await?;
         self.view(&of, &moved.lock, turn).await
     }

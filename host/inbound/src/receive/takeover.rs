@@ -10,11 +10,18 @@ use rapport_model::sending::lock::{Holder, Word};
 use rapport_model::sending::reference::Reference;
 use rapport_model::{Eid, EventKey, TenantKey, Timestamp, cells};
 use rapport_store::outbox::intents::Conversation;
-use rapport_store::{StoreError, Table};
+use rapport_store::{Mistake, StoreError, Table};
 
 /// Makes a message with our reference the report that it is: the provider has the message, under this id. A message with a
 /// reference that nobody with the tenant key made is somebody else's.
-pub(super) fn as_report(event: Event, tenant: &TenantKey) -> Event {
+pub(super) fn as_report(event: Event, table: &Table) -> Event {
+    if table.makes(Mistake::EchoAsMessage) {
+        return event;
+    }
+    report_of(event, table.tenant_key())
+}
+
+fn report_of(event: Event, tenant: &TenantKey) -> Event {
     match event.body {
         Body::Message(message)
             if message.author != Author::Customer && is_ours(message.reference.as_deref(), tenant) =>
@@ -53,6 +60,9 @@ pub(super) fn move_of(
     event: &Event,
     received_at: Timestamp,
 ) -> Option<Move> {
+    if table.makes(Mistake::DoorLeavesItToTheFold) {
+        return None;
+    }
     let of = || Conversation { eid: eid.clone(), account: event.account.clone() };
     if let Some(holder) = taken_by(event) {
         let is_now = is_of_now(event, received_at);
@@ -97,19 +107,19 @@ mod tests {
             }),
             extensions: Default::default(),
         };
-        let Body::Delivery(report) = as_report(echo(Author::Agent, Some(&ours)), &tenant).body else {
+        let Body::Delivery(report) = report_of(echo(Author::Agent, Some(&ours)), &tenant).body else {
             panic!("no report")
         };
         assert_eq!(report.covers, Covered::Message("m".into()));
         assert_eq!((report.state, report.reference), (DeliveryState::Sent, Some(ours.clone())));
         let forged = ours.replace("r1", "r2");
         for reference in [None, Some("r1"), Some(forged.as_str())] {
-            let kept = as_report(echo(Author::Agent, reference), &tenant);
+            let kept = report_of(echo(Author::Agent, reference), &tenant);
             assert!(matches!(kept.body, Body::Message(_)), "{reference:?}");
         }
-        let customers = as_report(echo(Author::Customer, Some(&ours)), &tenant);
+        let customers = report_of(echo(Author::Customer, Some(&ours)), &tenant);
         assert!(matches!(customers.body, Body::Message(_)), "a customer cannot report");
         let other = TenantKey::new(&[8; 32]).unwrap();
-        assert!(matches!(as_report(echo(Author::Agent, Some(&ours)), &other).body, Body::Message(_)));
+        assert!(matches!(report_of(echo(Author::Agent, Some(&ours)), &other).body, Body::Message(_)));
     }
 }

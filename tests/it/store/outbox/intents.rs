@@ -107,6 +107,19 @@ async fn a_record_makes_no_item_that_an_erasure_has_deleted() {
     assert!(keys.iter().any(|item| item["sk"]["S"] == format!("O#{}", stored.id)), "the mistake brings it back");
 }
 
+#[tokio::test]
+async fn who_changes_what_somebody_else_has_changed_looks_again() {
+    for (mistake, state, accepted) in [(None, "cut", 1), (Some(Mistake::RecordIgnoresPart), "cancelled", 0)] {
+        let outbox = Outbox::new().await;
+        let table = outbox.table.clone();
+        let table = mistake.map_or_else(|| table.clone(), |mistake| table.clone().with_mistake(mistake));
+        let stored = outbox.put(&outbox.intent(0, &["hello", "again"])).await;
+        done(table.change_intent(&stored, |now| now.recorded(&report(now, 1, None))).await.unwrap());
+        let stopped = done(table.change_intent(&stored, Intent::cancelled).await.unwrap());
+        assert_eq!((stopped.state.word(), stopped.accepted.len()), (state, accepted), "{mistake:?}");
+    }
+}
+
 /// A change whose answer is lost is made once, however often it is repeated, and its repetition says that it is made.
 #[test]
 fn a_lost_answer_to_a_change_is_found_out() {
