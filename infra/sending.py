@@ -87,7 +87,7 @@ def the_sender_reaches_messages_and_nothing_that_people_decide(template, code):
         "SendRole": {
             "E#*": {"BatchWriteItem", "ConditionCheckItem", "GetItem", "PutItem", "Query", "UpdateItem"},
             "W#*": cursor,
-            "R#*": {"UpdateItem"},
+            "R#*": {"GetItem", "UpdateItem"},
             "N#tenant-key": {"GetItem"},
         },
         "DueRole": {

@@ -4,3 +4,4 @@ mod api_document;
 mod keys;
 mod links;
 mod sending;
+mod waits;

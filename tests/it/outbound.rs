@@ -5,6 +5,7 @@ mod ledger;
 mod model;
 mod poison;
 mod provider;
+mod residue;
 mod rules;
 mod twins;
 mod worker;

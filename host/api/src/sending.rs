@@ -7,8 +7,10 @@
 //! | to whom it goes, and by which connection | [`target`] |
 //! | how far a message is, cancel it, send it again | [`progress`] |
 //! | who answers a conversation | [`control`] |
+//! | whether a connection sends, and let it send again | [`connections`] |
 //! | how answers show messages and conversations | [`views`] |
 
+pub mod connections;
 pub mod control;
 pub mod message;
 pub mod progress;

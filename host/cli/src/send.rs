@@ -124,11 +124,16 @@ fn recipient(text: &str) -> Value {
 /// Prints the state whenever it changes, until the message has ended or the time is over.
 async fn follow(service: &Provider, message: &Value, key: &str, wait: Duration) -> Result<()> {
     let path = format!("/v1/messages/{}", text_of(message, "id"));
-    let (since, mut state) = (Instant::now(), text_of(message, "state").to_owned());
+    let (since, mut state, mut waits) = (Instant::now(), text_of(message, "state").to_owned(), String::new());
     while matches!(&state[..], "pending" | "sending") && since.elapsed() < wait {
         tokio::time::sleep(ASK_EVERY).await;
         let Some(now) = service.get(&path, key).await? else { bail!("the message is gone: its customer was erased") };
         if text_of(&now, "state") == state {
+            let detail = text_of(&now["why"], "detail");
+            if detail != waits {
+                waits = detail.to_owned();
+                println!("{state}: {detail}{}{}", fix(&now), text_of(&now, "fix"));
+            }
             continue;
         }
         state = text_of(&now, "state").to_owned();

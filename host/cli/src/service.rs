@@ -22,7 +22,7 @@ use rapport_http::served;
 use rapport_inbound::feed::Feeds;
 use rapport_inbound::{Inbound, hooks};
 use rapport_outbound::wakes::{self, LocalWakes, Woken};
-use rapport_outbound::{Host, Outbound, Worker};
+use rapport_outbound::{Host, Outbound, Tell, Worker};
 use rapport_projections::fold::{self, fold_batch};
 use rapport_projections::settlement;
 use rapport_sandbox::{Connector, Options, Sandbox};
@@ -136,7 +136,12 @@ impl Data {
     /// The tenant key cannot be read, or is another one.
     pub async fn table(&self, config: &Config, base: &Path) -> Result<Table> {
         let tenant_key = secrets::tenant_key(config.tenant_key.as_ref(), &self.folder, base)?;
-        let table = self.embedded.table(tenant_key, Blobs::in_folder(self.folder.join("blobs"))).await;
+        let blobs = Blobs::in_folder(self.folder.join("blobs"));
+        if self.is_served_here() {
+            // Unnamed files take space and harm nobody, so they do not stop a start.
+            let _ = blobs.delete_left_over().await;
+        }
+        let table = self.embedded.table(tenant_key, blobs).await;
         let table = table.map(|table| table.under(config.identity.clone()));
         table.with_context(|| format!("data folder `{}`", self.folder.display()))
     }
@@ -290,23 +295,34 @@ pub async fn service(
         tenant_key: table.tenant_key().clone(),
         now,
     });
-    let sender = Host { host: Arc::clone(&host), table: table.clone(), aws: None };
-    let outbound = Outbound::new(table.clone(), Arc::new(sender), Arc::new(wakes.clone()), now);
-    let inbound = Inbound {
-        table,
+    let reached_at = Some(public_url.clone()).filter(|url| !url.is_empty());
+    let sender = Host { host: Arc::clone(&host), table: table.clone(), aws: None, public_url: reached_at };
+    let inbound = Arc::new(Inbound {
+        table: table.clone(),
         host,
         feeds: Feeds::of(config),
         objects: data.objects.clone(),
         public_url,
         stored: Arc::new(Notify::new()),
         now,
-    };
+    });
+    let outbound = Outbound::new(table, Arc::new(sender), Arc::new(wakes.clone()), now);
+    let outbound = outbound.telling(tell(&inbound));
     Ok(Service {
-        inbound: Arc::new(inbound),
+        inbound,
         api: Arc::new(api),
         worker: Worker::new(Arc::new(outbound)),
         wakes,
         woken: Arc::new(Mutex::new(Some(woken))),
+    })
+}
+
+/// What connectors tell while they send goes the way of what webhooks bring.
+fn tell(inbound: &Arc<Inbound>) -> Tell {
+    let inbound = Arc::clone(inbound);
+    Arc::new(move |connection, work, events| {
+        let inbound = Arc::clone(&inbound);
+        Box::pin(async move { inbound.store_told(&connection, &work, events).await })
     })
 }
 

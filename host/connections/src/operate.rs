@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use rapport_egress::AwsKeys;
 use rapport_model::exchange::{Exchange, Request};
+use rapport_model::secret::Secret;
 use rapport_model::sending::{Accepted, Operation, Turn};
 use rapport_model::{Eid, Timestamp};
-use rapport_sandbox::{CallError, Context, FailureKind, Ran, RunCall};
+use rapport_sandbox::{CallError, Context, FailureKind, Ran, RunCall, Secrets};
 use rapport_store::Table;
 
 use crate::call::{ConnectorHost, log_lines};
 use crate::connections::Connection;
+use crate::credentials::PATH_TOKEN;
 use crate::sending::Step;
 use crate::table_blobs::TableBlobs;
 
@@ -61,6 +63,8 @@ pub struct Leaving<'a> {
     pub owner: &'a Eid,
     /// Keys of the role that signs requests to AWS. `None`: there is no such role here.
     pub aws: Option<&'a AwsKeys>,
+    /// How providers reach us: scheme, host and perhaps a path, without a slash at the end. `None`: they do not.
+    pub public_url: Option<&'a str>,
 }
 
 /// The role that signs what connectors send to AWS.
@@ -75,13 +79,14 @@ impl ConnectorHost {
     /// # Errors
     /// Nothing left, and the request was not at fault.
     pub async fn leave(&self, connection: &Connection, leaving: Leaving<'_>) -> Result<Exchange, String> {
-        let (pk, sk) = leaving.table.keys_of_kept(leaving.owner, leaving.work);
-        let blobs = TableBlobs::of(leaving.table.clone(), pk, sk);
+        let whose = (leaving.owner, connection.name.as_str());
+        let blobs = TableBlobs::owned(leaving.table.clone(), leaving.work, whose, (self.now)());
+        let status_url = leaving.public_url.map(|public_url| status_url(connection, public_url));
         let step = Step {
             work: leaving.work,
             requests: std::slice::from_ref(leaving.request),
             limit: Duration::from_millis(leaving.limit_ms),
-            status_url: None,
+            status_url: status_url.as_deref(),
             unsubscribe_url: None,
             blobs: Arc::new(blobs),
             aws: leaving.aws,
@@ -109,6 +114,14 @@ impl ConnectorHost {
             _ => NotRun::Broken(error.to_string()),
         })
     }
+}
+
+/// Where a provider reports about messages: the connection's webhook, with the token that stands in for a signature, if it has one.
+/// The way out shows neither the log nor the connector what it filled in.
+fn status_url(connection: &Connection, public_url: &str) -> String {
+    let token = connection.secrets.versions(PATH_TOKEN).and_then(<[Secret]>::first);
+    let token = token.and_then(|token| Some(format!("/{}", std::str::from_utf8(token.reveal()).ok()?)));
+    format!("{public_url}/hooks/{}{}", connection.name, token.unwrap_or_default())
 }
 
 fn call_of<'a>(connection: &'a Connection, asked: &'a Asked) -> RunCall<'a> {

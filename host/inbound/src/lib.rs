@@ -8,6 +8,7 @@
 //! | what a call of a connector means: all rules of acknowledgement | `receive/verdict` |
 //! | what AWS delivers in a webhook's place becomes durable events | [`feed`] |
 //! | a fixed connector replays what an earlier one could not handle | [`replay`] |
+//! | what a connector tells while it sends becomes durable events | `told` |
 //! | the routes of providers | [`hooks`] |
 
 pub mod admission;
@@ -19,6 +20,7 @@ mod not_read;
 pub mod receive;
 pub mod refusal;
 pub mod replay;
+mod told;
 
 pub use inbound::Inbound;
 pub use refusal::{Refusal, RefusalKind};

@@ -1,6 +1,6 @@
 //! A provider's webhook becomes durable events, and only then is it answered 200.
 
-mod takeover;
+pub(crate) mod takeover;
 mod verdict;
 
 use std::collections::BTreeSet;
@@ -249,7 +249,7 @@ impl Inbound {
 
     /// The place of an event, and the write units that it took to find when it was first seen, where the provider says no
     /// time. The place is a sentence where it has none.
-    async fn place(
+    pub(crate) async fn place(
         &self,
         event: &mut Event,
         received_at: u64,

@@ -17,7 +17,7 @@ use rapport_egress::{Egress, Network};
 use rapport_http::served;
 use rapport_inbound::feed::Feeds;
 use rapport_inbound::{Inbound, hooks};
-use rapport_outbound::{Host, Outbound, Worker};
+use rapport_outbound::{Host, Outbound, Tell, Worker};
 use rapport_store::aws::queue::Queue;
 use rapport_store::aws::{Aws, TableOf};
 use rapport_store::{Claim, StoreError, Table};
@@ -231,8 +231,8 @@ impl Parts {
             tenant_key: table.tenant_key().clone(),
             now,
         });
-        let sender = Host { host: Arc::clone(&host), table: table.clone(), aws: self.signing.clone() };
-        let worker = Outbound::new(table.clone(), Arc::new(sender), Arc::new(self.wakes.clone()), now);
+        let (aws, public_url) = (self.signing.clone(), self.public_url.clone());
+        let sender = Host { host: Arc::clone(&host), table: table.clone(), aws, public_url };
         let inbound = Arc::new(Inbound {
             table: table.clone(),
             host,
@@ -242,6 +242,8 @@ impl Parts {
             stored: Arc::new(Notify::new()),
             now,
         });
+        let worker = Outbound::new(table.clone(), Arc::new(sender), Arc::new(self.wakes.clone()), now);
+        let worker = worker.telling(tell(&inbound));
         let routes = match self.role {
             Role::Webhook => hooks::served(Arc::clone(&inbound)),
             Role::Feed | Role::Api | Role::Fold | Role::Send | Role::Due => {
@@ -299,4 +301,13 @@ impl Parts {
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What connectors tell while they send goes the way of what webhooks bring.
+fn tell(inbound: &Arc<Inbound>) -> Tell {
+    let inbound = Arc::clone(inbound);
+    Arc::new(move |connection, work, events| {
+        let inbound = Arc::clone(&inbound);
+        Box::pin(async move { inbound.store_told(&connection, &work, events).await })
+    })
 }

@@ -304,6 +304,11 @@ impl BlobHash {
         self.0.update(bytes);
     }
 
+    /// The name, if nothing more comes.
+    pub fn name(&self) -> String {
+        Self(self.0.clone()).finish()
+    }
+
     pub fn finish(self) -> String {
         self.0.sign().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -213,6 +213,24 @@ pub enum Part {
     Other(String, Value),
 }
 
+impl Part {
+    /// The contract's word for its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Html(_) => "html",
+            Self::Media(_) => "media",
+            Self::Place(_) => "place",
+            Self::ContactCard(_) => "contact-card",
+            Self::Choices(_) => "choices",
+            Self::Chosen(_) => "chosen",
+            Self::Form(_) => "form",
+            Self::Template(_) => "template",
+            Self::Other(..) => "other",
+        }
+    }
+}
+
 /// A file, an image, a sound or a video.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Media {

@@ -214,6 +214,10 @@ pub enum Failure {
     Other(String),
 }
 
+/// Extension of an outcome beside [`Failure::RateLimited`]: whom the limit is of. `"pair"`: of this customer alone, so only this
+/// conversation waits; without it the whole connection does.
+pub const LIMIT: &str = "rapport.limit";
+
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,12 +2,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use rapport_connections::{Asked, NotRun};
-use rapport_model::Eid;
+use rapport_model::{Eid, Event};
 use rapport_model::exchange::{Exchange, Request};
 use rapport_model::sending::Turn;
+use rapport_model::sending::policy::Window;
 use rapport_model::sending::rate::Rate;
+use rapport_store::StoreError;
 
 /// Something that takes a while.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -59,6 +62,9 @@ pub struct Leaving<'a> {
 /// What came of a request that was to leave. An error: nothing left, and the request was not at fault.
 pub type Reply = Result<Exchange, String>;
 
+/// Stores what a connector told while it sent: the connection, what the log calls the work, the events. Doing it again is harmless.
+pub type Tell = Arc<dyn Fn(String, String, Vec<Event>) -> Work<'static, Result<(), StoreError>> + Send + Sync>;
+
 /// See the module's documentation.
 pub trait Connectors: Send + Sync {
     /// What an attempt is pinned to now.
@@ -69,6 +75,11 @@ pub trait Connectors: Send + Sync {
 
     /// How fast it may send.
     fn limits(&self, connection: &str) -> Limits;
+
+    /// For how long its provider lets whom answer; empty: at any time.
+    fn windows(&self, _connection: &str) -> Vec<Window> {
+        Vec::new()
+    }
 
     /// Asks its connector what comes next.
     fn run<'a>(&'a self, connection: &'a str, asked: Asked) -> Work<'a, Result<Turn, NotRun>>;

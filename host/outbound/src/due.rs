@@ -3,6 +3,7 @@
 use rapport_model::Timestamp;
 use rapport_store::StoreError;
 use rapport_store::outbox::due::Due;
+use rapport_telemetry::DueSetAside;
 
 use crate::worker::Worker;
 
@@ -14,12 +15,13 @@ const ITEMS_MAX: usize = 500;
 pub struct Ticked {
     /// Conversations that were woken.
     pub woken: usize,
-    /// Commands that are due, for whoever does them. Each comes again until its item is taken off.
+    /// Commands that were set aside: this version has none that it could do at a minute.
     pub commands: Vec<String>,
 }
 
 impl Worker {
-    /// Wakes what is due by now. A wake comes first, then its item goes, so that a tick that dies loses nothing.
+    /// Wakes what is due by now. A wake comes first, then its item goes, so that a tick that dies loses nothing. What nobody can do is
+    /// set aside.
     ///
     /// # Errors
     /// Storage failed; the next tick goes on.
@@ -32,7 +34,12 @@ impl Worker {
                     ticked.woken += 1;
                     self.table().due_done(&item).await?;
                 }
-                Due::Command(id) => ticked.commands.push(id.clone()),
+                Due::Command(id) => {
+                    // Of another version. It must not hold up what is due later.
+                    self.table().set_due_aside(&item, now).await?;
+                    DueSetAside { command: id }.emit();
+                    ticked.commands.push(id.clone());
+                }
             }
         }
         Ok(ticked)

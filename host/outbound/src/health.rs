@@ -49,7 +49,8 @@ pub struct State {
     /// Pauses since the last answer.
     pauses: u32,
     closed_until: Timestamp,
-    is_paused: bool,
+    /// Since when the account is refused; `None`: it is not.
+    paused_at: Option<Timestamp>,
 }
 
 impl State {
@@ -58,7 +59,7 @@ impl State {
     /// # Errors
     /// The instant to ask again.
     pub fn may_start(&mut self, now: Timestamp) -> Result<(), Timestamp> {
-        if self.is_paused {
+        if self.paused_at.is_some() {
             return Err(now + ACCOUNT_PAUSE_MS);
         }
         if self.closed_until > now {
@@ -79,8 +80,8 @@ impl State {
             }
             Sign::Account => {
                 *self = Self { refusals: self.refusals + 1, ..Self::default() };
-                self.is_paused = self.refusals >= ACCOUNT_REFUSALS_MAX;
-                self.is_paused.then_some(Change::Paused)
+                self.paused_at = (self.refusals >= ACCOUNT_REFUSALS_MAX).then_some(now);
+                self.paused_at.map(|_| Change::Paused)
             }
             Sign::Away => {
                 self.failures += 1;
@@ -112,6 +113,11 @@ impl Health {
     /// As [`State::learn`].
     pub fn learn(&self, connection: &str, sign: Sign, now: Timestamp) -> Option<Change> {
         self.with(connection, |state| state.learn(sign, now))
+    }
+
+    /// Since when this process takes the account as refused; `None`: it does not.
+    pub fn paused_at(&self, connection: &str) -> Option<Timestamp> {
+        self.with(connection, |state| state.paused_at)
     }
 
     /// A person says that the account may send again.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rapport_connections::{Asked, ConnectorHost, NotRun, SigningRole};
 use rapport_model::exchange::Authorization;
 use rapport_model::sending::Turn;
+use rapport_model::sending::policy::Window;
 use rapport_store::Table;
 use rapport_telemetry::TokenNotObtained;
 
@@ -16,6 +17,8 @@ pub struct Host {
     pub table: Table,
     /// Signs requests to AWS. `None`: such requests are denied.
     pub aws: Option<Arc<dyn SigningRole>>,
+    /// How providers reach us, without a slash at the end. `None`: a connector that names the URL for statuses is denied.
+    pub public_url: Option<String>,
 }
 
 impl Connectors for Host {
@@ -34,6 +37,11 @@ impl Connectors for Host {
         let Ok(Some(connection)) = self.host.connections.get(connection) else { return LIMITS };
         let sending = &connection.connector.manifest().sending;
         Limits { rate: sending.rate.unwrap_or(LIMITS.rate), pair_ms: sending.pair_ms }
+    }
+
+    fn windows(&self, connection: &str) -> Vec<Window> {
+        let Ok(Some(connection)) = self.host.connections.get(connection) else { return Vec::new() };
+        connection.connector.manifest().sending.windows.clone()
     }
 
     fn run<'a>(&'a self, connection: &'a str, asked: Asked) -> Work<'a, Result<Turn, NotRun>> {
@@ -60,7 +68,16 @@ impl Connectors for Host {
                 None => None,
             };
             let aws = keys.as_ref();
-            let leaving = rapport_connections::Leaving { work, request, limit_ms, entropy, table, owner, aws };
+            let leaving = rapport_connections::Leaving {
+                work,
+                request,
+                limit_ms,
+                entropy,
+                table,
+                owner,
+                aws,
+                public_url: self.public_url.as_deref(),
+            };
             self.host.leave(&connection, leaving).await
         })
     }

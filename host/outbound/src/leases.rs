@@ -9,7 +9,7 @@ use rapport_store::outbox::rate::Tokens;
 use rapport_store::{StoreError, Table};
 
 /// The bucket of a connection's messages.
-pub const BUCKET: &str = "send";
+pub const BUCKET: &str = rapport_store::outbox::rate::MESSAGES;
 /// Milliseconds for which tokens are good. A limit that a provider tells another worker is heeded after that.
 const LEASE_MS: u64 = 1_000;
 

@@ -31,7 +31,7 @@ pub mod verdict;
 pub mod wakes;
 pub mod worker;
 
-pub use connectors::{Connectors, Limits, Reply, Versions};
+pub use connectors::{Connectors, Limits, Reply, Tell, Versions};
 pub use given_up::GivenUp;
 pub use host::Host;
 pub use worker::{Ended, Outbound, Worker};

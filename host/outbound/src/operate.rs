@@ -5,6 +5,7 @@ use rapport_connections::{Asked, NotRun};
 use rapport_model::exchange::{Exchange, TransportError};
 use rapport_model::sending::{Failure, Next, Operation, Outcome};
 use rapport_model::{Eid, Timestamp};
+use rapport_store::StoreError;
 
 use crate::connectors::Leaving;
 use crate::worker::Worker;
@@ -13,7 +14,7 @@ use crate::worker::Worker;
 pub const OPERATION_MS_MAX: u64 = 60_000;
 
 /// Why an operation came to nothing.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum NotDone {
     /// The connector or the provider says why.
     #[error("{0:?}")]
@@ -27,6 +28,9 @@ pub enum NotDone {
     Late,
     #[error("the request did not leave: {0}")]
     NotLeft(String),
+    /// What the connector told could not be stored.
+    #[error("{0}")]
+    NotStored(#[from] StoreError),
 }
 
 /// An operation, and for whom.
@@ -66,8 +70,14 @@ impl Worker {
             let turn = self.0.connectors.run(direct.connection, asked).await?;
             accepted = turn.so_far.accepted.clone();
             let requests = match turn.next {
-                Next::Done => return Ok(turn.so_far),
-                Next::Failed(failure) => return Err(NotDone::Failed(failure)),
+                Next::Done => {
+                    self.tell(direct.connection, direct.work, &turn.so_far).await?;
+                    return Ok(turn.so_far);
+                }
+                Next::Failed(failure) => {
+                    self.tell(direct.connection, direct.work, &turn.so_far).await?;
+                    return Err(NotDone::Failed(failure));
+                }
                 Next::Perform(requests) => requests,
             };
             for request in &requests {

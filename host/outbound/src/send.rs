@@ -5,7 +5,7 @@ use rapport_model::Timestamp;
 use rapport_model::exchange::{Exchange, Request, Response, TransportError};
 use rapport_model::sending::intent::{Cause, Choice, Intent, Report, Started, State};
 use rapport_model::sending::lock::{Marker, REQUEST_MS_MAX};
-use rapport_model::sending::{Next, Turn, sent};
+use rapport_model::sending::{Next, Outcome, Turn, sent};
 use rapport_store::events::NewEvent;
 use rapport_store::outbox::intents::Changed;
 use rapport_store::{Mistake, StoreError};
@@ -14,7 +14,7 @@ use rapport_telemetry::{ConnectionPaused, MessageNotSent, MessageSent, MessageUn
 use crate::health::{ACCOUNT_PAUSE_MS, Change, Sign};
 use crate::leases::BUCKET;
 use crate::start::{DENIED, Job};
-use crate::verdict::{AGAIN_MS, Verdict, is_of_account, of_answer, of_transport};
+use crate::verdict::{AGAIN_MS, Limited, Verdict, is_of_account, narrowed, of_answer, of_transport};
 use crate::worker::{Look, Worker};
 
 /// Times that a busy connector is asked what an answer means. The answer is there, and only it can read it.
@@ -33,7 +33,7 @@ impl Worker {
         };
         let connection = job.stored.birth.connection.as_str();
         match self.perform(job, request, limit_ms).await {
-            Err(_) => self.not_sent(job, marker, (AGAIN_MS, false)).await?,
+            Err(_) => self.not_sent(job, marker, (AGAIN_MS, Limited::Nothing)).await?,
             Ok(Err(error)) => {
                 if !matches!(error, TransportError::Denied(_) | TransportError::RequestTooLarge(_)) {
                     self.learn(connection, Sign::Away).await?;
@@ -85,16 +85,36 @@ impl Worker {
         };
         let report = self.report(job, &turn, vec![exchange], !request.repeatable, None);
         let has_grown = report.accepted.len() > job.stored.accepted.len();
-        match of_answer(&response, request.repeatable, &turn.next, has_grown) {
+        match narrowed(of_answer(&response, request.repeatable, &turn.next, has_grown), &turn.so_far) {
             Verdict::Recorded(end) => {
                 self.learn_of(job, &turn.next).await?;
                 self.record(job, marker, &turn, Report { end, ..report }).await
             }
             other => {
+                self.tell(&job.stored.birth.connection, job.stored.id.as_str(), &turn.so_far).await?;
                 let sign = if matches!(other, Verdict::Unknown { .. }) { Sign::Away } else { Sign::Well };
                 self.learn(&job.stored.birth.connection, sign).await?;
                 self.conclude(job, marker, request, other).await
             }
+        }
+    }
+
+    /// Puts the events of the parts that a report adds, by the start of their marker.
+    async fn put_parts(&self, job: &Job<'_>, report: &Report, marker: &Marker) -> Result<(), StoreError> {
+        let mut started = marker.started.clone();
+        if self.makes(Mistake::EventKeyFromAnswerTime) {
+            started.at = self.now();
+        }
+        self.put_messages(job, report, &started).await
+    }
+
+    /// Stores what a connector told while it did something. Each turn tells all of it again, and it is there once.
+    pub(crate) async fn tell(&self, connection: &str, work: &str, so_far: &Outcome) -> Result<(), StoreError> {
+        match &self.0.tell {
+            Some(tell) if !so_far.events.is_empty() => {
+                tell(connection.to_owned(), work.to_owned(), so_far.events.clone()).await
+            }
+            _ => Ok(()),
         }
     }
 
@@ -104,17 +124,14 @@ impl Worker {
         if is_refused && marker.is_repeatable {
             return self.record_refusal(job, marker, &report).await;
         }
-        let mut started = marker.started.clone();
-        if self.makes(Mistake::EventKeyFromAnswerTime) {
-            started.at = self.now();
-        }
         let record_first = self.makes(Mistake::RecordBeforeEvent);
         if !record_first {
-            self.put_messages(job, &report, &started).await?;
+            self.put_parts(job, &report, marker).await?;
+            self.tell(&job.stored.birth.connection, job.stored.id.as_str(), &turn.so_far).await?;
         }
         let changed = self.table().change_intent(job.stored, |intent| intent.recorded(&report)).await?;
         if record_first {
-            self.put_messages(job, &report, &started).await?;
+            self.put_parts(job, &report, marker).await?;
         }
         if let Changed::Done(now) = &changed
             && !now.is_open()
@@ -172,7 +189,7 @@ impl Worker {
     ) -> Result<(), StoreError> {
         let (step, started) = (job.stored.step, &marker.started);
         match verdict {
-            Verdict::NotSent { wait_ms, is_limit } => self.not_sent(job, marker, (wait_ms, is_limit)).await,
+            Verdict::NotSent { wait_ms, limits } => self.not_sent(job, marker, (wait_ms, limits)).await,
             Verdict::Denied(why) => self.stop(job, marker, |intent| intent.refused(DENIED, &why)).await,
             Verdict::Failed(cause) => self.stop(job, marker, |intent| intent.failed(&cause)).await,
             Verdict::Unknown { .. } if request.repeatable || self.makes(Mistake::RepeatsAfterTimeout) => {
@@ -211,28 +228,34 @@ impl Worker {
         self.table().release_marker(job.of, &marker.token, false).await
     }
 
-    /// Nothing happened: all workers hear of a limit, the intent waits, the marker goes.
+    /// Nothing happened: the intent says so and waits, all workers hear of a limit, the marker goes. The intent comes first: whoever
+    /// finds the marker after a crash then knows that nothing left under it.
     async fn not_sent(
         &self,
         job: &Job<'_>,
         marker: &Marker,
-        (wait_ms, is_limit): (u64, bool),
+        (wait_ms, limits): (u64, Limited),
     ) -> Result<(), StoreError> {
         let until = self.now() + wait_ms;
-        if is_limit {
-            self.limit(&job.stored.birth.connection, until).await?;
-        }
         let step = job.stored.step;
-        self.table().change_intent(job.stored, |intent| intent.not_sent(step, until)).await?;
+        self.table().change_intent(job.stored, |intent| intent.not_sent(step, until, Some(&marker.token))).await?;
+        self.limit(job, limits, until).await?;
         self.table().release_marker(job.of, &marker.token, false).await
     }
 
-    /// The provider takes nothing of a connection before an instant.
-    pub(crate) async fn limit(&self, connection: &str, until: Timestamp) -> Result<(), StoreError> {
-        let now = self.now();
-        ProviderLimits { connection, wait_ms: until.saturating_sub(now) }.emit();
-        self.0.leases.forget(connection);
-        self.table().pause((connection, BUCKET), until, now).await
+    /// The provider takes nothing of a connection, or of a conversation, before an instant.
+    pub(crate) async fn limit(&self, job: &Job<'_>, limits: Limited, until: Timestamp) -> Result<(), StoreError> {
+        let (now, connection) = (self.now(), job.stored.birth.connection.as_str());
+        match limits {
+            Limited::Nothing => Ok(()),
+            // The lock's own `next-at`: the conversations of others go on.
+            Limited::Pair => self.table().hold_pair(job.of, until).await,
+            Limited::Connection => {
+                ProviderLimits { connection, wait_ms: until.saturating_sub(now) }.emit();
+                self.0.leases.forget(connection);
+                self.table().pause((connection, BUCKET), until, now).await
+            }
+        }
     }
 
     /// What an answer says of its connection.
@@ -244,19 +267,31 @@ impl Worker {
     /// Learns whether a connection works. What stops this process stops the others.
     pub(crate) async fn learn(&self, connection: &str, sign: Sign) -> Result<(), StoreError> {
         let now = self.now();
-        let until = match self.0.health.learn(connection, sign, now) {
-            None => return Ok(()),
+        match self.0.health.learn(connection, sign, now) {
+            None => Ok(()),
             Some(Change::Opened { until }) => {
                 ProviderAway { connection, wait_ms: until.saturating_sub(now) }.emit();
-                until
+                self.0.leases.forget(connection);
+                self.table().pause((connection, BUCKET), until, now).await
             }
             Some(Change::Paused) => {
                 ConnectionPaused { connection }.emit();
-                now + ACCOUNT_PAUSE_MS
+                self.0.leases.forget(connection);
+                self.table().refuse_account(connection, now + ACCOUNT_PAUSE_MS, now).await
             }
-        };
-        self.0.leases.forget(connection);
-        self.table().pause((connection, BUCKET), until, now).await
+        }
+    }
+
+    /// Whether something may start on a connection now; else when to ask again. A process that found the account refused looks whether
+    /// a person has resumed it since.
+    pub(crate) async fn may_start(&self, connection: &str) -> Result<Result<(), Timestamp>, StoreError> {
+        let now = self.now();
+        if let Some(paused_at) = self.0.health.paused_at(connection)
+            && self.table().connection_standing(connection, now).await?.resumed_at >= paused_at
+        {
+            self.0.health.resume(connection);
+        }
+        Ok(self.0.health.may_start(connection, now))
     }
 
     pub(crate) fn unknown(&self, intent: &Intent, error: &str, status: Option<u16>) {

@@ -13,7 +13,7 @@ use rapport_store::outbox::intents::{Conversation, StoredIntent};
 use rapport_store::outbox::lock::{Cancelled, Marked};
 
 use crate::connectors::{Away, Leaving, Reply};
-use crate::verdict::{AGAIN_MS, LIMITED_MS, LIMITED_MS_MIN, Verdict, of_answer, of_transport};
+use crate::verdict::{AGAIN_MS, Limited, Verdict, limited_ms, of_answer, of_transport};
 use crate::worker::{Look, Worker};
 
 /// Milliseconds until a connection that could not be set up is tried again.
@@ -69,17 +69,17 @@ impl Worker {
         if let Some(refused) = self.against(of, stored).await? {
             return self.end(stored, refused.rule, |intent| intent.refused(refused.rule, &refused.help)).await;
         }
-        let job = Job {
-            of,
-            stored,
-            pin: stored.pin.clone().unwrap_or(fresh),
-            last_customer_at: self.last_customer_at(of).await?,
-        };
+        let last_customer_at = self.last_customer_at(of).await?;
+        if let Some(refused) = self.outside_window(stored, last_customer_at).await? {
+            return self.end(stored, refused.rule, |intent| intent.refused(refused.rule, &refused.help)).await;
+        }
+        let job = Job { of, stored, pin: stored.pin.clone().unwrap_or(fresh), last_customer_at };
         let turn = match self.ask_connector(&job, Vec::new()).await {
             Ok(turn) => turn,
             Err(NotRun::Busy) => return Ok(Look::Rest(Some(now + BUSY_MS))),
             Err(NotRun::Broken(detail)) => return self.fail_internally(stored, &detail).await,
         };
+        self.tell(connection, stored.id.as_str(), &turn.so_far).await?;
         match &turn.next {
             Next::Perform(requests) => match requests.as_slice() {
                 [request] if needs_marker(request) => self.start(&job, lock, seen, request).await,
@@ -96,12 +96,32 @@ impl Worker {
 
     /// Which rule forbids it by now.
     async fn against(&self, of: &Conversation, stored: &StoredIntent) -> Result<Option<Refused>, StoreError> {
-        let suppressions = self.table().suppressions(&of.eid).await?;
+        let (suppressions, has_left) = self.table().standing(&of.eid).await?;
+        if has_left {
+            return Ok(Some(policy::changed_hands()));
+        }
         let is_on = |name: &str| suppressions.get(name).is_some_and(|word| word.is_on);
         Ok(policy::against(&stored.draft, |name| match name {
             policy::ADDRESS => is_on(ADDRESS),
             purpose => is_on(purpose),
         }))
+    }
+
+    /// Whether the provider's window is over. Only if that is certain: a customer who never wrote here may have written to the
+    /// business before it used this, and what is not folded yet may be the customer's.
+    async fn outside_window(
+        &self,
+        stored: &StoredIntent,
+        last_customer_at: Option<Timestamp>,
+    ) -> Result<Option<Refused>, StoreError> {
+        let windows = self.0.connectors.windows(&stored.birth.connection);
+        let (Some(last), false) = (last_customer_at, windows.is_empty()) else { return Ok(None) };
+        if policy::outside_window(&windows, &stored.draft, last, self.now()).is_none() {
+            return Ok(None);
+        }
+        let newest = self.table().newest_received(&stored.birth.eid).await?;
+        let since = newest.iter().filter(|event| !event.is_ours).map(|event| event.key.at()).fold(last, Timestamp::max);
+        Ok(policy::outside_window(&windows, &stored.draft, since, self.now()))
     }
 
     /// Asks the connector what comes next after everything that is recorded, and what came since.
@@ -159,8 +179,7 @@ impl Worker {
     /// The connector sends nothing, and says why.
     async fn refuse(&self, job: &Job<'_>, failure: &Failure) -> Result<Look, StoreError> {
         if let Failure::RateLimited(wait_ms) = failure {
-            let until = self.now() + wait_ms.unwrap_or(LIMITED_MS).max(LIMITED_MS_MIN);
-            return self.postpone(job, until).await;
+            return self.postpone(job, self.now() + limited_ms(*wait_ms)).await;
         }
         let cause = Cause::from(failure);
         self.end(job.stored, &cause.kind, |intent| intent.failed(&cause)).await
@@ -169,7 +188,7 @@ impl Worker {
     /// Nothing left: again, not before an instant.
     async fn postpone(&self, job: &Job<'_>, until: Timestamp) -> Result<Look, StoreError> {
         let (attempt, step) = (job.stored.attempt, job.stored.step);
-        let waits = |intent: &Intent| intent.not_sent(step, until).filter(|_| intent.attempt == attempt);
+        let waits = |intent: &Intent| intent.not_sent(step, until, None).filter(|_| intent.attempt == attempt);
         self.table().change_intent(job.stored, waits).await?;
         Ok(Look::Again)
     }
@@ -177,7 +196,7 @@ impl Worker {
     /// Requests that can be repeated, and that are not the message itself. They need no marker.
     async fn repeatable(&self, job: &Job<'_>, requests: &[Request]) -> Result<Look, StoreError> {
         let connection = job.stored.birth.connection.as_str();
-        if let Err(until) = self.0.health.may_start(connection, self.now()) {
+        if let Err(until) = self.may_start(connection).await? {
             return Ok(Look::Rest(Some(until)));
         }
         let mut done: Vec<Exchange> = Vec::with_capacity(requests.len());
@@ -196,6 +215,7 @@ impl Worker {
             Err(NotRun::Busy) => return Ok(Look::Rest(Some(self.now() + BUSY_MS))),
             Err(NotRun::Broken(detail)) => return self.fail_internally(job.stored, &detail).await,
         };
+        self.tell(connection, job.stored.id.as_str(), &turn.so_far).await?;
         let last = done.iter().rev().find_map(|exchange| exchange.as_ref().ok());
         let verdict = last.map_or(Verdict::Recorded(None), |last| of_answer(last, true, &turn.next, false));
         match verdict {
@@ -216,11 +236,12 @@ impl Worker {
     async fn not_done(&self, job: &Job<'_>, verdict: Verdict) -> Result<Look, StoreError> {
         let now = self.now();
         match verdict {
-            Verdict::NotSent { wait_ms, is_limit } => {
-                if is_limit {
-                    self.limit(&job.stored.birth.connection, now + wait_ms).await?;
-                } else {
-                    self.learn(&job.stored.birth.connection, crate::health::Sign::Away).await?;
+            Verdict::NotSent { wait_ms, limits } => {
+                match limits {
+                    Limited::Nothing => {
+                        self.learn(&job.stored.birth.connection, crate::health::Sign::Away).await?;
+                    }
+                    limits => self.limit(job, limits, now + wait_ms).await?,
                 }
                 self.postpone(job, now + wait_ms).await
             }
@@ -243,7 +264,7 @@ impl Worker {
     ) -> Result<Look, StoreError> {
         let connection = job.stored.birth.connection.as_str();
         let limits = self.0.connectors.limits(connection);
-        if let Err(until) = self.0.health.may_start(connection, self.now()) {
+        if let Err(until) = self.may_start(connection).await? {
             return Ok(Look::Rest(Some(until)));
         }
         if let Err(until) = self.0.leases.take(self.table(), connection, &limits.rate, self.now()).await? {

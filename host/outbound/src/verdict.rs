@@ -6,7 +6,7 @@
 use rapport_model::event::ProviderError;
 use rapport_model::exchange::{Response, TransportError};
 use rapport_model::sending::intent::{Cause, End, words_of};
-use rapport_model::sending::{Failure, Next};
+use rapport_model::sending::{Failure, LIMIT, Next, Outcome};
 
 /// Milliseconds to wait if nothing left: the name, the connection or the store may be back then.
 pub const AGAIN_MS: u64 = 5_000;
@@ -14,20 +14,33 @@ pub const AGAIN_MS: u64 = 5_000;
 pub const LIMITED_MS: u64 = 30_000;
 /// Milliseconds that a refused rate waits at least, also if the provider says 0.
 pub const LIMITED_MS_MIN: u64 = 1_000;
+/// Milliseconds that a refused rate waits at most: a day. No provider counts a rate over more, so more is a mistake.
+pub const LIMITED_MS_MAX: u64 = 24 * 3_600_000;
 
 /// What is to be written down.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// The exchange counts, and the intent goes on or ends.
     Recorded(Option<End>),
-    /// The provider did not process it: again, not before so many milliseconds. `is_limit`: all workers wait.
-    NotSent { wait_ms: u64, is_limit: bool },
+    /// The provider did not process it: again, not before so many milliseconds.
+    NotSent { wait_ms: u64, limits: Limited },
     /// A rule forbids it, so nothing left. The text says which one and how to change it.
     Denied(String),
     /// Nothing left, and it never will.
     Failed(Cause),
     /// It left, or may have, and nobody knows whether it was processed.
     Unknown { error: String, status: Option<u16> },
+}
+
+/// Who waits besides the message that did not leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limited {
+    /// Nobody.
+    Nothing,
+    /// Every message of its conversation.
+    Pair,
+    /// Every message of its connection.
+    Connection,
 }
 
 /// Of a request without an answer.
@@ -39,7 +52,7 @@ pub fn of_transport(error: &TransportError) -> Verdict {
         TransportError::RequestTooLarge(bytes) => {
             Verdict::Failed(Cause::of("too-large").saying(format!("at most {bytes} bytes")))
         }
-        _ => Verdict::NotSent { wait_ms: AGAIN_MS, is_limit: false },
+        _ => Verdict::NotSent { wait_ms: AGAIN_MS, limits: Limited::Nothing },
     }
 }
 
@@ -55,12 +68,25 @@ pub fn of_answer(response: &Response, is_repeatable: bool, next: &Next, has_grow
     let unknown = |error: &str| Verdict::Unknown { error: error.to_owned(), status: Some(status) };
     match failure {
         _ if has_grown => Verdict::Recorded(Some(End::Failed(failure.into()))),
-        Failure::RateLimited(wait_ms) if !is_broken || status == 503 || is_repeatable => limited(*wait_ms, response),
-        _ if status == 429 => limited(None, response),
+        Failure::RateLimited(wait_ms) if !is_broken || status == 503 || is_repeatable => {
+            limited(Limited::Connection, *wait_ms, response)
+        }
+        _ if status == 429 => limited(Limited::Connection, None, response),
         Failure::Undetermined(error) => unknown(word_of(error)),
         // One that can be repeated is made again.
         _ if is_broken => unknown("server-error"),
         _ => Verdict::Recorded(Some(End::Failed(failure.into()))),
+    }
+}
+
+/// A limit of which the connector says that it is of this customer alone.
+pub fn narrowed(verdict: Verdict, so_far: &Outcome) -> Verdict {
+    let is_pair = so_far.extensions.get(LIMIT).and_then(serde_json::Value::as_str) == Some("pair");
+    match verdict {
+        Verdict::NotSent { wait_ms, limits: Limited::Connection } if is_pair => {
+            Verdict::NotSent { wait_ms, limits: Limited::Pair }
+        }
+        other => other,
     }
 }
 
@@ -69,9 +95,13 @@ pub fn is_of_account(next: &Next) -> bool {
     matches!(next, Next::Failed(Failure::Account(_)))
 }
 
-fn limited(wait_ms: Option<u64>, response: &Response) -> Verdict {
-    let wait_ms = wait_ms.or_else(|| retry_after_ms(response)).unwrap_or(LIMITED_MS).max(LIMITED_MS_MIN);
-    Verdict::NotSent { wait_ms, is_limit: true }
+fn limited(limits: Limited, wait_ms: Option<u64>, response: &Response) -> Verdict {
+    Verdict::NotSent { wait_ms: limited_ms(wait_ms.or_else(|| retry_after_ms(response))), limits }
+}
+
+/// Milliseconds to wait at a limit of which the provider says so many.
+pub(crate) fn limited_ms(said: Option<u64>) -> u64 {
+    said.unwrap_or(LIMITED_MS).clamp(LIMITED_MS_MIN, LIMITED_MS_MAX)
 }
 
 /// `Retry-After` in seconds (RFC 9110 §10.2.3). The form with a date is rare, and waits for the default.
@@ -119,7 +149,7 @@ mod tests {
     #[test]
     fn a_refused_rate_waits_as_long_as_the_provider_says_and_a_second_at_least() {
         let waits = |verdict| match verdict {
-            Verdict::NotSent { wait_ms, is_limit: true } => wait_ms,
+            Verdict::NotSent { wait_ms, limits: Limited::Connection } => wait_ms,
             other => panic!("{other:?}"),
         };
         assert_eq!(waits(said(429, Failure::RateLimited(Some(0)))), LIMITED_MS_MIN);
@@ -133,13 +163,24 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_of_one_customer_stops_nobody_else() {
+        let pair = Outcome { extensions: [(LIMIT.to_owned(), "pair".into())].into(), ..Outcome::default() };
+        let limit = |ms| Verdict::NotSent { wait_ms: ms, limits: Limited::Pair };
+        assert_eq!(narrowed(said(400, Failure::RateLimited(Some(6_000))), &pair), limit(6_000));
+        assert_eq!(narrowed(said(429, Failure::RateLimited(Some(u64::MAX))), &pair), limit(LIMITED_MS_MAX));
+        let of_all = narrowed(said(429, Failure::RateLimited(None)), &Outcome::default());
+        assert_eq!(of_all, Verdict::NotSent { wait_ms: LIMITED_MS, limits: Limited::Connection });
+        assert!(matches!(narrowed(said(500, Failure::RateLimited(Some(1))), &pair), Verdict::Unknown { .. }));
+    }
+
+    #[test]
     fn what_did_not_leave_is_told_from_what_may_have() {
         let of = |error| of_transport(&error);
         for left in [TransportError::Timeout, TransportError::Interrupted, TransportError::ResponseTooLarge(200)] {
             assert!(matches!(of(left), Verdict::Unknown { .. }));
         }
         for not_left in [TransportError::Dns, TransportError::Connect, TransportError::Tls] {
-            assert_eq!(of(not_left), Verdict::NotSent { wait_ms: AGAIN_MS, is_limit: false });
+            assert_eq!(of(not_left), Verdict::NotSent { wait_ms: AGAIN_MS, limits: Limited::Nothing });
         }
         assert_eq!(of(TransportError::Denied("why".into())), Verdict::Denied("why".into()));
         assert!(matches!(of(TransportError::RequestTooLarge(5)), Verdict::Failed(_)));

@@ -14,7 +14,7 @@ use rapport_store::outbox::wake::Wakes;
 use rapport_store::{Mistake, StoreError, Table};
 use rapport_telemetry::MessageSetAside;
 
-use crate::connectors::Connectors;
+use crate::connectors::{Connectors, Tell};
 use crate::health::Health;
 use crate::leases::Leases;
 
@@ -42,6 +42,8 @@ pub struct Outbound {
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     pub health: Health,
     pub leases: Leases,
+    /// Where events go that a connector told while it sent; `None`: nowhere.
+    pub tell: Option<Tell>,
 }
 
 /// A worker. Cheap to clone: all of a process share one [`Outbound`].
@@ -76,7 +78,13 @@ impl Outbound {
         wakes: Arc<dyn Wakes>,
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
-        Self { table, connectors, wakes, now: Arc::new(now), health: Health::default(), leases: Leases::default() }
+        let (health, leases) = (Health::default(), Leases::default());
+        Self { table, connectors, wakes, now: Arc::new(now), health, leases, tell: None }
+    }
+
+    /// The same, with a place for what connectors tell while they send.
+    pub fn telling(self, tell: Tell) -> Self {
+        Self { tell: Some(tell), ..self }
     }
 }
 
@@ -200,6 +208,11 @@ impl Worker {
             Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => return Ok(Found::Live),
             Err(error) => return Err(error),
         };
+        if read.as_ref().is_some_and(|intent| intent.has_let_go(marker)) {
+            // Its worker died between the record, that nothing left, and the release.
+            self.table().release_marker(of, &marker.token, false).await?;
+            return Ok(Found::Overdue);
+        }
         let now = self.now();
         let is = found(marker, read.as_ref().map(|stored| &stored.intent), now);
         // Another worker's clock may be behind ours.

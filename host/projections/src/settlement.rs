@@ -4,19 +4,20 @@
 //! It settles what is unknown, and also what is under way, because its worker may die. Worker and settlement make the same event
 //! under the same key, so the timeline has it once.
 
-use rapport_model::Timestamp;
+use rapport_model::{Eid, EventKey, Timestamp};
 use rapport_model::event::{Author, Body, Covered, DeliveryState, Message};
 use rapport_model::sending::control::control_key;
 use rapport_model::sending::intent::{Cause, Intent, Started, State};
 use rapport_model::sending::lock::{Holder, Lock};
 use rapport_model::sending::reference::Reference;
-use rapport_model::sending::{Failure, sent};
+use rapport_model::sending::{Failure, policy, sent};
 use rapport_store::events::{NewEvent, StoredEvent};
 use rapport_store::outbox::intents::{Changed, Conversation, StoredIntent};
+use rapport_store::outbox::lock::Cancelled;
 use rapport_store::outbox::wake::Wakes;
 use rapport_store::stream::InsertedIntent;
 use rapport_store::{Mistake, StoreError, Table};
-use rapport_telemetry::MessageSettled;
+use rapport_telemetry::{MessageNotSent, MessageSettled};
 
 /// Looks for the marker or the record that says when a part was started. Between two reads it may move.
 const LOOKS: usize = 5;
@@ -84,7 +85,7 @@ pub async fn settle(table: &Table, stored: &StoredEvent, now: Timestamp) -> Resu
         return Ok(());
     }
     match says {
-        Says::Has(id) => confirm(table, &of, (&reference, &id), now).await,
+        Says::Has(id) => confirm(table, &of, (&reference, &id), (stored.event.at, now)).await,
         Says::Refused(why) => {
             let Some(intent) = table.intent(&of.eid, &reference.intent).await? else { return Ok(()) };
             let denied = table.change_intent(&intent, |intent| intent.denied(reference.part, &why)).await?;
@@ -97,7 +98,7 @@ async fn confirm(
     table: &Table,
     of: &Conversation,
     (reference, id): (&Reference, &str),
-    now: Timestamp,
+    (reported_at, now): (Timestamp, Timestamp),
 ) -> Result<(), StoreError> {
     let part = reference.part;
     for look in 1..=LOOKS {
@@ -114,9 +115,15 @@ async fn confirm(
                 out.filter(|out| (&out.intent, out.part) == (&intent.id, part)).map(|out| out.started)
             }
         };
-        // The provider has it, although nothing is known to have left: its word counts.
-        let started = started.or_else(|| (look == LOOKS).then_some(Started { at: now, answers: None }));
-        let Some(started) = started else { continue };
+        let Some(started) = started else {
+            // The provider has it, although nothing is known to have left: its word counts. The intent first gets a start, once,
+            // so that all who make the event of this part make the same one.
+            if look + 1 >= LOOKS && intent.confirmed(part, id).is_some() {
+                let at = reported_at.min(intent.birth.expires_at).max(intent.birth.created_at);
+                table.change_intent(&intent, |intent| intent.noted(part, Started { at, answers: None })).await?;
+            }
+            continue;
+        };
         put_event(table, &intent, (part, id), &started, now).await?;
         let confirmed = table.change_intent(&intent, |intent| intent.confirmed(part, id)).await?;
         return settled(table, of, confirmed).await;
@@ -145,6 +152,27 @@ async fn settled(table: &Table, of: &Conversation, changed: Changed) -> Result<(
         let (connection, intent) = (now.birth.connection.as_str(), now.id.as_str());
         MessageSettled { connection, intent, state: now.state.word() }.emit();
         table.settle_intent(of, &now.id).await?;
+    }
+    Ok(())
+}
+
+/// Ends what waits for a former holder of an address: it would reach whoever has the address now. Control moves too, so that no reply
+/// starts that was written to the former holder. `by`: the event that says so.
+///
+/// # Errors
+/// Storage failed; do it again, which is harmless.
+pub async fn end_of_holder(table: &Table, eid: &Eid, by: &EventKey, now: Timestamp) -> Result<(), StoreError> {
+    for account in table.locked_accounts(eid).await? {
+        let of = Conversation { eid: eid.clone(), account };
+        table.move_control(&of, by, &Holder::Nobody, now).await?;
+    }
+    let policy::Refused { rule, help } = policy::changed_hands();
+    for intent in table.open_of_endpoint(eid).await? {
+        // What is under way, or may be, its worker ends: it looks at the address before each part.
+        if let Cancelled::Done(ended) = table.stop_intent(&intent, |intent| intent.refused(rule, &help)).await? {
+            let (connection, intent) = (ended.birth.connection.as_str(), ended.id.as_str());
+            MessageNotSent { connection, intent, state: ended.state.word(), why: rule }.emit();
+        }
     }
     Ok(())
 }

@@ -11,18 +11,27 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 pub use writer::BlobWriter;
 
-use rapport_model::Eid;
+use rapport_model::{Eid, Timestamp};
 
-use crate::error::StoreError;
-use crate::items::{Reader, b, s};
+use crate::error::{StoreError, unavailable};
+use crate::events::OWN_SINCE;
+use crate::items::{Reader, b, n, s};
+use crate::keys;
+use crate::on_heap::OnHeap;
 use crate::table::Table;
 
 /// Bytes. Payloads up to here stay in the item: an S3 put costs as much as eight write units, of 1 KB each.
 pub const INLINE_BYTES_MAX: usize = 8 << 10;
+
+/// A file without its name is left over if nobody has touched it for so long: the longest transfer takes a minute.
+pub const LEFT_OVER_AFTER: Duration = Duration::from_secs(3_600);
+/// What files end with that have not got their name yet.
+const UNNAMED: &str = "new";
 
 /// Where blobs are.
 #[derive(Clone, Debug)]
@@ -39,6 +48,21 @@ impl Blobs {
     /// Blobs in `folder`, which is made when the first one comes.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self(BlobStore::Folder(folder.into()))
+    }
+
+    /// Deletes what a process left that died while it wrote: files without their name that nobody has touched for
+    /// [`LEFT_OVER_AFTER`]. Gives how many. At the start of a process; a bucket has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Blob`]: the folder cannot be read. What cannot be deleted is left to the next start.
+    pub async fn delete_left_over(&self) -> Result<usize, StoreError> {
+        let folder = match &self.0 {
+            BlobStore::Folder(folder) => folder.clone(),
+            #[cfg(feature = "aws")]
+            BlobStore::Bucket(_) => return Ok(0),
+        };
+        let deleted = run(move || delete_left_over(&folder, SystemTime::now())).await;
+        deleted.map_err(|source| StoreError::Blob { key: "left over".to_owned(), source })
     }
 
     #[cfg(feature = "aws")]
@@ -197,6 +221,18 @@ impl Table {
         (self.endpoint_pk(eid), what.to_owned())
     }
 
+    /// Gives a body that is kept an owner: an item of the endpoint that names it, so that an erasure takes it. It comes before the
+    /// body is durable: an item whose blob never came harms nobody.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: do it again, which is harmless.
+    pub async fn own_kept(&self, eid: &Eid, connection: &str, blob: &str, now: Timestamp) -> Result<(), StoreError> {
+        let put = self.dynamodb().put_item().table_name(self.name());
+        let put = put.item("pk", s(self.endpoint_pk(eid))).item("sk", s(keys::kept_sk(blob)));
+        let put = put.item(REFERENCE, s(blob)).item("con", s(connection)).item(OWN_SINCE, n(now));
+        put.send().on_heap().await.map(drop).map_err(unavailable("PutItem"))
+    }
+
     /// Begins a blob of an item, whose keys these are.
     ///
     /// # Errors
@@ -248,6 +284,48 @@ fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// In a folder of blobs and in the folders of their names.
+fn delete_left_over(folder: &Path, now: SystemTime) -> io::Result<usize> {
+    let mut deleted = 0;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let (path, found) = entry.and_then(|entry| Ok((entry.path(), entry.metadata()?)))?;
+            let is_old = || found.modified().is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > LEFT_OVER_AFTER));
+            if found.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == UNNAMED) && is_old() && fs::remove_file(&path).is_ok() {
+                deleted += 1;
+            }
+        }
+    }
+    Ok(deleted)
+}
+
 async fn run<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.expect("reading and writing files does not panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_process_left_goes_and_what_is_being_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let within = folder.path().join("ab");
+        fs::create_dir_all(&within).unwrap();
+        for name in ["1-1.new", "ab/h12.1-2.new", "ab/h12"] {
+            fs::write(folder.path().join(name), b"x").unwrap();
+        }
+        assert_eq!(delete_left_over(folder.path(), SystemTime::now()).unwrap(), 0, "somebody may be writing");
+        let later = SystemTime::now() + LEFT_OVER_AFTER + Duration::from_secs(60);
+        assert_eq!(delete_left_over(folder.path(), later).unwrap(), 2);
+        assert!(within.join("h12").exists());
+        assert_eq!(delete_left_over(&folder.path().join("none"), later).unwrap(), 0);
+    }
 }

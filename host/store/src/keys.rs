@@ -16,10 +16,12 @@
 //! | that a suggestion, or an edge that joins nothing, is with the lower one | `<t>#E#<higher eid>` | `Z#<lower eid>` |
 //! | a provider's demand to erase the person | `<t>#E#<eid>` | `Q#` |
 //! | intent: a message that is to be sent | `<t>#E#<eid>` | `O#<ULID of when it is due>` |
+//! | body that is kept: a file that a connector fetched | `<t>#E#<eid>` | `B#<blob>` |
 //! | lock of a conversation | `<t>#E#<eid>` | `Y#<account>` |
 //! | claim of an idempotency key | `<t>#I#<HMAC(API key, idempotency key)>` | `@` |
 //! | what is due in a minute | `<t>#W#<minute>#<shard>` | `C#<eid>#<account>`, `K#<command>` |
 //! | how far the due minutes are done | `<t>#W#cursor` | `@` |
+//! | what was due and this version could not do | `<t>#W#aside` | as in its minute |
 //! | rate of a connection | `<t>#R#<connection>#<bucket>` | `@` |
 //! | root | `<t>#P#<profile>` | `@` |
 //! | identity log | `<t>#P#<profile>` | `M#<our ms>#<version>` |
@@ -70,6 +72,8 @@ pub(crate) const DEMAND: &str = "Q#";
 
 /// A message that is to be sent, or was.
 pub(crate) const INTENTS: &str = "O#";
+/// A body that is kept for an endpoint: a file that a connector fetched or uploads.
+pub(crate) const KEPT: &str = "B#";
 /// Who may speak in a conversation, and what is under way.
 pub(crate) const LOCKS: &str = "Y#";
 
@@ -193,6 +197,10 @@ pub(crate) fn intent_id_of_sk(sk: &str) -> Option<IntentId> {
     IntentId::parse(sk.strip_prefix(INTENTS)?)
 }
 
+pub(crate) fn kept_sk(blob: &str) -> String {
+    format!("{KEPT}{blob}")
+}
+
 pub(crate) fn lock_sk(account: &str) -> String {
     format!("{LOCKS}{account}")
 }
@@ -209,6 +217,11 @@ pub(crate) fn due_pk(tenant: &str, minute: u64, shard: u8) -> String {
 
 pub(crate) fn due_cursor_pk(tenant: &str) -> String {
     format!("{tenant}#W#cursor")
+}
+
+/// What was due and nobody could do.
+pub(crate) fn due_aside_pk(tenant: &str) -> String {
+    format!("{tenant}#W#aside")
 }
 
 pub(crate) fn rate_pk(tenant: &str, connection: &str, bucket: &str) -> String {

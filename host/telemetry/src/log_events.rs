@@ -178,6 +178,15 @@ events! {
     ERROR MessageSetAside<'a> "message-set-aside": "a message was set aside" { intent: &'a str, why: &'a str }
         counts messages_set_aside
 
+    /// Something is due that this version cannot do: another version noted it. It was set aside, so that it holds up nothing.
+    ERROR DueSetAside<'a> "due-set-aside": "something due was set aside: this version cannot do it" { command: &'a str }
+        counts due_set_aside
+
+    /// What a connector told while it sent could not be stored, now or ever: the connector breaks a rule of events.
+    ERROR ToldNotStored<'a> "told-not-stored": "an event that a connector told while it sent was not stored"
+        { connection: &'a str, work: &'a str, detail: &'a str }
+        counts told_not_stored
+
     /// A provider wants a pause. All workers wait.
     INFO ProviderLimits<'a> "provider-limits": "the provider wants a pause" { connection: &'a str, wait_ms: u64 }
 

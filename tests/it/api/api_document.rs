@@ -15,6 +15,8 @@ use crate::support::{API_KEY, POWERLESS_KEY};
 
 /// Requests of the client. Some thousands, so that each operation gets hundreds, good ones and bad ones.
 const REQUESTS: u64 = 7_000;
+/// The connection that sends.
+const SENDER: &str = "wa-eu";
 /// Longer than any limit of a text in the document.
 const TOO_LONG: usize = 3_000;
 
@@ -29,6 +31,8 @@ fn the_document_names_every_address_and_holds_together() {
         "/openapi.json",
         "/v1/audit",
         "/v1/conflicts",
+        "/v1/connections/{name}",
+        "/v1/connections/{name}/resume",
         "/v1/conversations/{id}",
         "/v1/conversations/{id}/hand-back",
         "/v1/conversations/{id}/take",
@@ -346,10 +350,12 @@ impl Client<'_> {
             Some("links") => text.matches('.').count() == 2 && text.len() > 45,
             Some("suggestions") => text.matches('.').count() == 1 && text.len() == 45,
             Some("conversations") => text.len() == 22,
+            Some("connections") => *text == SENDER,
             Some("messages" | "events") => text.matches('.').count() == 1 && text.len() == 49,
             _ => true,
         };
-        let ids: Vec<String> = self.words.iter().chain(&self.learnt).filter(is_one).cloned().collect();
+        let own = [SENDER.to_owned()];
+        let ids: Vec<String> = self.words.iter().chain(&self.learnt).chain(&own).filter(is_one).cloned().collect();
         if ids.is_empty() || self.random.one_in(6) { self.text() } else { ids[self.random.below(ids.len())].clone() }
     }
 

@@ -21,7 +21,7 @@ const ADA: &str = "+16505551234";
 const BOT_KEY: &str = "the key of a bot";
 
 /// A service to which Ada wrote once; it has a key that is only automation.
-async fn written_to() -> (Service, Value) {
+pub(super) async fn written_to() -> (Service, Value) {
     let key = |name: &str, authors: &[Author], secret: &str| {
         let key = ApiKey { name: name.to_owned(), may: Scopes::all(), authors: authors.into(), not_after: None };
         (key, vec![Secret::new(secret.as_bytes())])
@@ -37,7 +37,7 @@ async fn written_to() -> (Service, Value) {
     (service, profile["id"].clone())
 }
 
-async fn post_as(service: &Service, key: &str, target: &str, idempotency: &str, body: &Value) -> Answer {
+pub(super) async fn post_as(service: &Service, key: &str, target: &str, idempotency: &str, body: &Value) -> Answer {
     let authorization = format!("Bearer {key}");
     let mut headers = vec![("authorization", authorization.as_str()), ("content-type", "application/json")];
     if !idempotency.is_empty() {
@@ -48,35 +48,35 @@ async fn post_as(service: &Service, key: &str, target: &str, idempotency: &str, 
 }
 
 /// Sends as an agent, each time with a key of its own.
-async fn send(service: &Service, body: &Value) -> Answer {
+pub(super) async fn send(service: &Service, body: &Value) -> Answer {
     static KEYS: AtomicU32 = AtomicU32::new(0);
     let key = format!("key {}", KEYS.fetch_add(1, Ordering::Relaxed));
     post_as(service, API_KEY, "/v1/messages", &key, body).await
 }
 
-async fn sent(service: &Service, body: &Value) -> Value {
+pub(super) async fn sent(service: &Service, body: &Value) -> Value {
     let answer = send(service, body).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     answer.json()
 }
 
-fn notice(profile: &Value) -> Value {
+pub(super) fn notice(profile: &Value) -> Value {
     json!({"to": {"profile": profile}, "parts": [{"text": "Your parcel comes today."}], "kind": "notice", "author": "agent"})
 }
 
 #[track_caller]
-fn is_refused(answer: &Answer, status: u16, kind: &str, field: &str) {
+pub(super) fn is_refused(answer: &Answer, status: u16, kind: &str, field: &str) {
     let problem = answer.json();
     assert_eq!(answer.status, status, "{problem}");
     assert_eq!(problem["type"], format!("urn:rapport:problem:{kind}"), "{problem}");
     assert_eq!(problem["field"].as_str().unwrap_or_default(), field, "{problem}");
 }
 
-fn id_of(message: &Value) -> MessageId {
+pub(super) fn id_of(message: &Value) -> MessageId {
     MessageId::parse(message["id"].as_str().unwrap()).unwrap()
 }
 
-fn conversation_of(message: &Value) -> Conversation {
+pub(super) fn conversation_of(message: &Value) -> Conversation {
     Conversation { eid: id_of(message).eid, account: message["account"].as_str().unwrap().to_owned() }
 }
 
@@ -298,7 +298,7 @@ async fn nothing_is_sent_to_an_address_that_is_erased() {
 }
 
 /// Starts a message as its worker would.
-async fn start(service: &Service, message: &Value) -> Marker {
+pub(super) async fn start(service: &Service, message: &Value) -> Marker {
     let (of, id) = (conversation_of(message), id_of(message));
     let table = &service.data.table;
     let intent = table.intent(&id.eid, &id.intent).await.unwrap().unwrap();

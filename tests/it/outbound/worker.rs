@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use rapport_config::{Config, ConnectionConfig};
 use rapport_connections::{Connection, Connections, ConnectorHost, SecretValues};
 use rapport_egress::{Egress, Network};
+use rapport_inbound::Inbound;
 use rapport_model::event::{
     Attestation, Author, Body, Contact, Covered, Delivery, DeliveryState, Identifier, Part, ProviderError,
 };
@@ -128,6 +129,25 @@ impl World {
         texts.collect()
     }
 
+    /// An event of the customer's number comes, and is folded.
+    pub async fn comes(&self, at: u64, body: Body) {
+        let value = "+16505551234".into();
+        let whose = Identifier { scheme: "phone".into(), scope: None, value, attestation: Attestation::Provider };
+        let event = Event {
+            id: format!("event {at}"),
+            at,
+            account: "shop".into(),
+            contact: Contact { identifiers: vec![whose], ..Contact::default() },
+            body,
+            extensions: Default::default(),
+        };
+        let key = self.table().tenant_key().event_key(at, "shop", &event.id).unwrap();
+        let (eid, connection) = (self.of.eid.clone(), "courier".to_owned());
+        let new = NewEvent { eid, key, event, connection, connector_digest: "0".repeat(64), received_at: at };
+        self.data.put(new).await;
+        fold_all(self.table(), &mut self.data.stream().await).await;
+    }
+
     /// The provider reports about the reference of its newest message.
     pub async fn report(&self, state: DeliveryState) {
         let reference = self.provider.ledger().last().unwrap().reference.clone();
@@ -171,11 +191,25 @@ pub fn worker(table: &Table, provider: &Provider, config: &str, now: &Arc<Atomic
         tenant_key: table.tenant_key().clone(),
         now: || NOW,
     };
-    let sender = Host { host: Arc::new(host), table: table.clone(), aws: None };
+    let host = Arc::new(host);
+    let inbound = Arc::new(Inbound {
+        table: table.clone(),
+        host: Arc::clone(&host),
+        feeds: Default::default(),
+        objects: Default::default(),
+        public_url: String::new(),
+        stored: Arc::default(),
+        now: || NOW,
+    });
+    let sender = Host { host, table: table.clone(), aws: None, public_url: None };
     let (near, woken) = wakes::local();
     let clock = Arc::clone(now);
     let outbound =
         Outbound::new(table.clone(), Arc::new(sender), Arc::new(near), move || clock.load(Ordering::Relaxed));
+    let outbound = outbound.telling(Arc::new(move |connection, work, events| {
+        let inbound = Arc::clone(&inbound);
+        Box::pin(async move { inbound.store_told(&connection, &work, events).await })
+    }));
     (Worker::new(Arc::new(outbound)), woken)
 }
 

@@ -3,14 +3,15 @@
 use rapport_http::Problem;
 use rapport_model::event::Author;
 use rapport_model::sending::expiry::{expires_after_ms, expires_at};
-use rapport_model::sending::intent::{Birth, Draft, Intent, State};
+use rapport_model::profile::rfc3339;
+use rapport_model::sending::intent::{Birth, Draft, Intent, OVERTAKEN_AFTER_MS, State};
 use rapport_model::sending::{IntentId, MessageId};
 use rapport_store::outbox::intents::{Changed, Conversation, StoredIntent};
 use rapport_store::outbox::lock::Cancelled;
 
 use crate::sending::message::erased;
-use crate::sending::views::MessageView;
-use crate::sending::{Sender, Sending};
+use crate::sending::views::{MessageView, WhyNot};
+use crate::sending::{Sender, Sending, connections};
 
 impl Sending {
     /// A message, as it is now.
@@ -18,7 +19,68 @@ impl Sending {
     /// # Errors
     /// There is none, or storage failed.
     pub async fn message(&self, id: &MessageId) -> Result<MessageView, Problem> {
-        Ok(MessageView::from(&self.stored(id).await?.intent))
+        let intent = self.stored(id).await?.intent;
+        let view = MessageView::from(&intent);
+        if !intent.is_open() {
+            return Ok(view);
+        }
+        Ok(match self.waits_for(&intent).await? {
+            Some((kind, detail, fix)) => {
+                let why = WhyNot { kind: kind.to_owned(), detail: Some(detail), status: None };
+                MessageView { why: Some(why), fix, ..view }
+            }
+            None => view,
+        })
+    }
+
+    /// What an open message waits for: a word, a sentence and what would help. `None`: its worker is about to look at it.
+    async fn waits_for(&self, intent: &Intent) -> Result<Option<(&'static str, String, Option<String>)>, Problem> {
+        let (table, now) = (&self.people.table, (self.people.now)());
+        let (of, connection) = (conversation_of(intent), intent.birth.connection.as_str());
+        let waits = |kind, detail: String| Ok(Some((kind, detail, None)));
+        let lock = table.lock(&of).await?;
+        if let Some(out) = lock.out.as_ref().filter(|out| out.is_live(now)) {
+            return if out.intent == intent.id {
+                waits("under-way", "its request is under way".to_owned())
+            } else {
+                waits("turn", "another message of the conversation is under way, and goes first".to_owned())
+            };
+        }
+        if !self.senders.iter().any(|sender| sender == connection) {
+            let fix = format!("the operator adds the connection `{connection}`, or a connector that sends");
+            return Ok(Some(("no-connection", format!("the connection `{connection}` does not send here"), Some(fix))));
+        }
+        let standing = table.connection_standing(connection, now).await?;
+        let until = standing.paused_until.map(rfc3339).unwrap_or_default();
+        match connections::word_of(&standing) {
+            connections::PAUSED => {
+                let detail = format!("the provider refuses the account of `{connection}`; a worker tries again at {until}");
+                return Ok(Some(("connection-paused", detail, Some(connections::fix_of_paused(connection)))));
+            }
+            "limited" if standing.paused_until.is_some_and(|until| until > intent.due_at) => {
+                return waits("connection-limited", format!("`{connection}` starts nothing before {until}: the provider wants a pause, or is away"));
+            }
+            _ => {}
+        }
+        if intent.due_at > now {
+            let is_first = intent.due_at == intent.id.due_at();
+            let why = if is_first { "it is due then" } else { "the provider limits the rate, or could not be reached" };
+            let kind = if is_first { "scheduled" } else { "again-later" };
+            return waits(kind, format!("it starts at {} at the earliest: {why}", rfc3339(intent.due_at)));
+        }
+        if lock.next_at > now {
+            let detail = format!("the provider takes the next message to this customer at {}", rfc3339(lock.next_at));
+            return waits("pair-rate", detail);
+        }
+        let open = table.open_intents(&of, now).await?;
+        let goes_first = |other: &&StoredIntent| other.id < intent.id && other.due_at <= now + OVERTAKEN_AFTER_MS;
+        match open.iter().find(goes_first) {
+            Some(first) => {
+                let first = MessageId { eid: of.eid.clone(), intent: first.id.clone() };
+                waits("turn", format!("the message {first} of the conversation goes first"))
+            }
+            None => Ok(None),
+        }
     }
 
     /// Cancels what is left of a message. A repeated call changes nothing.

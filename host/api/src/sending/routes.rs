@@ -17,6 +17,7 @@ use rapport_model::sending::MessageId;
 
 use crate::authorisation::Caller;
 use crate::sending::Sending;
+use crate::sending::connections::ConnectionView;
 use crate::sending::control::{Command, ControlView};
 use crate::sending::message::{IDEMPOTENCY_KEY_CHARS_MAX, NewMessage};
 use crate::sending::views::{MessageView, NamedConversation};
@@ -27,7 +28,26 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(crate) fn routes() -> Vec<Route<Arc<Api>>> {
     let mut all = messages();
     all.extend(conversations());
+    all.extend(connections());
     all
+}
+
+fn connections() -> Vec<Route<Arc<Api>>> {
+    let name = |page: OperationDoc| page.parameter("name", "The name of a connection that sends");
+    let get_page = name(OperationDoc::new("getSendingConnection", "Get whether a connection sends"))
+        .gives::<ConnectionView>(200, "Whether it sends, and what would help")
+        .refuses(&[400, 404, 500]);
+    let resume_page = name(OperationDoc::new("resumeConnection", "Let a paused connection send again"))
+        .described(
+            "A connection is paused when the provider has refused its account three times in a row: the token, the payment or the \
+             policy state. Correct that first. Messages that wait are sent within 10 minutes.",
+        )
+        .gives::<ConnectionView>(200, "The connection as it is now")
+        .refuses(&[400, 404, 500]);
+    vec![
+        Route::new("/v1/connections/{name}", get(connection)).may(HttpMethod::Get, Scope::Operate, get_page),
+        Route::new("/v1/connections/{name}/resume", post(resume)).may(HttpMethod::Post, Scope::Operate, resume_page),
+    ]
 }
 
 fn messages() -> Vec<Route<Arc<Api>>> {
@@ -181,6 +201,21 @@ async fn hand_back(
     let Path(id) = id?;
     let sender = caller.sends_as(Some(Author::Agent))?;
     Ok(axum::Json(sending.command(conversation(&id)?, Command::HandBack, &sender).await?).into_response())
+}
+
+async fn connection(State(sending): State<Sending>, name: InPath<String>) -> Result<Response, Problem> {
+    let Path(name) = name?;
+    Ok(axum::Json(sending.connection(&name).await?).into_response())
+}
+
+async fn resume(
+    State(sending): State<Sending>,
+    Extension(caller): Extension<Caller>,
+    name: InPath<String>,
+) -> Result<Response, Problem> {
+    let Path(name) = name?;
+    caller.touches(&name);
+    Ok(axum::Json(sending.resume(&name).await?).into_response())
 }
 
 fn message_id(text: &str) -> Result<MessageId, Problem> {

@@ -64,7 +64,7 @@ pub struct MessageView {
     /// provider has nothing of it. `refused`: a rule forbids it. `cancelled`, `expired`: it did not start in time. `cut`: the
     /// provider has the first parts and will not get the others. `unknown`: a request left, and nobody knows what became of it.
     pub state: &'static str,
-    /// Why it is in this state, as a word and a sentence; null: there is nothing to say.
+    /// Why it is in this state, or what it waits for, as a word and a sentence; null: there is nothing to say.
     pub why: Option<WhyNot>,
     /// The provider's own words; null: it said nothing.
     pub provider: Option<ProviderError>,
@@ -100,7 +100,8 @@ pub struct MessageView {
 /// Why a message is not sent, or not whole.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct WhyNot {
-    /// A word in kebab-case, such as `outside-window`, `stale-turn` or `timeout`.
+    /// A word in kebab-case, such as `outside-window`, `stale-turn` or `timeout`. Of a message that waits: `under-way`, `turn`,
+    /// `scheduled`, `again-later`, `pair-rate`, `connection-limited`, `connection-paused`, `no-connection`.
     pub kind: String,
     pub detail: Option<String>,
     /// The HTTP status of the provider, if it had one.

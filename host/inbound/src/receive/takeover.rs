@@ -14,7 +14,7 @@ use rapport_store::{Mistake, StoreError, Table};
 
 /// Makes a message with our reference the report that it is: the provider has the message, under this id. A message with a
 /// reference that nobody with the tenant key made is somebody else's.
-pub(super) fn as_report(event: Event, table: &Table) -> Event {
+pub(crate) fn as_report(event: Event, table: &Table) -> Event {
     if table.makes(Mistake::EchoAsMessage) {
         return event;
     }
@@ -41,7 +41,7 @@ fn is_ours(reference: Option<&str>, tenant: &TenantKey) -> bool {
 }
 
 /// What an event does to the lock of its conversation.
-pub(super) struct Move {
+pub(crate) struct Move {
     of: Conversation,
     key: EventKey,
     change: Change,
@@ -54,7 +54,7 @@ enum Change {
 }
 
 /// What an event does to the lock before the provider is answered; `None`: nothing, as most events.
-pub(super) fn move_of(
+pub(crate) fn move_of(
     table: &Table,
     (eid, key): (&Eid, &EventKey),
     event: &Event,
@@ -74,7 +74,7 @@ pub(super) fn move_of(
 }
 
 /// Writes what an event does to the lock. A webhook that comes again writes it again, which changes nothing.
-pub(super) async fn carry_out(table: &Table, Move { of, key, change }: Move, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn carry_out(table: &Table, Move { of, key, change }: Move, now: Timestamp) -> Result<(), StoreError> {
     match change {
         Change::Control(holder) => table.move_control(&of, &key, &holder, now).await.map(drop),
         Change::Withdrawn(purpose) => {

@@ -19,7 +19,7 @@ use crate::endpoint::{Eid, EventKey, TenantKey};
 use crate::event::{Author, Extensions, Identifier, Part, ProviderError, Timestamp};
 use crate::exchange::{Exchange, TransportError};
 use crate::sending::id::IntentId;
-use crate::sending::lock::{Fence, Marker};
+use crate::sending::lock::{Fence, Marker, Token};
 use crate::sending::reference::Reference;
 use crate::sending::{Accepted, Failure, Kind, Route};
 
@@ -266,6 +266,8 @@ pub struct Intent {
     pub state: State,
     /// The message with which a person sent this one again.
     pub resent_by: Option<IntentId>,
+    /// The last marker under which nothing left. If it still stands, its worker died before it took it off.
+    pub let_go: Option<Token>,
 }
 
 /// What a worker knows after a step.
@@ -316,6 +318,7 @@ impl Intent {
             started: None,
             state,
             resent_by: None,
+            let_go: None,
         }
     }
 
@@ -378,10 +381,16 @@ impl Intent {
     }
 
     /// Nothing of a step left, or the provider did not process it: it is made again, not before an instant. A repeatable part that
-    /// may have left earlier keeps its first start.
-    pub fn not_sent(&self, step: u32, until: Timestamp) -> Option<Self> {
+    /// may have left earlier keeps its first start. `under`: the marker under which nothing left.
+    pub fn not_sent(&self, step: u32, until: Timestamp, under: Option<&Token>) -> Option<Self> {
         let applies = self.is_open() && self.step == step;
-        applies.then(|| Self { due_at: until, ..self.clone() })
+        let let_go = under.cloned().or_else(|| self.let_go.clone());
+        applies.then(|| Self { due_at: until, let_go, ..self.clone() })
+    }
+
+    /// Whether nothing left under a marker.
+    pub fn has_let_go(&self, marker: &Marker) -> bool {
+        self.let_go.as_ref() == Some(&marker.token)
     }
 
     /// A repeatable part has no answer: it is made again, not before an instant. Its event keeps the time of the first start.
@@ -419,6 +428,14 @@ impl Intent {
         let is_last = part + 1 >= self.draft.parts();
         let applies = matches!(self.state, State::Unknown { .. }) || self.is_open() && is_last;
         (is_next && applies).then(|| self.accepted_one(id))
+    }
+
+    /// A part has reached the provider, and nobody wrote down when it was started: from now on this is when. `None`: it has a start,
+    /// or is another part's turn.
+    pub fn noted(&self, part: u32, started: Started) -> Option<Self> {
+        let waits = self.is_open() || matches!(self.state, State::Unknown { .. });
+        let applies = waits && self.part() == part && self.started.is_none();
+        applies.then(|| Self { started: Some(started), ..self.clone() })
     }
 
     /// The provider's own word says that it refused a part of an unknown intent.
@@ -509,6 +526,7 @@ impl Intent {
         if !self.is_open() {
             self.history.clear();
             self.pin = None;
+            self.let_go = None;
         }
         self
     }

@@ -12,6 +12,7 @@ use rapport_store::{StoreError, Table, Written};
 use rapport_telemetry::EventHandedOver;
 
 use super::{names, rebuild};
+use crate::settlement;
 
 /// Attempts to write into one head that its address was given up. The only other writer is a fold of one batch.
 const MARK_ATTEMPTS_MAX: u32 = 8;
@@ -46,11 +47,13 @@ pub(super) async fn take_notice(table: &Table, records: &[&Inserted], now: Times
             table.leave(&old, stored.event.at).await?;
             let first = table.marks(&old).await?.1;
             give_up(table, &old, first, now).await?;
+            settlement::end_of_holder(table, &old, &stored.key, now).await?;
             // The previous holder, if not the first one: events since then may have been handed over to them.
             let holder = table.holder_at(&old, stored.event.at).await?;
             if holder != old {
                 table.leave_of(&holder, &old, stored.event.at).await?;
                 give_up(table, &holder, stored.event.at, now).await?;
+                settlement::end_of_holder(table, &holder, &stored.key, now).await?;
             }
         }
     }

@@ -12,6 +12,7 @@
 //! ```
 
 use rapport_model::event::Author;
+use rapport_model::sending::policy::Window;
 use rapport_model::sending::rate::Rate;
 use toml::{Table, Value};
 
@@ -36,24 +37,6 @@ pub struct Sending {
     pub pair_ms: u64,
     /// `[[sending.windows]]`: until when a customer may be answered; empty: at any time.
     pub windows: Vec<Window>,
-}
-
-/// For how long a business may answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Milliseconds since the customer's last message.
-    pub within_ms: u64,
-    /// For whom it holds; empty: all.
-    pub authors: Vec<Author>,
-    /// The kinds of parts that may be sent later, such as `template`.
-    pub after: Vec<String>,
-}
-
-impl Window {
-    /// Whether it holds for an author.
-    pub fn holds_for(&self, author: Author) -> bool {
-        self.authors.is_empty() || self.authors.contains(&author)
-    }
 }
 
 const KEYS: [&str; 3] = ["rate", "pair-ms", "windows"];

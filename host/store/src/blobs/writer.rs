@@ -77,6 +77,11 @@ impl BlobWriter {
         Ok(())
     }
 
+    /// Its name, if nothing more comes: so that an item can name it before it is there.
+    pub fn name(&self) -> String {
+        format!("{KEYED}{}", self.hash.name())
+    }
+
     /// Makes it durable, and gives its name.
     ///
     /// # Errors

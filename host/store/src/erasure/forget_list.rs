@@ -109,16 +109,16 @@ impl Table {
     /// [`StoreError::Unavailable`].
     pub async fn suppressions(&self, eid: &Eid) -> Result<BTreeMap<String, Suppression>, StoreError> {
         let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
-        let reader = Reader(&item);
-        let word = |name: &String| {
-            let (purpose, text) = (name.strip_prefix(SUPPRESSED)?, reader.text_opt(name)?);
-            let (event, is_on) = match text.strip_suffix('y') {
-                Some(event) => (event, true),
-                None => (text.strip_suffix('n')?, false),
-            };
-            Some((purpose.to_owned(), Suppression { event: EventKey::parse(event)?, is_on }))
-        };
-        Ok(item.keys().filter_map(word).collect())
+        Ok(suppressions_of(&item))
+    }
+
+    /// The suppressions of an endpoint, and whether its address gave way to another one: from then on it is somebody else's.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn standing(&self, eid: &Eid) -> Result<(BTreeMap<String, Suppression>, bool), StoreError> {
+        let item = self.get(self.endpoint_pk(eid), keys::ENDPOINT.to_owned()).await?.unwrap_or_default();
+        Ok((suppressions_of(&item), !crate::handover::left(&item).is_empty()))
     }
 
     /// Whether somebody named an endpoint since it was erased, in words that count.
@@ -224,6 +224,20 @@ impl Table {
         }
         Err(StoreError::Contended { operation: "mark", attempts: ATTEMPTS_MAX })
     }
+}
+
+/// The suppressions in an endpoint's item, by purpose.
+fn suppressions_of(item: &Item) -> BTreeMap<String, Suppression> {
+    let reader = Reader(item);
+    let word = |name: &String| {
+        let (purpose, text) = (name.strip_prefix(SUPPRESSED)?, reader.text_opt(name)?);
+        let (event, is_on) = match text.strip_suffix('y') {
+            Some(event) => (event, true),
+            None => (text.strip_suffix('n')?, false),
+        };
+        Some((purpose.to_owned(), Suppression { event: EventKey::parse(event)?, is_on }))
+    };
+    item.keys().filter_map(word).collect()
 }
 
 /// The attribute of an endpoint that names its last erasure: of the whole person, or of what a connection said.

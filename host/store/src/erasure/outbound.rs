@@ -41,9 +41,7 @@ impl Table {
             accounts.extend(reader.text_opt("acc").filter(|_| is_its).map(str::to_owned));
         }
         if erasure.connection.is_none() {
-            for item in self.all(&pk, keys::LOCKS, &keys::after(keys::LOCKS)).await? {
-                accounts.extend(Reader(&item).text("sk")?.strip_prefix(keys::LOCKS).map(str::to_owned));
-            }
+            accounts.extend(self.locked_accounts(eid).await?);
         }
         Ok(accounts)
     }

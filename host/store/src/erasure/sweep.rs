@@ -244,7 +244,7 @@ impl Table {
                     Some(key) => self.get(self.endpoint_pk(eid), keys::event_sk(&key)).await?.is_none(),
                     None => true,
                 },
-                "O" => to_erase.takes_intent(&reader),
+                "O" | "B" => to_erase.takes_intent(&reader),
                 // The endpoint itself keeps the mark, and locks their fences; claims keep redeliveries from being given a new
                 // time; links go with those that the identity protocol closes.
                 "@" | "F" | "L" | "S" | "Y" | "Z" => false,
@@ -461,6 +461,7 @@ fn kind_of(sk: &str) -> &'static str {
     match sk.split_once('#').map_or(sk, |(kind, _)| kind) {
         "V" => "events",
         "R" => "webhooks",
+        "B" => "kept_bodies",
         "A" => "traits",
         "D" => "reachability",
         "K" => "consents",

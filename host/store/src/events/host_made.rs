@@ -20,6 +20,14 @@ impl Table {
         }
     }
 
+    /// Puts an event that a connector told while it sent. No webhook brought it, so there is none to read again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it may be there; put it again, which is harmless. What never will be there is in [`Put::refused`].
+    pub async fn put_told(&self, new: NewEvent) -> Result<Put, StoreError> {
+        self.put_without_webhook(new, None).await
+    }
+
     /// Puts an event of a message of ours. No webhook brought it.
     pub(crate) async fn put_own_event(&self, new: NewEvent, origin: &Origin) -> Result<Put, StoreError> {
         self.put_without_webhook(new, Some(origin)).await

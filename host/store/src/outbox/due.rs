@@ -124,8 +124,11 @@ impl Table {
             for item in &page.items {
                 match due_of(item) {
                     Some(due) => found.push(due),
-                    // Nobody can do it, and it would hold up all that is due later.
-                    None => self.remove((pk.clone(), Reader(item).text("sk")?.to_owned())).await?,
+                    // Nobody can do it, and it would hold up all that is due later: whoever asks sets it aside.
+                    None => {
+                        let sk = Reader(item).text("sk")?.to_owned();
+                        found.push(DueItem { due: Due::Command(sk.clone()), pk: pk.clone(), sk });
+                    }
                 }
             }
             if found.len() >= limit {
@@ -141,6 +144,27 @@ impl Table {
     /// [`StoreError::Unavailable`]: it comes again.
     pub async fn due_done(&self, item: &DueItem) -> Result<(), StoreError> {
         self.remove((item.pk.clone(), item.sk.clone())).await
+    }
+
+    /// Takes an item off that nobody can do, and keeps it among those that were set aside. Doing it again is harmless.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: it comes again.
+    pub async fn set_due_aside(&self, item: &DueItem, now: Timestamp) -> Result<(), StoreError> {
+        let pk = keys::due_aside_pk(self.tenant());
+        let put = self.dynamodb().put_item().table_name(self.name());
+        let put = put.item("pk", s(pk)).item("sk", s(&item.sk)).item("was", s(&item.pk)).item("at", n(now));
+        put.send().on_heap().await.map_err(unavailable("PutItem"))?;
+        self.due_done(item).await
+    }
+
+    /// What was set aside because nobody could do it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn due_aside(&self) -> Result<Vec<DueItem>, StoreError> {
+        let items = self.all(&keys::due_aside_pk(self.tenant()), " ", keys::END).await?;
+        Ok(items.iter().filter_map(due_of).collect())
     }
 
     /// All that is due, of any minute up to the newest that is written for: at the start of a process whose ticks ended with

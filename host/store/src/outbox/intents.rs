@@ -225,6 +225,23 @@ impl Table {
         }
     }
 
+    /// Open intents of an endpoint, of all its conversations. Those that nobody can read are left to their worker.
+    ///
+    /// # Errors
+    /// As of [`Table::open_intents`].
+    pub async fn open_of_endpoint(&self, eid: &Eid) -> Result<Vec<StoredIntent>, StoreError> {
+        let items = self.all(&self.endpoint_pk(eid), keys::INTENTS, &keys::after(keys::INTENTS)).await?;
+        let mut open = Vec::new();
+        for item in items.iter().filter(|item| State::OPEN.contains(&Reader(item).text_opt(STATE).unwrap_or_default())) {
+            match self.read_intent(item).await {
+                Ok(intent) => open.push(intent),
+                Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(open)
+    }
+
     /// Ends an open intent that cannot be read, now or ever, so that it holds up nobody.
     ///
     /// # Errors

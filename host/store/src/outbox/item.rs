@@ -5,6 +5,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rapport_model::sending::intent::{Birth, Draft, Intent, Pin, Started, State};
+use rapport_model::sending::lock::Token;
 use rapport_model::sending::{Accepted, IntentId};
 use rapport_model::{Eid, EventKey};
 use serde::de::DeserializeOwned;
@@ -74,6 +75,7 @@ impl Table {
             ("sta", started.map(|started| n(started.at))),
             ("ans", started.and_then(|started| started.answers.as_ref()).map(|key| s(key.as_str()))),
             ("rsb", intent.resent_by.as_ref().map(|id| s(id.as_str()))),
+            ("lgo", intent.let_go.as_ref().map(|token| s(token.as_str()))),
             (HISTORY, inline),
             (HISTORY_BLOB, blob),
         ])
@@ -147,6 +149,7 @@ impl Table {
             started: reader.number_opt("sta").map(|at| Started { at, answers }),
             state: state_of(&reader)?,
             resent_by: resent_by.transpose()?,
+            let_go: reader.text_opt("lgo").and_then(Token::parse),
         };
         let history_blob = reader.text_opt(HISTORY_BLOB).map(str::to_owned);
         Ok(StoredIntent { intent, version: reader.number(VERSION)?, history_blob })

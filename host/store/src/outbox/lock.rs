@@ -19,7 +19,7 @@ use rapport_model::sending::intent::{Intent, Started};
 use rapport_model::sending::lock::{
     Answered, Ask, Fence, Holder, LEASE_MS, Lock, Marker, Refusal, Token, UNSETTLED_MAX, Word,
 };
-use rapport_model::{EventKey, Timestamp};
+use rapport_model::{Eid, EventKey, Timestamp};
 
 use crate::error::{StoreError, is_lost_transaction, is_refused_transaction, reasons, unavailable};
 use crate::identity::ATTEMPTS_MAX;
@@ -77,6 +77,16 @@ impl Table {
     pub async fn lock(&self, of: &Conversation) -> Result<Lock, StoreError> {
         let (pk, sk) = self.lock_key(of);
         self.get(pk, sk).await?.map_or_else(|| Ok(Lock::default()), |item| read(&item))
+    }
+
+    /// The accounts of an endpoint's conversations that have a lock.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn locked_accounts(&self, eid: &Eid) -> Result<Vec<String>, StoreError> {
+        let items = self.all(&self.endpoint_pk(eid), keys::LOCKS, &keys::after(keys::LOCKS)).await?;
+        let account = |item: &Item| Ok(Reader(item).text("sk")?[keys::LOCKS.len()..].to_owned());
+        items.iter().map(account).collect()
     }
 
     /// Draws the token of a marker. It comes before the write, so that a repeated write knows its own marker.
@@ -323,6 +333,16 @@ impl Table {
             Updated::Done(item) => read(&item),
             Updated::Unmet(item) => item.map_or_else(|| Ok(Lock::default()), |item| read(&item)),
         }
+    }
+
+    /// Nothing starts in a conversation before an instant: the provider takes no more for this customer until then.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: do it again, which is harmless.
+    pub async fn hold_pair(&self, of: &Conversation, until: Timestamp) -> Result<(), StoreError> {
+        let (pk, sk) = self.lock_key(of);
+        let expression = Expression::default().set("nxt", n(until)).only_if("attribute_not_exists(#nxt) OR #nxt < :nxt");
+        self.update((&pk, &sk), &expression, "hold a conversation").await.map(drop)
     }
 
     /// Takes an intent off the list of the unknown ones: it is settled.

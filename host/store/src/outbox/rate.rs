@@ -16,6 +16,27 @@ const TAT: &str = "tat";
 /// The attribute with the end of a pause, in milliseconds.
 const PAUSED_UNTIL: &str = "until";
 
+/// The attribute with since when the account may not send, in milliseconds.
+const REFUSED_SINCE: &str = "acc";
+/// The attribute with the end of the pause for that, in milliseconds. A pause with another end has another reason.
+const REFUSED_UNTIL: &str = "acu";
+/// The attribute with when a person last said that it may, in milliseconds.
+const RESUMED_AT: &str = "res";
+
+/// The bucket of a connection's messages.
+pub const MESSAGES: &str = "send";
+
+/// Whether a connection may send, as all workers see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Nothing starts before: the provider wants a pause, is away, or refuses the account.
+    pub paused_until: Option<Timestamp>,
+    /// Since when the account is refused; `None`: it is not, or a person has said that it may send again.
+    pub refused_since: Option<Timestamp>,
+    /// When a person last said so; 0: never.
+    pub resumed_at: Timestamp,
+}
+
 /// What a bucket gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tokens {
@@ -60,6 +81,40 @@ impl Table {
         Err(StoreError::Contended { operation: "take tokens", attempts: ATTEMPTS_MAX })
     }
 
+    /// Whether a connection may send.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn connection_standing(&self, connection: &str, now: Timestamp) -> Result<Standing, StoreError> {
+        let pk = keys::rate_pk(self.tenant(), connection, MESSAGES);
+        let item = self.get(pk, SORT_KEY.to_owned()).await?.unwrap_or_default();
+        Ok(standing_of(&item, now))
+    }
+
+    /// Tells all workers that the account of a connection is refused. They wait until an instant, and then find out by themselves.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: do it again.
+    pub async fn refuse_account(&self, connection: &str, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        self.pause((connection, MESSAGES), until, now).await?;
+        let pk = keys::rate_pk(self.tenant(), connection, MESSAGES);
+        let refused = Expression::default().set(REFUSED_SINCE, n(now)).set(REFUSED_UNTIL, n(until));
+        self.update((&pk, SORT_KEY), &refused, "refuse an account").await.map(drop)
+    }
+
+    /// Tells all workers that a person has mended what a connection was paused for. Gives how it stood before.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: do it again, which is harmless.
+    pub async fn resume_connection(&self, connection: &str, now: Timestamp) -> Result<Standing, StoreError> {
+        let before = self.connection_standing(connection, now).await?;
+        let pk = keys::rate_pk(self.tenant(), connection, MESSAGES);
+        let resumed = Expression::default().set(RESUMED_AT, n(now)).remove(PAUSED_UNTIL);
+        let resumed = resumed.remove(REFUSED_SINCE).remove(REFUSED_UNTIL);
+        self.update((&pk, SORT_KEY), &resumed, "resume a connection").await?;
+        Ok(before)
+    }
+
     /// Tells all workers that the provider takes nothing before an instant.
     ///
     /// # Errors
@@ -80,6 +135,16 @@ impl Table {
             .value("absurd", n(now + PAUSE_MS_MAX))
             .only_if("attribute_not_exists(#until) OR #until < :until OR #until > :absurd");
         self.update((&pk, SORT_KEY), &pause, "pause").await.map(drop)
+    }
+}
+
+fn standing_of(item: &Item, now: Timestamp) -> Standing {
+    let (reader, paused_until) = (Reader(item), paused_until(item, now));
+    let is_refused = paused_until.is_some() && paused_until == reader.number_opt(REFUSED_UNTIL);
+    Standing {
+        paused_until,
+        refused_since: reader.number_opt(REFUSED_SINCE).filter(|_| is_refused),
+        resumed_at: reader.number_opt(RESUMED_AT).unwrap_or_default(),
     }
 }
 

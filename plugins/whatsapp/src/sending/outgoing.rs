@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::limits::{MESSAGES_MAX, TEXT_CHARACTERS_MAX};
 use super::media::{self, Ids};
 use super::recipient::Recipient;
-use super::refusal::stopped_marketing;
+use super::refusal::{is_limit_of_customer, stopped_marketing};
 use super::way::{self, Way};
 use super::{card, choices, taken, template};
 
@@ -19,6 +19,9 @@ const PREVIEW: &str = "com.whatsapp.preview-url";
 const LIST_BUTTON: &str = "com.whatsapp.list-button";
 /// Extension of an outcome: Meta's `message_status`, if it does more than to send the message.
 const MESSAGE_STATUS: &str = "com.whatsapp.message-status";
+
+/// Extension of an outcome: whom a limit is of. Of this customer alone, the host holds only this conversation.
+const LIMIT: &str = "rapport.limit";
 
 /// Types of Meta's reference that a part `other` may have: what the contract has no part for, such as a flow.
 const TYPES: [&str; 10] =
@@ -52,6 +55,9 @@ pub fn send(message: &Outgoing, way: &Way, steps: &mut Steps<'_>) -> Result<(), 
             Err(failure) => {
                 if let Some(code) = stopped_marketing(&failure) {
                     steps.tell(taken::stopped(message, &answer, code));
+                }
+                if is_limit_of_customer(&answer) {
+                    steps.so_far.extensions.push((LIMIT.into(), document("pair")));
                 }
                 return Err(failure.into());
             }

@@ -19,8 +19,11 @@ use crate::provider_error::STOPPED_MARKETING;
 enum Meaning {
     /// The token, the permission, the payment or the account: no message leaves until somebody changes that.
     Account,
-    /// Not processed; milliseconds after which it may be tried again, if Meta does not say another.
-    Wait(Option<u64>),
+    /// Not processed, because of what the account sends; it may be tried again when Meta says.
+    Wait,
+    /// Not processed, because of what this customer already got; milliseconds after which it may be tried again, if Meta does
+    /// not say another.
+    WaitForCustomer(u64),
     /// The customer wrote more than 24 hours ago, or never.
     Window,
     /// The customer wants no marketing.
@@ -52,11 +55,11 @@ const CODES: &[(u32, u32, Meaning)] = &[
     (200, 299, Meaning::Account),
     (131_005, 131_005, Meaning::Account),
     // Too many: calls of the app, of the account, messages a second, to this customer, registrations.
-    (4, 4, Meaning::Wait(None)),
-    (80_007, 80_007, Meaning::Wait(None)),
-    (130_429, 130_429, Meaning::Wait(None)),
-    (131_056, 131_056, Meaning::Wait(Some(PAIR_MS))),
-    (133_016, 133_016, Meaning::Wait(None)),
+    (4, 4, Meaning::Wait),
+    (80_007, 80_007, Meaning::Wait),
+    (130_429, 130_429, Meaning::Wait),
+    (131_056, 131_056, Meaning::WaitForCustomer(PAIR_MS)),
+    (133_016, 133_016, Meaning::Wait),
     // The account: blocked as spam, over its messaging limit, against a policy, locked, not paid for, not registered, its
     // name not approved.
     (131_048, 131_048, Meaning::Account),
@@ -153,9 +156,10 @@ pub fn failure(answer: &Answered<'_>, is_text: bool) -> Failure {
     let is_refusal = answer.status() < 500;
     match meaning(code, said.error_subcode) {
         None => by_status(answer, told),
-        Some(Meaning::Wait(_) | Meaning::Later) if !is_refusal => answer.maybe(told),
+        Some(Meaning::Wait | Meaning::WaitForCustomer(_) | Meaning::Later) if !is_refusal => answer.maybe(told),
         Some(Meaning::Unsure) => answer.maybe(told),
-        Some(Meaning::Wait(ms)) => Failure::RateLimited(answer.retry_after_ms().or(ms)),
+        Some(Meaning::Wait) => Failure::RateLimited(answer.retry_after_ms()),
+        Some(Meaning::WaitForCustomer(ms)) => Failure::RateLimited(Some(answer.retry_after_ms().unwrap_or(ms))),
         Some(Meaning::Later) => Failure::Provider(told.retryable()),
         Some(Meaning::Account) => Failure::Account(told),
         Some(Meaning::Window) if is_text => Failure::TemplateRequired(sentence),
@@ -171,6 +175,13 @@ pub fn failure(answer: &Answered<'_>, is_text: bool) -> Failure {
 /// Whether an answer says that the customer stopped marketing: its code.
 pub fn stopped_marketing(failure: &Failure) -> Option<&'static str> {
     matches!(failure, Failure::ConsentRequired(_)).then_some(STOPPED_MARKETING)
+}
+
+/// Whether an answer is a limit of this customer alone.
+pub fn is_limit_of_customer(answer: &Answered<'_>) -> bool {
+    let said: Said = error(answer).and_then(|raw| lenient::read(raw)).unwrap_or_default();
+    let code = said.code.and_then(|code| u32::try_from(code).ok());
+    matches!(code.and_then(|code| meaning(code, None)), Some(Meaning::WaitForCustomer(_)))
 }
 
 fn meaning(code: u32, subcode: Option<u64>) -> Option<Meaning> {

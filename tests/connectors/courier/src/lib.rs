@@ -9,12 +9,13 @@
 //! | media of the provider | `GET /v1/media/{id}` | the bytes |
 //!
 //! The text `trap` makes it crash, and `endless` makes it ask for ever. `sly` makes it send by a request that passes for an
-//! upload, and `crowd` beside a request that is one.
+//! upload, and `crowd` beside a request that is one. With `stop` it tells that the customer wants no marketing any more. The
+//! status 409 is a limit of this customer alone.
 
 use rapport_sdk::http::{FormField, Method, Piece, Request};
 use rapport_sdk::sending::{Failure, Operation, Outgoing, Sending, Turn};
 use rapport_sdk::steps::{self, Steps, Stop};
-use rapport_sdk::{Context, MediaSource, Part};
+use rapport_sdk::{Consent, ConsentState, Contact, Context, Event, EventBody, Identifier, MediaSource, Part};
 use serde_json::{Value, json};
 
 /// The connector.
@@ -45,6 +46,13 @@ rapport_sdk::export!(Courier: sending);
 
 fn post(path: &str) -> Request {
     Request::post(format!("https://api.courier.example{path}")).bearer("api-key")
+}
+
+/// The customer wants no marketing, as the provider says in the answer about a message. Its id is the same in each turn.
+fn stop(message: &Outgoing, id: &str) -> Event {
+    let consent = Consent { purpose: "marketing".into(), state: ConsentState::Withdrawn, evidence: None };
+    let contact = Contact::new(vec![Identifier::provider(&message.route.to.scheme, &message.route.to.value)]);
+    Event::new(format!("stop {id}"), 0, &message.route.account, contact, EventBody::Consent(consent))
 }
 
 fn send(cx: &Context, message: &Outgoing, steps: &mut Steps<'_>) -> Result<(), Stop> {
@@ -82,7 +90,15 @@ fn send(cx: &Context, message: &Outgoing, steps: &mut Steps<'_>) -> Result<(), S
         if config["repeatable"] == true {
             request = request.repeatable();
         }
-        let answer: Value = steps.perform(request)?.success()?.json()?;
+        let answered = steps.perform(request)?;
+        if answered.status() == 409 {
+            steps.so_far.extensions.push(("rapport.limit".into(), "\"pair\"".into()));
+            return Err(Failure::RateLimited(answered.retry_after_ms()).into());
+        }
+        let answer: Value = answered.success()?.json()?;
+        if matches!(part, Part::Text(text) if text == "stop") {
+            steps.tell(stop(message, answer["id"].as_str().unwrap_or_default()));
+        }
         steps.accept(number, answer["id"].as_str().unwrap_or_default())?;
     }
     Ok(())

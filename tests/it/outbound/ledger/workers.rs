@@ -294,7 +294,7 @@ async fn work(task: &str) {
         tenant_key: table.tenant_key().clone(),
         now,
     };
-    let host = Host { host: Arc::new(host), table: table.clone(), aws: None };
+    let host = Host { host: Arc::new(host), table: table.clone(), aws: None, public_url: None };
     let door = Arc::new(Door { host, random: Mutex::new(Some(Random::new(seed.parse().unwrap()))) });
     let (near, woken) = wakes::local();
     let outbound = Outbound::new(table, Arc::clone(&door) as _, Arc::new(near.clone()), now);

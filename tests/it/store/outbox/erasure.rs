@@ -224,3 +224,28 @@ async fn what_an_erasure_leaves_out_is_noticed() {
     fold_batch(&outbox.table, &[Inserted { sequence: Sequence::new("2"), stored: *own }], NOW).await.unwrap();
     assert!(!kinds(&outbox).contains(&"V".to_owned()), "{:?}", kinds(&outbox));
 }
+
+/// A file that a connector fetched for Ada: no event and no message names it, and it goes with her all the same.
+#[tokio::test]
+async fn a_body_that_is_kept_goes_with_its_person_and_one_that_is_kept_later_stays() {
+    let (outbox, _) = world().await;
+    let table = outbox.table.clone();
+    let keep = async |what: &str, at: u64| {
+        let (pk, sk) = table.keys_of_kept(&outbox.of.eid, what);
+        let mut writer = table.begin_blob(&pk, &sk).await.unwrap();
+        writer.write(b"a picture of Ada").await.unwrap();
+        let name = writer.name();
+        table.own_kept(&outbox.of.eid, "wa", &name, at).await.unwrap();
+        assert_eq!(writer.finish().await.unwrap(), name);
+        name
+    };
+    let before = keep("before", NOW - SECOND).await;
+    let mut erasure = begin(&outbox, NOW + 1).await;
+    proceed(&table, &mut erasure, &[], NOW + 60 * SECOND).await.unwrap();
+    assert!(erasure.completed_at.is_some());
+    assert_eq!(erasure.removed["kept_bodies"], 1, "{:?}", erasure.removed);
+    assert_eq!(table.blobs().get(&before).await.unwrap(), None, "nothing is left");
+    let after = keep("after", NOW + 600 * SECOND).await;
+    table.sweep(&outbox.of.eid, &table.erased(&outbox.of.eid).await.unwrap()).await.unwrap();
+    assert!(table.blobs().get(&after).await.unwrap().is_some(), "what is kept of one who came back stays");
+}

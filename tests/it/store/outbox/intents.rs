@@ -166,7 +166,7 @@ async fn the_oldest_due_intent_is_found_among_many_that_have_ended() {
     assert_eq!(next.id.due_at(), NOW + 150);
     // It waits for long: the one behind it is next.
     let first = outbox.table.intent(&outbox.of.eid, &next.id.clone()).await.unwrap().unwrap();
-    done(outbox.table.change_intent(&first, |now| now.not_sent(0, NOW + 600_000)).await.unwrap());
+    done(outbox.table.change_intent(&first, |now| now.not_sent(0, NOW + 600_000, None)).await.unwrap());
     let open = outbox.table.open_intents(&outbox.of, now).await.unwrap();
     let Choice::Next(next) = choose(open.iter().map(|stored| &stored.intent), now) else { panic!("{open:?}") };
     assert_eq!(next.id.due_at(), NOW + 220);
@@ -208,7 +208,7 @@ async fn a_cancel_is_refused_while_a_request_of_it_is_under_way() {
     assert!(matches!(table.cancel_intent(&half).await.unwrap(), Cancelled::Late(_)));
     // Whoever read it before somebody else changed it cancels what is left.
     let other = outbox.put(&outbox.intent(1, &["x"])).await;
-    done(table.change_intent(&other, |now| now.not_sent(0, NOW + 9)).await.unwrap());
+    done(table.change_intent(&other, |now| now.not_sent(0, NOW + 9, None)).await.unwrap());
     let Cancelled::Done(cancelled) = table.cancel_intent(&other).await.unwrap() else { panic!("it is open") };
     assert_eq!(cancelled.state, State::Cancelled);
 }

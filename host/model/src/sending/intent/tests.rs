@@ -183,9 +183,9 @@ fn what_was_not_sent_waits_and_is_overtaken_only_after_a_minute() {
     let second = Intent { due_at: NOW + 1, ..second };
     let at = NOW + 10;
     assert_eq!(choose([&second, &first], at), Choice::Next(&first));
-    let soon = first.not_sent(0, at + OVERTAKEN_AFTER_MS).unwrap();
+    let soon = first.not_sent(0, at + OVERTAKEN_AFTER_MS, None).unwrap();
     assert_eq!(choose([&soon, &second], at), Choice::Rest(Some(soon.due_at)), "the order is kept");
-    let later = first.not_sent(0, at + OVERTAKEN_AFTER_MS + 1).unwrap();
+    let later = first.not_sent(0, at + OVERTAKEN_AFTER_MS + 1, None).unwrap();
     assert_eq!(choose([&later, &second], at), Choice::Next(&second));
     assert_eq!(choose([&later], at), Choice::Rest(Some(later.due_at)));
     assert_eq!(choose([&unknown(&first)], at), Choice::Rest(None));
