@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use rapport_connections::{Asked, NotRun};
-use rapport_model::{Eid, Event};
 use rapport_model::exchange::{Exchange, Request};
 use rapport_model::sending::Turn;
 use rapport_model::sending::policy::Window;
 use rapport_model::sending::rate::Rate;
+use rapport_model::{Eid, Event};
 use rapport_store::StoreError;
 
 /// Something that takes a while.

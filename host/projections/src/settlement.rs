@@ -4,13 +4,13 @@
 //! It settles what is unknown, and also what is under way, because its worker may die. Worker and settlement make the same event
 //! under the same key, so the timeline has it once.
 
-use rapport_model::{Eid, EventKey, Timestamp};
 use rapport_model::event::{Author, Body, Covered, DeliveryState, Message};
 use rapport_model::sending::control::control_key;
 use rapport_model::sending::intent::{Cause, Intent, Started, State};
 use rapport_model::sending::lock::{Holder, Lock};
 use rapport_model::sending::reference::Reference;
 use rapport_model::sending::{Failure, policy, sent};
+use rapport_model::{Eid, EventKey, Timestamp};
 use rapport_store::events::{NewEvent, StoredEvent};
 use rapport_store::outbox::intents::{Changed, Conversation, StoredIntent};
 use rapport_store::outbox::lock::Cancelled;

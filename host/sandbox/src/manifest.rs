@@ -17,8 +17,8 @@ use crate::component::{MANIFEST_SECTION, custom_section};
 use crate::error::{LoadError, ManifestError};
 pub use feed::{Feed, ObjectPlace};
 pub use proof::{Encoding, Piece, Proof, Redact, Replay, Scheme, Verify, When};
-pub use secret::{SecretKind, SecretUse};
 pub use rapport_model::sending::policy::Window;
+pub use secret::{SecretKind, SecretUse};
 pub use sending::Sending;
 
 use crate::limits::{BODY_KIB_MAX, COMPONENT_KIB_MAX, CPU_MS_MAX, Limits, MEMORY_MIB_MAX, OUTPUT_KIB_MAX};

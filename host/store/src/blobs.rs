@@ -295,7 +295,8 @@ fn delete_left_over(folder: &Path, now: SystemTime) -> io::Result<usize> {
         };
         for entry in entries {
             let (path, found) = entry.and_then(|entry| Ok((entry.path(), entry.metadata()?)))?;
-            let is_old = || found.modified().is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > LEFT_OVER_AFTER));
+            let is_old =
+                || found.modified().is_ok_and(|at| now.duration_since(at).is_ok_and(|age| age > LEFT_OVER_AFTER));
             if found.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|end| end == UNNAMED) && is_old() && fs::remove_file(&path).is_ok() {

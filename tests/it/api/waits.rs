@@ -36,7 +36,11 @@ async fn where_nobody_sends_a_message_is_refused_before_anything_is_stored() {
     let kinds = |items: Vec<crate::support::table::Item>| {
         let is_of_sending = |item: &crate::support::table::Item| {
             let (pk, sk) = (crate::support::table::text(item, "pk"), crate::support::table::text(item, "sk"));
-            pk.contains("#I#") || pk.contains("#W#") || pk.contains("#R#") || sk.starts_with("O#") || sk.starts_with("Y#")
+            pk.contains("#I#")
+                || pk.contains("#W#")
+                || pk.contains("#R#")
+                || sk.starts_with("O#")
+                || sk.starts_with("Y#")
         };
         items.iter().filter(|item| is_of_sending(item)).count()
     };
@@ -107,5 +111,8 @@ async fn a_paused_connection_is_shown_and_resumed_by_an_operator_and_the_audit_k
     assert_eq!(again.status, 200, "{again:?}");
     assert_eq!(service.post("/v1/connections/nobody/resume", &Value::Null).await.status, 404);
     let audit = service.read("/v1/audit").await;
-    assert!(audit.to_string().contains("post-connections-name-resume") && audit.to_string().contains("wa-eu"), "{audit}");
+    assert!(
+        audit.to_string().contains("post-connections-name-resume") && audit.to_string().contains("wa-eu"),
+        "{audit}"
+    );
 }

@@ -40,7 +40,10 @@ async fn what_waits_for_the_former_holder_of_an_address_never_reaches_the_new_on
     let (rule, help) = refused(world.state(&scheduled).await);
     assert_eq!(rule, "address-changed-hands");
     assert!(help.contains("fix: "), "{help}");
-    assert!(world.table().lock(&world.of).await.unwrap().fence > fence, "no reply starts that was written to the former one");
+    assert!(
+        world.table().lock(&world.of).await.unwrap().fence > fence,
+        "no reply starts that was written to the former one"
+    );
     // One that is put afterwards, by somebody who looked the address up before.
     world.pass(5_000);
     let late = world.put(5_000, &["late"]).await;
@@ -125,12 +128,22 @@ async fn a_report_that_finds_no_start_writes_one_down_by_the_providers_clock() {
     let unknown = table.intent(&world.of.eid, &id).await.unwrap().unwrap();
     let started = unknown.started.clone();
     assert_eq!(started, None);
-    table.change_intent(&unknown, |intent| {
-        Some(rapport_model::sending::Intent { state: State::Unknown { error: "lost".into(), status: None }, ..intent.clone() })
-    }).await.unwrap();
+    table
+        .change_intent(&unknown, |intent| {
+            Some(rapport_model::sending::Intent {
+                state: State::Unknown { error: "lost".into(), status: None },
+                ..intent.clone()
+            })
+        })
+        .await
+        .unwrap();
     // Another message has taken the marker's place since, so nothing says when this one was started.
-    let next = Ask { seen: Some(rapport_model::sending::lock::Seen { token: marker.token.clone(), unknown: Some(id.clone()) }),
-        intent: world.intent(7, &[]).id, token: table.draw_token(), ..ask };
+    let next = Ask {
+        seen: Some(rapport_model::sending::lock::Seen { token: marker.token.clone(), unknown: Some(id.clone()) }),
+        intent: world.intent(7, &[]).id,
+        token: table.draw_token(),
+        ..ask
+    };
     let lock = table.lock(&world.of).await.unwrap();
     assert!(matches!(table.put_marker(&world.of, &lock, &next).await.unwrap(), Marked::Won(_)));
     world.now.store(NOW + 90_000, Ordering::Relaxed);
@@ -200,7 +213,9 @@ async fn a_window_that_is_over_is_refused_before_anything_leaves_and_an_unfolded
     late.draft.fence = Some(Fence::default());
     world.table().put_intent(&late).await.unwrap();
     world.turn().await;
-    let State::Refused { rule, help } = world.state(&late.id).await else { panic!("{:?}", world.state(&late.id).await) };
+    let State::Refused { rule, help } = world.state(&late.id).await else {
+        panic!("{:?}", world.state(&late.id).await)
+    };
     assert!(rule == "outside-window" && help.contains("24 hours"), "{rule}: {help}");
     assert_eq!(world.provider.texts(), ["in time"]);
 }

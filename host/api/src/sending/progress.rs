@@ -2,8 +2,8 @@
 
 use rapport_http::Problem;
 use rapport_model::event::Author;
-use rapport_model::sending::expiry::{expires_after_ms, expires_at};
 use rapport_model::profile::rfc3339;
+use rapport_model::sending::expiry::{expires_after_ms, expires_at};
 use rapport_model::sending::intent::{Birth, Draft, Intent, OVERTAKEN_AFTER_MS, State};
 use rapport_model::sending::{IntentId, MessageId};
 use rapport_store::outbox::intents::{Changed, Conversation, StoredIntent};
@@ -54,11 +54,15 @@ impl Sending {
         let until = standing.paused_until.map(rfc3339).unwrap_or_default();
         match connections::word_of(&standing) {
             connections::PAUSED => {
-                let detail = format!("the provider refuses the account of `{connection}`; a worker tries again at {until}");
+                let detail =
+                    format!("the provider refuses the account of `{connection}`; a worker tries again at {until}");
                 return Ok(Some(("connection-paused", detail, Some(connections::fix_of_paused(connection)))));
             }
             "limited" if standing.paused_until.is_some_and(|until| until > intent.due_at) => {
-                return waits("connection-limited", format!("`{connection}` starts nothing before {until}: the provider wants a pause, or is away"));
+                return waits(
+                    "connection-limited",
+                    format!("`{connection}` starts nothing before {until}: the provider wants a pause, or is away"),
+                );
             }
             _ => {}
         }

@@ -28,7 +28,8 @@ pub const ADDRESS: &str = "address";
 
 /// The rule about an address that its customer gave up.
 pub fn changed_hands() -> Refused {
-    let help = "the customer gave this address up, and somebody else may have it; fix: write to the customer's new address";
+    let help =
+        "the customer gave this address up, and somebody else may have it; fix: write to the customer's new address";
     Refused { rule: "address-changed-hands", help: help.to_owned() }
 }
 
@@ -53,7 +54,8 @@ impl Window {
 /// Which window of a provider is over for a message. The longest one that holds for its author counts. `since`: the newest instant
 /// at which the customer may have written.
 pub fn outside_window(windows: &[Window], draft: &Draft, since: Timestamp, now: Timestamp) -> Option<Refused> {
-    let window = windows.iter().filter(|window| window.holds_for(draft.author)).max_by_key(|window| window.within_ms)?;
+    let window =
+        windows.iter().filter(|window| window.holds_for(draft.author)).max_by_key(|window| window.within_ms)?;
     let may_follow = |part: &Part| window.after.iter().any(|kind| kind == part.kind());
     if now <= since.saturating_add(window.within_ms) || draft.parts.iter().all(may_follow) {
         return None;
@@ -63,7 +65,8 @@ pub fn outside_window(windows: &[Window], draft: &Draft, since: Timestamp, now: 
         [] => String::new(),
         kinds => format!(", or send only: {}", kinds.join(", ")),
     };
-    let help = format!("the customer's last message is more than {hours} hours ago; fix: wait until they write{instead}");
+    let help =
+        format!("the customer's last message is more than {hours} hours ago; fix: wait until they write{instead}");
     Some(Refused { rule: "outside-window", help })
 }
 

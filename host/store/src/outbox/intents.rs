@@ -232,7 +232,8 @@ impl Table {
     pub async fn open_of_endpoint(&self, eid: &Eid) -> Result<Vec<StoredIntent>, StoreError> {
         let items = self.all(&self.endpoint_pk(eid), keys::INTENTS, &keys::after(keys::INTENTS)).await?;
         let mut open = Vec::new();
-        for item in items.iter().filter(|item| State::OPEN.contains(&Reader(item).text_opt(STATE).unwrap_or_default())) {
+        for item in items.iter().filter(|item| State::OPEN.contains(&Reader(item).text_opt(STATE).unwrap_or_default()))
+        {
             match self.read_intent(item).await {
                 Ok(intent) => open.push(intent),
                 Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => {}

@@ -341,7 +341,8 @@ impl Table {
     /// [`StoreError::Unavailable`]: do it again, which is harmless.
     pub async fn hold_pair(&self, of: &Conversation, until: Timestamp) -> Result<(), StoreError> {
         let (pk, sk) = self.lock_key(of);
-        let expression = Expression::default().set("nxt", n(until)).only_if("attribute_not_exists(#nxt) OR #nxt < :nxt");
+        let expression =
+            Expression::default().set("nxt", n(until)).only_if("attribute_not_exists(#nxt) OR #nxt < :nxt");
         self.update((&pk, &sk), &expression, "hold a conversation").await.map(drop)
     }
 
