@@ -156,10 +156,31 @@ impl Table {
                 _ => break,
             }
         }
-        Err(StoreError::corrupt(
-            keys::root_pk(self.tenant(), &pid),
-            "its identity log does not say where a member went",
-        ))
+        // An erasure forgets the logs of the profiles in which somebody was who is erased now.
+        self.profile_by_evidence(eid, at).await
+    }
+
+    /// The profile that an endpoint has today, with those of its members with whom evidence joined it at an instant.
+    async fn profile_by_evidence(&self, eid: &Eid, at: Timestamp) -> Result<(ProfileId, BTreeSet<Eid>), StoreError> {
+        let root = self.find(eid).await?;
+        let mut edges = self.evidence(&root).await?;
+        edges.retain(|edge| edge.was_in_force(at));
+        let retired = retired(&edges);
+        edges.retain(|edge| is_of(edge, &root.kinds, &retired));
+        let mut members = BTreeSet::from([eid.clone()]);
+        loop {
+            let known = members.len();
+            for pair in edges.iter().map(|edge| &edge.id.pair) {
+                if members.contains(pair.low()) || members.contains(pair.high()) {
+                    members.extend(
+                        [pair.low(), pair.high()].into_iter().filter(|end| root.members.contains(*end)).cloned(),
+                    );
+                }
+            }
+            if members.len() == known {
+                return Ok((root.pid, members));
+            }
+        }
     }
 }
 
