@@ -65,7 +65,7 @@ EMULATORS = [
     # In a condition it knows the text of a list, and nothing that makes one.
     ("conditions of lists", 5, r"!Equals \[!Join \['', (!Ref \w+)\], ''\]", r"!Equals [\1, '']"),
     # It knows no leading keys, so none are ever there: leading_keys.py knows them.
-    ("requests without leading keys", 16, r" +'Null': \{dynamodb:LeadingKeys: 'false'\}\n", ""),
+    ("requests without leading keys", 17, r" +'Null': \{dynamodb:LeadingKeys: 'false'\}\n", ""),
     # It does not make a number of a parameter that is one.
     ("limits of a queue", 2, r"MaximumConcurrency: !Ref (Feed|Send)Concurrency", "MaximumConcurrency: 5"),
 ]

@@ -179,7 +179,7 @@ pub fn stopped_marketing(failure: &Failure) -> Option<&'static str> {
 
 /// Whether an answer is a limit of this customer alone.
 pub fn is_limit_of_customer(answer: &Answered<'_>) -> bool {
-    let said: Said = error(answer).and_then(|raw| lenient::read(raw)).unwrap_or_default();
+    let said: Said = error(answer).and_then(lenient::read).unwrap_or_default();
     let code = said.code.and_then(|code| u32::try_from(code).ok());
     matches!(code.and_then(|code| meaning(code, None)), Some(Meaning::WaitForCustomer(_)))
 }
