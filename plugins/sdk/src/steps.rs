@@ -246,6 +246,8 @@ impl<'h> Answered<'h> {
     /// | 413 | `unsupported-content` |
     /// | 425, 429 | `rate-limited`, as long as `retry-after` says |
     /// | all others | `provider` |
+    ///
+    /// After `rate-limited` the connection waits. Only the conversation does, if the extension `rapport.limit` of the outcome is `"pair"`.
     pub fn failure(&self) -> Failure {
         match self.status() {
             401..=403 => Failure::Account(self.error()),
