@@ -143,7 +143,7 @@ impl Deployed {
 
     /// A customer writes now, and the fold has seen it.
     async fn writes(&self, customer: &str) {
-        self.world.put_texts([Text { at: now_ms() / 1_000, ..Text::new(customer, 1) }]).await;
+        self.world.put_texts_by(now_ms, [Text { at: now_ms() / 1_000, ..Text::new(customer, 1) }]).await;
         self.world.fold().await;
     }
 
@@ -400,7 +400,8 @@ async fn a_lost_wake_of_the_api_is_made_good_by_the_fold_and_one_of_the_fold_by_
     let wakes = queued(&deployed);
     assert_eq!(wakes, [wake::write(&deployed.of(ADA))]);
     assert_eq!(deployed.wake(&wakes).await, [""; 0]);
-    assert_eq!(deployed.message(&message).await["state"], "sent");
+    let sent = deployed.message(&message).await;
+    assert_eq!(sent["state"], "sent", "{sent}");
     assert_eq!(deployed.provider.texts(), ["hello"]);
 }
 

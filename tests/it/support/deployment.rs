@@ -17,7 +17,9 @@ use tempfile::TempDir;
 use super::aws::{QUEUE, Services};
 use super::events::Sent;
 use super::runtime_api::{Function, Outcome};
-use super::{API_KEY, Answer, Data, Proxy, Text, app_secret, fold_all, gateway, is_event, sandbox, wa_eu};
+use super::{
+    API_KEY, Answer, Data, NOW, Proxy, Text, app_secret, fold_all, gateway, gateway_at, is_event, sandbox, wa_eu,
+};
 use crate::connectors;
 
 /// The configuration, but for where secrets are: `secret:` is a deployment's.
@@ -114,7 +116,12 @@ impl World {
 
     /// Makes texts durable, past the function under test.
     pub async fn put_texts(&self, texts: impl IntoIterator<Item = Text>) {
-        let gateway = gateway(self.data.table.clone(), [wa_eu()]);
+        self.put_texts_by(|| NOW, texts).await;
+    }
+
+    /// The same by another clock: what is later than it counts as said when it came.
+    pub async fn put_texts_by(&self, clock: fn() -> u64, texts: impl IntoIterator<Item = Text>) {
+        let gateway = gateway_at(self.data.table.clone(), [wa_eu()], clock);
         for text in texts {
             let Sent { method, headers, body, .. } = super::events::text_webhook(&text);
             let webhook = rapport_store::RawWebhook { method, url: String::new(), headers, body };
