@@ -191,7 +191,8 @@ pub fn strike(document: &mut Value, kept: &BTreeSet<String>, random: &mut Random
     let mut all = Vec::new();
     places(document, "", String::new(), &mut all);
     for _ in 0..8 {
-        let (key, pointer) = &all[random.below(all.len() as u64) as usize];
+        // A document may have no value that can be changed: `{}`.
+        let Some((key, pointer)) = all.get(random.below(all.len() as u64) as usize) else { return };
         let place = document.pointer_mut(pointer).unwrap();
         let is_kept = match &*place {
             Value::String(text) => kept.contains(text),
