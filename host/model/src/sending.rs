@@ -214,8 +214,8 @@ pub enum Failure {
     Other(String),
 }
 
-/// Extension of an outcome beside [`Failure::RateLimited`]: whom the limit is of. `"pair"`: of this customer alone, so only this
-/// conversation waits; without it the whole connection does.
+/// Extension of an outcome with [`Failure::RateLimited`] that says who has to wait. With the value `"pair"` only this conversation
+/// waits. Without it the whole connection waits.
 pub const LIMIT: &str = "rapport.limit";
 
 /// What comes next.

@@ -9,7 +9,9 @@ use rapport_model::sending::{Next, Outcome, Turn, sent};
 use rapport_store::events::NewEvent;
 use rapport_store::outbox::intents::Changed;
 use rapport_store::{Mistake, StoreError};
-use rapport_telemetry::{ConnectionPaused, MessageNotSent, MessageSent, MessageUnknown, ProviderAway, ProviderLimits};
+use rapport_telemetry::{
+    ConnectionPaused, MessageNotSent, MessageSent, MessageUnknown, ProviderAway, ProviderLimits, ToldNotStored,
+};
 
 use crate::health::{ACCOUNT_PAUSE_MS, Change, Sign};
 use crate::leases::BUCKET;
@@ -19,6 +21,9 @@ use crate::worker::{Look, Worker};
 
 /// Times that a busy connector is asked what an answer means. The answer is there, and only it can read it.
 const ASKED_MAX: usize = 20;
+/// Events that a connector may tell in a step. A message has one customer and few parts, and each event is a write while the marker
+/// stands: thousands would outlive it, and a message that the provider took would become unknown.
+const EVENTS_TOLD_MAX: usize = 32;
 /// The error of an answer that the connector could not read.
 const UNREAD: &str = "unread-answer";
 
@@ -112,7 +117,13 @@ impl Worker {
     pub(crate) async fn tell(&self, connection: &str, work: &str, so_far: &Outcome) -> Result<(), StoreError> {
         match &self.0.tell {
             Some(tell) if !so_far.events.is_empty() => {
-                tell(connection.to_owned(), work.to_owned(), so_far.events.clone()).await
+                let count = so_far.events.len();
+                if count > EVENTS_TOLD_MAX {
+                    let detail = format!("{count} events, and the first {EVENTS_TOLD_MAX} are stored; fix: tell fewer");
+                    ToldNotStored { connection, work, detail: &detail }.emit();
+                }
+                let events = so_far.events[..count.min(EVENTS_TOLD_MAX)].to_vec();
+                tell(connection.to_owned(), work.to_owned(), events).await
             }
             _ => Ok(()),
         }

@@ -76,6 +76,18 @@ async fn what_a_connector_tells_while_it_sends_is_an_event_once_and_stops_the_ne
     assert_eq!(world.provider.texts(), ["stop", "second part"]);
 }
 
+/// Each event is a write while the marker stands.
+#[tokio::test]
+async fn a_connector_that_tells_too_much_sends_its_message_and_the_rest_of_its_words_is_dropped() {
+    let world = World::new("").await;
+    let id = world.put(0, &["flood"]).await;
+    world.turn().await;
+    assert_eq!(world.state(&id).await, State::Sent);
+    let told = world.events().await.into_iter().filter(|stored| matches!(stored.event.body, Body::Consent(_)));
+    assert_eq!(told.count(), 32);
+    assert_eq!(world.provider.texts(), ["flood"]);
+}
+
 #[tokio::test]
 async fn a_limit_of_one_customer_holds_that_conversation_and_no_other() {
     let world = World::new("").await;

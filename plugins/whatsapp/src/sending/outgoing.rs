@@ -20,7 +20,7 @@ const LIST_BUTTON: &str = "com.whatsapp.list-button";
 /// Extension of an outcome: Meta's `message_status`, if it does more than to send the message.
 const MESSAGE_STATUS: &str = "com.whatsapp.message-status";
 
-/// Extension of an outcome: whom a limit is of. Of this customer alone, the host holds only this conversation.
+/// Extension of an outcome that says whose limit it is. A limit of one customer holds only this conversation.
 const LIMIT: &str = "rapport.limit";
 
 /// Types of Meta's reference that a part `other` may have: what the contract has no part for, such as a flow.

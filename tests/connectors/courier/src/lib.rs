@@ -9,8 +9,8 @@
 //! | media of the provider | `GET /v1/media/{id}` | the bytes |
 //!
 //! The text `trap` makes it crash, and `endless` makes it ask for ever. `sly` makes it send by a request that passes for an
-//! upload, and `crowd` beside a request that is one. With `stop` it tells that the customer wants no marketing any more. The
-//! status 409 is a limit of this customer alone.
+//! upload, and `crowd` beside a request that is one. With `stop` it tells that the customer wants no marketing any more, and
+//! with `flood` it tells so forty times. The status 409 is a limit of this customer alone.
 
 use rapport_sdk::http::{FormField, Method, Piece, Request};
 use rapport_sdk::sending::{Failure, Operation, Outgoing, Sending, Turn};
@@ -98,6 +98,9 @@ fn send(cx: &Context, message: &Outgoing, steps: &mut Steps<'_>) -> Result<(), S
         let answer: Value = answered.success()?.json()?;
         if matches!(part, Part::Text(text) if text == "stop") {
             steps.tell(stop(message, answer["id"].as_str().unwrap_or_default()));
+        }
+        if matches!(part, Part::Text(text) if text == "flood") {
+            (0..40).for_each(|n| steps.tell(stop(message, &n.to_string())));
         }
         steps.accept(number, answer["id"].as_str().unwrap_or_default())?;
     }
